@@ -1,0 +1,77 @@
+// The one interface every resource kind implements, and the state all of them are compared in.
+// A new kind is a new file here and a line in registry.ts.
+import type { ResourceId } from '../../shared/names.ts'
+import type { Resource } from '../../shared/resource.ts'
+import type { HostReader, HostWriter } from '../host/host.ts'
+
+/**
+ * The state of one resource as named strings, so that desired, baseline and live compare, store and print alike:
+ * `{ type: 'file', content: '<sha256>', mode: '0644', owner: 'root', group: 'root' }`, `{ type: 'missing' }`,
+ * `{ enabled: 'yes', state: 'running' }`, `{ installed: 'yes' }`.
+ */
+export type Attributes = Readonly<Record<string, string>>
+
+/** What a stat said when the content was last hashed; equal now means: not hashed again. Times in ns, all as text. */
+export type StatSignature = string
+
+/** What is remembered of a resource that was applied. */
+export type BaselineResource = {
+  readonly attributes: Attributes
+  /** The repository's file behind it. */
+  readonly source?: string
+  /** Names of secrets in the content, for masking after the resource left the repository. */
+  readonly secrets?: readonly string[]
+}
+
+export type LiveResource = {
+  readonly attributes: Attributes
+  readonly signature?: StatSignature
+  /** Inode times as ISO 8601, for evidence. */
+  readonly modifiedAt?: string
+  readonly changedAt?: string
+  readonly size?: number
+}
+
+/** The verdict of the three-way comparison; `drift` and `pending` may both hold. */
+export type Comparison = {
+  /** Attributes in which live differs from baseline. */
+  readonly drift: readonly AttributeDifference[]
+  /** Attributes in which an apply would change live because desired differs from baseline. */
+  readonly pending: readonly AttributeDifference[]
+}
+
+export type AttributeDifference = { readonly name: string; readonly expected: string; readonly live: string }
+
+/** A resource some stage looks at: desired now, applied before, or both. */
+export type Subject<R extends Resource = Resource> = {
+  readonly id: ResourceId
+  readonly desired: R | undefined
+  readonly baseline: BaselineResource | undefined
+}
+
+/** One resource that an apply makes as desired; `desired` undefined: the revision no longer has it. */
+export type ResourceChange<R extends Resource = Resource> = Subject<R> & {
+  readonly live: LiveResource
+  readonly differences: readonly AttributeDifference[]
+}
+
+/** Plain JSON that says what was there before a change; enough to put it back, also by another process after a crash. */
+export type RestorePoint = { readonly kind: Resource['kind']; readonly saved: readonly unknown[] }
+
+export type ResourceKind<R extends Resource, Saved = unknown> = {
+  readonly kind: R['kind']
+  /** Pure: the attributes live must have. */
+  attributes(desired: R): Attributes
+  /** Reads all subjects of this kind in few steps; every subject has an entry in the result. */
+  observe(subjects: readonly Subject<R>[], host: HostReader): Promise<ReadonlyMap<ResourceId, LiveResource>>
+  /** Pure. Most kinds are `compareAttributes`. */
+  compare(subject: Subject<R>, live: LiveResource): Comparison
+  /** Pure: one line for a person, of what differs (`nginx.service: stopped, should be running`). */
+  describe(id: ResourceId, differences: readonly AttributeDifference[]): string
+  /** Reads what a change will overwrite. */
+  save(changes: readonly ResourceChange<R>[], host: HostReader): Promise<readonly Saved[]>
+  /** Makes live as desired; returns one past-tense line per thing done (`installed nginx`). Throws PlumbError. */
+  change(changes: readonly ResourceChange<R>[], host: HostWriter): Promise<readonly string[]>
+  /** Puts back what `save` read; called after a failed change, whatever part of it was done. */
+  restore(saved: readonly Saved[], host: HostWriter): Promise<void>
+}

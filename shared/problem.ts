@@ -1,0 +1,91 @@
+// A problem is an error a person can act on: what happened, where, and the way out. It travels in reports and on screen.
+import { z } from 'zod'
+
+/** Codes are stable: alerts are keyed and documentation is linked by them. */
+export const problemCodes = [
+  'repository-invalid',
+  'repository-unreachable',
+  'repository-rewound',
+  'repository-corrupt',
+  'git-missing',
+  'host-unknown',
+  'secret-missing',
+  'secret-exposed',
+  'variable-unknown',
+  'path-claimed-twice',
+  'apply-failed',
+  'observe-failed',
+  'validation-failed',
+  'check-failed',
+  'disk-full',
+  'read-only',
+  'unsafe-path',
+  'locked',
+  'state-corrupt',
+  'token-refused',
+  'server-unreachable',
+  'server-untrusted',
+  'usage',
+  'internal',
+] as const
+
+export type ProblemCode = (typeof problemCodes)[number]
+
+export const placeSchema = z.object({
+  /** Path inside the repository, or absolute on the host. */
+  file: z.string().max(4200),
+  /** 1-based. */
+  line: z.number().int().positive().optional(),
+  /** 1-based. */
+  column: z.number().int().positive().optional(),
+  /** Dotted path of the YAML key, `hosts.web-1.services`. */
+  key: z.string().max(500).optional(),
+})
+
+export const problemSchema = z.object({
+  code: z.enum(problemCodes),
+  message: z.string().max(4000),
+  where: placeSchema.optional(),
+  /** What the person can do: a full sentence or a command. */
+  remedy: z.string().max(2000).optional(),
+  service: z.string().max(64).optional(),
+})
+
+export type Place = z.infer<typeof placeSchema>
+export type Problem = z.infer<typeof problemSchema>
+
+/** An error that carries one or more problems; every error a person may see is one of these. */
+export class PlumbError extends Error {
+  readonly problems: readonly Problem[]
+
+  constructor(problem: Problem | readonly Problem[], options?: ErrorOptions) {
+    const problems = Array.isArray(problem) ? (problem as readonly Problem[]) : [problem as Problem]
+    super(problems.map(problemLine).join('\n'), options)
+    this.name = 'PlumbError'
+    this.problems = problems
+  }
+
+  get code(): ProblemCode {
+    return this.problems[0]?.code ?? 'internal'
+  }
+}
+
+/** `services/caddy/service.yaml:3:5: unknown key "tempalte" (files./etc/x). Did you mean "template"?` */
+export function problemLine(problem: Problem): string {
+  const place = problem.where === undefined ? '' : `${placeText(problem.where)}: `
+  const remedy = problem.remedy === undefined ? '' : ` ${problem.remedy}`
+  return `${place}${problem.message}${remedy}`
+}
+
+export function placeText(place: Place): string {
+  return [place.file, place.line, place.line === undefined ? undefined : place.column]
+    .filter((part) => part !== undefined)
+    .join(':')
+}
+
+/** Whatever was thrown, as problems: unexpected errors keep their message under the code `internal`. */
+export function problemsOf(thrown: unknown): readonly Problem[] {
+  if (thrown instanceof PlumbError) return thrown.problems
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  return [{ code: 'internal', message: message.slice(0, 4000) }]
+}

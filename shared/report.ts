@@ -1,0 +1,126 @@
+// What an agent says of its host. Zod schemas, because the server parses reports from the network, with limits.
+import { z } from 'zod'
+import { hostNameSchema, resourceIdSchema, revisionSchema, serviceNameSchema } from './names.ts'
+import { problemSchema } from './problem.ts'
+
+export const diffLimitBytes = 256 * 1024
+export const reportDiffLimitBytes = 2 * 1024 * 1024
+
+/** One attribute that is not as it should be: `{ name: 'mode', expected: '0644', live: '0666' }`. */
+export const differenceSchema = z.object({
+  name: z.string().max(100),
+  expected: z.string().max(2000),
+  live: z.string().max(2000),
+})
+
+export const evidenceSchema = z.object({
+  /** ISO 8601, from the inode. */
+  modifiedAt: z.string().max(40).optional(),
+  changedAt: z.string().max(40).optional(),
+  owner: z.string().max(100).optional(),
+  size: z.number().int().nonnegative().optional(),
+})
+
+/** One drifted resource: live differs from baseline. */
+export const findingSchema = z.object({
+  resource: resourceIdSchema,
+  /** For people: `/etc/nginx/nginx.conf: content differs`, `nginx.service: stopped, should be running`. */
+  summary: z.string().max(4500),
+  differences: z.array(differenceSchema).max(100),
+  /** Unified, secrets masked, at most `diffLimitBytes`. */
+  diff: z.string().max(diffLimitBytes).optional(),
+  diffCut: z.boolean(),
+  /** The repository's file behind the resource, when there is one. */
+  source: z.string().max(4200).optional(),
+  evidence: evidenceSchema,
+})
+
+/** One change that an apply would make because desired differs from baseline. */
+export const pendingSchema = z.object({
+  resource: resourceIdSchema,
+  summary: z.string().max(4500),
+  source: z.string().max(4200).optional(),
+})
+
+export const failureSchema = z.object({
+  revision: revisionSchema,
+  /** ISO 8601. */
+  at: z.string().max(40),
+  /** The step that failed: `validate /etc/caddy/Caddyfile`. */
+  step: z.string().max(500),
+  problem: problemSchema,
+  attempts: z.number().int().positive(),
+})
+
+export const holdSchema = z.object({
+  by: z.string().max(200),
+  why: z.string().max(2000),
+  until: z.string().max(40),
+})
+
+export const serviceReportSchema = z.object({
+  service: serviceNameSchema,
+  /** The revision the service was last applied at; absent before the first apply. */
+  applied: revisionSchema.optional(),
+  appliedAt: z.string().max(40).optional(),
+  findings: z.array(findingSchema).max(10_000),
+  pending: z.array(pendingSchema).max(20_000),
+  failure: failureSchema.optional(),
+  hold: holdSchema.optional(),
+})
+
+export const changeSchema = z.object({
+  service: serviceNameSchema,
+  /** One line, past tense: `wrote /etc/nginx/nginx.conf (content)`, `reloaded nginx.service`. */
+  summary: z.string().max(4500),
+  resource: resourceIdSchema.optional(),
+  source: z.string().max(4200).optional(),
+})
+
+export const applyResultSchema = z.object({
+  revision: revisionSchema,
+  at: z.string().max(40),
+  changes: z.array(changeSchema).max(50_000),
+  failed: z.array(serviceNameSchema).max(1000),
+})
+
+export const reportSchema = z.object({
+  /** Unique; the server acknowledges by it and ignores one it has. */
+  id: z.string().max(64),
+  host: hostNameSchema,
+  at: z.string().max(40),
+  agentVersion: z.string().max(50),
+  platform: z.string().max(200),
+  /** The revision that is desired now; absent when none was ever synced. */
+  revision: revisionSchema.optional(),
+  services: z.array(serviceReportSchema).max(1000),
+  /** What stopped a sync, a desire or a check, and is not one service's failure. */
+  problems: z.array(problemSchema).max(1000),
+  /** The last apply that changed something or failed since the last report. */
+  apply: applyResultSchema.optional(),
+  /** Reports that the bounded spool had to drop before this one. */
+  dropped: z.number().int().nonnegative(),
+})
+
+export type Difference = z.infer<typeof differenceSchema>
+export type Evidence = z.infer<typeof evidenceSchema>
+export type Finding = z.infer<typeof findingSchema>
+export type Pending = z.infer<typeof pendingSchema>
+export type Failure = z.infer<typeof failureSchema>
+export type Hold = z.infer<typeof holdSchema>
+export type ServiceReport = z.infer<typeof serviceReportSchema>
+export type Change = z.infer<typeof changeSchema>
+export type ApplyReport = z.infer<typeof applyResultSchema>
+export type Report = z.infer<typeof reportSchema>
+
+/** What a cell of the fleet page shows; `silent` and `not-enrolled` are the server's to say. */
+export type ServiceStateName = 'in-plumb' | 'pending' | 'drift' | 'failed' | 'held'
+
+/** The one word for a service that may be several things at once: the most urgent wins. */
+export function stateOf(service: ServiceReport): ServiceStateName {
+  if (service.failure !== undefined) return 'failed'
+  if (service.hold !== undefined) return 'held'
+  if (service.findings.length > 0) return 'drift'
+  if (service.pending.length > 0 || service.applied === undefined) return 'pending'
+  return 'in-plumb'
+}

@@ -1,0 +1,121 @@
+// Desired resources: what a revision says a host has. Made by desire/, read by every later stage.
+import type { AbsolutePath, HostName, ResourceId, Revision, ServiceName, Sha256 } from './names.ts'
+
+/** Where a file's bytes come from; `rendered` ones went through a template and may hold secrets, so they stay in memory. */
+export type ContentSource =
+  | { readonly kind: 'blob'; readonly oid: string }
+  | { readonly kind: 'rendered'; readonly bytes: Uint8Array }
+
+export type FileResource = {
+  readonly kind: 'file'
+  readonly id: ResourceId
+  readonly path: AbsolutePath
+  /** Path inside the repository. */
+  readonly source: string
+  readonly content: ContentSource
+  readonly sha256: Sha256
+  /** Bytes. */
+  readonly size: number
+  /** Permission bits, `0o644`. */
+  readonly mode: number
+  readonly owner: string
+  readonly group: string
+  /** Run by `sh -c` on the staged file before it goes live; `{}` stands for the staged file's path. */
+  readonly validate?: string
+  /** Names of the secrets whose values the content holds; their values are masked in every diff. */
+  readonly secrets: readonly string[]
+}
+
+export type SymlinkResource = {
+  readonly kind: 'symlink'
+  readonly id: ResourceId
+  readonly path: AbsolutePath
+  readonly source: string
+  readonly target: string
+}
+
+export type DirectoryResource = {
+  readonly kind: 'directory'
+  readonly id: ResourceId
+  readonly path: AbsolutePath
+  readonly source: string
+  readonly mode: number
+  readonly owner: string
+  readonly group: string
+  readonly purge: boolean
+  /** With purge: the names in this directory that some service of this host has; every other entry is drift. */
+  readonly keep: readonly string[]
+}
+
+export type PackageResource = {
+  readonly kind: 'package'
+  readonly id: ResourceId
+  readonly name: string
+}
+
+export type UnitResource = {
+  readonly kind: 'unit'
+  readonly id: ResourceId
+  /** With its suffix: `caddy.service`. */
+  readonly name: string
+  readonly enabled?: boolean
+  readonly state?: 'running' | 'stopped'
+  /** The unit file this revision brings, when the unit comes from units/ and not from a package. */
+  readonly file?: ResourceId
+}
+
+export type ComposeResource = {
+  readonly kind: 'compose'
+  readonly id: ResourceId
+  /** The compose project's name: the service's name in lower case. */
+  readonly project: string
+  /** The root-owned copy that is deployed. */
+  readonly directory: AbsolutePath
+  readonly file: AbsolutePath
+  /** SHA-256 over path and content of everything in the project directory: a change means `compose up`. */
+  readonly sha256: Sha256
+  readonly state: 'running' | 'stopped'
+}
+
+export type Resource =
+  | FileResource
+  | SymlinkResource
+  | DirectoryResource
+  | PackageResource
+  | UnitResource
+  | ComposeResource
+
+export type ResourceKindName = Resource['kind']
+
+export type TriggerAction =
+  | { readonly kind: 'reload'; readonly unit: string }
+  | { readonly kind: 'restart'; readonly unit: string }
+  | { readonly kind: 'run'; readonly command: string }
+
+/** Fires once in an apply when any of `on` was changed by it. */
+export type Trigger = { readonly on: readonly ResourceId[]; readonly action: TriggerAction }
+
+export type Check =
+  | { readonly kind: 'http'; readonly url: string }
+  | { readonly kind: 'tcp'; readonly address: string }
+  | { readonly kind: 'unit'; readonly unit: string }
+  | { readonly kind: 'run'; readonly command: string }
+
+export type DesiredService = {
+  readonly name: ServiceName
+  readonly after: readonly ServiceName[]
+  readonly resources: readonly Resource[]
+  readonly triggers: readonly Trigger[]
+  readonly checks: readonly Check[]
+  readonly onDrift: 'alert' | 'repair'
+  readonly onRemove: 'delete' | 'restore' | 'keep'
+}
+
+export type DesiredHost = {
+  readonly host: HostName
+  readonly revision: Revision
+  /** In the order they are applied: every service stands behind those it is `after`. */
+  readonly services: readonly DesiredService[]
+  readonly syncEverySeconds: number
+  readonly checkEverySeconds: number
+}
