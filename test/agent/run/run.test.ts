@@ -1,0 +1,127 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createRun, endText } from '../../../agent/host/run.ts'
+
+const run = createRun({ graceSeconds: 0.3 })
+let directory: string
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'plumb-run-'))
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+test('output and exit code come back, and stdin arrives', async () => {
+  const result = await run({ args: ['sh', '-c', 'cat; echo oops >&2; exit 3'], stdin: 'hello' })
+  expect(result).toEqual({ code: 3, stdout: 'hello', stderr: 'oops\n' })
+})
+
+test('arguments are never read by a shell', async () => {
+  const result = await run({ args: ['echo', '$(id); `id` > /dev/null'] })
+  expect(result.stdout).toBe('$(id); `id` > /dev/null\n')
+})
+
+test('a child sees the minimal environment, what is given explicitly, and no PATH but the fixed one', async () => {
+  process.env['PLUMB_LEAK'] = 'secret'
+  const result = await run({ args: ['env'], environment: { WANTED: 'yes', PATH: directory } })
+  delete process.env['PLUMB_LEAK']
+  expect(result.stdout.trim().split('\n').toSorted()).toEqual([
+    'HOME=/root',
+    'LANG=C.UTF-8',
+    'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    'WANTED=yes',
+  ])
+})
+
+test('a program that is not installed gives 127 and says so', async () => {
+  const command = { args: ['plumb-no-such-program'] }
+  const result = await run(command)
+  expect(result.code).toBe(127)
+  expect(endText(command, result)).toBe('plumb-no-such-program is not installed')
+})
+
+test('a working directory that is missing is not taken for a missing program', async () => {
+  const result = await run({ args: ['true'], cwd: join(directory, 'gone') })
+  expect(result.code).toBe(126)
+  expect(result.stderr).toContain(`working directory ${join(directory, 'gone')} is not there`)
+})
+
+test('a file that cannot be executed and an argument with a NUL give 126, not an exception', async () => {
+  writeFileSync(join(directory, 'plain'), 'x', { mode: 0o644 })
+  expect((await run({ args: [join(directory, 'plain')] })).code).toBe(126)
+  expect((await run({ args: ['echo', 'a\0b'] })).code).toBe(126)
+})
+
+test('a child killed by a signal says which', async () => {
+  expect((await run({ args: ['sh', '-c', 'kill -9 $$'] })).code).toEqual({ signal: 'SIGKILL' })
+})
+
+test('after the deadline the whole group is killed, grandchildren that ignore SIGTERM included', async () => {
+  const pidFile = join(directory, 'pid')
+  const script = `trap '' TERM; sh -c 'trap "" TERM; echo $$ > ${pidFile}; while :; do sleep 1; done' & wait; wait`
+  const result = await run({ args: ['sh', '-c', script], deadlineSeconds: 0.5 })
+  expect(result.code).toBe('deadline')
+  expect(isRunning(Number(readFileSync(pidFile, 'utf8')))).toBe(false)
+})
+
+test('a grandchild that ignores SIGTERM is killed also when its parent obeys', async () => {
+  const pidFile = join(directory, 'pid')
+  const script = `sh -c 'trap "" TERM; echo $$ > ${pidFile}; while :; do sleep 1; done' & exec sleep 100`
+  const result = await run({ args: ['sh', '-c', script], deadlineSeconds: 0.5 })
+  expect(result.code).toBe('deadline')
+  expect(isRunning(Number(readFileSync(pidFile, 'utf8')))).toBe(false)
+})
+
+test('what was printed before the deadline is kept', async () => {
+  const result = await run({ args: ['sh', '-c', 'echo waiting for db; exec sleep 100'], deadlineSeconds: 0.5 })
+  expect(result).toEqual({ code: 'deadline', stdout: 'waiting for db\n', stderr: '' })
+})
+
+test('endless output is bounded to its end, at a whole character', async () => {
+  const result = await run({ args: ['sh', '-c', 'seq 1 300000; printf ééééé'], outputLimitBytes: 9 })
+  expect(result).toEqual({ code: 0, stdout: 'éééé', stderr: '', cut: true })
+})
+
+test('output within the limit is whole and not called cut', async () => {
+  const result = await run({ args: ['head', '-c', '3000000', '/dev/zero'], outputLimitBytes: 3_000_000 })
+  expect(result.stdout.length).toBe(3_000_000)
+  expect(result.cut).toBeUndefined()
+})
+
+test('a command is over when it exits, though a process it left behind holds its pipes', async () => {
+  const fifo = join(directory, 'fifo')
+  await run({ args: ['mkfifo', fifo] })
+  const script = `sh -c 'read line < ${fifo}; echo "$line" > ${join(directory, 'left')}' & echo started`
+  const result = await run({ args: ['sh', '-c', script], deadlineSeconds: 30 })
+  expect(result).toEqual({ code: 0, stdout: 'started\n', stderr: '' })
+  expect(existsSync(join(directory, 'left'))).toBe(false)
+  const woken = await run({ args: ['sh', '-c', `echo go > ${fifo}; while ! [ -s ${directory}/left ]; do :; done`] })
+  expect(woken.code).toBe(0)
+})
+
+test('a process left behind that floods the pipe does not keep the command open', async () => {
+  const pidFile = join(directory, 'pid')
+  const result = await run({ args: ['sh', '-c', `yes & echo $! > ${pidFile}`], deadlineSeconds: 30 })
+  expect(result.code).toBe(0)
+  expect(result.cut).toBe(true)
+})
+
+test('a child that never reads a large stdin ends normally', async () => {
+  expect(await run({ args: ['true'], stdin: 'x'.repeat(10_000_000) })).toEqual({ code: 0, stdout: '', stderr: '' })
+})
+
+test('fifty at once all end and leave no zombie', async () => {
+  const results = await Promise.all(Array.from({ length: 50 }, (_, n) => run({ args: ['echo', String(n)] })))
+  expect(results.map((result) => result.stdout.trim())).toEqual(Array.from({ length: 50 }, (_, n) => String(n)))
+  const zombies = await run({ args: ['ps', '--ppid', String(process.pid), '-o', 'stat='] })
+  expect(zombies.stdout).not.toContain('Z')
+})
+
+function isRunning(pid: number): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z')
+  } catch {
+    return false
+  }
+}
