@@ -74,8 +74,12 @@ export type ComposeResource = {
   readonly file: AbsolutePath
   /** SHA-256 over path and content of everything in the project directory: a change means `compose up`. */
   readonly sha256: Sha256
+  /** Every file the revision puts into the project directory: a container that mounts one is made anew when it changes. */
+  readonly files: readonly ProjectFile[]
   readonly state: 'running' | 'stopped'
 }
+
+export type ProjectFile = { readonly path: AbsolutePath; readonly sha256: Sha256 }
 
 export type Resource =
   | FileResource
