@@ -1,4 +1,117 @@
-// Safe file access below a root: no component is followed through a link that an unprivileged user could have placed.
+// Safe file access below a root: what the stages may ask for. Paths are as on the host, without the root.
+// No component is followed through a link that an unprivileged user could have placed (files-walk.ts).
+import type { AbsolutePath, Sha256 } from '../../shared/names.ts'
 
-export type FileReader = Record<string, never>
-export type FileWriter = Record<string, never>
+export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'device'
+
+/** What lstat said. */
+export type FileStat = {
+  readonly type: FileType
+  /** Permission bits with setuid, setgid and sticky: `0o644`. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+  readonly links: number
+  /** Bytes. */
+  readonly size: number
+  readonly device: bigint
+  readonly inode: bigint
+  readonly modifiedNs: bigint
+  readonly changedNs: bigint
+}
+
+/** `content` only of regular files; 'unstable': it changed during each of three attempts to hash it. */
+export type Inspection = { readonly stat: FileStat; readonly content?: Sha256 | 'unstable' }
+
+/** Remembers hashes by path and stat, so that what did not move is not read again. */
+export type HashMemory = {
+  get(path: AbsolutePath, stat: FileStat): Sha256 | undefined
+  /** `startedAt`: ms since the epoch, before the first byte was read. */
+  set(path: AbsolutePath, stat: FileStat, sha256: Sha256, startedAt: number): void
+}
+
+/** Names of users and groups as this root's etc/passwd and etc/group know them (on `/` also getent). */
+export type Accounts = {
+  /** `preferred` when it has this id too, else the first name of the id, else the id as text. Undefined: not known in a sandbox. */
+  userName(uid: number, preferred?: string): Promise<string | undefined>
+  groupName(gid: number, preferred?: string): Promise<string | undefined>
+  /** A name, or a number as text. */
+  userId(name: string): Promise<number | undefined>
+  groupId(name: string): Promise<number | undefined>
+}
+
+/** What was at a path before a change; plain JSON. */
+export type SavedPath = {
+  readonly path: AbsolutePath
+  readonly was:
+    | { readonly type: 'missing' }
+    | { readonly type: FileType; readonly mode: number; readonly uid: number; readonly gid: number }
+  /** Parent directories that were not there, outermost first. */
+  readonly missingParents: readonly AbsolutePath[]
+  /** SHA-256 or link target that the change brings: tells our own file from one that somebody made meanwhile. */
+  readonly becomes?: string | undefined
+}
+
+/** Methods throw PlumbError: `unsafe-path`, `observe-failed`, `disk-full`, `read-only`, `apply-failed`. */
+export type FileReader = {
+  readonly accounts: Accounts
+  /** Where a command started by the agent finds the path. */
+  commandPath(path: AbsolutePath): string
+  /** Directories opened inside `work` stay open until its end: many files in few steps. */
+  pass<T>(work: () => Promise<T>): Promise<T>
+  /** lstat; undefined when nothing is there. */
+  stat(path: AbsolutePath): FileStat | undefined
+  /** stat, and the hash of a regular file; never blocks on a FIFO or device. */
+  inspect(path: AbsolutePath): Promise<Inspection | undefined>
+  /** Undefined when it is not there, not a regular file, or larger than `limitBytes`. */
+  read(path: AbsolutePath, limitBytes: number): Promise<Uint8Array | undefined>
+  readLink(path: AbsolutePath): string | undefined
+  /** Names in a directory, sorted; bytes that are not UTF-8 are shown as `\xNN`. Empty when it is not there. */
+  list(path: AbsolutePath): readonly string[]
+  /** Mount points at or below the root, as host paths. */
+  mounts(): ReadonlySet<string>
+  /** What a change of this path will overwrite. */
+  before(path: AbsolutePath, becomes?: string): SavedPath
+  /** The same reader, hashing everything again (and remembering it). */
+  withoutMemory(): FileReader
+}
+
+/** Numbers, because names were resolved before anything was written. Absent: left as the file system makes it. */
+export type Permissions = { readonly mode: number; readonly uid?: number; readonly gid?: number }
+
+/**
+ * Temporary names are `<mark>-<hash of the name>`, with `~` for what was there before, so that another process can
+ * find and undo them after a crash from the mark alone.
+ */
+export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
+  withoutMemory(): FileReader
+  /** `.plumb-<random>`, one per writer. */
+  readonly mark: string
+  /** The same writer using another one's mark: to finish or undo what that one began. */
+  marked(mark: string): FileWriter
+  /** Writes a file beside `path` and syncs it; makes missing parents (0755). */
+  stage(path: AbsolutePath, bytes: Uint8Array, permissions: Permissions): Promise<void>
+  stageLink(path: AbsolutePath, target: string): void
+  /** Where a command finds the staged file. */
+  stagedPath(path: AbsolutePath): string
+  /** Renames the staged file over `path`, keeping what was there under a temporary name. */
+  publish(path: AbsolutePath): void
+  /** Renames what is at `path` to its temporary name. */
+  setAside(path: AbsolutePath): void
+  /** Moves entries of a directory (as `list` names them) out of it; mounts stay. */
+  setAsideEntries(directory: AbsolutePath, names: readonly string[]): void
+  /** Makes a directory with its parents, or corrects the one that is there. */
+  makeDirectory(path: AbsolutePath, permissions: Permissions): void
+  /** Changes mode and owner in place. */
+  setPermissions(path: AbsolutePath, type: 'file' | 'directory', permissions: Permissions): Promise<void>
+  /** False when it is not empty, or a mount. */
+  removeDirectory(path: AbsolutePath): boolean
+  /** What `publish` or `setAside` replaced, when it was a file of at most `limitBytes`. */
+  readReplaced(path: AbsolutePath, limitBytes: number): Promise<Uint8Array | undefined>
+  /** Syncs every directory touched since the last call. */
+  settle(): Promise<void>
+  /** Makes the path what it was; whatever part of the change was done, and twice as well as once. */
+  putBack(saved: SavedPath): Promise<void>
+  /** After success: removes what was kept of the path's former content. */
+  forget(path: AbsolutePath): Promise<void>
+}

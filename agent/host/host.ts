@@ -10,6 +10,8 @@ export type Capabilities = {
   readonly packages: boolean
   readonly units: boolean
   readonly containers: boolean
+  /** Validation commands, tools, triggers and checks are run. */
+  readonly commands: boolean
 }
 
 export type HostReader = {

@@ -1,7 +1,8 @@
 // The one interface every resource kind implements, and the state all of them are compared in.
 // A new kind is a new file here and a line in registry.ts.
 import type { ResourceId } from '../../shared/names.ts'
-import type { Resource } from '../../shared/resource.ts'
+import type { Problem } from '../../shared/problem.ts'
+import type { ContentSource, Resource } from '../../shared/resource.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
 
 /**
@@ -30,6 +31,8 @@ export type LiveResource = {
   readonly modifiedAt?: string
   readonly changedAt?: string
   readonly size?: number
+  /** Why it could not be looked at; the attributes then say nothing. */
+  readonly problem?: Problem
 }
 
 /** The verdict of the three-way comparison; `drift` and `pending` may both hold. */
@@ -58,6 +61,12 @@ export type ResourceChange<R extends Resource = Resource> = Subject<R> & {
 /** Plain JSON that says what was there before a change; enough to put it back, also by another process after a crash. */
 export type RestorePoint = { readonly kind: Resource['kind']; readonly saved: readonly unknown[] }
 
+/** Bytes of desired content, in the order asked. */
+export type ReadContents = (sources: readonly ContentSource[]) => Promise<readonly Uint8Array[]>
+
+/** What a change is made with. */
+export type ApplyHost = HostWriter & { readonly contents: ReadContents }
+
 export type ResourceKind<R extends Resource, Saved = unknown> = {
   readonly kind: R['kind']
   /** Pure: the attributes live must have. */
@@ -71,7 +80,7 @@ export type ResourceKind<R extends Resource, Saved = unknown> = {
   /** Reads what a change will overwrite. */
   save(changes: readonly ResourceChange<R>[], host: HostReader): Promise<readonly Saved[]>
   /** Makes live as desired; returns one past-tense line per thing done (`installed nginx`). Throws PlumbError. */
-  change(changes: readonly ResourceChange<R>[], host: HostWriter): Promise<readonly string[]>
+  change(changes: readonly ResourceChange<R>[], host: ApplyHost): Promise<readonly string[]>
   /** Puts back what `save` read; called after a failed change, whatever part of it was done. */
   restore(saved: readonly Saved[], host: HostWriter): Promise<void>
 }
