@@ -1,0 +1,63 @@
+// The server's remote: its URL freed of credentials, and the configuration file that stands for every other one.
+import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PlumbError } from '../../shared/problem.ts'
+
+export type ServerRemote = {
+  /** Without user and password: fit for argument lists, logs and pages. */
+  readonly url: string
+  /** Lines for git's credential store; undefined when the URL carried none. */
+  readonly credentials?: string
+}
+
+/** `https://bot:key@forge/fleet` becomes a plain URL and a credential, since arguments of processes are public. */
+export function serverRemote(url: string): ServerRemote {
+  if (url.startsWith('-') || /^\w+::/.test(url))
+    throw new PlumbError({
+      code: 'usage',
+      message: `"${url}" is not the address of a repository.`,
+      remedy: 'Give http(s)://HOST/PATH, ssh://USER@HOST/PATH, USER@HOST:PATH or a directory.',
+    })
+  if (!/^https?:\/\//i.test(url)) return { url }
+  const parsed = new URL(url)
+  if (parsed.username === '' && parsed.password === '') return { url }
+  const plain = new URL(url)
+  plain.username = ''
+  plain.password = ''
+  const stored = new URL(plain.origin)
+  stored.username = parsed.username
+  stored.password = parsed.password
+  return { url: plain.href, credentials: `${stored.href.replace(/\/$/, '')}\n` }
+}
+
+/** Writes the configuration beside the clone, readable by nobody else; returns its path. */
+export async function writeGitConfiguration(
+  directory: string,
+  remote: ServerRemote,
+  certificateFile: string | undefined,
+): Promise<string> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const credentials = join(directory, 'credentials')
+  if (remote.credentials !== undefined) {
+    await writeFile(credentials, remote.credentials, { mode: 0o600 })
+    await chmod(credentials, 0o600)
+  }
+  const configuration = join(directory, 'gitconfig')
+  const sections = [
+    '[safe]\n\tdirectory = *',
+    '[core]\n\thooksPath = /dev/null\n\tfsmonitor = false',
+    // The fetch waits for its own tidying up; a detached one would outlive the server and hold locks.
+    '[gc]\n\tautoDetach = false\n[maintenance]\n\tautoDetach = false',
+    '[fetch]\n\twriteCommitGraph = false\n\tunpackLimit = 1',
+    '[http]\n\tlowSpeedLimit = 1000\n\tlowSpeedTime = 30',
+    '[uploadpack]\n\tallowAnySHA1InWant = true',
+    ...(remote.credentials === undefined ? [] : [`[credential]\n\thelper = ${quoted(`store --file=${credentials}`)}`]),
+    ...(certificateFile === undefined ? [] : [`[http]\n\tsslCAInfo = ${quoted(certificateFile)}`]),
+  ]
+  await writeFile(configuration, `${sections.join('\n')}\n`, { mode: 0o600 })
+  return configuration
+}
+
+function quoted(value: string): string {
+  return `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
+}
