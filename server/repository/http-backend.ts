@@ -14,8 +14,12 @@ export type BackendCall = {
   readonly bodyLimitBytes: number
 }
 
-/** Answers 413, 500 or 504 itself when the child cannot; never rejects. The child ends with the answer or its reader. */
+/**
+ * Answers 413, 500 or 504 itself when the child cannot; never rejects. The child ends with the answer or its reader. git
+ * sends its head before it has read the request, so that what goes wrong later can only break the body off.
+ */
 export async function gitHttpBackend(request: Request, call: BackendCall): Promise<Response> {
+  if (Number(request.headers.get('content-length') ?? 0) > call.bodyLimitBytes) return tooLarge()
   const child = spawn('git', ['http-backend'], {
     cwd: '/',
     detached: true,
@@ -23,16 +27,17 @@ export async function gitHttpBackend(request: Request, call: BackendCall): Promi
     env: { ...gitEnvironment(call.configuration), ...cgiEnvironment(request, call) },
   })
   let refusal: Response | undefined
-  const end = (status: number, text: string) => {
-    refusal ??= new Response(`${text}\n`, { status })
+  const end = (why: Response) => {
+    refusal ??= why
     killGroup(child)
   }
-  const timer = setTimeout(() => end(504, 'git did not answer in time'), call.deadlineSeconds * 1000)
+  const late = () => end(new Response('git did not answer in time\n', { status: 504 }))
+  const timer = setTimeout(late, call.deadlineSeconds * 1000)
   child.once('close', () => clearTimeout(timer))
   const gone = () => killGroup(child)
   request.signal.addEventListener('abort', gone, { once: true })
   feed(child, request, call.bodyLimitBytes).catch((error) => {
-    if (error instanceof TooLarge) end(413, 'the request is too large')
+    if (error instanceof TooLarge) end(tooLarge())
   })
   const head = await readHead(child)
   if (head === undefined || refusal !== undefined) {
@@ -63,6 +68,10 @@ function cgiEnvironment(request: Request, call: BackendCall): Record<string, str
 }
 
 class TooLarge extends Error {}
+
+function tooLarge(): Response {
+  return new Response('the request is too large\n', { status: 413 })
+}
 
 async function feed(child: ChildProcess, request: Request, limitBytes: number): Promise<void> {
   if (child.stdin === null) return

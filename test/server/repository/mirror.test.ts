@@ -71,11 +71,16 @@ test('a request compressed by gzip is understood, in version 2 of the protocol',
   expect(await response.text()).toContain(`${await fleet.head()} refs/heads/main`)
 })
 
-test('a body beyond the limit is refused', async () => {
+test('a body beyond the limit is refused, also one that does not say its length', async () => {
   const prefixes = line('ref-prefix refs/heads/main\n').repeat(200_000)
-  const response = await upload(Buffer.from(`0014command=ls-refs\n0001${prefixes}0000`))
+  const body = Buffer.from(`0014command=ls-refs\n0001${prefixes}0000`)
+  const said = await upload(body)
+  const unsaid = upload(new Blob([body]).stream(), {}).then((response) =>
+    response.ok ? response.text() : Promise.reject(response),
+  )
 
-  expect(response.status).toBe(413)
+  expect(said.status).toBe(413)
+  await expect(unsaid).rejects.toBeDefined()
 })
 
 test('a client that goes away in the middle leaves no git behind', async () => {
@@ -132,7 +137,10 @@ test("a host's password is its own signature of a recent moment", () => {
   expect(verifyMirrorPassword(key, host, '', 1000)).toBe(false)
 })
 
-function upload(body: Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}): Promise<Response> {
+function upload(
+  body: Uint8Array<ArrayBuffer> | ReadableStream,
+  headers: Record<string, string> = {},
+): Promise<Response> {
   return fetch(`${served.url}/git-upload-pack`, {
     method: 'POST',
     body,
