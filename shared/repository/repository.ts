@@ -1,0 +1,20 @@
+// A revision, parsed: what both sides know of a repository.
+
+import type { ServiceName } from '../names.ts'
+import type { Place } from '../problem.ts'
+import type { Fleet } from './fleet.ts'
+import type { ServiceLayout } from './layout.ts'
+import type { ServiceFile } from './service.ts'
+import type { KeyPath } from './yaml.ts'
+
+export type Repository = {
+  readonly fleet: Fleet
+  /** Alphabetically. */
+  readonly services: ReadonlyMap<ServiceName, RepositoryService>
+}
+
+export type RepositoryService = Omit<ServiceLayout, 'settings'> & {
+  readonly settings: ServiceFile
+  /** Where a key of service.yaml stands, for problems that later stages find. */
+  settingsPlace(path: KeyPath, item?: string): Place
+}

@@ -1,0 +1,113 @@
+// The entries of a tree that may be trusted to be what they look like, and a problem for each that may not.
+import type { Problem } from '../problem.ts'
+import { invalid, quoted } from './invalid.ts'
+import type { TreeEntry } from './tree.ts'
+
+export type SafeEntries = { readonly entries: readonly TreeEntry[]; readonly problems: readonly Problem[] }
+
+const limits = { entries: 200_000, pathBytes: 4000, nameBytes: 255, depth: 64 } as const
+
+export function safeEntries(entries: readonly TreeEntry[]): SafeEntries {
+  if (entries.length > limits.entries) {
+    const message = `the repository has ${entries.length} files; at most ${limits.entries} are read`
+    return { entries: [], problems: [invalid(message, { file: 'plumb.yaml' })] }
+  }
+  const safe: TreeEntry[] = []
+  const problems: Problem[] = []
+  const names: Names = { spellings: new Map(), directories: new Set(), files: new Set() }
+  for (const entry of entries) {
+    const problem = unsafeBecause(entry) ?? collision(entry, names)
+    if (problem === undefined) safe.push(entry)
+    else problems.push(problem)
+  }
+  return { entries: safe, problems }
+}
+
+function unsafeBecause(entry: TreeEntry): Problem | undefined {
+  const where = { file: entry.path }
+  if (entry.kind === 'submodule')
+    return invalid('is a submodule, which Plumbline does not follow', where, {
+      remedy: 'Copy the files in, or use a subtree.',
+    })
+  const reason = badPath(entry.path)
+  return reason === undefined ? undefined : invalid(reason, where, { remedy: 'Rename it.' })
+}
+
+function badPath(path: string): string | undefined {
+  if (path === '' || path.startsWith('/')) return `the path ${quoted(path)} is not relative to the repository`
+  if (path.includes('\\') && !isUnitPath(path)) return `the path ${quoted(path)} has a backslash`
+  if (/[\p{Cc}\uFFFD\u2028\u2029]/u.test(path) || !path.isWellFormed())
+    return `the path ${quoted(path)} has characters that are not printable UTF-8`
+  const parts = path.split('/')
+  if (parts.length > limits.depth || byteLength(path) > limits.pathBytes) return 'the path is too long'
+  return parts.map(badName).find((reason) => reason !== undefined)
+}
+
+/** systemd escapes paths in unit names with a backslash: `mnt-my\x2ddisk.mount`. */
+function isUnitPath(path: string): boolean {
+  return /^services\/[^/\\]+\/(?:units|files\/etc\/systemd\/system)\/(?:[^\\]|\\x[0-9a-f]{2})+$/.test(path)
+}
+
+function badName(name: string): string | undefined {
+  if (name === '') return 'the path has an empty part'
+  if (name === '.' || name === '..') return `the path has a part ${quoted(name)}`
+  if (isGitName(name)) return `${quoted(name)} is a name that git keeps for itself`
+  return name.length * 3 > limits.nameBytes && byteLength(name) > limits.nameBytes ? 'a name is too long' : undefined
+}
+
+/** `.git`, also as Windows, macOS and NTFS short names would read it. */
+function isGitName(name: string): boolean {
+  if (!/^(?:\.|git~)/i.test(name)) return false
+  const plain = name
+    .replace(/[\u200C-\u200F\u202A-\u202E\u206A-\u206F\uFEFF]/g, '')
+    .replace(/[ .]+$/, '')
+    .toLowerCase()
+  return plain === '.git' || plain === 'git~1' || plain.startsWith('.git:')
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length
+}
+
+type Names = {
+  /** Path as a case-insensitive file system would see it -> as it was first written. */
+  readonly spellings: Map<string, string>
+  readonly directories: Set<string>
+  readonly files: Set<string>
+}
+
+/** Two paths that only case tells apart, a path that is there twice, a file that is also a directory. */
+function collision(entry: TreeEntry, names: Names): Problem | undefined {
+  const { path } = entry
+  if (names.files.has(path)) return invalid(`${quoted(path)} is in the tree twice`, { file: path })
+  if (names.directories.has(path))
+    return invalid(`${quoted(path)} is in the tree as a file and as a directory`, { file: path })
+  const clash = spellingClash(path, names) ?? directoryClash(path, names)
+  if (clash !== undefined) {
+    const difference = path.startsWith(`${clash}/`)
+      ? 'is below a file'
+      : `and ${quoted(clash)} are told apart by case alone`
+    return invalid(`${quoted(path)} ${difference}`, { file: path }, { remedy: 'Rename one.' })
+  }
+  names.files.add(path)
+  return undefined
+}
+
+function spellingClash(path: string, names: Names): string | undefined {
+  const folded = path.normalize('NFC').toLowerCase()
+  const first = names.spellings.get(folded)
+  if (first !== undefined && first !== path) return first
+  names.spellings.set(folded, path)
+  return undefined
+}
+
+function directoryClash(path: string, names: Names): string | undefined {
+  const end = path.lastIndexOf('/')
+  if (end === -1) return undefined
+  const directory = path.slice(0, end)
+  if (names.directories.has(directory)) return undefined
+  if (names.files.has(directory)) return directory
+  const clash = spellingClash(directory, names) ?? directoryClash(directory, names)
+  if (clash === undefined) names.directories.add(directory)
+  return clash
+}

@@ -1,0 +1,140 @@
+// service.yaml: what the layout of a service's directory cannot say. Every key is optional.
+import { z } from 'zod'
+import { type AbsolutePath, absolutePathSchema, type ServiceName, serviceNameSchema } from '../names.ts'
+import type { Check, TriggerAction } from '../resource.ts'
+import { accountSchema, commandSchema, mapOf, modeSchema, packageNameSchema, text, unitNameSchema } from './scalars.ts'
+
+export type ServiceFile = {
+  readonly after: readonly ServiceName[]
+  readonly packages: readonly string[]
+  /** By absolute path on the host, or, beside a compose file, by path in the service's directory. */
+  readonly files: ReadonlyMap<string, FileSettings>
+  readonly directories: ReadonlyMap<AbsolutePath, DirectorySettings>
+  readonly units: ReadonlyMap<string, UnitSettings>
+  readonly checks: readonly Check[]
+  readonly onDrift?: 'alert' | 'repair'
+  readonly onRemove: 'delete' | 'restore' | 'keep'
+}
+
+export type FileSettings = {
+  readonly mode?: number
+  readonly owner: string
+  readonly group: string
+  readonly template: boolean
+  readonly validate?: string
+  readonly triggers: readonly TriggerAction[]
+}
+
+export type DirectorySettings = {
+  readonly mode: number
+  readonly owner: string
+  readonly group: string
+  readonly purge: boolean
+}
+
+export type UnitSettings = { readonly enabled?: boolean; readonly state?: 'running' | 'stopped' }
+
+/** Characters of a service.yaml that are read. */
+export const serviceLimitCharacters = 512 * 1024
+
+const triggerSchema = text(
+  /^(?:re(?:load|start) [A-Za-z0-9:_\\][A-Za-z0-9:_.\\@-]*\.(?:service|socket|timer|path|mount|automount|swap|slice|target)|run \s*\S[\s\S]*)$/,
+  'reload UNIT, restart UNIT (with the suffix, as in caddy.service) or run COMMAND',
+  4000,
+).transform(triggerAction)
+
+const fileSchema = z.strictObject({
+  mode: modeSchema.exactOptional(),
+  owner: accountSchema.default('root'),
+  group: accountSchema.default('root'),
+  template: z
+    .boolean()
+    .default(false)
+    .describe(`Fill in \${{ vars.NAME }}, \${{ secrets.NAME }} and \${{ host.name }}.`),
+  validate: commandSchema
+    .refine((command) => command.includes('{}'), 'a command in which {} stands for the staged file')
+    .exactOptional()
+    .describe('Run on the staged file, {}, before it goes live.'),
+  triggers: z
+    .array(triggerSchema)
+    .max(20)
+    .readonly()
+    .default([])
+    .describe('What happens when the file changed: reload UNIT, restart UNIT, run COMMAND.'),
+})
+
+const directorySchema = z.strictObject({
+  mode: modeSchema.default(0o755),
+  owner: accountSchema.default('root'),
+  group: accountSchema.default('root'),
+  purge: z.boolean().default(false).describe('What the repository does not have in it is drift, and removed on apply.'),
+})
+
+const unitSchema = z.strictObject({
+  enabled: z.boolean().exactOptional().describe('Started at boot.'),
+  state: z.enum(['running', 'stopped']).exactOptional().describe('Running or stopped now.'),
+})
+
+const checkSchema = z
+  .strictObject({
+    http: text(/^https?:\/\/\S+$/, 'a http(s) address', 2000)
+      .exactOptional()
+      .describe('Answers with a status below 400.'),
+    tcp: text(/^(?:\[[0-9a-fA-F:.]+\]|[^\s:/]+):[0-9]{1,5}$/, 'an address and port such as 127.0.0.1:443')
+      .exactOptional()
+      .describe('Accepts a connection.'),
+    unit: unitNameSchema.exactOptional().describe('Is active.'),
+    run: commandSchema.exactOptional().describe('Exits with 0.'),
+  })
+  .meta({ minProperties: 1, maxProperties: 1 })
+  .transform((written, context) => {
+    const [check, ...others] = checksIn(written)
+    if (check !== undefined && others.length === 0) return check
+    context.addIssue('one of http, tcp, unit or run in each list item')
+    return z.NEVER
+  })
+
+export const serviceSchema: z.ZodType<ServiceFile, unknown> = z
+  .strictObject({
+    after: z.array(serviceNameSchema).max(1000).readonly().default([]).describe('Services applied before this one.'),
+    packages: z.array(packageNameSchema).max(1000).readonly().default([]).describe('Packages that must be present.'),
+    files: mapOf(text(/^[^\0]+$/, 'the path of a file', 4096), fileSchema, { limit: 10_000, of: 'files' })
+      .default(new Map())
+      .describe('By path on the host; what the file under files/ or units/ cannot say itself.'),
+    directories: mapOf(absolutePathSchema, directorySchema, { limit: 1000, of: 'directories' })
+      .default(new Map())
+      .describe('By path on the host.'),
+    units: mapOf(unitNameSchema, unitSchema, { limit: 1000, of: 'units' })
+      .default(new Map())
+      .describe('Units of packages, and units/ that are not to be enabled and running.'),
+    checks: z.array(checkSchema).max(100).readonly().default([]).describe('Must hold after an apply.'),
+    onDrift: z.enum(['alert', 'repair']).exactOptional(),
+    onRemove: z
+      .enum(['delete', 'restore', 'keep'])
+      .default('delete')
+      .describe('When the service leaves the host: delete its files, restore what was there before, or keep them.'),
+  })
+  .meta({ title: 'Plumbline: service.yaml' })
+
+/** What a service without service.yaml has. */
+export const defaultServiceFile: ServiceFile = serviceSchema.parse({})
+
+/** What a file has that service.yaml does not mention. */
+export const defaultFileSettings: FileSettings = fileSchema.parse({})
+
+function triggerAction(written: string): TriggerAction {
+  const [kind, ...rest] = written.split(' ')
+  const argument = rest.join(' ').trim()
+  if (kind === 'reload' || kind === 'restart') return { kind, unit: argument }
+  return { kind: 'run', command: argument }
+}
+
+function checksIn(written: { http?: string; tcp?: string; unit?: string; run?: string }): readonly Check[] {
+  const { http, tcp, unit, run } = written
+  return [
+    ...(http === undefined ? [] : [{ kind: 'http' as const, url: http }]),
+    ...(tcp === undefined ? [] : [{ kind: 'tcp' as const, address: tcp }]),
+    ...(unit === undefined ? [] : [{ kind: 'unit' as const, unit }]),
+    ...(run === undefined ? [] : [{ kind: 'run' as const, command: run }]),
+  ]
+}

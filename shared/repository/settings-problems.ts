@@ -1,0 +1,105 @@
+// service.yaml against the files of its service and the other services: what one file alone cannot tell is wrong.
+import type { ServiceName } from '../names.ts'
+import type { Problem } from '../problem.ts'
+import { invalid, quoted } from './invalid.ts'
+import { isReserved, unitDirectory } from './layout.ts'
+import { nearest, suggestion } from './nearest.ts'
+import { cyclesIn } from './order.ts'
+import type { RepositoryService } from './repository.ts'
+
+export function settingsProblems(services: ReadonlyMap<ServiceName, RepositoryService>): readonly Problem[] {
+  return [
+    ...[...services.values()].flatMap((service) => [
+      ...afterProblems(service, services),
+      ...fileProblems(service),
+      ...directoryProblems(service),
+      ...unitProblems(service),
+    ]),
+    ...cycleProblems(services),
+  ]
+}
+
+function afterProblems(
+  { name, settings, settingsPlace }: RepositoryService,
+  services: ReadonlyMap<ServiceName, RepositoryService>,
+): readonly Problem[] {
+  return settings.after.flatMap((earlier) => {
+    if (services.has(earlier)) return []
+    const message = `after names the service ${quoted(earlier)}, which the repository does not have`
+    const remedy = suggestion(earlier, services.keys(), 'services')
+    return [invalid(message, settingsPlace(['after'], earlier), { service: name, remedy })]
+  })
+}
+
+function cycleProblems(services: ReadonlyMap<ServiceName, RepositoryService>): readonly Problem[] {
+  const afterOf = (name: ServiceName) => services.get(name)?.settings.after ?? []
+  return cyclesIn([...services.keys()], afterOf).flatMap((cycle) => {
+    const [first, next] = cycle
+    const service = first === undefined ? undefined : services.get(first)
+    if (service === undefined || next === undefined) return []
+    const place = service.settingsPlace(['after'], next)
+    const message = `services wait for each other: ${cycle.join(' after ')}`
+    return [invalid(message, place, { service: service.name, remedy: 'Take one of these out of its `after`.' })]
+  })
+}
+
+function fileProblems({ name, directory, settings, settingsPlace, files, compose }: RepositoryService) {
+  const onHost = new Map(files.map((file) => [String(file.target), file]))
+  const inProject = new Map((compose?.files ?? []).map((file) => [file.target, file]))
+  return [...settings.files.keys()].flatMap((key) => {
+    const where = settingsPlace(['files', key])
+    const file = onHost.get(key) ?? inProject.get(key)
+    if (file?.kind === 'symlink')
+      return [
+        invalid(`${quoted(key)} is a symlink: it has no mode, owner or content of its own`, where, { service: name }),
+      ]
+    if (file !== undefined) return []
+    const meant = nearest(key, [...onHost.keys(), ...inProject.keys()])
+    const expected = key.startsWith('/') ? `${directory}/files${key}` : `${directory}/${key}`
+    const message = `missing source: the repository has no file for ${quoted(key)}`
+    const remedy = `${meant === undefined ? '' : `Did you mean "${meant}"? `}Expected it at ${expected}.`
+    return [invalid(message, where, { service: name, remedy })]
+  })
+}
+
+function directoryProblems({ name, settings, settingsPlace }: RepositoryService): readonly Problem[] {
+  return [...settings.directories].flatMap(([path, { purge }]) => {
+    const where = settingsPlace(['directories', path])
+    if (isReserved(path)) return [invalid(`${path} is the system's or the agent's own`, where, { service: name })]
+    return purge && isTooBroad(path)
+      ? [
+          invalid(`${path} is not purged: too much in it is not the repository's`, where, {
+            service: name,
+            remedy: 'Name a directory further down.',
+          }),
+        ]
+      : []
+  })
+}
+
+function isTooBroad(path: string): boolean {
+  const depth = path === '/' ? 0 : path.split('/').length - 1
+  return depth < 2 || (depth === 2 && /^\/(?:usr|var|home|root)\//.test(path)) || path === unitDirectory
+}
+
+function unitProblems({ name, directory, settings, settingsPlace, files }: RepositoryService): readonly Problem[] {
+  const prefix = `${unitDirectory}/`
+  const own = files.map(({ target }) => target.slice(prefix.length * Number(target.startsWith(prefix))))
+  return [...settings.units.keys()].flatMap((unit) => {
+    const where = settingsPlace(['units', unit])
+    if (/@\.[a-z]+$/.test(unit)) {
+      const remedy = `Name an instance: ${unit.replace('@.', '@NAME.')}.`
+      return [invalid(`${unit} is a template, which cannot run itself`, where, { service: name, remedy })]
+    }
+    if (own.includes(unit) || settings.packages.length > 0) return []
+    // A unit of the base system is fine; one letter beside a unit of this very service is a slip.
+    const meant = nearest(
+      unit,
+      own.filter((other) => !settings.units.has(other)),
+    )
+    if (meant === undefined) return []
+    const message = `missing source: the repository has no unit ${quoted(unit)} in this service`
+    const remedy = `Did you mean "${meant}"? Expected it at ${directory}/units/${unit}.`
+    return [invalid(message, where, { service: name, remedy })]
+  })
+}
