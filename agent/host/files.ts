@@ -47,7 +47,7 @@ export type SavedPath = {
     | { readonly type: 'missing' }
     | { readonly type: FileType; readonly mode: number; readonly uid: number; readonly gid: number }
   /** Parent directories that were not there, outermost first. */
-  readonly missingParents: readonly AbsolutePath[]
+  readonly missingParents: readonly string[]
   /** SHA-256 or link target that the change brings: tells our own file from one that somebody made meanwhile. */
   readonly becomes?: string | undefined
 }

@@ -1,11 +1,14 @@
 // What a host offers to the stages, as two capabilities: reading (observe) and writing (apply only).
-import type { AbsolutePath } from '../../shared/names.ts'
-import type { FileReader, FileWriter } from './files.ts'
+import { realpathSync } from 'node:fs'
+import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import type { FileReader, FileWriter, HashMemory } from './files.ts'
+import { openFiles } from './files-open.ts'
 import type { Run } from './run.ts'
 
 /** What may be looked at and changed here. In a sandbox (`--root DIR`) everything but files and directories is left out. */
 export type Capabilities = {
-  /** Owners and groups are compared and set; false without root or where the sandbox has no such user. */
+  /** Owners and groups are compared and set; false without root or where the sandbox has no users. */
   readonly ownership: boolean
   readonly packages: boolean
   readonly units: boolean
@@ -27,4 +30,52 @@ export type HostReader = {
 export type HostWriter = Omit<HostReader, 'files'> & {
   readonly files: FileWriter
   readonly run: Run
+}
+
+export type HostOptions = {
+  /** An existing directory. */
+  readonly root: string
+  readonly run: Run
+  /** Hashes of files that did not move since; the state directory's `hashes`. */
+  readonly hashes?: HashMemory
+}
+
+export function openHost({ root, run, hashes }: HostOptions): HostWriter {
+  const real = realRoot(root)
+  const whole = real === '/'
+  const files = openFiles({
+    root: real,
+    ...(hashes === undefined ? {} : { memory: hashes }),
+    ...(whole ? { getent: run } : {}),
+  })
+  const users = whole || files.stat(absolutePathSchema.parse('/etc/passwd')) !== undefined
+  const capabilities = {
+    ownership: users && process.geteuid?.() === 0,
+    packages: whole,
+    units: whole,
+    containers: whole,
+    commands: whole,
+  }
+  return { root: real, capabilities, files, query: run, run }
+}
+
+/** The same host without the means to change it. */
+export function readerOf(host: HostWriter): HostReader {
+  return { root: host.root, capabilities: host.capabilities, files: host.files, query: host.query }
+}
+
+function realRoot(root: string): AbsolutePath {
+  try {
+    return absolutePathSchema.parse(realpathSync(root))
+  } catch (cause) {
+    throw new PlumbError(
+      {
+        code: 'usage',
+        message: 'the root directory is not there, or cannot be entered.',
+        where: { file: root },
+        remedy: 'Make it first, or name another one.',
+      },
+      { cause },
+    )
+  }
 }

@@ -1,0 +1,64 @@
+// File system errors as problems a person can act on; classified by errno, here and nowhere else.
+import { PlumbError, type ProblemCode } from '../../shared/problem.ts'
+
+export type Access = 'reading' | 'writing'
+
+/** The errno of a file system error: `ENOENT`. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+/** PlumbErrors pass through as they are. */
+export function fileError(error: unknown, path: string, access: Access): PlumbError {
+  if (error instanceof PlumbError) return error
+  const errno = errnoOf(error)
+  const known = errno === undefined ? undefined : meanings[errno]
+  if (known !== undefined) {
+    const code = known.code ?? generalCode(access)
+    const problem = { code, message: `${known.message}.`, where: { file: path }, remedy: known.remedy }
+    return new PlumbError(problem, { cause: error })
+  }
+  const message = `${access} failed: ${error instanceof Error ? error.message : String(error)}.`
+  return new PlumbError({ code: generalCode(access), message, where: { file: path } }, { cause: error })
+}
+
+export function unsafePath(path: string, message: string, remedy: string): PlumbError {
+  return new PlumbError({ code: 'unsafe-path', message, where: { file: path }, remedy })
+}
+
+function generalCode(access: Access): ProblemCode {
+  return access === 'reading' ? 'observe-failed' : 'apply-failed'
+}
+
+type Meaning = { readonly code?: ProblemCode; readonly message: string; readonly remedy: string }
+
+const diskFull: Meaning = {
+  code: 'disk-full',
+  message: 'no space is left on its file system',
+  remedy: 'Free some (`df -h`, `df -i` show how much there is), then apply again.',
+}
+
+const meanings: Readonly<Record<string, Meaning>> = {
+  ENOSPC: diskFull,
+  EDQUOT: { ...diskFull, message: 'the disk quota is used up' },
+  EROFS: {
+    code: 'read-only',
+    message: 'its file system is mounted read-only',
+    remedy: 'Find out why (`dmesg`), remount it writable, then apply again.',
+  },
+  EPERM: {
+    code: 'read-only',
+    message: 'it, or its directory, may not be changed',
+    remedy:
+      '`lsattr` shows an immutable attribute, `chattr -i` removes it. Without root only own files can be changed.',
+  },
+  EACCES: { message: 'permission denied', remedy: 'Run it as root.' },
+  EISDIR: { message: 'a directory is in the way', remedy: 'Move it away, then apply again.' },
+  ENOTDIR: {
+    message: 'one of its parent directories is not a directory',
+    remedy: 'Move that file away, then apply again.',
+  },
+  ENAMETOOLONG: { message: 'the name is too long for its file system', remedy: 'Give it a shorter one.' },
+  EIO: { message: 'the disk reported an error', remedy: '`dmesg` says more; check the disk.' },
+  EMFILE: { message: 'too many files are open', remedy: 'Raise the limit of open files (LimitNOFILE=).' },
+}

@@ -1,0 +1,49 @@
+// Opens the files below a root for the stages: puts walking, reading, writing and undoing together.
+import type { FileReader, FileWriter, HashMemory } from './files.ts'
+import { accountsOf } from './files-accounts.ts'
+import { readMethods } from './files-read.ts'
+import { undoMethods } from './files-undo.ts'
+import { Walk } from './files-walk.ts'
+import { writeMethods } from './files-write.ts'
+import { newMark, type Writing } from './files-writing.ts'
+import type { Run } from './run.ts'
+
+export type OpenFilesOptions = {
+  readonly root: string
+  /** Default: nothing is remembered. */
+  readonly memory?: HashMemory
+  /** To be asked for users and groups that the root's own files do not have. */
+  readonly getent?: Run
+}
+
+export function openFiles(options: OpenFilesOptions): FileWriter {
+  return withMark(new Walk(options.root), newMark(), options)
+}
+
+/** A memory that is written but never believed. */
+function forgetful(memory: HashMemory): HashMemory {
+  return { get: () => undefined, set: (...hashed) => memory.set(...hashed) }
+}
+
+const noMemory: HashMemory = { get: () => undefined, set: () => {} }
+
+function withMark(walk: Walk, mark: string, options: OpenFilesOptions): FileWriter {
+  const writing: Writing = { walk, mark, touched: new Set(), staged: new Map() }
+  const reader = readerOf(walk, options.memory ?? noMemory, options.getent)
+  return {
+    ...reader,
+    ...writeMethods(writing),
+    ...undoMethods(writing, reader),
+    mark,
+    marked: (other) => withMark(walk, other, options),
+  }
+}
+
+function readerOf(walk: Walk, memory: HashMemory, getent: Run | undefined): FileReader {
+  const read = readMethods(walk, memory)
+  return {
+    ...read,
+    accounts: accountsOf(read, getent),
+    withoutMemory: () => readerOf(walk, forgetful(memory), getent),
+  }
+}

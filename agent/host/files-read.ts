@@ -1,0 +1,278 @@
+// Reading below a root: stat, hash, content, listing, mounts. Never blocks on what is not a regular file.
+import { createHash, hash } from 'node:crypto'
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  read as readFd,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+} from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { type AbsolutePath, type Sha256, sha256Schema } from '../../shared/names.ts'
+import type { FileReader, FileStat, FileType, HashMemory, Inspection, SavedPath } from './files.ts'
+import { errnoOf, fileError } from './files-errors.ts'
+import { type Entry, join, parentOf, pathOf, type Walk } from './files-walk.ts'
+
+/** Hashed by synchronous calls, ten times as fast for small files; larger ones are streamed. */
+const smallBytes = 1024 * 1024
+const attempts = 3
+/** Between turns of the event loop, so that a check of 10,000 files does not stop the agent's socket. */
+const workMs = 10
+
+const readAsync = promisify(readFd)
+
+export type ReadMethods = Omit<FileReader, 'accounts' | 'withoutMemory'>
+
+export function readMethods(walk: Walk, memory: HashMemory): ReadMethods {
+  const rest = turns()
+  return {
+    commandPath: (path) => join(walk.root, path.slice(1)),
+    pass: (work) => walk.pass(work),
+    stat: (path) => walk.passNow(() => statAt(walk, path)),
+    inspect: (path) =>
+      walk.pass(async () => {
+        await rest()
+        return inspectAt(walk, path, memory)
+      }),
+    read: (path, limitBytes) => walk.pass(() => readAt(walk, path, limitBytes)),
+    readLink: (path) => walk.passNow(() => linkAt(walk, path)),
+    list: (path) => walk.passNow(() => [...entriesOf(walk, path).keys()]),
+    mounts: () => mountsBelow(walk.root),
+    before: (path, becomes) => walk.passNow(() => savedPath(walk, path, becomes)),
+  }
+}
+
+/** Undefined when there is nothing, or no such directory. */
+export function entryAt(walk: Walk, path: string): Entry | undefined {
+  const found = walk.parent(path)
+  return found.kind === 'entry' ? found : undefined
+}
+
+export function statAt(walk: Walk, path: string): FileStat | undefined {
+  const entry = entryAt(walk, path)
+  return entry === undefined ? undefined : statOf(entry)
+}
+
+export function statOf(entry: Entry): FileStat | undefined {
+  try {
+    return fileStat(lstatSync(pathOf(entry), { bigint: true }))
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw fileError(error, join(entry.directory.path, entry.name), 'reading')
+  }
+}
+
+export function sameInode(one: FileStat, other: FileStat): boolean {
+  return one.inode === other.inode && one.device === other.device
+}
+
+/** Names as shown -> as bytes, sorted. */
+export function entriesOf(walk: Walk, path: string): ReadonlyMap<string, Buffer> {
+  const directory = walk.directory(path)
+  if (directory.kind !== 'directory') return new Map()
+  try {
+    const names = readdirSync(`/proc/self/fd/${directory.fd}/.`, { encoding: 'buffer' })
+    return new Map(names.map((name) => [shownName(name), name] as const).sort(([a], [b]) => (a < b ? -1 : 1)))
+  } catch (error) {
+    throw fileError(error, path, 'reading')
+  }
+}
+
+/** Mount points below a root directory, as paths below it. */
+export function mountsBelow(root: string): ReadonlySet<string> {
+  const real = realpathSync(root)
+  const points = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4])
+    .filter((point) => point !== undefined)
+    .map((point) =>
+      point.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
+    )
+  if (real === '/') return new Set(points)
+  return new Set(points.filter((point) => point.startsWith(`${real}/`)).map((point) => point.slice(real.length)))
+}
+
+/** Of an open file: at most `limitBytes` are read, in steps that leave the event loop free. */
+export async function readOpen(fd: number, limitBytes: number): Promise<Uint8Array | undefined> {
+  const { size } = fstatSync(fd)
+  if (size > limitBytes) return undefined
+  const chunks: Buffer[] = []
+  let length = 0
+  for (;;) {
+    const chunk = Buffer.allocUnsafe(Math.min(Math.max(size - length, 0) + 1, smallBytes))
+    const { bytesRead } = await readAsync(fd, chunk, 0, chunk.length, null)
+    if (bytesRead === 0) return Buffer.concat(chunks)
+    length += bytesRead
+    if (length > limitBytes) return undefined
+    chunks.push(chunk.subarray(0, bytesRead))
+  }
+}
+
+/** Undefined: not there, or not a regular file. NONBLOCK: it may have become a FIFO since the stat. */
+export function openFile(entry: Entry): number | undefined {
+  try {
+    const fd = openSync(pathOf(entry), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    if (fstatSync(fd).isFile()) return fd
+    closeSync(fd)
+    return undefined
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENXIO') return undefined
+    throw fileError(error, join(entry.directory.path, entry.name), 'reading')
+  }
+}
+
+async function inspectAt(walk: Walk, path: AbsolutePath, memory: HashMemory): Promise<Inspection | undefined> {
+  for (let attempt = 1; attempt <= attempts; attempt += 1) {
+    const entry = entryAt(walk, path)
+    const stat = entry === undefined ? undefined : statOf(entry)
+    if (entry === undefined || stat === undefined) return undefined
+    if (stat.type !== 'file') return { stat }
+    const remembered = memory.get(path, stat)
+    if (remembered !== undefined) return { stat, content: remembered }
+    const hashed = await hashEntry(entry)
+    if (hashed === undefined || !sameMoment(stat, hashed.stat)) continue
+    memory.set(path, stat, hashed.content, hashed.startedAt)
+    return { stat, content: hashed.content }
+  }
+  const stat = statAt(walk, path)
+  return stat === undefined ? undefined : stat.type === 'file' ? { stat, content: 'unstable' } : { stat }
+}
+
+type Hashed = { readonly stat: FileStat; readonly content: Sha256; readonly startedAt: number }
+
+/** The stat is the one after reading: equal to the one before means that the content is one moment's. */
+async function hashEntry(entry: Entry): Promise<Hashed | undefined> {
+  const fd = openFile(entry)
+  if (fd === undefined) return undefined
+  try {
+    const startedAt = Date.now()
+    const size = fstatSync(fd).size
+    const digest = size < smallBytes ? hashSmall(fd) : await hashLarge(fd)
+    if (digest === undefined) return undefined
+    const stat = fileStat(fstatSync(fd, { bigint: true }))
+    return { stat, content: sha256Schema.parse(digest), startedAt }
+  } catch (error) {
+    throw fileError(error, join(entry.directory.path, entry.name), 'reading')
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const shared = { buffer: Buffer.alloc(0) }
+
+/** Undefined: it grew beyond the buffer meanwhile. */
+function hashSmall(fd: number): string | undefined {
+  if (shared.buffer.length === 0) shared.buffer = Buffer.allocUnsafeSlow(smallBytes)
+  let length = 0
+  while (length < smallBytes) {
+    const count = readSync(fd, shared.buffer, length, smallBytes - length, null)
+    if (count === 0) return hash('sha256', shared.buffer.subarray(0, length), 'hex')
+    length += count
+  }
+  return undefined
+}
+
+async function hashLarge(fd: number): Promise<string> {
+  const digest = createHash('sha256')
+  const buffer = Buffer.allocUnsafe(smallBytes)
+  for (;;) {
+    const { bytesRead } = await readAsync(fd, buffer, 0, buffer.length, null)
+    if (bytesRead === 0) return digest.digest('hex')
+    digest.update(buffer.subarray(0, bytesRead))
+  }
+}
+
+async function readAt(walk: Walk, path: string, limitBytes: number): Promise<Uint8Array | undefined> {
+  const entry = entryAt(walk, path)
+  if (entry === undefined || statOf(entry)?.type !== 'file') return undefined
+  const fd = openFile(entry)
+  if (fd === undefined) return undefined
+  try {
+    return await readOpen(fd, limitBytes)
+  } catch (error) {
+    throw fileError(error, path, 'reading')
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function linkAt(walk: Walk, path: string): string | undefined {
+  const entry = entryAt(walk, path)
+  if (entry === undefined) return undefined
+  try {
+    return readlinkSync(pathOf(entry))
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'EINVAL') return undefined
+    throw fileError(error, path, 'reading')
+  }
+}
+
+function savedPath(walk: Walk, path: AbsolutePath, becomes: string | undefined): SavedPath {
+  const missingParents: string[] = []
+  for (let at = parentOf(path); at !== '/' && walk.directory(at).kind === 'missing'; at = parentOf(at))
+    missingParents.unshift(at)
+  const stat = statAt(walk, path)
+  const was =
+    stat === undefined
+      ? ({ type: 'missing' } as const)
+      : { type: stat.type, mode: stat.mode, uid: stat.uid, gid: stat.gid }
+  return { path, was, missingParents, ...(becomes === undefined ? {} : { becomes }) }
+}
+
+function sameMoment(one: FileStat, other: FileStat): boolean {
+  return (
+    sameInode(one, other) &&
+    one.size === other.size &&
+    one.modifiedNs === other.modifiedNs &&
+    one.changedNs === other.changedNs
+  )
+}
+
+function fileStat(stats: BigIntStats): FileStat {
+  return {
+    type: typeOf(stats),
+    mode: Number(stats.mode) & 0o7777,
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    links: Number(stats.nlink),
+    size: Number(stats.size),
+    device: stats.dev,
+    inode: stats.ino,
+    modifiedNs: stats.mtimeNs,
+    changedNs: stats.ctimeNs,
+  }
+}
+
+function typeOf(stats: BigIntStats): FileType {
+  if (stats.isFile()) return 'file'
+  if (stats.isDirectory()) return 'directory'
+  if (stats.isSymbolicLink()) return 'symlink'
+  if (stats.isFIFO()) return 'fifo'
+  return stats.isSocket() ? 'socket' : 'device'
+}
+
+function shownName(name: Buffer): string {
+  const text = name.toString('utf8')
+  if (Buffer.from(text, 'utf8').equals(name)) return text
+  return [...name].map((byte) => (byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`)).join('')
+}
+
+/** Resolves at once, except when `workMs` have passed since the event loop last had its turn. */
+function turns(): () => Promise<void> {
+  let since = performance.now()
+  return async () => {
+    if (performance.now() - since < workMs) return
+    await nextTurn()
+    since = performance.now()
+  }
+}

@@ -1,0 +1,157 @@
+// A new version beside its target, then in its place by rename, the former one kept under a second name.
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fsync,
+  linkSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  symlinkSync,
+  write,
+  writeSync,
+} from 'node:fs'
+import { promisify } from 'node:util'
+import type { FileStat, Permissions } from './files.ts'
+import { errnoOf, fileError, unsafePath } from './files-errors.ts'
+import { entryAt, openFile, readOpen, sameInode, statOf } from './files-read.ts'
+import { type Entry, join, pathOf } from './files-walk.ts'
+import {
+  directoryInTheWay,
+  gone,
+  keptEntry,
+  mapped,
+  parentMade,
+  permit,
+  stagedEntry,
+  touch,
+  type Writing,
+} from './files-writing.ts'
+
+const fsyncAsync = promisify(fsync)
+const writeAsync = promisify(write)
+/** Written by one synchronous call; more would stop the event loop for too long. */
+const smallBytes = 1024 * 1024
+const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+
+export type Staging = { readonly bytes: Uint8Array; readonly permissions: Permissions }
+
+export async function stage(writing: Writing, path: string, { bytes, permissions }: Staging): Promise<void> {
+  const target = mapped(path, () => parentMade(writing, path))
+  const entry = stagedEntry(writing, target)
+  try {
+    if (statOf(target)?.type === 'directory') throw directoryInTheWay(path)
+    const fd = openSync(pathOf(entry), createFlags, 0o600)
+    try {
+      await writeAll(fd, bytes)
+      permit(fd, permissions)
+      const stat = statOf(entry)
+      if (stat !== undefined) writing.staged.set(path, stat)
+      await fsyncAsync(fd)
+    } finally {
+      closeSync(fd)
+    }
+  } catch (error) {
+    throw fileError(error, path, 'writing')
+  }
+}
+
+export function stageLink(writing: Writing, path: string, target: string): void {
+  const at = parentMade(writing, path)
+  if (statOf(at)?.type === 'directory') throw directoryInTheWay(path)
+  const entry = stagedEntry(writing, at)
+  symlinkSync(target, pathOf(entry))
+  const stat = statOf(entry)
+  if (stat !== undefined) writing.staged.set(path, stat)
+}
+
+export function publish(writing: Writing, path: string): void {
+  const target = entryAt(writing.walk, path)
+  if (target === undefined) throw gone(path)
+  keep(writing, target, path)
+  const staged = writing.staged.get(path)
+  renameSync(pathOf(stagedEntry(writing, target)), pathOf(target))
+  touch(writing, target.directory)
+  const live = statOf(target)
+  if (staged === undefined || live === undefined || !sameInode(staged, live))
+    throw unsafePath(
+      path,
+      'somebody exchanged the staged file while it was put in place.',
+      'Make its directory writable for root only, then apply again.',
+    )
+  writing.staged.delete(path)
+}
+
+/** A second name for what is at the path: rename then replaces it, and putting back is a rename too. */
+function keep(writing: Writing, target: Entry, path: string): void {
+  const there = statOf(target)
+  if (there === undefined) return
+  if (there.type === 'directory') throw directoryInTheWay(path)
+  const kept = keptEntry(writing, target)
+  if (statOf(kept) !== undefined) return
+  try {
+    linkSync(pathOf(target), pathOf(kept))
+  } catch (error) {
+    if (!cannotLink.has(errnoOf(error) ?? '')) throw error
+    keepCopy(target, kept, there)
+  }
+}
+
+/** vfat has no hard links; EPERM also for an immutable file, whose rename then fails in the same way. */
+const cannotLink: ReadonlySet<string> = new Set(['EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES'])
+
+function keepCopy(target: Entry, kept: Entry, there: FileStat): void {
+  if (there.type === 'symlink') {
+    symlinkSync(readlinkSync(pathOf(target)), pathOf(kept))
+    return
+  }
+  const source = there.type === 'file' ? openFile(target) : undefined
+  if (source === undefined) throw gone(join(target.directory.path, target.name))
+  const fd = openSync(pathOf(kept), createFlags, 0o600)
+  try {
+    writeSyncAll(fd, readFileSync(source))
+    if (process.geteuid?.() === 0) fchownSync(fd, there.uid, there.gid)
+    fchmodSync(fd, there.mode)
+  } finally {
+    closeSync(source)
+    closeSync(fd)
+  }
+}
+
+export async function readReplaced(
+  writing: Writing,
+  path: string,
+  limitBytes: number,
+): Promise<Uint8Array | undefined> {
+  const target = entryAt(writing.walk, path)
+  const fd = target === undefined ? undefined : openFile(keptEntry(writing, target))
+  if (fd === undefined) return undefined
+  try {
+    return await readOpen(fd, limitBytes)
+  } catch (error) {
+    throw fileError(error, path, 'reading')
+  } finally {
+    closeSync(fd)
+  }
+}
+
+async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
+  if (bytes.length <= smallBytes) return writeSyncAll(fd, bytes)
+  let written = 0
+  while (written < bytes.length)
+    written += (await writeAsync(fd, bytes, written, Math.min(smallBytes, bytes.length - written), null)).bytesWritten
+}
+
+function writeSyncAll(fd: number, bytes: Uint8Array): void {
+  let written = 0
+  while (written < bytes.length) written += writeSync(fd, bytes, written)
+}
+
+export function stagedEntryName(writing: Writing, path: string): string {
+  const found = entryAt(writing.walk, path)
+  if (found === undefined) throw gone(path)
+  return join(found.directory.path, stagedEntry(writing, found).name).slice(1)
+}

@@ -1,0 +1,153 @@
+// The end of a change to a path: forget what was kept of its former content, or put that back.
+// Both may run after a crash, in another process, whatever part of the change was done, and twice as well as once.
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+} from 'node:fs'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { PlumbError } from '../../shared/problem.ts'
+import type { FileStat, FileWriter, SavedPath } from './files.ts'
+import { fileError } from './files-errors.ts'
+import { entryAt, type ReadMethods, sameInode, statOf } from './files-read.ts'
+import { type Entry, join, pathOf } from './files-walk.ts'
+import { below, makeDirectory, moveEntry, removeDirectory, setPermissions, withHolding } from './files-write.ts'
+import { holdingEntry, keptEntry, stagedEntry, touch, unlinkIfThere, type Writing } from './files-writing.ts'
+
+export type UndoMethods = Pick<FileWriter, 'putBack' | 'forget'>
+
+export function undoMethods(writing: Writing, read: ReadMethods): UndoMethods {
+  const whole = async (path: string, work: () => Promise<void>) => {
+    try {
+      await writing.walk.pass(work)
+    } catch (error) {
+      throw fileError(error, path, 'writing')
+    }
+  }
+  return {
+    putBack: (saved) => whole(saved.path, () => putBack(writing, saved, read)),
+    forget: (path) => whole(path, () => forget(writing, path)),
+  }
+}
+
+async function putBack(writing: Writing, saved: SavedPath, read: ReadMethods): Promise<void> {
+  const target = entryAt(writing.walk, saved.path)
+  if (target !== undefined) {
+    unlinkIfThere(stagedEntry(writing, target))
+    returnEntries(writing, saved.path)
+    const kept = keptEntry(writing, target)
+    const keptStat = statOf(kept)
+    if (keptStat !== undefined) returnKept({ writing, target, kept, keptStat })
+    else if (saved.was.type === 'missing') await removeOwn(writing, saved, { target, read })
+    touch(writing, target.directory)
+  }
+  if (saved.was.type !== 'missing') await correct(writing, saved)
+  for (const parent of saved.missingParents.toReversed()) removeDirectory(writing, parent)
+}
+
+type Returning = {
+  readonly writing: Writing
+  readonly target: Entry
+  readonly kept: Entry
+  readonly keptStat: FileStat
+}
+
+function returnKept({ writing, target, kept, keptStat }: Returning): void {
+  const there = statOf(target)
+  if (there?.type === 'directory') removeDirectory(writing, join(target.directory.path, target.name))
+  // rename(2) does nothing when both names are the same file.
+  if (there !== undefined && sameInode(there, keptStat)) unlinkSync(pathOf(kept))
+  else renameSync(pathOf(kept), pathOf(target))
+}
+
+/** Nothing was there before; what somebody else put there meanwhile stays. */
+async function removeOwn(
+  writing: Writing,
+  saved: SavedPath,
+  { target, read }: { readonly target: Entry; readonly read: ReadMethods },
+): Promise<void> {
+  const there = statOf(target)
+  if (there === undefined) return
+  if (there.type === 'directory') removeDirectory(writing, saved.path)
+  else if (saved.becomes === undefined || saved.becomes === (await contentOf(saved, there, read))) unlinkIfThere(target)
+}
+
+async function contentOf(saved: SavedPath, there: FileStat, read: ReadMethods): Promise<string | undefined> {
+  if (there.type === 'symlink') return read.readLink(saved.path)
+  return (await read.inspect(saved.path))?.content
+}
+
+/** Mode and owner of what stayed in place, and the directory that was removed. */
+async function correct(writing: Writing, { path, was }: SavedPath): Promise<void> {
+  if (was.type === 'missing') return
+  const target = entryAt(writing.walk, path)
+  const there = target === undefined ? undefined : statOf(target)
+  const permissions = process.geteuid?.() === 0 ? was : { mode: was.mode }
+  if (there === undefined && was.type === 'directory') return makeDirectory(writing, path, permissions)
+  if (there === undefined || there.type !== was.type)
+    throw new PlumbError({
+      code: 'apply-failed',
+      message: `what was there before (a ${was.type}) could not be put back.`,
+      where: { file: path },
+      remedy: 'Apply again, or restore it from a backup.',
+    })
+  const same = there.mode === was.mode && there.uid === was.uid && there.gid === was.gid
+  if (!same && (was.type === 'file' || was.type === 'directory'))
+    await setPermissions(writing, path, { type: was.type, permissions })
+}
+
+function returnEntries(writing: Writing, path: string): void {
+  const directory = writing.walk.directory(path)
+  if (directory.kind !== 'directory') return
+  const holding = holdingEntry(writing, directory)
+  if (statOf(holding)?.type !== 'directory') return
+  withHolding(holding, (fd) => {
+    for (const name of namesIn(fd)) moveEntry(name, fd, directory.fd)
+  })
+  rmdirSync(pathOf(holding))
+  touch(writing, directory)
+}
+
+async function forget(writing: Writing, path: string): Promise<void> {
+  const target = entryAt(writing.walk, path)
+  if (target === undefined) return
+  for (const entry of [stagedEntry(writing, target), keptEntry(writing, target)]) {
+    if (statOf(entry) === undefined) continue
+    unlinkIfThere(entry)
+    touch(writing, target.directory)
+  }
+  const directory = statOf(target)?.type === 'directory' ? writing.walk.directory(path) : undefined
+  if (directory?.kind !== 'directory') return
+  const holding = holdingEntry(writing, directory)
+  const held = statOf(holding)
+  if (held?.type !== 'directory') return
+  await removeTree(Buffer.from(pathOf(holding)), held.device)
+  touch(writing, directory)
+}
+
+/** Follows no link and enters no other file system. */
+async function removeTree(path: Buffer, device: bigint): Promise<void> {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  try {
+    if (fstatSync(fd, { bigint: true }).dev !== device) return
+    for (const name of namesIn(fd)) {
+      const child = below(fd, name)
+      if (lstatSync(child).isDirectory()) await removeTree(child, device)
+      else unlinkSync(child)
+    }
+  } finally {
+    closeSync(fd)
+  }
+  rmdirSync(path)
+  await nextTurn()
+}
+
+function namesIn(fd: number): readonly Buffer[] {
+  return readdirSync(`/proc/self/fd/${fd}/.`, { encoding: 'buffer' })
+}

@@ -1,0 +1,190 @@
+// Writing below a root: stage beside the target, publish by rename, keep what was there until it is forgotten or put back.
+import { closeSync, constants, fstatSync, fsync, mkdirSync, openSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
+import { promisify } from 'node:util'
+import type { FileWriter, Permissions } from './files.ts'
+import { errnoOf, fileError, unsafePath } from './files-errors.ts'
+import { entriesOf, entryAt, statOf } from './files-read.ts'
+import { publish, readReplaced, stage, stagedEntryName, stageLink } from './files-stage.ts'
+import { type Entry, join, pathOf } from './files-walk.ts'
+import {
+  directoryInTheWay,
+  gone,
+  holdingEntry,
+  keptEntry,
+  mapped,
+  parentMade,
+  permit,
+  touch,
+  type Writing,
+} from './files-writing.ts'
+
+const fsyncAsync = promisify(fsync)
+const lookFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
+export type WriteMethods = Pick<
+  FileWriter,
+  | 'stage'
+  | 'stageLink'
+  | 'stagedPath'
+  | 'publish'
+  | 'setAside'
+  | 'setAsideEntries'
+  | 'makeDirectory'
+  | 'setPermissions'
+  | 'removeDirectory'
+  | 'readReplaced'
+  | 'settle'
+>
+
+export function writeMethods(writing: Writing): WriteMethods {
+  const { walk } = writing
+  const now = <T>(path: string, work: () => T): T => walk.passNow(() => mapped(path, work))
+  return {
+    stage: (path, bytes, permissions) => walk.pass(() => stage(writing, path, { bytes, permissions })),
+    stageLink: (path, target) => now(path, () => stageLink(writing, path, target)),
+    stagedPath: (path) => join(walk.root, stagedEntryName(writing, path)),
+    publish: (path) => now(path, () => publish(writing, path)),
+    setAside: (path) => now(path, () => setAside(writing, path)),
+    setAsideEntries: (directory, names) => now(directory, () => setAsideEntries(writing, directory, names)),
+    makeDirectory: (path, permissions) => now(path, () => makeDirectory(writing, path, permissions)),
+    setPermissions: (path, type, permissions) => walk.pass(() => setPermissions(writing, path, { type, permissions })),
+    removeDirectory: (path) => now(path, () => removeDirectory(writing, path)),
+    readReplaced: (path, limitBytes) => walk.pass(() => readReplaced(writing, path, limitBytes)),
+    settle: () => walk.pass(() => settle(writing)),
+  }
+}
+
+export function makeDirectory(writing: Writing, path: string, permissions: Permissions): void {
+  const entry = parentMade(writing, path)
+  const there = statOf(entry)
+  if (there !== undefined && there.type !== 'directory') setAside(writing, path)
+  if (there?.type !== 'directory') {
+    mkdirSync(pathOf(entry), 0o700)
+    touch(writing, entry.directory)
+  }
+  const fd = openSync(pathOf(entry), lookFlags | constants.O_DIRECTORY)
+  try {
+    permit(fd, permissions)
+  } finally {
+    closeSync(fd)
+  }
+  writing.touched.add(join(entry.directory.path, entry.name))
+}
+
+export async function setPermissions(
+  { walk }: Writing,
+  path: string,
+  { type, permissions }: { readonly type: 'file' | 'directory'; readonly permissions: Permissions },
+): Promise<void> {
+  const entry = entryAt(walk, path)
+  if (entry === undefined) throw gone(path)
+  try {
+    const fd = openSync(pathOf(entry), lookFlags)
+    try {
+      const stat = fstatSync(fd)
+      if (type === 'file' ? !stat.isFile() : !stat.isDirectory()) throw gone(path)
+      if (stat.isFile() && stat.nlink > 1)
+        throw unsafePath(path, 'it has a second name (hard link) elsewhere.', 'Remove one of them, then apply again.')
+      permit(fd, permissions)
+      await fsyncAsync(fd)
+    } finally {
+      closeSync(fd)
+    }
+  } catch (error) {
+    throw fileError(error, path, 'writing')
+  }
+}
+
+export function removeDirectory({ walk, touched }: Writing, path: string): boolean {
+  const entry = entryAt(walk, path)
+  if (entry === undefined || statOf(entry)?.type !== 'directory') return true
+  const real = join(entry.directory.path, entry.name)
+  try {
+    rmdirSync(pathOf(entry))
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOTEMPTY' || errno === 'EEXIST' || errno === 'EBUSY') return false
+    throw error
+  }
+  walk.changed(real)
+  touched.delete(real)
+  touched.add(entry.directory.path)
+  return true
+}
+
+export async function settle({ walk, touched }: Writing): Promise<void> {
+  const paths = [...touched]
+  touched.clear()
+  await Promise.all(
+    paths.map(async (path) => {
+      const directory = walk.directory(path)
+      if (directory.kind !== 'directory') return
+      // Its own descriptor: the shared one may be closed before the sync has ended.
+      const fd = openSync(`/proc/self/fd/${directory.fd}/.`, constants.O_RDONLY | constants.O_DIRECTORY)
+      try {
+        await fsyncAsync(fd)
+      } catch (error) {
+        // Some file systems (FUSE, 9p) cannot sync a directory.
+        if (errnoOf(error) !== 'EINVAL') throw fileError(error, path, 'writing')
+      } finally {
+        closeSync(fd)
+      }
+    }),
+  )
+}
+
+function setAside(writing: Writing, path: string): void {
+  const target = entryAt(writing.walk, path)
+  if (target === undefined) return
+  const there = statOf(target)
+  if (there === undefined) return
+  if (there.type === 'directory') throw directoryInTheWay(path)
+  const kept = keptEntry(writing, target)
+  if (statOf(kept) === undefined) renameSync(pathOf(target), pathOf(kept))
+  else unlinkSync(pathOf(target))
+  touch(writing, target.directory)
+}
+
+function setAsideEntries(writing: Writing, path: string, names: readonly string[]): void {
+  const { walk } = writing
+  const directory = walk.directory(path)
+  if (directory.kind !== 'directory' || names.length === 0) return
+  const bytes = entriesOf(walk, path)
+  const holding = holdingEntry(writing, directory)
+  if (statOf(holding) === undefined) mkdirSync(pathOf(holding), 0o700)
+  withHolding(holding, (fd) => {
+    for (const name of names) {
+      const raw = bytes.get(name)
+      if (raw === undefined) continue
+      moveEntry(raw, directory.fd, fd)
+      walk.changed(join(directory.path, name))
+    }
+  })
+  touch(writing, directory)
+}
+
+/** By descriptor and only when it is ours, since its name could be exchanged in a directory that others can write. */
+export function withHolding<T>(holding: Entry, work: (fd: number) => T): T {
+  const fd = openSync(pathOf(holding), lookFlags | constants.O_DIRECTORY)
+  try {
+    if (fstatSync(fd).uid !== process.geteuid?.()) throw gone(join(holding.directory.path, holding.name))
+    return work(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** A mount point cannot be moved and stays where it is. */
+export function moveEntry(name: Buffer, from: number, to: number): void {
+  try {
+    renameSync(below(from, name), below(to, name))
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno !== 'EBUSY' && errno !== 'ENOENT') throw error
+  }
+}
+
+/** A name that need not be UTF-8, in an open directory. */
+export function below(fd: number, name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(`/proc/self/fd/${fd}/`), name])
+}

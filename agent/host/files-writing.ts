@@ -1,0 +1,87 @@
+// What the steps of a write share: temporary names, parents made on the way, permissions, the errors of a race.
+import { createHash, randomBytes } from 'node:crypto'
+import { fchmodSync, fchownSync, unlinkSync } from 'node:fs'
+import { PlumbError } from '../../shared/problem.ts'
+import type { FileStat, Permissions } from './files.ts'
+import { errnoOf, fileError } from './files-errors.ts'
+import { type Entry, type OpenDirectory, parentOf, pathOf, type Walk } from './files-walk.ts'
+
+/** What one writer shares between its methods. */
+export type Writing = {
+  readonly walk: Walk
+  readonly mark: string
+  /** Real paths of directories to sync. */
+  readonly touched: Set<string>
+  /** By path: what must be there after publishing. */
+  readonly staged: Map<string, FileStat>
+}
+
+export function newMark(): string {
+  return `.plumb-${randomBytes(8).toString('hex')}`
+}
+
+/** Where a new version waits, and where the former one is kept. */
+export function stagedEntry(writing: Writing, entry: Entry): Entry {
+  const tag = createHash('sha256').update(entry.name).digest('hex').slice(0, 16)
+  return { directory: entry.directory, name: `${writing.mark}-${tag}` }
+}
+
+export function keptEntry(writing: Writing, entry: Entry): Entry {
+  return { directory: entry.directory, name: `${stagedEntry(writing, entry).name}~` }
+}
+
+/** The directory inside a purged directory that holds what was taken out of it. */
+export function holdingEntry(writing: Writing, directory: OpenDirectory): Entry {
+  return { directory, name: `${writing.mark}-extra` }
+}
+
+export function touch(writing: Writing, directory: OpenDirectory): void {
+  writing.touched.add(directory.path)
+}
+
+export function unlinkIfThere(entry: Entry): void {
+  try {
+    unlinkSync(pathOf(entry))
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  }
+}
+
+export function parentMade(writing: Writing, path: string): Entry {
+  const { walk } = writing
+  const made = walk.make(parentOf(path), (parent) => touch(writing, parent))
+  if (made.kind !== 'directory')
+    throw new PlumbError({
+      code: 'apply-failed',
+      message: `${made.path} is in the way: it is not a directory.`,
+      where: { file: path },
+      remedy: 'Move it away, then apply again.',
+    })
+  const found = walk.parent(path)
+  if (found.kind !== 'entry') throw gone(path)
+  return found
+}
+
+/** Owner first: chown clears setuid. */
+export function permit(fd: number, { mode, uid, gid }: Permissions): void {
+  if (uid !== undefined && gid !== undefined) fchownSync(fd, uid, gid)
+  fchmodSync(fd, mode)
+}
+
+export function directoryInTheWay(path: string): PlumbError {
+  const remedy = 'Move it away, then apply again; Plumbline does not delete directories that it did not make.'
+  return new PlumbError({ code: 'apply-failed', message: 'a directory is in the way.', where: { file: path }, remedy })
+}
+
+export function gone(path: string): PlumbError {
+  const message = 'it was exchanged or removed while it was worked on.'
+  return new PlumbError({ code: 'apply-failed', message, where: { file: path }, remedy: 'Apply again.' })
+}
+
+export function mapped<T>(path: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw fileError(error, path, 'writing')
+  }
+}
