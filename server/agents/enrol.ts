@@ -1,0 +1,89 @@
+// Enrolment: a token -> a host with its own key. A token never replaces or reads a host that is there already.
+import { z } from 'zod'
+import { type HostName, hostNameSchema } from '../../shared/names.ts'
+import type { EnrolRequest } from '../../shared/protocol.ts'
+import { type Clock, later } from '../clock.ts'
+import { findToken, forgetTokens, insertToken, saveRefusal, takeTokenUse } from '../store/enrolment.ts'
+import { insertTransition } from '../store/history.ts'
+import { findHost, insertHost } from '../store/hosts.ts'
+import type { Db } from '../store/tables.ts'
+import { parseHostKey } from './host-key.ts'
+import { hashOf, randomToken } from './tokens.ts'
+
+export const tokenRequestSchema = z.strictObject({
+  host: hostNameSchema.optional(),
+  uses: z.number().int().min(1).max(10_000).default(1),
+  ttlMinutes: z
+    .number()
+    .int()
+    .min(1)
+    .max(60 * 24 * 30)
+    .default(30),
+})
+
+export type TokenRequest = z.infer<typeof tokenRequestSchema>
+export type IssuedToken = { readonly token: string; readonly expiresAt: string }
+
+export type Enrolment =
+  | { readonly kind: 'enrolled' }
+  | { readonly kind: 'key-invalid' }
+  /** `reason` is for the log, not for who asked; `told`: a person will be alerted. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly told: boolean }
+  | { readonly kind: 'host-known' }
+
+/** How long an ended token is remembered, so that its use is recognised as such. */
+const rememberTokensMs = 30 * 24 * 3600_000
+
+export async function issueToken(db: Db, request: TokenRequest, clock: Clock): Promise<IssuedToken> {
+  const now = clock.now()
+  const token = randomToken('plumb')
+  const expiresAt = later(now, request.ttlMinutes * 60_000).toISOString()
+  await forgetTokens(db, later(now, -rememberTokensMs).toISOString())
+  await insertToken(db, {
+    hash: hashOf(token),
+    host: request.host,
+    uses: request.uses,
+    createdAt: now.toISOString(),
+    expiresAt,
+  })
+  return { token, expiresAt }
+}
+
+export async function enrolHost(
+  db: Db,
+  request: EnrolRequest,
+  { clock, address }: { readonly clock: Clock; readonly address: string },
+): Promise<Enrolment> {
+  if (parseHostKey(request.publicKey) === undefined) return { kind: 'key-invalid' }
+  const at = clock.now().toISOString()
+  return db.transaction().execute(async (transaction) => {
+    const token = await findToken(transaction, hashOf(request.token))
+    if (token === undefined) return { kind: 'refused', reason: 'no such token was ever issued', told: false }
+    const refuse = async (cause: string, reason: string) =>
+      saveRefusal(transaction, { cause, host: request.host, reason, address, lastAt: at })
+    const ended = endOf(token, request.host, at)
+    if (ended !== undefined) {
+      await refuse(`token:${token.id}`, ended)
+      return { kind: 'refused', reason: ended, told: true }
+    }
+    if ((await findHost(transaction, request.host)) !== undefined) {
+      await refuse(`host:${request.host}`, 'the host is enrolled already')
+      return { kind: 'host-known' }
+    }
+    if (!(await takeTokenUse(transaction, token.id, at))) {
+      return { kind: 'refused', reason: 'another took the last use at the same moment', told: false }
+    }
+    await insertHost(transaction, request.host, request.publicKey, at)
+    await insertTransition(transaction, request.host, { at, to: 'enrolled' })
+    return { kind: 'enrolled' }
+  })
+}
+
+type TokenLife = { readonly host?: HostName; readonly usesLeft: number; readonly expiresAt: string }
+
+function endOf(token: TokenLife, host: HostName, now: string): string | undefined {
+  if (token.expiresAt <= now) return `the token expired at ${token.expiresAt}`
+  if (token.usesLeft <= 0) return 'the token is used up'
+  if (token.host !== undefined && token.host !== host) return `the token was made for ${token.host}`
+  return undefined
+}

@@ -1,0 +1,121 @@
+// The gate agents come in by: WebSocket upgrades on the server's own port -> one live connection per host.
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Logger } from 'pino'
+import { WebSocketServer } from 'ws'
+import type { HostName } from '../../shared/names.ts'
+import { agentSocketPath, frameLimit, pingEverySeconds, type ServerMessage } from '../../shared/protocol.ts'
+import type { Report } from '../../shared/report.ts'
+import { isOwnOrigin } from '../origin.ts'
+import { AgentConnection, type ConnectionEvents, type ConnectionLimits, closeCodes } from './connection.ts'
+
+export type AgentGate = {
+  /** For the http server's `upgrade` event. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  isConnected(host: HostName): boolean
+  /** Asks every connected agent; returns how many were asked. */
+  askAll(message: AskMessage): number
+  disconnect(host: HostName): void
+  close(): Promise<void>
+}
+
+/** All that a server may ask of an agent. */
+export type AskMessage = Extract<ServerMessage, { type: 'sync' | 'check' }>
+
+export type GateParts = {
+  readonly publicUrl: URL
+  readonly version: string
+  readonly log: Logger
+  publicKeyOf(host: HostName): Promise<string | undefined>
+  heard(host: HostName): void
+  received(report: Report): Promise<boolean>
+  /** A host came or went. */
+  connectionChanged(host: HostName): void
+  readonly limits?: Partial<GateLimits>
+}
+
+export type GateLimits = ConnectionLimits & {
+  /** Connections that have not said hello yet. */
+  readonly strangers: number
+  readonly pingEveryMs: number
+}
+
+const usualLimits: GateLimits = {
+  helloWithinMs: 10_000,
+  burst: 1000,
+  messagesPerSecond: 20,
+  unreadBytes: 1024 * 1024,
+  strangers: 4096,
+  pingEveryMs: pingEverySeconds * 1000,
+}
+
+export function createAgentGate(parts: GateParts): AgentGate {
+  const limits = { ...usualLimits, ...parts.limits }
+  const strangers = new Set<AgentConnection>()
+  const byHost = new Map<HostName, AgentConnection>()
+  const server = new WebSocketServer({
+    noServer: true,
+    perMessageDeflate: false,
+    maxPayload: frameLimit,
+    maxFragments: 1024,
+    clientTracking: false,
+  })
+  const events: ConnectionEvents = {
+    publicKeyOf: parts.publicKeyOf,
+    heard: parts.heard,
+    received: parts.received,
+    authenticated(connection, host) {
+      strangers.delete(connection)
+      byHost.get(host)?.close(closeCodes.replaced, 'a newer connection of this host took over')
+      byHost.set(host, connection)
+      connection.send({ type: 'welcome', serverVersion: parts.version })
+      parts.connectionChanged(host)
+    },
+    closed(connection) {
+      strangers.delete(connection)
+      const { host } = connection
+      if (host === undefined || byHost.get(host) !== connection) return
+      byHost.delete(host)
+      parts.connectionChanged(host)
+    },
+  }
+  const all = () => [...strangers, ...byHost.values()]
+  const pings = setInterval(() => {
+    for (const connection of all()) connection.ping()
+  }, limits.pingEveryMs)
+
+  return {
+    upgrade(request, socket, head) {
+      const refusal = refusalOf(request, parts.publicUrl) ?? (strangers.size >= limits.strangers ? 503 : undefined)
+      if (refusal !== undefined) return refuseUpgrade(socket, refusal)
+      server.handleUpgrade(request, socket, head, (webSocket) => {
+        const log = parts.log.child({ from: request.socket.remoteAddress })
+        strangers.add(new AgentConnection(webSocket, socket, { events, limits, log }))
+      })
+    },
+    isConnected: (host) => byHost.has(host),
+    askAll(message) {
+      const asked = byHost.size
+      for (const connection of [...byHost.values()]) connection.send(message)
+      return asked
+    },
+    disconnect: (host) => byHost.get(host)?.refuse('the host was removed', closeCodes.removed),
+    async close() {
+      clearInterval(pings)
+      for (const connection of all()) connection.close(1001, 'the server is stopping')
+    },
+  }
+}
+
+/** Agents send no origin; a page that does is only let in from this server itself. */
+function refusalOf(request: IncomingMessage, publicUrl: URL): number | undefined {
+  const path = new URL(request.url ?? '/', 'http://server').pathname
+  if (path !== agentSocketPath) return 404
+  const { origin, host } = request.headers
+  return origin === undefined || isOwnOrigin(origin, host, publicUrl) ? undefined : 403
+}
+
+function refuseUpgrade(socket: Duplex, status: number): void {
+  const reasons: Record<number, string> = { 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' }
+  socket.end(`HTTP/1.1 ${status} ${reasons[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}

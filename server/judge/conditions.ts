@@ -1,0 +1,198 @@
+// The conditions a person must know of, as a table: how each is recognised in plain facts, and what the person is told. A text
+// says nothing that changes while the cause is the same (no count of attempts, no age), because a changed text is sent again.
+import type { HostName } from '../../shared/names.ts'
+import { type Problem, type ProblemCode, problemLine } from '../../shared/problem.ts'
+import type { ServiceReport } from '../../shared/report.ts'
+import type { Cause, Severity } from '../store/alerts.ts'
+import { diffText, findingsText } from './diff-text.ts'
+
+export type HostFacts = {
+  readonly host: HostName
+  readonly services: readonly ServiceReport[]
+  readonly problems: readonly Problem[]
+  readonly lastSeenAt: string
+  readonly silentForMs: number
+  /** False: not one word since this server was started. */
+  readonly heardSinceStart: boolean
+}
+
+export type Surroundings = {
+  readonly silentAfterMs: number
+  /** The server's own clone says that the head revision is invalid: hosts need not say it each. */
+  readonly repositoryInvalid: boolean
+}
+
+export type FleetFacts = {
+  readonly repositoryProblems: readonly Problem[]
+  readonly channelProblems: readonly { readonly key: string; readonly message: string; readonly remedy: string }[]
+  readonly refusedEnrolments: readonly {
+    readonly cause: string
+    readonly host: HostName
+    readonly reason: string
+    readonly address: string
+  }[]
+  /** Damaged database files that were set aside and are still there. */
+  readonly databasesSetAside: readonly string[]
+}
+
+type Found = Omit<Cause, 'scope' | 'kind' | 'severity' | 'host'> & { readonly host?: HostName }
+type Context = Surroundings & { readonly isOpen: (key: string) => boolean }
+
+type Condition<Facts extends readonly unknown[]> = {
+  readonly kind: string
+  readonly severity: Severity
+  readonly found: (...facts: Facts) => readonly Found[]
+}
+
+export const hostConditions: readonly Condition<[HostFacts, Context]>[] = [
+  { kind: 'drift', severity: 'warning', found: drift },
+  { kind: 'apply-failed', severity: 'critical', found: applyFailed },
+  { kind: 'host-silent', severity: 'critical', found: hostSilent },
+  { kind: 'agent-problem', severity: 'warning', found: agentProblem },
+]
+
+export const fleetConditions: readonly Condition<[FleetFacts]>[] = [
+  { kind: 'repository-invalid', severity: 'critical', found: repositoryInvalid },
+  { kind: 'enrolment-refused', severity: 'warning', found: enrolmentRefused },
+  { kind: 'channel-unusable', severity: 'warning', found: channelUnusable },
+  { kind: 'database-set-aside', severity: 'critical', found: databaseSetAside },
+]
+
+/** A held service is meant to be different for a while. */
+function drift({ host, services }: HostFacts): readonly Found[] {
+  return services
+    .filter((service) => service.findings.length > 0 && service.hold === undefined)
+    .map(({ service, findings }) => {
+      const diff = diffText(findings)
+      return {
+        key: `drift:${host}:${service}`,
+        service,
+        title: `${host}: ${service} has drifted`,
+        text: findingsText(findings),
+        remedy: `Commit the change to make it legitimate, or run on ${host}: plumb apply`,
+        ...(diff === undefined ? {} : { diff }),
+      }
+    })
+}
+
+function applyFailed({ host, services }: HostFacts): readonly Found[] {
+  return services.flatMap(({ service, failure }) => {
+    if (failure === undefined) return []
+    const { revision, step, problem } = failure
+    return {
+      key: `apply-failed:${host}:${service}`,
+      service,
+      title: `${host}: ${service} could not be applied`,
+      text: `Revision ${revision.slice(0, 7)} failed at "${step}": ${lineOf(problem)}`,
+      remedy: problem.remedy ?? 'Fix and push; the service is tried again with the next commit.',
+    }
+  })
+}
+
+function hostSilent({ host, lastSeenAt, silentForMs, heardSinceStart }: HostFacts, context: Context): readonly Found[] {
+  const key = `host-silent:${host}`
+  // A restarted server has not heard anybody: that alone must not end an alert that was open.
+  const stillSilent = !heardSinceStart && context.isOpen(key)
+  if (silentForMs < context.silentAfterMs && !stillSilent) return []
+  return [
+    {
+      key,
+      title: `${host} is silent`,
+      text: `Nothing was heard of ${host} since ${lastSeenAt}.`,
+      remedy: `Look whether the machine runs and reaches this server, then on it: systemctl status plumb`,
+    },
+  ]
+}
+
+/** One alert per host and code: thirty missing secrets are one thing to look at. */
+function agentProblem({ host, problems }: HostFacts, context: Context): readonly Found[] {
+  const byCode = Map.groupBy(problems, (problem) => problem.code)
+  if (context.repositoryInvalid) byCode.delete('repository-invalid')
+  return [...byCode].map(([code, same]) => {
+    const remedy = same.find((problem) => problem.remedy !== undefined)?.remedy
+    return {
+      key: `agent-problem:${host}:${code}`,
+      title: `${host}: ${problemTitles[code]}`,
+      text: linesOf(same),
+      ...(remedy === undefined ? {} : { remedy }),
+    }
+  })
+}
+
+function repositoryInvalid({ repositoryProblems }: FleetFacts): readonly Found[] {
+  const byKind = Map.groupBy(repositoryProblems, (problem) => problemTitles[problem.code])
+  return [...byKind].map(([title, same]) => ({
+    key: `repository-invalid:${same[0]?.code ?? 'internal'}`,
+    title: `The server finds: ${title}`,
+    text: linesOf(same),
+    remedy: same[0]?.remedy ?? 'Fix the repository and push. Hosts keep the last good revision until then.',
+  }))
+}
+
+function enrolmentRefused({ refusedEnrolments }: FleetFacts): readonly Found[] {
+  return refusedEnrolments.map(({ cause, host, reason, address }) => ({
+    key: `enrolment-refused:${cause}`,
+    host,
+    title: `An enrolment as ${host} was refused`,
+    text: `Somebody at ${address} tried to enrol as ${host} with a token of this server: ${reason}.`,
+    remedy: `If the machine was set up anew, remove the host and use a new install line. If it was not you, find out who has the token.`,
+  }))
+}
+
+function channelUnusable({ channelProblems }: FleetFacts): readonly Found[] {
+  return channelProblems.map(({ key, message, remedy }) => ({
+    key: `channel-unusable:${key}`,
+    title: 'Alerts cannot be sent to a channel of plumb.yaml',
+    text: message,
+    remedy,
+  }))
+}
+
+function databaseSetAside({ databasesSetAside }: FleetFacts): readonly Found[] {
+  return databasesSetAside.map((file) => ({
+    key: `database-set-aside:${file}`,
+    title: "The server's database was damaged and has been set aside",
+    text: `The damaged file is ${file}. The server runs on a new, empty database: no host is enrolled in it.`,
+    remedy: 'Stop the server and put a backup back as plumb.sqlite, or enrol the hosts again; then move the file away.',
+  }))
+}
+
+const problemTitles: Record<ProblemCode, string> = {
+  'repository-invalid': 'the repository is invalid',
+  'repository-unreachable': 'the repository cannot be reached',
+  'repository-rewound': "the repository's history was rewritten",
+  'repository-corrupt': 'the clone of the repository is damaged',
+  'git-missing': 'git is not installed',
+  'host-unknown': 'the repository does not name this host',
+  'secret-missing': 'a secret is missing',
+  'secret-exposed': 'a secret can be read by others',
+  'variable-unknown': 'a template names an unknown variable',
+  'path-claimed-twice': 'two services claim one path',
+  'apply-failed': 'an apply failed',
+  'observe-failed': 'live configuration could not be read',
+  'validation-failed': 'a file did not pass its validation',
+  'check-failed': 'a check failed',
+  'disk-full': 'the disk is full',
+  'read-only': 'the file system is read-only',
+  'unsafe-path': 'a path is not safe to write to',
+  locked: 'another apply holds the lock',
+  'state-corrupt': "the agent's state is damaged",
+  'token-refused': 'a token was refused',
+  'server-unreachable': 'the server cannot be reached',
+  'server-untrusted': 'the server is not trusted',
+  usage: 'something was asked for in a wrong way',
+  internal: 'an unexpected error',
+}
+
+const linesShown = 20
+
+function linesOf(problems: readonly Problem[]): string {
+  const lines = problems.slice(0, linesShown).map(lineOf)
+  const rest = problems.length - lines.length
+  return [...lines, ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n')
+}
+
+/** Without the remedy, which an alert has for itself. */
+function lineOf({ code, message, where }: Problem): string {
+  return problemLine({ code, message, ...(where === undefined ? {} : { where }) })
+}

@@ -1,0 +1,27 @@
+// The findings of one service as an alert tells them: a list of summaries, and their unified diffs as one text within a limit.
+import { diffLimitBytes, type Finding } from '../../shared/report.ts'
+
+const summariesShown = 20
+
+export function findingsText(findings: readonly Finding[]): string {
+  const shown = findings.slice(0, summariesShown).map((finding) => finding.summary)
+  const rest = findings.length - shown.length
+  return [...shown, ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n')
+}
+
+/** Undefined when no finding has a diff. What is left out is said. */
+export function diffText(findings: readonly Finding[]): string | undefined {
+  const parts: string[] = []
+  let size = 0
+  const withDiff = findings.filter((finding) => finding.diff !== undefined)
+  for (const [index, { diff = '', diffCut, resource }] of withDiff.entries()) {
+    if (size + diff.length > diffLimitBytes) {
+      parts.push(`[the diffs of ${withDiff.length - index} more resources are left out]\n`)
+      break
+    }
+    parts.push(diff.endsWith('\n') || diff === '' ? diff : `${diff}\n`)
+    if (diffCut) parts.push(`[the diff of ${resource} is cut here]\n`)
+    size += diff.length
+  }
+  return parts.length === 0 ? undefined : parts.join('')
+}

@@ -1,0 +1,6 @@
+// A plain webhook: the message as JSON, complete.
+import type { Delivery } from './channel.ts'
+
+export function webhookBody({ message, delivery, dashboard }: Delivery): object {
+  return { delivery, event: message.event, at: message.at, dashboard, alert: message.alert }
+}

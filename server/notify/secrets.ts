@@ -1,0 +1,60 @@
+// The server's own secrets, one file each, and the addresses of channels that name them.
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { identifierSchema } from '../../shared/names.ts'
+import type { ChannelSpec } from './channels/channel.ts'
+
+export type ChannelAddress =
+  /** `byOperator`: the whole address is a secret of this server, so that whoever set it may reach what the server reaches. */
+  | { readonly kind: 'ready'; readonly url: URL; readonly byOperator: boolean }
+  | { readonly kind: 'unusable'; readonly message: string; readonly remedy: string }
+
+const reference = /\$\{\{\s*secrets\.([^\s}]*)\s*\}\}/g
+
+export function addressOf(spec: ChannelSpec, secretsDirectory: string): ChannelAddress {
+  const values = new Map<string, string>()
+  for (const [, name = ''] of spec.url.matchAll(reference)) {
+    const secret = readSecret(secretsDirectory, name)
+    if (secret.kind === 'unusable') return secret
+    values.set(name, secret.value)
+  }
+  const text = spec.url.replaceAll(reference, (_all, name: string) => values.get(name) ?? '')
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    return {
+      kind: 'unusable',
+      message: `The address of the ${spec.to} channel is not an http(s) URL.`,
+      remedy: values.size === 0 ? 'Correct `alerts` in plumb.yaml.' : `Correct ${namesText(values, secretsDirectory)}.`,
+    }
+  }
+  return { kind: 'ready', url, byOperator: /^\s*\$\{\{[^}]*\}\}\s*$/.test(spec.url) && values.size === 1 }
+}
+
+type Secret = { readonly kind: 'ready'; readonly value: string } | Extract<ChannelAddress, { kind: 'unusable' }>
+
+function readSecret(directory: string, name: string): Secret {
+  if (!identifierSchema.safeParse(name).success) {
+    return { kind: 'unusable', message: `"${name}" is not a secret's name.`, remedy: 'Correct `alerts` in plumb.yaml.' }
+  }
+  const file = join(directory, name)
+  try {
+    if ((statSync(file).mode & 0o077) !== 0) {
+      return {
+        kind: 'unusable',
+        message: `The server's secret "${name}" can be read by other users, so it is not used.`,
+        remedy: `Run on the server: chmod 600 ${file}`,
+      }
+    }
+    return { kind: 'ready', value: readFileSync(file, 'utf8').trim() }
+  } catch {
+    return {
+      kind: 'unusable',
+      message: `plumb.yaml sends alerts to \${{ secrets.${name} }}, and the server has no such secret.`,
+      remedy: `Write the address into ${file} on the server, mode 0600.`,
+    }
+  }
+}
+
+function namesText(values: ReadonlyMap<string, string>, directory: string): string {
+  return [...values.keys()].map((name) => join(directory, name)).join(', ')
+}

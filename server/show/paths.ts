@@ -1,0 +1,46 @@
+// Where the files of a service live on a host, and the commit behind each.
+import type { HostName } from '../../shared/names.ts'
+import { servicesFor } from '../../shared/repository/assign.ts'
+import type { RepositoryService } from '../../shared/repository/repository.ts'
+import type { FleetState } from '../fleet.ts'
+import type { CommitView, PathView } from './views.ts'
+
+export type Commits = ReadonlyMap<string, CommitView>
+
+/** Files that travel with a compose file are known by their path in the repository. */
+export function pathsOf(service: RepositoryService, commits: Commits): readonly PathView[] {
+  const placed = service.files.map(({ target, source }) => ({ path: target, source }))
+  const travelling = (service.compose?.files ?? []).map(({ source }) => ({ path: source, source }))
+  return [...placed, ...travelling]
+    .map(({ path, source }) => pathView(path, source, commits))
+    .sort((one, other) => (one.path < other.path ? -1 : 1))
+}
+
+/** A path of the repository is any file of it; a path on a host is what some service (of that host) puts there. A directory means all below it. */
+export function pathsAt(
+  asked: string,
+  {
+    state,
+    host,
+    commits,
+  }: { readonly state: FleetState; readonly host: HostName | undefined; readonly commits: Commits },
+): readonly PathView[] {
+  const path = asked.length > 1 ? asked.replace(/\/+$/, '') : asked
+  const isAt = (candidate: string) => candidate === path || candidate.startsWith(path === '/' ? '/' : `${path}/`)
+  const known = servicesOf(state, host).flatMap((service) => pathsOf(service, commits))
+  if (path.startsWith('/')) return known.filter((view) => isAt(view.path))
+  const bySource = new Map(known.map((view) => [view.source, view]))
+  return [...commits.keys()].filter(isAt).map((source) => bySource.get(source) ?? pathView(source, source, commits))
+}
+
+function servicesOf(state: FleetState, host: HostName | undefined): readonly RepositoryService[] {
+  if (host === undefined) return [...state.services.values()]
+  const assigned = servicesFor(state.fleet, host)
+  if (assigned.kind === 'unknown') return []
+  return assigned.services.flatMap((service) => state.services.get(service) ?? [])
+}
+
+function pathView(path: string, source: string, commits: Commits): PathView {
+  const why = commits.get(source)
+  return { path, source, ...(why === undefined ? {} : { why }) }
+}

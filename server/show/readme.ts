@@ -1,0 +1,24 @@
+// A service's README.md -> HTML that is safe to put on a page: whoever may push does not thereby script the dashboard.
+import { marked } from 'marked'
+import sanitizeHtml from 'sanitize-html'
+
+const limitCharacters = 256 * 1024
+
+export function readmeHtml(markdown: string): string {
+  const shown = markdown.slice(0, limitCharacters)
+  const html = marked.parse(shown, { async: false, gfm: true })
+  return sanitizeHtml(html, {
+    allowedTags: [...blocks, ...inline, ...tables],
+    allowedAttributes: { a: ['href', 'rel'], code: ['class'], th: ['align'], td: ['align'], ol: ['start'] },
+    allowedSchemes: ['http', 'https', 'mailto'],
+    transformTags: {
+      a: (tagName, attribs) => ({ tagName, attribs: { ...attribs, rel: 'noopener noreferrer nofollow' } }),
+      // The page has its own first heading.
+      h1: (_tag, attribs) => ({ tagName: 'h2', attribs }),
+    },
+  })
+}
+
+const blocks = ['h1', 'h2', 'h3', 'h4', 'h5', 'h6', 'p', 'ul', 'ol', 'li', 'pre', 'blockquote', 'hr', 'br']
+const inline = ['a', 'code', 'em', 'strong', 'del', 'kbd', 'sub', 'sup']
+const tables = ['table', 'thead', 'tbody', 'tr', 'th', 'td']

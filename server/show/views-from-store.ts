@@ -1,0 +1,234 @@
+// show: what is recorded, and what the repository says -> the plain data that pages and API give out.
+import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
+import type { Problem } from '../../shared/problem.ts'
+import { namedHosts, servicesFor } from '../../shared/repository/assign.ts'
+import type { FleetSource } from '../fleet.ts'
+import type { FleetClone } from '../repository/clone.ts'
+import { type Alert, listAlerts, listOpenAlerts } from '../store/alerts.ts'
+import { listApplies, listTransitions } from '../store/history.ts'
+import { type EnrolledHost, findHost, listHosts } from '../store/hosts.ts'
+import { type Cell, findFinding, listCells, listServiceStates, type ServiceState } from '../store/service-states.ts'
+import type { Db } from '../store/tables.ts'
+import { type Commits, pathsAt, pathsOf } from './paths.ts'
+import { readmeHtml } from './readme.ts'
+import type {
+  AlertView,
+  CellView,
+  CommitView,
+  FleetView,
+  HostRow,
+  HostStateName,
+  HostView,
+  ServiceView,
+  Views,
+} from './views.ts'
+
+export type ViewParts = {
+  readonly db: Db
+  readonly source: FleetSource
+  readonly clone: Pick<FleetClone, 'commit' | 'readText' | 'lastCommits' | 'history'>
+  isConnected(host: HostName): boolean
+  /** Fresher than what the database knows; undefined when not heard since the server started. */
+  lastHeardAt(host: HostName): string | undefined
+  /** What keeps alerts from being sent. */
+  channelProblems(): Promise<readonly Problem[]>
+}
+
+const shown = { resolvedAlerts: 100, hostAlerts: 20, applies: 20, transitions: 100, commits: 20, paths: 500 }
+
+export function createViews(parts: ViewParts): Views {
+  const { db, source, clone } = parts
+  return {
+    fleet: () => fleetView(parts),
+    host: (host) => hostView(parts, host),
+    service: (service) => serviceView(parts, service),
+    async drift(host, resource) {
+      const found = await findFinding(db, host, resource)
+      if (found === undefined) return undefined
+      const commits = await commitsAt(parts, (await findHost(db, host))?.revision)
+      const why = found.finding.source === undefined ? undefined : commits.get(found.finding.source)
+      const { service, finding, firstSeenAt: since } = found
+      return { host, service, finding, since, ...(why === undefined ? {} : { why }) }
+    },
+    alerts: async () => (await listAlerts(db, {}, shown.resolvedAlerts)).map(alertView),
+    async why(path, host) {
+      const state = source.state()
+      if (state.head === undefined) return []
+      const commits = await clone.lastCommits(state.head.revision, '')
+      return pathsAt(path, { state, host, commits }).slice(0, shown.paths)
+    },
+  }
+}
+
+async function fleetView(parts: ViewParts): Promise<FleetView> {
+  const { db, source } = parts
+  const state = source.state()
+  const [enrolled, cells, openAlerts, branch, channelProblems] = await Promise.all([
+    listHosts(db),
+    listCells(db),
+    listOpenAlerts(db),
+    source.branch(),
+    parts.channelProblems(),
+  ])
+  const cellsByHost = Map.groupBy(cells, (cell) => cell.host)
+  const silent = silentHosts(openAlerts)
+  const byName = new Map(enrolled.map((host) => [host.host, host]))
+  const names = [...new Set([...namedHosts(state.fleet), ...byName.keys()])].sort()
+  const hosts = names.map((name) => {
+    const host = byName.get(name)
+    return hostRow(parts, name, { enrolled: host, cells: cellsByHost.get(name) ?? [], silent: silent.has(name) })
+  })
+  const unreachable = state.unreachable === undefined ? [] : [state.unreachable.problem]
+  return {
+    repository: {
+      url: source.url,
+      branch: branch ?? '',
+      problems: [...unreachable, ...state.invalid, ...channelProblems],
+      ...(state.head === undefined ? {} : { head: state.head }),
+      ...(state.fetchedAt === undefined ? {} : { fetchedAt: state.fetchedAt }),
+    },
+    services: [...new Set([...state.services.keys(), ...cells.map((cell) => cell.service)])].sort(),
+    hosts,
+    openAlerts: openAlerts.map(alertView),
+  }
+}
+
+type Known = { readonly enrolled: EnrolledHost | undefined; readonly cells: readonly Cell[]; readonly silent: boolean }
+
+function hostRow(parts: ViewParts, host: HostName, known: Known): HostRow {
+  const { enrolled } = known
+  const cells = cellViews(known, assignedTo(parts, host))
+  const lastSeenAt = enrolled === undefined ? undefined : (parts.lastHeardAt(host) ?? enrolled.lastSeenAt)
+  return {
+    host,
+    state: hostState(known),
+    connected: parts.isConnected(host),
+    cells,
+    ...(enrolled?.revision === undefined ? {} : { revision: enrolled.revision }),
+    ...(lastSeenAt === undefined ? {} : { lastSeenAt }),
+  }
+}
+
+/** What the host reported, and what the repository gives it that it has not reported yet. */
+function cellViews({ enrolled, cells }: Known, assigned: readonly ServiceName[]): readonly CellView[] {
+  const reported = new Set(cells.map((cell) => cell.service))
+  const state = enrolled?.reportDigest === undefined ? 'unknown' : 'pending'
+  const awaited = assigned.filter((service) => !reported.has(service))
+  return [
+    ...cells.map(({ host: _host, ...cell }) => cell),
+    ...awaited.map((service) => ({ service, state, findings: 0, pending: 0 }) as const),
+  ]
+}
+
+const urgency = ['failed', 'drift', 'held', 'pending'] as const
+
+function hostState({ enrolled, cells, silent }: Known): HostStateName {
+  if (enrolled === undefined) return 'not-enrolled'
+  if (silent) return 'silent'
+  if (enrolled.reportDigest === undefined) return 'unknown'
+  return urgency.find((state) => cells.some((cell) => cell.state === state)) ?? 'in-plumb'
+}
+
+async function hostView(parts: ViewParts, host: HostName): Promise<HostView | undefined> {
+  const { db, clone } = parts
+  const enrolled = await findHost(db, host)
+  const isNamed = namedHosts(parts.source.state().fleet).includes(host)
+  if (enrolled === undefined && !isNamed) return undefined
+  const [states, alerts, applies, transitions] = await Promise.all([
+    listServiceStates(db, { hosts: [host] }),
+    listAlerts(db, { host }, shown.hostAlerts),
+    listApplies(db, host, shown.applies),
+    listTransitions(db, host, shown.transitions),
+  ])
+  const cells = states.map(cellOf)
+  const silent = silentHosts(alerts).has(host)
+  const row = hostRow(parts, host, { enrolled, cells, silent })
+  const commit = row.revision === undefined ? undefined : await clone.commit(row.revision)
+  const { cells: rowCells, ...who } = row
+  return {
+    ...who,
+    services: await serviceReports(parts, { states, cells: rowCells }),
+    problems: enrolled?.problems ?? [],
+    applies,
+    transitions,
+    alerts: alerts.map(alertView),
+    ...(commit === undefined ? {} : { commit }),
+    ...(enrolled === undefined ? {} : { enrolledAt: enrolled.enrolledAt }),
+    ...(enrolled?.agentVersion === undefined ? {} : { agentVersion: enrolled.agentVersion }),
+    ...(enrolled?.platform === undefined ? {} : { platform: enrolled.platform }),
+  }
+}
+
+async function serviceReports(
+  { clone }: ViewParts,
+  { states, cells }: { readonly states: readonly ServiceState[]; readonly cells: readonly CellView[] },
+): Promise<HostView['services']> {
+  const reports = new Map(states.map((state) => [state.report.service, state.report]))
+  return Promise.all(
+    cells.map(async ({ service, state }) => {
+      const report = reports.get(service) ?? { service, findings: [], pending: [] }
+      const commit = report.applied === undefined ? undefined : await clone.commit(report.applied)
+      return { ...report, state, ...(commit === undefined ? {} : { commit }) }
+    }),
+  )
+}
+
+async function serviceView(parts: ViewParts, service: ServiceName): Promise<ServiceView | undefined> {
+  const { db, source, clone } = parts
+  const state = source.state()
+  const layout = state.services.get(service)
+  const [reported, alerts] = await Promise.all([
+    listServiceStates(db, { service }),
+    listAlerts(db, { service }, shown.hostAlerts),
+  ])
+  if (layout === undefined && reported.length === 0) return undefined
+  const head = state.head?.revision
+  const directory = `services/${service}`
+  const commits: Commits = head === undefined ? new Map() : await clone.lastCommits(head, '')
+  const readme = head === undefined ? undefined : await clone.readText(head, `${directory}/README.md`)
+  return {
+    service,
+    readmeHtml: readmeHtml(readme ?? ''),
+    hosts: serviceHosts(parts, service, reported),
+    paths: layout === undefined ? [] : pathsOf(layout, commits),
+    history: head === undefined ? [] : await clone.history(head, directory, shown.commits),
+    alerts: alerts.map(alertView),
+  }
+}
+
+function serviceHosts(parts: ViewParts, service: ServiceName, reported: readonly ServiceState[]): ServiceView['hosts'] {
+  const byHost = new Map(reported.map((state) => [state.host, state]))
+  const named = namedHosts(parts.source.state().fleet).filter((host) => assignedTo(parts, host).includes(service))
+  return [...new Set([...named, ...byHost.keys()])].sort().map((host) => {
+    const state = byHost.get(host)
+    if (state === undefined) return { host, state: 'unknown' }
+    const { applied } = state.report
+    return { host, state: state.state, ...(applied === undefined ? {} : { applied }) }
+  })
+}
+
+function cellOf({ host, state, since, report }: ServiceState): Cell {
+  const { service, findings, pending } = report
+  return { host, service, state, since, findings: findings.length, pending: pending.length }
+}
+
+function assignedTo({ source }: ViewParts, host: HostName): readonly ServiceName[] {
+  const assigned = servicesFor(source.state().fleet, host)
+  return assigned.kind === 'assigned' ? assigned.services : []
+}
+
+/** At the revision the host is at, when the clone has it. */
+async function commitsAt({ source, clone }: ViewParts, revision: Revision | undefined): Promise<Commits> {
+  const known: CommitView | undefined = revision === undefined ? undefined : await clone.commit(revision)
+  const at = known ?? source.state().head
+  return at === undefined ? new Map() : clone.lastCommits(at.revision, '')
+}
+
+function silentHosts(alerts: readonly Alert[]): ReadonlySet<HostName> {
+  const open = alerts.filter((alert) => alert.kind === 'host-silent' && alert.resolvedAt === undefined)
+  return new Set(open.flatMap((alert) => alert.host ?? []))
+}
+
+function alertView({ key: _key, scope: _scope, updatedAt: _updatedAt, remedy, ...alert }: Alert): AlertView {
+  return remedy === undefined ? alert : { ...alert, text: `${alert.text}\n${remedy}` }
+}

@@ -1,0 +1,37 @@
+// One server per data directory: an exclusive lock that the kernel drops with the process, however it ends.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import SqliteDatabase from 'better-sqlite3'
+import { PlumbError } from '../../shared/problem.ts'
+
+export type Claim = { release(): void }
+
+/** Makes the directory when there is none. Throws PlumbError `locked` when another server has it. */
+export function claimDirectory(directory: string): Claim {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const pidFile = join(directory, 'server.pid')
+  // Node has no flock; an SQLite file that never holds data is one, and works across containers on one machine too.
+  const lock = new SqliteDatabase(join(directory, 'server.lock'), { timeout: 0 })
+  try {
+    lock.exec('BEGIN EXCLUSIVE')
+  } catch (thrown) {
+    lock.close()
+    if (!(thrown instanceof SqliteDatabase.SqliteError) || thrown.code !== 'SQLITE_BUSY') throw thrown
+    throw new PlumbError({
+      code: 'locked',
+      message: `the data directory is in use by another Plumbline server${holderText(pidFile)}`,
+      where: { file: directory },
+      remedy: 'Stop that server, or give this one another directory with --data.',
+    })
+  }
+  writeFileSync(pidFile, `${process.pid}\n`)
+  return { release: () => void lock.close() }
+}
+
+function holderText(pidFile: string): string {
+  try {
+    return ` (process ${readFileSync(pidFile, 'utf8').trim()})`
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,77 @@
+// Opens the server's database: one SQLite file that is checked before it is trusted, and set aside when it is damaged.
+import { existsSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import SqliteDatabase from 'better-sqlite3'
+import { Kysely, SqliteDialect } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import { PlumbError } from '../../shared/problem.ts'
+import { migrations } from './migrations.ts'
+import type { Db, Tables } from './tables.ts'
+
+export type OpenDatabase = {
+  readonly db: Db
+  /** Where a damaged file was put, when there was one. */
+  readonly setAside: string | undefined
+  close(): Promise<void>
+}
+
+export const databaseName = 'plumb.sqlite'
+
+/** `now` names the set-aside file. The directory must exist and belong to this server alone (claim.ts). */
+export async function openDatabase(directory: string, now: Date): Promise<OpenDatabase> {
+  const file = join(directory, databaseName)
+  const setAside = existsSync(file) && isDamaged(file) ? setFileAside(file, now) : undefined
+  const sqlite = new SqliteDatabase(file, { timeout: 5000 })
+  sqlite.pragma('journal_mode = WAL')
+  sqlite.pragma('synchronous = FULL')
+  sqlite.pragma('foreign_keys = ON')
+  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) })
+  try {
+    await migrate(db, file)
+  } catch (thrown) {
+    await db.destroy()
+    throw thrown
+  }
+  return { db, setAside, close: () => db.destroy() }
+}
+
+function isDamaged(file: string): boolean {
+  let sqlite: SqliteDatabase.Database | undefined
+  try {
+    sqlite = new SqliteDatabase(file, { timeout: 5000 })
+    return sqlite.pragma('quick_check(1)', { simple: true }) !== 'ok'
+  } catch (thrown) {
+    if (isDamage(thrown)) return true
+    throw thrown
+  } finally {
+    sqlite?.close()
+  }
+}
+
+function isDamage(thrown: unknown): boolean {
+  if (!(thrown instanceof SqliteDatabase.SqliteError)) return false
+  return thrown.code.startsWith('SQLITE_CORRUPT') || thrown.code === 'SQLITE_NOTADB'
+}
+
+/** The write-ahead log goes along: it may hold the only good copy of the latest pages. */
+function setFileAside(file: string, now: Date): string {
+  const aside = `${file}.corrupt-${now.toISOString().replaceAll(':', '-')}`
+  for (const suffix of ['', '-wal', '-shm']) {
+    if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix)
+  }
+  return aside
+}
+
+async function migrate(db: Db, file: string): Promise<void> {
+  const { error } = await new Migrator({ db, provider: migrations }).migrateToLatest()
+  if (error === undefined) return
+  throw new PlumbError(
+    {
+      code: 'state-corrupt',
+      message: `the database's schema could not be brought up to date: ${error instanceof Error ? error.message : String(error)}`,
+      where: { file },
+      remedy: 'It may have been written by a newer Plumbline: start that version, or move the file away.',
+    },
+    { cause: error },
+  )
+}

@@ -1,0 +1,150 @@
+// The tables as the query builder sees them. Times are ISO 8601 in UTC with milliseconds, so that text order is time order; JSON is text.
+import type { Generated, Kysely } from 'kysely'
+
+export type Tables = {
+  hosts: HostTable
+  service_states: ServiceStateTable
+  findings: FindingTable
+  reports: ReportTable
+  transitions: TransitionTable
+  applies: ApplyTable
+  enrolment_tokens: EnrolmentTokenTable
+  refused_enrolments: RefusedEnrolmentTable
+  alerts: AlertTable
+  channels: ChannelTable
+  outbox: OutboxTable
+  sessions: SessionTable
+}
+
+/** The database or a transaction on it: every query takes one, so that callers decide what is one transaction. */
+export type Db = Kysely<Tables>
+
+type HostTable = {
+  name: string
+  /** Ed25519, SPKI DER in base64. */
+  public_key: string
+  enrolled_at: string
+  /** Coarse: at most once a minute. */
+  last_seen_at: string
+  agent_version: string | null
+  platform: string | null
+  revision: string | null
+  /** Problem[] as JSON. */
+  problems: string
+  /** SHA-256 over what the last report said: the same again is no transition. */
+  report_digest: string | null
+}
+
+type ServiceStateTable = {
+  host: string
+  service: string
+  state: string
+  since: string
+  /** Counts, so that an overview of the fleet reads no bodies. */
+  findings: number
+  pending: number
+  /** ServiceReport without its findings, as JSON. */
+  body: string
+}
+
+type FindingTable = {
+  host: string
+  service: string
+  resource: string
+  first_seen_at: string
+  /** Finding as JSON. */
+  body: string
+}
+
+/** Ids of reports already recorded: a spooled report that is sent again must not replay old transitions. */
+type ReportTable = {
+  host: string
+  id: string
+  received_at: string
+}
+
+type TransitionTable = {
+  id: Generated<number>
+  host: string
+  service: string | null
+  at: string
+  from_state: string | null
+  to_state: string
+  revision: string | null
+}
+
+type ApplyTable = {
+  id: Generated<number>
+  host: string
+  received_at: string
+  /** ApplyReport as JSON. */
+  body: string
+}
+
+type EnrolmentTokenTable = {
+  id: Generated<number>
+  /** SHA-256 of the token: what is stored cannot be used. */
+  hash: string
+  /** The only host it is good for, or null for any new one. */
+  host: string | null
+  uses_left: number
+  created_at: string
+  expires_at: string
+}
+
+type RefusedEnrolmentTable = {
+  cause: string
+  host: string
+  reason: string
+  address: string
+  last_at: string
+}
+
+type AlertTable = {
+  id: Generated<number>
+  /** What the alert is about, `drift:web-1:nginx`. */
+  cause: string
+  /** The same while it is open, null afterwards; unique, so that one cause has one open alert. */
+  open_cause: string | null
+  /** `host:web-1` or `fleet`: what has to be looked at again to know whether the cause is gone. */
+  scope: string
+  kind: string
+  severity: string
+  title: string
+  text: string
+  remedy: string | null
+  host: string | null
+  service: string | null
+  diff: string | null
+  opened_at: string
+  updated_at: string
+  resolved_at: string | null
+}
+
+type ChannelTable = {
+  key: string
+  /** ChannelSpec as JSON, as plumb.yaml has it: secrets by name. */
+  body: string
+  added_at: string
+  /** Failed attempts since the last delivery. */
+  attempts: number
+  next_attempt_at: string
+  last_error: string | null
+}
+
+type OutboxTable = {
+  id: Generated<number>
+  channel: string
+  alert: number
+  event: string
+  /** AlertMessage as JSON. */
+  body: string
+  created_at: string
+  due_at: string
+}
+
+type SessionTable = {
+  hash: string
+  created_at: string
+  expires_at: string
+}
