@@ -1,0 +1,296 @@
+// Docker with compose as the stages see it: containers of all projects in one read, a project's declared services, and
+// the few verbs that change them. Another provider (podman) is another file with these functions.
+import { z } from 'zod'
+import { PlumbError } from '../../shared/problem.ts'
+import { type Command, type CommandResult, endText, type Run } from './run.ts'
+
+/** A container that compose made for a service of a project; what `compose run` leaves behind is not one. */
+export type Container = {
+  readonly id: string
+  readonly project: string
+  readonly service: string
+  /** `running`, `exited`, `created`, `restarting`, `paused`, `dead`. */
+  readonly state: string
+  /** Of `exited` and `restarting` ones. */
+  readonly exitCode: number | undefined
+  readonly health: 'starting' | 'healthy' | 'unhealthy' | 'none'
+  /** The image's name, or its id when the name has moved on to another image since. */
+  readonly image: string
+  readonly configHash: string
+  /** Of the compose that made it: hashes of different versions do not compare. */
+  readonly composeVersion: string
+  /** Digest of the mounted files it was made with, under `filesLabel`. */
+  readonly files: string
+}
+
+export type Listing =
+  | { readonly kind: 'listed'; readonly containers: readonly Container[] }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'silent'; readonly why: string }
+
+/** A service of a compose file after interpolation, merging and profiles. */
+export type DeclaredService = {
+  readonly name: string
+  readonly image: string | undefined
+  readonly builds: boolean
+  /** Host paths whose content its containers see: bind mounts, files of configs and secrets. */
+  readonly sources: readonly string[]
+  /** Definitions of the configs and secrets it uses, contents given in the compose file included. */
+  readonly definitions: readonly string[]
+  readonly replicas: number
+  /** Meant to end: `restart: "no"` or `on-failure` is written, or another service waits for its completion. */
+  readonly ends: boolean
+}
+
+export type Project = {
+  readonly project: string
+  readonly file: string
+  /** Per service, the digest of the mounted files: put on its containers, so that another digest makes them anew. */
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export const filesLabel = 'plumbline.files'
+
+export async function listContainers(query: Run): Promise<Listing> {
+  const command: Command = { args: ['docker', ...psArgs()], outputLimitBytes: 16 << 20, deadlineSeconds: 30 }
+  const result = await query(command)
+  if (result.code === 127) return { kind: 'absent' }
+  if (result.code !== 0) return { kind: 'silent', why: lastLines(result, 1) || endText(command, result) }
+  return { kind: 'listed', containers: parseContainers(result.stdout) }
+}
+
+/** What `psArgs` prints: one line a container, fields between tabs. */
+export function parseContainers(stdout: string): readonly Container[] {
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split('\t'))
+    .filter(([, , , , , , , oneOff]) => oneOff !== 'True')
+    .map(
+      ([
+        id = '',
+        state = '',
+        status = '',
+        image = '',
+        project = '',
+        service = '',
+        configHash = '',
+        ,
+        version = '',
+        files = '',
+      ]) => ({
+        id,
+        project,
+        service,
+        state,
+        exitCode: exitCodeIn(status),
+        health: healthIn(status),
+        image,
+        configHash,
+        composeVersion: version,
+        files,
+      }),
+    )
+}
+
+/** Throws `validation-failed` with compose's own words when the file is not valid. */
+export async function declaredServices(
+  project: Omit<Project, 'labels'>,
+  query: Run,
+): Promise<readonly DeclaredService[]> {
+  const command = compose({ ...project, labels: {} }, ['config', '--format', 'json'])
+  const result = await query(command)
+  if (result.code === 0) return parseModel(result.stdout)
+  throw new PlumbError({
+    code: 'validation-failed',
+    message: `The compose file of ${project.project} is refused: ${lastLines(result, 5) || endText(command, result)}`,
+    where: { file: project.file },
+    remedy: `Try it by hand: docker compose -f ${project.file} config`,
+  })
+}
+
+export function parseModel(stdout: string): readonly DeclaredService[] {
+  const model = modelSchema.parse(JSON.parse(stdout))
+  const awaited = new Set(Object.values(model.services).flatMap((service) => awaitedBy(service)))
+  return Object.entries(model.services).map(([name, service]) => {
+    const used = usedDefinitions(service, model)
+    return {
+      name,
+      image: service.image,
+      builds: service.build !== undefined && service.build !== null,
+      sources: [
+        ...service.volumes.filter((volume) => volume.type === 'bind').map((volume) => volume.source ?? ''),
+        ...used.map((definition) => definition.file ?? ''),
+      ].filter((source) => source !== ''),
+      definitions: used.map((definition) => JSON.stringify(definition)),
+      replicas: service.scale ?? service.deploy?.replicas ?? 1,
+      ends: awaited.has(name) || service.restart === 'no' || (service.restart?.startsWith('on-failure') ?? false),
+    }
+  })
+}
+
+/** The configuration hash that compose would give each service's containers. */
+export async function configHashes(project: Project, query: Run): Promise<ReadonlyMap<string, string>> {
+  const command = compose(project, ['config', '--hash', '*'])
+  const result = await query(command)
+  if (result.code !== 0) throw failed(project, 'config --hash', command, result)
+  const lines = result.stdout.split('\n').filter((line) => line !== '')
+  return new Map(lines.map((line) => line.split(' ')).map(([name = '', hash = '']) => [name, hash]))
+}
+
+/** `2.26.1`, without a distribution's suffix. */
+export async function composeVersion(query: Run): Promise<string> {
+  const result = await query({ args: ['docker', 'compose', 'version', '--short'] })
+  return /\d+\.\d+\.\d+/.exec(result.stdout)?.[0] ?? ''
+}
+
+export type UpOptions = { readonly build?: boolean; readonly recreate?: readonly string[] }
+
+/** Only containers whose declaration, image or label differs are made anew. Pulls and builds may take their time. */
+export async function composeUp(project: Project, run: Run, options: UpOptions = {}): Promise<void> {
+  const how =
+    options.recreate === undefined ? ['--remove-orphans'] : ['--no-deps', '--force-recreate', '--', ...options.recreate]
+  const command = compose(project, ['up', '--detach', ...(options.build === true ? ['--build'] : []), ...how], 1800)
+  const result = await run(command)
+  if (result.code !== 0) throw failed(project, 'up', command, result)
+}
+
+export async function composeStop(project: Project, run: Run): Promise<void> {
+  const command = compose(project, ['stop'], 300)
+  const result = await run(command)
+  if (result.code !== 0) throw failed(project, 'stop', command, result)
+}
+
+/** Containers and networks, found by their labels: the compose file may be gone. Volumes are data and stay. */
+export async function composeDown(project: string, run: Run): Promise<void> {
+  const args = ['docker', 'compose', '--project-name', project, 'down', '--remove-orphans']
+  const command: Command = { args, cwd: '/', deadlineSeconds: 300 }
+  const result = await run(command)
+  if (result.code !== 0) throw failed({ project, file: '', labels: {} }, 'down', command, result)
+}
+
+export async function logEnd(container: string, query: Run): Promise<string> {
+  const result = await query({ args: ['docker', 'logs', '--tail', '12', container] })
+  return `${result.stdout}${result.stderr}`.trim()
+}
+
+/**
+ * Containers that still have a file mounted which was since replaced on the host: the mount keeps the old inode, which
+ * the kernel marks `//deleted`.
+ */
+export async function containersWithReplacedMounts(ids: readonly string[], query: Run): Promise<ReadonlySet<string>> {
+  if (ids.length === 0) return new Set()
+  const format = '{{.Id}} {{.State.Pid}}'
+  const inspected = await query({
+    args: ['docker', 'inspect', '--type', 'container', '--format', format, '--', ...ids],
+  })
+  const pids = inspected.stdout
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([, pid]) => pid !== undefined && pid !== '0')
+  if (pids.length === 0) return new Set()
+  const found = await query({ args: ['grep', '-l', '//deleted ', ...pids.map(([, pid]) => `/proc/${pid}/mountinfo`)] })
+  const replaced = new Set(found.stdout.split('\n').map((path) => path.split('/')[2]))
+  return new Set(pids.filter(([, pid]) => replaced.has(pid)).map(([id = '']) => id))
+}
+
+function psArgs(): readonly string[] {
+  const label = (name: string) => `{{.Label "${name}"}}`
+  const prefix = 'com.docker.compose'
+  const fields = [
+    '{{.ID}}',
+    '{{.State}}',
+    '{{.Status}}',
+    '{{.Image}}',
+    label(`${prefix}.project`),
+    label(`${prefix}.service`),
+    label(`${prefix}.config-hash`),
+    label(`${prefix}.oneoff`),
+    label(`${prefix}.version`),
+    label(filesLabel),
+  ]
+  return ['ps', '--all', '--no-trunc', '--filter', `label=${prefix}.project`, '--format', fields.join('\t')]
+}
+
+function exitCodeIn(status: string): number | undefined {
+  const code = /^(?:Exited|Restarting) \((\d+)\)/.exec(status)?.[1]
+  return code === undefined ? undefined : Number(code)
+}
+
+function healthIn(status: string): Container['health'] {
+  const health = /\((?:health: )?(starting|healthy|unhealthy)\)/.exec(status)?.[1]
+  return health === 'starting' || health === 'healthy' || health === 'unhealthy' ? health : 'none'
+}
+
+/** The labels travel as a second compose file on stdin: nothing of it lies on disk. */
+function compose(project: Project, args: readonly string[], deadlineSeconds = 60): Command {
+  const services = Object.fromEntries(
+    Object.entries(project.labels).map(([name, files]) => [name, { labels: { [filesLabel]: files } }]),
+  )
+  const labelled = Object.keys(services).length > 0
+  const files = ['--file', project.file, ...(labelled ? ['--file', '-'] : [])]
+  return {
+    args: ['docker', 'compose', '--project-name', project.project, ...files, ...args],
+    deadlineSeconds,
+    outputLimitBytes: 16 << 20,
+    ...(labelled ? { stdin: JSON.stringify({ services }) } : {}),
+  }
+}
+
+const definitionSchema = z.looseObject({ file: z.string().optional() })
+
+const referenceSchema = z
+  .array(z.looseObject({ source: z.string() }))
+  .nullish()
+  .transform((list) => list ?? [])
+
+const serviceSchema = z.object({
+  image: z.string().optional(),
+  build: z.unknown().optional(),
+  restart: z.string().optional(),
+  scale: z.number().optional(),
+  deploy: z.object({ replicas: z.number().optional() }).nullish(),
+  volumes: z
+    .array(z.looseObject({ type: z.string(), source: z.string().optional() }))
+    .nullish()
+    .transform((list) => list ?? []),
+  depends_on: z.record(z.string(), z.looseObject({ condition: z.string().optional() })).nullish(),
+  configs: referenceSchema,
+  secrets: referenceSchema,
+})
+
+const modelSchema = z.object({
+  services: z.record(z.string(), serviceSchema).default({}),
+  configs: z.record(z.string(), definitionSchema).nullish(),
+  secrets: z.record(z.string(), definitionSchema).nullish(),
+})
+
+function awaitedBy(service: z.infer<typeof serviceSchema>): readonly string[] {
+  return Object.entries(service.depends_on ?? {})
+    .filter(([, dependency]) => dependency.condition === 'service_completed_successfully')
+    .map(([name]) => name)
+}
+
+function usedDefinitions(
+  service: z.infer<typeof serviceSchema>,
+  model: z.infer<typeof modelSchema>,
+): readonly z.infer<typeof definitionSchema>[] {
+  return [
+    ...service.configs.map((reference) => model.configs?.[reference.source]),
+    ...service.secrets.map((reference) => model.secrets?.[reference.source]),
+  ].filter((definition) => definition !== undefined)
+}
+
+function failed(project: Project, verb: string, command: Command, result: CommandResult): PlumbError {
+  const why = lastLines(result, 8) || endText(command, result)
+  const file = project.file === '' ? '' : ` --file ${project.file}`
+  return new PlumbError({
+    code: 'apply-failed',
+    message: `${project.project}: docker compose ${verb} failed: ${why}`.slice(0, 4000),
+    remedy: `Try it by hand: docker compose --project-name ${project.project}${file} ${verb}`,
+  })
+}
+
+function lastLines(result: CommandResult, count: number): string {
+  return result.stderr.trim().split('\n').slice(-count).join('\n')
+}

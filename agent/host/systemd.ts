@@ -1,0 +1,278 @@
+// systemd as the stages see it: the state of units in two reads, and the few verbs that change them.
+import { PlumbError } from '../../shared/problem.ts'
+import { eventually } from './backoff.ts'
+import { type Command, type CommandResult, endText, type Run } from './run.ts'
+
+export type UnitStatus = {
+  /** As asked for; `id` is what an alias stands for. */
+  readonly name: string
+  readonly id: string
+  /** `loaded`, `not-found`, `masked`, `bad-setting`, `error`. */
+  readonly loadState: string
+  /** `active`, `reloading`, `inactive`, `failed`, `activating`, `deactivating`. */
+  readonly activeState: string
+  /** `running`, `exited`, `dead`, `auto-restart`... */
+  readonly subState: string
+  /** `success`, `exit-code`, `start-limit-hit`... */
+  readonly result: string
+  /** `simple`, `oneshot`, `notify`...; empty for what is not a service. */
+  readonly type: string
+  readonly remainAfterExit: boolean
+  /** As on disk now: `enabled`, `disabled`, `static`, `masked`, `not-found`... */
+  readonly enablement: string
+  readonly fragmentPath: string
+  readonly needsDaemonReload: boolean
+  readonly canReload: boolean
+  /** The last start was skipped because a Condition...= of the unit did not hold. */
+  readonly conditionFailed: boolean
+  /** Changes with every start. */
+  readonly invocation: string
+}
+
+const properties = [
+  'Id',
+  'LoadState',
+  'ActiveState',
+  'SubState',
+  'Result',
+  'Type',
+  'RemainAfterExit',
+  'UnitFileState',
+  'FragmentPath',
+  'NeedDaemonReload',
+  'CanReload',
+  'ConditionResult',
+  'ConditionTimestampMonotonic',
+  'InvocationID',
+]
+
+/**
+ * Two reads for all of them. `show` alone is not enough: the UnitFileState it prints is cached by PID 1 until the next
+ * daemon-reload, so that a symlink removed by hand would not be seen; `is-enabled` reads the disk.
+ */
+export async function unitStatuses(names: readonly string[], query: Run): Promise<ReadonlyMap<string, UnitStatus>> {
+  const shown = await shownUnits(names, query)
+  const enablement = await enablementOf(
+    [...shown.values()].filter((unit) => unit.loadState !== 'not-found').map((unit) => unit.name),
+    query,
+  )
+  return new Map(
+    names.map((name) => {
+      const unit = shown.get(name) ?? absent(name)
+      return [name, { ...unit, enablement: enablement.get(name) ?? (unit.enablement || 'not-found') }]
+    }),
+  )
+}
+
+/** `systemctl show`'s blocks, in the order asked. */
+export function parseShow(names: readonly string[], stdout: string): ReadonlyMap<string, UnitStatus> {
+  const blocks = stdout.split(/\n\n+/).filter((block) => block.trim() !== '')
+  return new Map(names.map((name, index) => [name, statusOf(name, blocks[index] ?? '')]))
+}
+
+export function daemonReload(run: Run): Promise<void> {
+  return succeed(['daemon-reload'], run, 'systemd could not read its units again')
+}
+
+/** All at once; `--now` is never used, since starting is a step of its own with its own errors. */
+export async function enableUnits(names: readonly string[], run: Run): Promise<void> {
+  if (names.length > 0) await succeed(['enable', '--quiet', '--', ...names], run, `${names.join(', ')} not enabled`)
+}
+
+/** Units whose file is gone are disabled too: their symlinks are removed. */
+export async function disableUnits(names: readonly string[], run: Run): Promise<void> {
+  if (names.length === 0) return
+  await succeed(['disable', '--quiet', '--', ...names], run, `${names.join(', ')} not disabled`)
+  await run({ args: ['systemctl', 'disable', '--quiet', '--runtime', '--', ...names] })
+}
+
+export async function maskUnits(names: readonly string[], run: Run): Promise<void> {
+  if (names.length > 0) await succeed(['mask', '--quiet', '--', ...names], run, `${names.join(', ')} not masked`)
+}
+
+export async function unmaskUnits(names: readonly string[], run: Run): Promise<void> {
+  if (names.length === 0) return
+  await succeed(['unmask', '--quiet', '--', ...names], run, `${names.join(', ')} not unmasked`)
+  await run({ args: ['systemctl', 'unmask', '--quiet', '--runtime', '--', ...names] })
+}
+
+export async function stopUnits(names: readonly string[], run: Run): Promise<void> {
+  if (names.length > 0) await succeed(['stop', '--', ...names], run, `${names.join(', ')} not stopped`, 300)
+}
+
+/** Returns once all of them stay up; throws with the end of the journal of the first that does not. */
+export function startUnits(names: readonly string[], run: Run): Promise<void> {
+  return bringUp('start', names, run)
+}
+
+export function restartUnits(names: readonly string[], run: Run): Promise<void> {
+  return bringUp('restart', names, run)
+}
+
+export async function reloadUnit(name: string, run: Run): Promise<void> {
+  const result = await run(systemctl(['reload', '--', name], 120))
+  if (result.code !== 0) throw await unitProblem(name, `${name} was not reloaded`, run)
+}
+
+/** Of the unit's present run; empty when there is no journal. */
+export async function journalEnd(name: string, run: Run): Promise<string> {
+  const result = await run({ args: ['journalctl', '--quiet', '--no-pager', '-o', 'cat', '-n', '12', '-u', name] })
+  return result.code === 0 ? result.stdout.trim() : ''
+}
+
+function systemctl(args: readonly string[], deadlineSeconds = 60): Command {
+  return { args: ['systemctl', '--no-ask-password', '--no-pager', ...args], deadlineSeconds, outputLimitBytes: 4 << 20 }
+}
+
+async function shownUnits(names: readonly string[], query: Run): Promise<ReadonlyMap<string, UnitStatus>> {
+  // A template (`x@.service`) has no state, and one of them makes `show` fail for all.
+  const templates = names.filter(isTemplate)
+  const units = names.filter((name) => !isTemplate(name))
+  if (units.length === 0) return new Map(templates.map((name) => [name, template(name)]))
+  const command = systemctl(['show', `--property=${properties.join(',')}`, '--', ...units])
+  const result = await query(command)
+  if (result.code !== 0) throw unreadable(command, result)
+  return new Map([...parseShow(units, result.stdout), ...templates.map((name) => [name, template(name)] as const)])
+}
+
+async function enablementOf(names: readonly string[], query: Run): Promise<ReadonlyMap<string, string>> {
+  if (names.length === 0) return new Map()
+  const result = await query(systemctl(['is-enabled', '--', ...names]))
+  const lines = result.stdout.split('\n').filter((line) => line !== '')
+  if (lines.length === names.length) return new Map(names.map((name, index) => [name, lines[index] ?? '']))
+  const [only = ''] = names
+  if (names.length === 1) return new Map(typeof result.code === 'number' ? [[only, 'not-found']] : [])
+  // systemd 252 stops at the first unit without a file and prints nothing for it: asked one by one then.
+  const each = await Promise.all(names.map((name) => enablementOf([name], query)))
+  return new Map(each.flatMap((entries) => [...entries]))
+}
+
+function statusOf(name: string, block: string): UnitStatus {
+  const fields = new Map(
+    block.split('\n').map((line) => {
+      const at = line.indexOf('=')
+      return [line.slice(0, at), line.slice(at + 1)]
+    }),
+  )
+  const field = (property: string) => fields.get(property) ?? ''
+  return {
+    name,
+    id: field('Id') || name,
+    loadState: field('LoadState') || 'not-found',
+    activeState: field('ActiveState') || 'inactive',
+    subState: field('SubState'),
+    result: field('Result'),
+    type: field('Type'),
+    remainAfterExit: field('RemainAfterExit') === 'yes',
+    enablement: field('UnitFileState'),
+    fragmentPath: field('FragmentPath'),
+    needsDaemonReload: field('NeedDaemonReload') === 'yes',
+    canReload: field('CanReload') === 'yes',
+    conditionFailed: field('ConditionResult') === 'no' && Number(field('ConditionTimestampMonotonic')) > 0,
+    invocation: field('InvocationID'),
+  }
+}
+
+function isTemplate(name: string): boolean {
+  return /@\.[a-z]+$/.test(name)
+}
+
+function absent(name: string): UnitStatus {
+  return statusOf(name, '')
+}
+
+function template(name: string): UnitStatus {
+  return { ...absent(name), loadState: 'template' }
+}
+
+async function bringUp(verb: 'start' | 'restart', names: readonly string[], run: Run): Promise<void> {
+  if (names.length === 0) return
+  // A unit that crashed into its start limit is refused for a while even when its configuration is right again.
+  await run(systemctl(['reset-failed', '--quiet', '--', ...names]))
+  // A start job ends by the unit's own TimeoutStartSec (90 s by default; none for oneshot units).
+  const command = systemctl([verb, '--', ...names], 300)
+  const result = await run(command)
+  const after = await settled(names, run)
+  const fallen = names.find((name) => !isUp(after.get(name) ?? absent(name)))
+  if (fallen === undefined && result.code === 0) return
+  const done = `not ${verb}ed`
+  if (fallen !== undefined)
+    throw await unitProblem(fallen, `${fallen} was ${done}: it is ${stateText(after.get(fallen))}`, run)
+  throw await unitProblem(
+    names[0] ?? '',
+    `${names.join(', ')} ${done}: ${lastLine(result) || endText(command, result)}`,
+    run,
+  )
+}
+
+/** What `activating` and a main process that has only just been started become: looked at until it no longer moves. */
+async function settled(names: readonly string[], query: Run): Promise<ReadonlyMap<string, UnitStatus>> {
+  let now: ReadonlyMap<string, UnitStatus> = new Map()
+  const look = async () => {
+    const before = now
+    now = await shownUnits(names, query)
+    const isStill = [...now.values()].every((unit) => !isMoving(unit) && isProven(unit, before.get(unit.name)))
+    return isStill ? now : undefined
+  }
+  return (await eventually(look, { seconds: 120, pauseMs: 500 })) ?? now
+}
+
+function isMoving(unit: UnitStatus): boolean {
+  return unit.activeState === 'activating' && unit.subState !== 'auto-restart'
+}
+
+/** A simple service is `active` as soon as it is forked: that it still is a moment later is the least to ask. */
+function isProven(unit: UnitStatus, before: UnitStatus | undefined): boolean {
+  const isActiveAtOnce = ['simple', 'exec', 'idle', 'forking'].includes(unit.type)
+  if (unit.activeState !== 'active' || !isActiveAtOnce) return true
+  return before?.activeState === 'active' && before.invocation === unit.invocation
+}
+
+function isUp(unit: UnitStatus): boolean {
+  if (unit.activeState === 'active' || unit.activeState === 'reloading' || unit.conditionFailed) return true
+  return unit.activeState === 'inactive' && unit.type === 'oneshot' && unit.result === 'success'
+}
+
+function stateText(unit: UnitStatus | undefined): string {
+  if (unit === undefined || unit.loadState === 'not-found') return 'not there (no such unit)'
+  if (unit.loadState !== 'loaded') return unit.loadState
+  if (unit.subState === 'auto-restart') return `failing again and again (${unit.result})`
+  if (unit.activeState === 'failed') return `failed (${unit.result})`
+  if (unit.activeState === 'inactive') return 'inactive: it ended by itself right after its start'
+  return `${unit.activeState} (${unit.subState})`
+}
+
+async function unitProblem(name: string, message: string, run: Run): Promise<PlumbError> {
+  const journal = await journalEnd(name, run)
+  const text = journal === '' ? `${message}.` : `${message}. Its journal ends:\n${journal}\n`
+  return new PlumbError({
+    code: 'apply-failed',
+    message: text.slice(0, 4000),
+    remedy: `See more: journalctl -u ${name}`,
+  })
+}
+
+async function succeed(args: readonly string[], run: Run, what: string, deadlineSeconds?: number): Promise<void> {
+  const command = systemctl(args, deadlineSeconds)
+  const result = await run(command)
+  if (result.code === 0) return
+  const why = lastLine(result) || endText(command, result)
+  throw new PlumbError({
+    code: 'apply-failed',
+    message: `${what}: ${why}.`,
+    remedy: `Try it by hand: systemctl ${args.filter((arg) => arg !== '--' && arg !== '--quiet').join(' ')}`,
+  })
+}
+
+function unreadable(command: Command, result: CommandResult): PlumbError {
+  const why = lastLine(result) || endText(command, result)
+  return new PlumbError({
+    code: 'observe-failed',
+    message: `The state of units cannot be read: ${why}.`,
+    remedy: 'Is systemd running here? See: systemctl status',
+  })
+}
+
+function lastLine(result: CommandResult): string {
+  return result.stderr.trim().split('\n').at(-1)?.replace(/\.$/, '') ?? ''
+}
