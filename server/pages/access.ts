@@ -1,0 +1,74 @@
+// Who may see and do what on the pages, and the headers that keep other sites out.
+import type { Context, MiddlewareHandler } from 'hono'
+import { every } from 'hono/combine'
+import { csrf } from 'hono/csrf'
+import { secureHeaders } from 'hono/secure-headers'
+import type { PageOptions } from './options.ts'
+
+/** Scripts and styles only from files of this site; no frame, no foreign form target. */
+export const pageHeaders: MiddlewareHandler = secureHeaders({
+  contentSecurityPolicy: {
+    defaultSrc: ["'self'"],
+    baseUri: ["'none'"],
+    objectSrc: ["'none'"],
+    formAction: ["'self'"],
+    frameAncestors: ["'none'"],
+  },
+  xFrameOptions: 'DENY',
+  // A stricter policy would make browsers send `Origin: null` with our own forms.
+  referrerPolicy: 'same-origin',
+  // Whoever terminates TLS decides this one.
+  strictTransportSecurity: false,
+})
+
+/** Pages may be shown again by the back button, never kept by a proxy. */
+export const notKept: MiddlewareHandler = async (c, next) => {
+  await next()
+  if (!c.res.headers.has('cache-control')) c.header('cache-control', 'private, no-cache')
+}
+
+export function readersOnly(options: PageOptions): MiddlewareHandler {
+  return async (c, next) => {
+    if ((await options.readAccess(c)) || (await options.operator(c))) return await next()
+    return c.redirect(loginLink(c))
+  }
+}
+
+export function operatorOnly(options: PageOptions): MiddlewareHandler {
+  return async (c, next) => {
+    if (await options.operator(c)) return await next()
+    return c.redirect(c.req.method === 'GET' ? loginLink(c) : '/login?required=1', 303)
+  }
+}
+
+/** Every state change: a form of this very site, whatever content type it claims. */
+export function ownFormsOnly(options: PageOptions): MiddlewareHandler {
+  const sameSite = csrf({ origin: (origin, c) => origin === originOf(options, c) })
+  return every(sameSite, formsOnly)
+}
+
+/** hono's csrf() lets other content types pass unchecked, because a cross-site form cannot send them. */
+const formsOnly: MiddlewareHandler = async (c, next) => {
+  const type = c.req.header('content-type') ?? 'application/x-www-form-urlencoded'
+  if (/^(application\/x-www-form-urlencoded|multipart\/form-data)\b/i.test(type)) return await next()
+  return c.text('This address takes forms only.', 415)
+}
+
+/** A path of this site; anything else leads to the fleet page. `//host` and `/\host` are other sites to a browser. */
+export function safeNext(next: string | undefined): string {
+  return next !== undefined && /^\/(?![/\\])[^\\\p{Cc}]*$/u.test(next) ? next : '/'
+}
+
+export function originOf(options: PageOptions, c: Context): string {
+  return new URL(options.publicUrl ?? c.req.url).origin
+}
+
+export function isPlainHttp(options: PageOptions, c: Context): boolean {
+  const { protocol, hostname } = new URL(originOf(options, c))
+  return protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
+}
+
+function loginLink(c: Context): string {
+  const { pathname, search } = new URL(c.req.url)
+  return `/login?required=1&next=${encodeURIComponent(pathname + search)}`
+}

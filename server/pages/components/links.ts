@@ -1,0 +1,25 @@
+// The addresses of the pages, made in one place.
+
+export function hostLink(host: string): string {
+  return `/hosts/${encodeURIComponent(host)}`
+}
+
+export function hostServiceLink(host: string, service: string): string {
+  return `${hostLink(host)}#${serviceAnchor(service)}`
+}
+
+export function serviceAnchor(service: string): string {
+  return `service-${encodeURIComponent(service)}`
+}
+
+export function serviceLink(service: string): string {
+  return `/services/${encodeURIComponent(service)}`
+}
+
+export function driftLink(host: string, resource: string): string {
+  return `${hostLink(host)}/drift?resource=${encodeURIComponent(resource)}`
+}
+
+export function enrolLink(host: string): string {
+  return `/enrol?host=${encodeURIComponent(host)}`
+}

@@ -1,0 +1,63 @@
+// A page as a response: in, the page's parts; out, the framed document with its status.
+import type { Context } from 'hono'
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
+import { html } from 'hono/html'
+import type { Child } from 'hono/jsx'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { Layout, type Section } from './components/layout.tsx'
+import type { PageOptions } from './options.ts'
+
+export type Page = {
+  readonly title: string
+  readonly section?: Section
+  /** Follows changes while it is open; not for pages with a form being filled in. */
+  readonly live?: boolean
+  readonly status?: ContentfulStatusCode
+  readonly body: Child
+}
+
+const noticeCookie = 'plumb-notice'
+
+export async function showPage(c: Context, options: PageOptions, page: Page): Promise<Response> {
+  const [operator, alerts] = await Promise.all([options.operator(c), options.views.alerts()])
+  const frame = {
+    title: page.title,
+    section: page.section ?? 'none',
+    live: page.live ?? false,
+    now: options.now(),
+    operator,
+    openAlerts: alerts.filter((alert) => alert.resolvedAt === undefined).length,
+    notice: takeNotice(c),
+  }
+  return c.html(documentOf(<Layout frame={frame}>{page.body}</Layout>), page.status ?? 200)
+}
+
+/** Asks nothing of the views: they may be what failed. */
+export function showPlainPage(c: Context, options: PageOptions, page: Page): Response | Promise<Response> {
+  const frame = {
+    title: page.title,
+    section: 'none',
+    live: false,
+    now: options.now(),
+    operator: false,
+    openAlerts: undefined,
+    notice: undefined,
+  } as const
+  return c.html(documentOf(<Layout frame={frame}>{page.body}</Layout>), page.status ?? 200)
+}
+
+/** Said on the next page that is shown, once. */
+export function leaveNotice(c: Context, text: string): void {
+  setCookie(c, noticeCookie, text, { path: '/', httpOnly: true, sameSite: 'Strict', maxAge: 30 })
+}
+
+function takeNotice(c: Context): string | undefined {
+  const notice = getCookie(c, noticeCookie)
+  if (notice !== undefined) deleteCookie(c, noticeCookie, { path: '/' })
+  return notice
+}
+
+function documentOf(document: Child) {
+  return html`<!doctype html>
+${document}`
+}

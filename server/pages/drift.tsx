@@ -1,0 +1,142 @@
+// `/hosts/:host/drift?resource=...`: one finding - what differs, since when, why the repository says otherwise, and the ways out.
+import type { Evidence } from '../../shared/report.ts'
+import type { DriftView } from '../show/views.ts'
+import { Command } from './components/command.tsx'
+import { CommitCard } from './components/commit.tsx'
+import { Diff } from './components/diff.tsx'
+import { Differences } from './components/differences.tsx'
+import { hostLink, hostServiceLink, serviceLink } from './components/links.ts'
+import { ResourceName, resourceParts } from './components/resource.tsx'
+import { State } from './components/state.tsx'
+import { When } from './components/when.tsx'
+import { shellWord, visibleText } from './visible-text.ts'
+
+const diffLinesShown = 5000
+
+export function DriftPage({ drift }: { readonly drift: DriftView }) {
+  const { finding } = drift
+  return (
+    <>
+      <nav class="crumbs" aria-label="Where this is">
+        <a href="/">Fleet</a>
+        <a href={hostLink(drift.host)}>{drift.host}</a>
+        <a href={hostServiceLink(drift.host, drift.service)}>{drift.service}</a>
+      </nav>
+      <div class="heading">
+        <h1>
+          <ResourceName resource={finding.resource} />
+        </h1>
+        <State state="drift" />
+      </div>
+      <p class="lead">{visibleText(finding.summary)}</p>
+      <div class="columns is-wide-left">
+        <div>
+          <Differences differences={finding.differences} />
+          <FindingDiff drift={drift} />
+        </div>
+        <aside>
+          <Since drift={drift} />
+          <Why drift={drift} />
+          <WaysOut drift={drift} />
+        </aside>
+      </div>
+    </>
+  )
+}
+
+function FindingDiff({ drift }: { readonly drift: DriftView }) {
+  const { finding } = drift
+  if (finding.diff === undefined) return <p class="by">No diff: not a text, or nothing but the attributes differs.</p>
+  return (
+    <>
+      <p class="diff-key">
+        <span class="removed">- the repository says</span>
+        <span class="added">+ is on the host</span>
+      </p>
+      <Diff diff={finding.diff} label={`Diff of ${resourceParts(finding.resource).name}`} limit={diffLinesShown} />
+      {finding.diffCut && <p class="by">The diff was cut by the agent: it is longer than a report may carry.</p>}
+    </>
+  )
+}
+
+function Since({ drift }: { readonly drift: DriftView }) {
+  return (
+    <section class="panel" aria-labelledby="since">
+      <h2 id="since">Since when</h2>
+      <p>
+        Noticed <When at={drift.since} exact />
+      </p>
+      <EvidenceFacts evidence={drift.finding.evidence} />
+    </section>
+  )
+}
+
+function EvidenceFacts({ evidence }: { readonly evidence: Evidence }) {
+  const { modifiedAt, changedAt, owner, size } = evidence
+  return (
+    <dl class="evidence">
+      {modifiedAt !== undefined && <EvidenceTime name="content written" at={modifiedAt} />}
+      {changedAt !== undefined && <EvidenceTime name="inode changed" at={changedAt} />}
+      {owner !== undefined && (
+        <div>
+          <dt>owner</dt>
+          <dd>{visibleText(owner)}</dd>
+        </div>
+      )}
+      {size !== undefined && (
+        <div>
+          <dt>size</dt>
+          <dd>{size.toLocaleString('en')} bytes</dd>
+        </div>
+      )}
+    </dl>
+  )
+}
+
+function EvidenceTime({ name, at }: { readonly name: string; readonly at: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        <When at={at} exact />
+      </dd>
+    </div>
+  )
+}
+
+function Why({ drift }: { readonly drift: DriftView }) {
+  return (
+    <section class="panel" aria-labelledby="why">
+      <h2 id="why">Why the repository says otherwise</h2>
+      {drift.finding.source !== undefined && (
+        <p>
+          <code>{visibleText(drift.finding.source)}</code>
+        </p>
+      )}
+      {drift.why === undefined ? (
+        <p class="by">
+          No commit is known for it; it follows from <a href={serviceLink(drift.service)}>{drift.service}</a> as a
+          whole.
+        </p>
+      ) : (
+        <CommitCard commit={drift.why} />
+      )}
+    </section>
+  )
+}
+
+function WaysOut({ drift }: { readonly drift: DriftView }) {
+  const source = drift.finding.source ?? `services/${drift.service}/service.yaml`
+  const word = shellWord(source)
+  return (
+    <section class="panel" aria-labelledby="ways-out">
+      <h2 id="ways-out">Ways out</h2>
+      <Command id="put-it-back" text="sudo plumb apply">
+        <b>Put it back</b>: on {drift.host}
+      </Command>
+      <Command id="keep-it" text={`$EDITOR ${word}\ngit commit -m '${drift.service}: say why' -- ${word}\ngit push`}>
+        <b>Keep it</b>: in a clone, make the source say it
+      </Command>
+    </section>
+  )
+}

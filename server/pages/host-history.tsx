@@ -1,0 +1,152 @@
+// What happened on a host: its applies with the commit behind each changed file, and its transitions.
+import type { Revision } from '../../shared/names.ts'
+import type { ApplyReport, Change } from '../../shared/report.ts'
+import type { CommitView, HostView, TransitionView } from '../show/views.ts'
+import { wroteIt } from './change-commits.ts'
+import { CommitLine, RevisionCode } from './components/commit.tsx'
+import { hostServiceLink, serviceLink } from './components/links.ts'
+import { State, stateOfText } from './components/state.tsx'
+import { When } from './components/when.tsx'
+import { visibleText } from './visible-text.ts'
+
+const changesShown = 200
+
+type AppliesProps = { readonly host: HostView; readonly commits: ReadonlyMap<string, CommitView> }
+
+export function HostApplies({ host, commits }: AppliesProps) {
+  if (host.applies.length === 0) return null
+  return (
+    <section aria-labelledby="applies">
+      <h2 id="applies">Recent applies</h2>
+      <div class="applies">
+        {host.applies.map((apply, index) => (
+          <details id={`apply-${apply.at}`} open={index === 0}>
+            <summary>
+              <ApplyHeading apply={apply} host={host} />
+            </summary>
+            <ApplyChanges apply={apply} commits={commits} />
+          </details>
+        ))}
+      </div>
+    </section>
+  )
+}
+
+function ApplyHeading({ apply, host }: { readonly apply: ApplyReport; readonly host: HostView }) {
+  const commit = knownCommit(host, apply.revision)
+  return (
+    <>
+      <b>{changesText(apply.changes.length)}</b>
+      {apply.failed.length > 0 && (
+        <span class="failed-services">
+          <State state="failed" />{' '}
+          {apply.failed.map((service) => (
+            <a href={hostServiceLink(host.host, service)}>{service}</a>
+          ))}
+        </span>
+      )}
+      {commit === undefined ? <RevisionCode revision={apply.revision} /> : <CommitLine commit={commit} />}
+      <span class="by">
+        · applied <When at={apply.at} />
+      </span>
+    </>
+  )
+}
+
+function changesText(count: number): string {
+  if (count === 0) return 'no change'
+  return count === 1 ? '1 change' : `${count} changes`
+}
+
+function knownCommit(host: HostView, revision: Revision): CommitView | undefined {
+  if (host.commit?.revision === revision) return host.commit
+  return host.services.find((service) => service.commit?.revision === revision)?.commit
+}
+
+type ChangesProps = { readonly apply: ApplyReport; readonly commits: ReadonlyMap<string, CommitView> }
+
+function ApplyChanges({ apply, commits }: ChangesProps) {
+  const left = apply.changes.length - changesShown
+  return (
+    <>
+      <ul class="changes">
+        {apply.changes.slice(0, changesShown).map((change) => (
+          <ApplyChange change={change} commit={commitOf(change, apply, commits)} />
+        ))}
+      </ul>
+      {left > 0 && <p class="more">and {left} more</p>}
+    </>
+  )
+}
+
+function ApplyChange({ change, commit }: { readonly change: Change; readonly commit: CommitView | undefined }) {
+  return (
+    <li>
+      <span>
+        <a class="service-name" href={serviceLink(change.service)}>
+          {change.service}
+        </a>{' '}
+        {visibleText(change.summary)}
+      </span>
+      {commit !== undefined && <CommitLine commit={commit} />}
+    </li>
+  )
+}
+
+function commitOf(
+  change: Change,
+  apply: ApplyReport,
+  commits: ReadonlyMap<string, CommitView>,
+): CommitView | undefined {
+  const commit = change.source === undefined ? undefined : commits.get(change.source)
+  return commit !== undefined && wroteIt(commit, apply) ? commit : undefined
+}
+
+export function HostTransitions({ host }: { readonly host: HostView }) {
+  if (host.transitions.length === 0) return null
+  return (
+    <section aria-labelledby="transitions">
+      <h2 id="transitions">Transitions</h2>
+      <div class="table-box">
+        <table class="list">
+          <thead>
+            <tr>
+              <th scope="col">When</th>
+              <th scope="col">Service</th>
+              <th scope="col">From</th>
+              <th scope="col">To</th>
+              <th scope="col">Revision</th>
+            </tr>
+          </thead>
+          <tbody>
+            {host.transitions.map((transition) => (
+              <TransitionRow transition={transition} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  )
+}
+
+function TransitionRow({ transition }: { readonly transition: TransitionView }) {
+  const { at, service, from, to, revision } = transition
+  return (
+    <tr>
+      <td class="at">
+        <When at={at} />
+      </td>
+      <td>{service === undefined ? <span class="by">the host</span> : <a href={serviceLink(service)}>{service}</a>}</td>
+      <td>{from !== undefined && <StateText text={from} />}</td>
+      <td>
+        <StateText text={to} />
+      </td>
+      <td>{revision !== undefined && <RevisionCode revision={revision} />}</td>
+    </tr>
+  )
+}
+
+function StateText({ text }: { readonly text: string }) {
+  const state = stateOfText(text)
+  return state === undefined ? visibleText(text) : <State state={state} />
+}

@@ -1,0 +1,140 @@
+// One service on a host: a line when it is in plumb, and below the line whatever keeps it from that.
+import type { HostName, Revision } from '../../shared/names.ts'
+import type { Failure, Finding, Hold, Pending } from '../../shared/report.ts'
+import type { CommitView, HostStateName, HostView } from '../show/views.ts'
+import { CommitLine, RevisionCode } from './components/commit.tsx'
+import { Differences } from './components/differences.tsx'
+import { driftLink, serviceAnchor, serviceLink } from './components/links.ts'
+import { ProblemText } from './components/problem.tsx'
+import { ResourceName } from './components/resource.tsx'
+import { State } from './components/state.tsx'
+import { When } from './components/when.tsx'
+import { visibleText } from './visible-text.ts'
+
+type ServiceOnHost = HostView['services'][number]
+
+type HostServiceProps = {
+  readonly host: HostName
+  readonly hostState: HostStateName
+  readonly service: ServiceOnHost
+}
+
+const findingsShown = 100
+const pendingShown = 100
+
+export function HostService({ host, hostState, service }: HostServiceProps) {
+  const state = hostState === 'not-enrolled' ? 'not-enrolled' : service.state
+  return (
+    <article class={`host-service is-${state}`} id={serviceAnchor(service.service)}>
+      <header>
+        <h3>
+          <a href={serviceLink(service.service)}>{service.service}</a>
+        </h3>
+        <State state={state} />
+        <span class="applied">
+          <Applied revision={service.applied} at={service.appliedAt} commit={service.commit} />
+        </span>
+      </header>
+      {service.failure !== undefined && <ServiceFailure failure={service.failure} />}
+      {service.hold !== undefined && <ServiceHold hold={service.hold} />}
+      {service.findings.length > 0 && <Findings host={host} findings={service.findings} />}
+      {service.pending.length > 0 && <PendingChanges pending={service.pending} />}
+    </article>
+  )
+}
+
+type AppliedProps = {
+  readonly revision: Revision | undefined
+  readonly at: string | undefined
+  readonly commit: CommitView | undefined
+}
+
+function Applied({ revision, at, commit }: AppliedProps) {
+  if (revision === undefined) return <span class="by">never applied</span>
+  return (
+    <>
+      {commit === undefined ? <RevisionCode revision={revision} /> : <CommitLine commit={commit} />}
+      {at !== undefined && (
+        <span class="by">
+          {' '}
+          · applied <When at={at} />
+        </span>
+      )}
+    </>
+  )
+}
+
+function ServiceFailure({ failure }: { readonly failure: Failure }) {
+  return (
+    <div class="part is-failed">
+      <p class="what">
+        <b>Not applied</b>: failed at <code>{visibleText(failure.step)}</code>, revision{' '}
+        <RevisionCode revision={failure.revision} />, <When at={failure.at} />
+        {failure.attempts > 1 && `, ${failure.attempts} attempts`}
+      </p>
+      <ProblemText problem={failure.problem} />
+    </div>
+  )
+}
+
+function ServiceHold({ hold }: { readonly hold: Hold }) {
+  return (
+    <div class="part is-held">
+      <p class="what">
+        <b>Held</b> by {visibleText(hold.by)}, ends <When at={hold.until} />
+      </p>
+      <p>{visibleText(hold.why)}</p>
+    </div>
+  )
+}
+
+function Findings({ host, findings }: { readonly host: HostName; readonly findings: readonly Finding[] }) {
+  return (
+    <div class="part is-drift">
+      <p class="what">
+        <b>{findings.length === 1 ? 'One finding' : `${findings.length} findings`}</b>: the host was changed outside of
+        the repository
+      </p>
+      <ul class="findings">
+        {findings.slice(0, findingsShown).map((finding) => (
+          <li>
+            <a href={driftLink(host, finding.resource)}>
+              <ResourceName resource={finding.resource} />
+            </a>
+            <Differences differences={finding.differences} />
+          </li>
+        ))}
+      </ul>
+      <Left count={findings.length - findingsShown} command="plumb check" />
+    </div>
+  )
+}
+
+function PendingChanges({ pending }: { readonly pending: readonly Pending[] }) {
+  return (
+    <div class="part is-pending">
+      <p class="what">
+        <b>{pending.length === 1 ? 'One change' : `${pending.length} changes`} pending</b>: in the repository, not
+        applied yet
+      </p>
+      <ul class="changes">
+        {pending.slice(0, pendingShown).map((change) => (
+          <li>
+            <span>{visibleText(change.summary)}</span>
+            {change.source !== undefined && <code class="source">{visibleText(change.source)}</code>}
+          </li>
+        ))}
+      </ul>
+      <Left count={pending.length - pendingShown} command="plumb plan" />
+    </div>
+  )
+}
+
+function Left({ count, command }: { readonly count: number; readonly command: string }) {
+  if (count <= 0) return null
+  return (
+    <p class="more">
+      and {count} more; <code>{command}</code> on the host lists all
+    </p>
+  )
+}

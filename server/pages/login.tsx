@@ -1,0 +1,32 @@
+// `/login`: the operator's token for a session.
+type LoginProps = {
+  /** Where to go after it; a path of this site. */
+  readonly next: string
+  readonly refused: boolean
+  /** A page was asked for that needs a session. */
+  readonly required: boolean
+}
+
+export function LoginPage({ next, refused, required }: LoginProps) {
+  return (
+    <>
+      <h1>Sign in</h1>
+      {refused && (
+        <p class="refusal" role="alert">
+          That is not the operator token. Nothing was changed.
+        </p>
+      )}
+      {required && !refused && <p class="lead">This needs the operator token.</p>}
+      <section class="panel narrow">
+        <form method="post" action="/login" class="fields">
+          <input type="hidden" name="next" value={next} />
+          <label for="token">Operator token</label>
+          <input id="token" name="token" type="password" autocomplete="current-password" required />
+          <button type="submit" class="primary">
+            Sign in
+          </button>
+        </form>
+      </section>
+    </>
+  )
+}

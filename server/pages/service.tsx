@@ -1,0 +1,111 @@
+// `/services/:service`: its README, where it runs and in which state, each managed path with the commit behind it.
+import { raw } from 'hono/html'
+import type { PathView, ServiceView } from '../show/views.ts'
+import { AlertLines } from './components/alert.tsx'
+import { CommitLine, RevisionCode } from './components/commit.tsx'
+import { Empty } from './components/empty.tsx'
+import { hostServiceLink } from './components/links.ts'
+import { State } from './components/state.tsx'
+import { visibleText } from './visible-text.ts'
+
+export function ServicePage({ service }: { readonly service: ServiceView }) {
+  const open = service.alerts.filter((alert) => alert.resolvedAt === undefined)
+  return (
+    <>
+      <nav class="crumbs" aria-label="Where this is">
+        <a href="/">Fleet</a>
+      </nav>
+      <div class="heading">
+        <h1>{service.service}</h1>
+        <span class="by">{verdictOf(service)}</span>
+      </div>
+      {open.length > 0 && (
+        <section class="panel" aria-labelledby="alerts">
+          <h2 id="alerts">Open alerts</h2>
+          <AlertLines alerts={open} />
+        </section>
+      )}
+      <div class="columns">
+        <div>
+          <ServiceHosts service={service} />
+          <ServicePaths paths={service.paths} name={service.service} />
+          <ServiceHistory service={service} />
+        </div>
+        <section class="readme panel" aria-label="README">
+          <p class="label">README.md</p>
+          <div class="prose">{raw(service.readmeHtml)}</div>
+        </section>
+      </div>
+    </>
+  )
+}
+
+function verdictOf(service: ServiceView): string {
+  const inPlumb = service.hosts.filter((host) => host.state === 'in-plumb').length
+  return `in plumb on ${inPlumb} of ${service.hosts.length} ${service.hosts.length === 1 ? 'host' : 'hosts'}`
+}
+
+function ServiceHosts({ service }: { readonly service: ServiceView }) {
+  return (
+    <section aria-labelledby="hosts">
+      <h2 id="hosts">Hosts</h2>
+      {service.hosts.length === 0 ? (
+        <Empty title="No host has this service.">
+          <p>
+            List it under <code>hosts</code> or <code>groups</code> in plumb.yaml, commit and push.
+          </p>
+        </Empty>
+      ) : (
+        <ul class="host-list">
+          {service.hosts.map((host) => (
+            <li>
+              <a href={hostServiceLink(host.host, service.service)}>{host.host}</a>
+              <State state={host.state} />
+              {host.applied !== undefined && <RevisionCode revision={host.applied} />}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  )
+}
+
+function ServicePaths({ paths, name }: { readonly paths: readonly PathView[]; readonly name: string }) {
+  return (
+    <section aria-labelledby="paths">
+      <h2 id="paths">Managed paths</h2>
+      {paths.length === 0 ? (
+        <Empty title="No managed path.">
+          <p>
+            What is put under <code>services/{name}/files/</code> goes to the same place under <code>/</code>.
+          </p>
+        </Empty>
+      ) : (
+        <ul class="paths">
+          {paths.map((path) => (
+            <li>
+              <code title={visibleText(path.source)}>{visibleText(path.path)}</code>
+              {path.why === undefined ? <span class="by">not in a commit yet</span> : <CommitLine commit={path.why} />}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  )
+}
+
+function ServiceHistory({ service }: { readonly service: ServiceView }) {
+  if (service.history.length === 0) return null
+  return (
+    <section aria-labelledby="history">
+      <h2 id="history">History</h2>
+      <ul class="history">
+        {service.history.map((commit) => (
+          <li>
+            <CommitLine commit={commit} />
+          </li>
+        ))}
+      </ul>
+    </section>
+  )
+}
