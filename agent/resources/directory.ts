@@ -1,0 +1,127 @@
+// Directories: mode and owner, and with purge nothing in them that the repository does not have.
+import type { AbsolutePath } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import type { DirectoryResource } from '../../shared/resource.ts'
+import type { SavedPath } from '../host/files.ts'
+import type { HostReader } from '../host/host.ts'
+import { compareAttributes } from './compare.ts'
+import type { ApplyHost, Attributes, LiveResource, ResourceChange, ResourceKind, Subject } from './kind.ts'
+import {
+  describePath,
+  livePath,
+  missing,
+  modeText,
+  ownership,
+  pathOf,
+  permissionsFor,
+  putBackAll,
+  unreachable,
+} from './paths.ts'
+
+const namesShown = 20
+
+export const directoryKind: ResourceKind<DirectoryResource, SavedPath> = {
+  kind: 'directory',
+  attributes,
+  observe,
+  compare: ({ desired, baseline }, live) =>
+    compareAttributes(desired && attributes(desired), baseline?.attributes, live.attributes),
+  describe: describePath,
+  save: async (changes, host) => host.files.pass(async () => changes.map(({ id }) => host.files.before(pathOf(id)))),
+  change,
+  restore: putBackAll,
+}
+
+/** Entries of a purged directory that no service has, as `list` names them. A mount, and what holds one, is left alone. */
+export function extrasOf({ path, keep }: DirectoryResource, host: HostReader): readonly string[] {
+  const kept = new Set(keep)
+  const extras = host.files.list(path).filter((name) => !kept.has(name))
+  if (extras.length === 0) return []
+  const mounts = [...host.files.mounts()]
+  return extras.filter((name) => {
+    const entry = `${path}/${name}`
+    return !mounts.some((mount) => mount === entry || mount.startsWith(`${entry}/`))
+  })
+}
+
+function attributes({ mode, owner, group, purge }: DirectoryResource): Attributes {
+  return { type: 'directory', mode: modeText(mode), owner, group, ...(purge ? { extra: 'none' } : {}) }
+}
+
+async function observe(subjects: readonly Subject<DirectoryResource>[], host: HostReader) {
+  return host.files.pass(async () => {
+    const owners = ownership(host)
+    const live = new Map<DirectoryResource['id'], LiveResource>()
+    for (const subject of subjects) live.set(subject.id, await observeOne(subject, host, owners))
+    return live
+  })
+}
+
+type Owners = ReturnType<typeof ownership>
+
+async function observeOne({ id, desired, baseline }: Subject<DirectoryResource>, host: HostReader, owners: Owners) {
+  try {
+    const stat = host.files.stat(pathOf(id))
+    if (stat === undefined) return missing
+    if (stat.type !== 'directory') return livePath(stat, { type: stat.type })
+    const preferred = desired ?? { owner: baseline?.attributes['owner'], group: baseline?.attributes['group'] }
+    const owner = await owners(stat, preferred)
+    const extra = desired?.purge === true ? { extra: extraText(extrasOf(desired, host)) } : {}
+    return livePath(stat, { type: 'directory', mode: modeText(stat.mode), ...owner, ...extra })
+  } catch (error) {
+    return unreachable(error)
+  }
+}
+
+function extraText(names: readonly string[]): string {
+  if (names.length === 0) return 'none'
+  const shown = names.slice(0, namesShown).join(', ')
+  return names.length > namesShown ? `${shown} and ${names.length - namesShown} more` : shown
+}
+
+type DirectoryChange = ResourceChange<DirectoryResource>
+
+/** Parents before what is in them, and removals the other way round. */
+async function change(changes: readonly DirectoryChange[], host: ApplyHost): Promise<readonly string[]> {
+  return host.files.pass(async () => {
+    const sorted = changes.toSorted((one, other) => (one.id < other.id ? -1 : 1))
+    const lines: string[] = []
+    for (const one of sorted) {
+      if (one.desired === undefined) continue
+      lines.push(await make(one.desired, one, host))
+    }
+    for (const { id, desired } of sorted.toReversed()) {
+      if (desired !== undefined) continue
+      const path = pathOf(id)
+      lines.push(host.files.removeDirectory(path) ? `removed ${path}` : `left ${path}: it is not empty`)
+    }
+    await host.files.settle()
+    return lines
+  })
+}
+
+async function make(desired: DirectoryResource, { live, baseline, differences }: DirectoryChange, host: ApplyHost) {
+  const { files } = host
+  const { path } = desired
+  const names = new Set(differences.map(({ name }) => name))
+  // What this very apply keeps beside its targets is not an extra.
+  const purged = names.has('extra') ? extrasOf(desired, host).filter((name) => !name.startsWith(files.mark)) : []
+  if (names.has('type')) {
+    if (live.attributes['type'] !== 'missing' && baseline === undefined) throw inTheWay(path, live)
+    files.makeDirectory(path, await permissionsFor(desired, host))
+  } else if (names.size > (names.has('extra') ? 1 : 0))
+    await files.setPermissions(path, 'directory', await permissionsFor(desired, host))
+  files.setAsideEntries(path, purged)
+  if (names.has('type')) return `made ${path}`
+  if (purged.length > 0) return `removed from ${path}: ${extraText(purged)}`
+  return `corrected ${path} (${[...names].join(', ')})`
+}
+
+function inTheWay(path: AbsolutePath, { attributes: { type } }: LiveResource): PlumbError {
+  return new PlumbError({
+    code: 'apply-failed',
+    message: `a ${type} is in the way of the directory.`,
+    where: { file: path },
+    remedy: 'Move it away, then apply again.',
+  })
+}

@@ -1,0 +1,172 @@
+// Files: content, mode, owner. Staged beside their targets, validated, and only then put in place, all together.
+import { hash } from 'node:crypto'
+import { PlumbError } from '../../shared/problem.ts'
+import type { FileResource } from '../../shared/resource.ts'
+import type { SavedPath } from '../host/files.ts'
+import type { HostReader } from '../host/host.ts'
+import { endText } from '../host/run.ts'
+import { compareAttributes } from './compare.ts'
+import type { ApplyHost, AttributeDifference, LiveResource, ResourceChange, ResourceKind, Subject } from './kind.ts'
+import {
+  describePath,
+  livePath,
+  missing,
+  modeText,
+  ownership,
+  pathOf,
+  permissionsFor,
+  putBackAll,
+  unreachable,
+} from './paths.ts'
+
+/** Contents held in memory at a time. */
+const batchBytes = 8 * 1024 * 1024
+const batchFiles = 64
+const outputEnd = 2000
+
+export const fileKind: ResourceKind<FileResource, SavedPath> = {
+  kind: 'file',
+  attributes,
+  observe,
+  compare: ({ desired, baseline }, live) =>
+    compareAttributes(desired && attributes(desired), baseline?.attributes, live.attributes),
+  describe: describePath,
+  save: async (changes, host) =>
+    host.files.pass(async () => changes.map(({ id, desired }) => host.files.before(pathOf(id), desired?.sha256))),
+  change,
+  restore: putBackAll,
+}
+
+function attributes({ sha256, mode, owner, group }: FileResource) {
+  return { type: 'file', content: sha256, mode: modeText(mode), owner, group }
+}
+
+async function observe(subjects: readonly Subject<FileResource>[], host: HostReader) {
+  return host.files.pass(async () => {
+    const owners = ownership(host)
+    const live = new Map<FileResource['id'], LiveResource>()
+    for (const subject of subjects) live.set(subject.id, await observeOne(subject, host, owners))
+    return live
+  })
+}
+
+type Owners = ReturnType<typeof ownership>
+
+async function observeOne({ id, desired, baseline }: Subject<FileResource>, host: HostReader, owners: Owners) {
+  try {
+    const found = await host.files.inspect(pathOf(id))
+    if (found === undefined) return missing
+    const { stat, content } = found
+    if (content === undefined) return livePath(stat, { type: stat.type })
+    const preferred = desired ?? { owner: baseline?.attributes['owner'], group: baseline?.attributes['group'] }
+    const owner = await owners(stat, preferred)
+    return livePath(stat, { type: 'file', content, mode: modeText(stat.mode), ...owner })
+  } catch (error) {
+    return unreachable(error)
+  }
+}
+
+type FileChange = ResourceChange<FileResource>
+type Write = FileChange & { readonly desired: FileResource }
+
+async function change(changes: readonly FileChange[], host: ApplyHost): Promise<readonly string[]> {
+  const { files } = host
+  return files.pass(async () => {
+    const writes = changes.filter(isWrite)
+    const inPlace = new Set(await inPlaceOf(writes, host))
+    const staged = writes.filter((write) => !inPlace.has(write))
+    for (const batch of batches(staged)) await stageAll(batch, host)
+    for (const { desired } of staged) await validate(desired, host)
+    for (const { desired } of staged) files.publish(desired.path)
+    for (const { desired } of inPlace)
+      await files.setPermissions(desired.path, 'file', await permissionsFor(desired, host))
+    for (const { id } of changes.filter((one) => one.desired === undefined)) files.setAside(pathOf(id))
+    await files.settle()
+    return changes.map(line)
+  })
+}
+
+function isWrite(one: FileChange): one is Write {
+  return one.desired !== undefined
+}
+
+/** Those whose content is right already: a new copy of a large file for a mode would be a waste. */
+async function inPlaceOf(writes: readonly Write[], host: ApplyHost): Promise<readonly Write[]> {
+  const right: Write[] = []
+  for (const write of writes) {
+    if (write.differences.some(({ name }) => name === 'content' || name === 'type')) continue
+    const found = await host.files.inspect(write.desired.path)
+    if (found?.content === write.desired.sha256 && found.stat.links === 1) right.push(write)
+  }
+  return right
+}
+
+function batches(writes: readonly Write[]): readonly (readonly Write[])[] {
+  const all: Write[][] = []
+  let bytes = batchBytes
+  for (const write of writes) {
+    const last = all.at(-1)
+    if (last === undefined || bytes + write.desired.size > batchBytes || last.length === batchFiles) {
+      all.push([write])
+      bytes = write.desired.size
+    } else {
+      last.push(write)
+      bytes += write.desired.size
+    }
+  }
+  return all
+}
+
+/** Side by side, because most of the time goes into syncing each file. */
+async function stageAll(writes: readonly Write[], host: ApplyHost): Promise<void> {
+  const contents = await host.contents(writes.map(({ desired }) => desired.content))
+  const staged = await Promise.allSettled(
+    writes.map(async ({ desired }, index) => {
+      const bytes = contents[index]
+      if (bytes === undefined || hash('sha256', bytes, 'hex') !== desired.sha256) throw corrupt(desired)
+      await host.files.stage(desired.path, bytes, await permissionsFor(desired, host))
+    }),
+  )
+  const failed = staged.find((result) => result.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}
+
+async function validate({ path, validate: text }: FileResource, host: ApplyHost): Promise<void> {
+  if (text === undefined || !host.capabilities.commands) return
+  const staged = host.files.stagedPath(path)
+  const command = { args: ['sh', '-c', text.replaceAll('{}', shellWord(staged))], deadlineSeconds: 120 }
+  const result = await host.run(command)
+  if (result.code === 0) return
+  const output = `${result.stdout}\n${result.stderr}`.trim().replaceAll(staged, path).slice(-outputEnd)
+  throw new PlumbError({
+    code: 'validation-failed',
+    message: `it fails its validation: ${endText(command, result)} (${text}).${output === '' ? '' : `\n${output}\n`}`,
+    where: { file: path },
+    remedy: 'Correct it in the repository and push; what was there is still live.',
+  })
+}
+
+/** Left bare when it needs no quotes, so that a `{}` that stands in quotes already works too. */
+function shellWord(path: string): string {
+  return /^[\w./@%+:,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+}
+
+function line({ id, desired, differences }: FileChange): string {
+  const path = pathOf(id)
+  return desired === undefined ? `removed ${path}` : `wrote ${path} (${what(differences)})`
+}
+
+function what(differences: readonly AttributeDifference[]): string {
+  const type = differences.find(({ name }) => name === 'type')
+  if (type === undefined) return differences.map(({ name }) => name).join(', ')
+  return type.live === 'missing' ? 'new' : `was a ${type.live}`
+}
+
+function corrupt({ source, path }: FileResource): PlumbError {
+  return new PlumbError({
+    code: 'repository-corrupt',
+    message: `its content in the local clone (${source}) is not what the revision says.`,
+    where: { file: path },
+    remedy: 'Remove the clone from the state directory; the next sync fetches it again.',
+  })
+}

@@ -1,0 +1,137 @@
+// What the kinds that are paths - file, symlink, directory - have in common: their names, owners, and being put back.
+import { z } from 'zod'
+import { type AbsolutePath, absolutePathSchema, type ResourceId } from '../../shared/names.ts'
+import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
+import type { FileStat, Permissions } from '../host/files.ts'
+import type { HostReader, HostWriter } from '../host/host.ts'
+import type { AttributeDifference, Attributes, LiveResource } from './kind.ts'
+
+const fileTypes = ['file', 'directory', 'symlink', 'fifo', 'socket', 'device'] as const
+
+export const savedPathSchema = z.object({
+  path: absolutePathSchema,
+  was: z.discriminatedUnion('type', [
+    z.object({ type: z.literal('missing') }),
+    z.object({ type: z.enum(fileTypes), mode: z.number(), uid: z.number(), gid: z.number() }),
+  ]),
+  missingParents: z.array(z.string()),
+  becomes: z.string().optional(),
+})
+
+/** `file:/etc/motd` -> `/etc/motd`. */
+export function pathOf(id: ResourceId): AbsolutePath {
+  return absolutePathSchema.parse(id.slice(id.indexOf(':') + 1))
+}
+
+export function modeText(mode: number): string {
+  return mode.toString(8).padStart(4, '0')
+}
+
+/** Owner and group of a stat as attributes; `{}` where owners are not looked at. Asks for every id once. */
+export function ownership(host: HostReader): (stat: FileStat, preferred?: Owner) => Promise<Attributes> {
+  const { accounts } = host.files
+  const user = remembered((uid, name) => accounts.userName(uid, name))
+  const group = remembered((gid, name) => accounts.groupName(gid, name))
+  return async (stat, preferred) => {
+    if (!host.capabilities.ownership) return {}
+    const owner = await user(stat.uid, preferred?.owner)
+    const groupName = await group(stat.gid, preferred?.group)
+    return { ...(owner === undefined ? {} : { owner }), ...(groupName === undefined ? {} : { group: groupName }) }
+  }
+}
+
+type Owner = { readonly owner?: string | undefined; readonly group?: string | undefined }
+
+/** What to write a desired mode and owner as. A user that does not exist is an error, but in a sandbox left out. */
+export async function permissionsFor(
+  desired: { readonly path: AbsolutePath; readonly mode: number; readonly owner: string; readonly group: string },
+  host: HostReader,
+): Promise<Permissions> {
+  const { mode, path, owner, group } = desired
+  if (!host.capabilities.ownership) return { mode }
+  const uid = await host.files.accounts.userId(owner)
+  const gid = await host.files.accounts.groupId(group)
+  if (uid !== undefined && gid !== undefined) return { mode, uid, gid }
+  if (host.root !== '/') return { mode }
+  const [what, name, file] = uid === undefined ? ['user', owner, 'u'] : ['group', group, 'g']
+  throw new PlumbError({
+    code: 'apply-failed',
+    message: `there is no ${what} "${name}" on this host to give it to.`,
+    where: { file: path },
+    remedy: `Have a package or a sysusers.d file (\`${file} ${name} -\`) of the repository make it.`,
+  })
+}
+
+/** The stat's part of a live path, or why there is none. */
+export function livePath(stat: FileStat, attributes: Attributes): LiveResource {
+  return {
+    attributes,
+    modifiedAt: isoTime(stat.modifiedNs),
+    changedAt: isoTime(stat.changedNs),
+    size: stat.size,
+  }
+}
+
+export const missing: LiveResource = { attributes: { type: 'missing' } }
+
+/** A parent exchanged for a link is drift like any other; what cannot be read is a problem. */
+export function unreachable(thrown: unknown): LiveResource {
+  const [problem] = problemsOf(thrown)
+  if (problem === undefined || problem.code === 'unsafe-path') return { attributes: { type: 'behind an unsafe link' } }
+  return { attributes: {}, problem }
+}
+
+/** `/etc/motd: missing`, `/etc/motd: a fifo, should be a file`, `/etc/motd: content and mode differ`. */
+export function describePath(id: ResourceId, differences: readonly AttributeDifference[]): string {
+  const path = pathOf(id)
+  const type = differences.find(({ name }) => name === 'type')
+  if (type !== undefined) return `${path}: ${typeText(type)}`
+  const extra = differences.find(({ name }) => name === 'extra')
+  const others = differences.filter(({ name }) => name !== 'extra').map(({ name }) => name)
+  const parts = [
+    ...(others.length === 0 ? [] : [`${listText(others)} ${others.length === 1 ? 'differs' : 'differ'}`]),
+    ...(extra === undefined ? [] : [`not in the repository: ${extra.live}`]),
+  ]
+  return `${path}: ${parts.join('; ')}`
+}
+
+/** In reverse; goes on after a failure and throws at the end what failed. */
+export async function putBackAll(saved: readonly unknown[], host: HostWriter): Promise<void> {
+  await host.files.pass(async () => {
+    const problems: Problem[] = []
+    for (const point of saved.toReversed()) {
+      try {
+        await host.files.putBack(savedPathSchema.parse(point))
+      } catch (error) {
+        problems.push(...problemsOf(error))
+      }
+    }
+    await host.files.settle()
+    if (problems.length > 0) throw new PlumbError(problems)
+  })
+}
+
+function typeText({ expected, live }: AttributeDifference): string {
+  if (expected === 'missing') return `still there (${live}), should be gone`
+  if (live === 'missing') return 'missing'
+  return live.startsWith('behind') ? `${live}, not followed` : `a ${live}, should be a ${expected}`
+}
+
+function listText(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
+}
+
+function isoTime(ns: bigint): string {
+  return new Date(Number(ns / 1_000_000n)).toISOString()
+}
+
+function remembered(
+  ask: (id: number, name: string | undefined) => Promise<string | undefined>,
+): (id: number, name: string | undefined) => Promise<string | undefined> {
+  const answers = new Map<string, string | undefined>()
+  return async (id, name) => {
+    const key = `${id} ${name ?? ''}`
+    if (!answers.has(key)) answers.set(key, await ask(id, name))
+    return answers.get(key)
+  }
+}
