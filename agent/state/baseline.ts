@@ -1,0 +1,82 @@
+// Baselines: what was last applied successfully, one JSON file per service. Without one, everything is pending, nothing is drift.
+import { readdirSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { resourceIdSchema, revisionSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
+import type { Problem } from '../../shared/problem.ts'
+import { makeStateDirectory, type NewFile, readIfThere, removeDurably, replaceDurably } from './durable.ts'
+
+const baselineResourceSchema = z.object({
+  attributes: z.record(z.string(), z.string()),
+  source: z.string().optional(),
+  secrets: z.array(z.string()).optional(),
+})
+
+export const serviceBaselineSchema = z.object({
+  service: serviceNameSchema,
+  revision: revisionSchema,
+  /** ISO 8601: when the last apply that changed something ended. */
+  appliedAt: z.string(),
+  /** What to do when the service leaves the repository: the revision then no longer says. */
+  onRemove: z.enum(['delete', 'restore', 'keep']),
+  resources: z.record(resourceIdSchema, baselineResourceSchema),
+})
+
+export type ServiceBaseline = z.infer<typeof serviceBaselineSchema>
+export type Baselines = ReadonlyMap<ServiceName, ServiceBaseline>
+
+export type BaselineStore = {
+  /** Those that cannot be read are set aside and told as `state-corrupt`, once. */
+  read(): { readonly baselines: Baselines; readonly problems: readonly Problem[] }
+  /** On disk when it returns. */
+  write(baselines: readonly ServiceBaseline[]): Promise<void>
+  remove(services: readonly ServiceName[]): Promise<void>
+}
+
+export function baselineStore(directory: string): BaselineStore {
+  makeStateDirectory(directory)
+  const fileOf = (service: ServiceName) => join(directory, `${service}.json`)
+  return {
+    read: () => readAll(directory),
+    write: (baselines) =>
+      replaceDurably(
+        baselines.map(
+          (baseline): NewFile => ({ path: fileOf(baseline.service), content: `${JSON.stringify(baseline)}\n` }),
+        ),
+      ),
+    remove: (services) => removeDurably(services.map(fileOf)),
+  }
+}
+
+function readAll(directory: string) {
+  const problems: Problem[] = []
+  const baselines = new Map<ServiceName, ServiceBaseline>()
+  for (const name of readdirSync(directory)
+    .filter((entry) => entry.endsWith('.json'))
+    .sort()) {
+    const path = join(directory, name)
+    const baseline = parse(readIfThere(path))
+    if (baseline === undefined || `${baseline.service}.json` !== name) problems.push(setAside(path))
+    else baselines.set(baseline.service, baseline)
+  }
+  return { baselines, problems }
+}
+
+function parse(bytes: Buffer | undefined): ServiceBaseline | undefined {
+  try {
+    return serviceBaselineSchema.parse(JSON.parse(bytes?.toString('utf8') ?? ''))
+  } catch {
+    return undefined
+  }
+}
+
+function setAside(path: string): Problem {
+  const aside = `${path}.corrupt`
+  renameSync(path, aside)
+  return {
+    code: 'state-corrupt',
+    message: `the record of what was applied cannot be read; it was set aside as ${aside}.`,
+    where: { file: path },
+    remedy: 'Nothing is lost on the host: the service counts as never applied, and the next apply records it anew.',
+  }
+}

@@ -1,0 +1,85 @@
+// Writing in the state directory: whole files or nothing, and on disk when that is promised. Nobody else can write there.
+import { closeSync, fsync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { promisify } from 'node:util'
+import { errnoOf, fileError } from '../host/files-errors.ts'
+
+const fsyncAsync = promisify(fsync)
+
+export type NewFile = { readonly path: string; readonly content: string | Uint8Array }
+
+/** Root-only, with its parents. */
+export function makeStateDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw fileError(error, path, 'writing')
+  }
+}
+
+export function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw fileError(error, path, 'reading')
+  }
+}
+
+/** Replaces the file at once; after a power cut it may be the old one, or empty. For what can be computed again. */
+export function replaceFile({ path, content }: NewFile): void {
+  try {
+    renameSync(temporary({ path, content }), path)
+  } catch (error) {
+    throw fileError(error, path, 'writing')
+  }
+}
+
+/** Replaces files; when it returns they survive a power cut. */
+export async function replaceDurably(files: readonly NewFile[]): Promise<void> {
+  await Promise.all(
+    files.map(async (file) => {
+      try {
+        const written = temporary(file)
+        await syncPath(written)
+        renameSync(written, file.path)
+      } catch (error) {
+        throw fileError(error, file.path, 'writing')
+      }
+    }),
+  )
+  await syncDirectories(files.map(({ path }) => path))
+}
+
+export async function removeDurably(paths: readonly string[]): Promise<void> {
+  for (const path of paths) removeIfThere(path)
+  await syncDirectories(paths)
+}
+
+export function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw fileError(error, path, 'writing')
+  }
+}
+
+export async function syncDirectories(paths: readonly string[]): Promise<void> {
+  await Promise.all([...new Set(paths.map((path) => dirname(path)))].map(syncPath))
+}
+
+/** One name per target: what a crash leaves is overwritten by the next write. Writers hold the apply's lock or may lose to each other. */
+function temporary({ path, content }: NewFile): string {
+  const name = `${path}.${process.pid}.new`
+  writeFileSync(name, content, { mode: 0o600 })
+  return name
+}
+
+async function syncPath(path: string): Promise<void> {
+  const fd = openSync(path, 'r')
+  try {
+    await fsyncAsync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,66 @@
+// The journal of an apply: JSON lines appended and synced before what they speak of is done. A line cut by a crash is not there.
+import { closeSync, constants, fdatasync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { promisify } from 'node:util'
+import { fileError } from '../host/files-errors.ts'
+import { readIfThere, removeDurably, syncDirectories } from './durable.ts'
+
+const fdatasyncAsync = promisify(fdatasync)
+
+export type JournalFile = {
+  /** On disk when it returns. */
+  append(record: object): Promise<void>
+  /** What was appended, by whichever process. */
+  read(): readonly unknown[]
+  remove(): Promise<void>
+}
+
+export function journalFile(path: string): JournalFile {
+  let open: { readonly fd: number; length: number } | undefined
+  return {
+    append: async (record) => {
+      try {
+        open ??= await opened(path)
+        open.length = await appended(open, `${JSON.stringify(record)}\n`)
+      } catch (error) {
+        throw fileError(error, path, 'writing')
+      }
+    },
+    read: () => (readIfThere(path)?.toString('utf8') ?? '').split('\n').flatMap(parsed),
+    remove: async () => {
+      if (open !== undefined) closeSync(open.fd)
+      open = undefined
+      await removeDurably([path])
+    },
+  }
+}
+
+async function opened(path: string): Promise<{ fd: number; length: number }> {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, 0o600)
+  await syncDirectories([path])
+  return { fd, length: Buffer.byteLength(readIfThere(path) ?? '') }
+}
+
+/** The new length. A record that the full disk cut short is taken back, so that the next one starts on its own line. */
+async function appended(
+  { fd, length }: { readonly fd: number; readonly length: number },
+  line: string,
+): Promise<number> {
+  const bytes = Buffer.from(line)
+  try {
+    let written = 0
+    while (written < bytes.length) written += writeSync(fd, bytes, written)
+    await fdatasyncAsync(fd)
+  } catch (error) {
+    ftruncateSync(fd, length)
+    throw error
+  }
+  return length + bytes.length
+}
+
+function parsed(line: string): readonly unknown[] {
+  try {
+    return line === '' ? [] : [JSON.parse(line)]
+  } catch {
+    return []
+  }
+}

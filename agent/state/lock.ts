@@ -1,0 +1,149 @@
+// One apply at a time per state directory. A holder that died - killed, power cut, another boot - holds nothing.
+import { linkSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { PlumbError } from '../../shared/problem.ts'
+import { errnoOf, fileError } from '../host/files-errors.ts'
+import { makeStateDirectory, removeIfThere } from './durable.ts'
+
+const holderSchema = z.object({
+  pid: z.number().int(),
+  /** Clock ticks since boot, from /proc: tells a process from another one that got its number. */
+  started: z.string(),
+  boot: z.string(),
+  /** What it is doing, for people: `plumb apply`. */
+  purpose: z.string(),
+  at: z.string(),
+  released: z.boolean(),
+})
+
+type Holder = z.infer<typeof holderSchema>
+
+/** Proof that this process may change the host; given to `applyPlan` and `recover`. */
+export type Lock = { readonly purpose: string; release(): void }
+
+export type LockOptions = {
+  readonly purpose: string
+  readonly now: Date
+  /** How long to wait for another holder to end; default 0. */
+  readonly waitSeconds?: number
+}
+
+/**
+ * The file with the highest number in the directory says who holds the lock. To take it over from a dead or released
+ * holder is to create the next number, which only one can; the highest is never deleted, so nobody can mistake an
+ * old number for a free lock.
+ */
+export async function acquireLock(directory: string, options: LockOptions): Promise<Lock> {
+  makeStateDirectory(directory)
+  const giveUpAt = performance.now() + (options.waitSeconds ?? 0) * 1000
+  for (;;) {
+    const taken = attempt(directory, options)
+    if (typeof taken === 'string') return { purpose: options.purpose, release: () => release(taken) }
+    if (performance.now() >= giveUpAt) throw locked(directory, taken)
+    await sleep(100)
+  }
+}
+
+/** The path of the lock that is now ours, or who holds it. */
+function attempt(directory: string, options: LockOptions): string | Holder {
+  const mine = join(directory, `${process.pid}.mine`)
+  try {
+    for (;;) {
+      const highest = numbersIn(directory).at(-1)
+      const holder = highest === undefined ? undefined : holderAt(join(directory, String(highest)))
+      if (holder !== undefined && isHolding(holder)) return holder
+      const number = (highest ?? 0) + 1
+      const path = join(directory, String(number))
+      if (!createWhole({ path, mine, holder: holderOf(options) })) continue
+      const higher = numbersIn(directory).some((other) => other > number)
+      if (higher) removeIfThere(path)
+      else {
+        for (const lower of numbersIn(directory)) if (lower < number) removeIfThere(join(directory, String(lower)))
+        return path
+      }
+    }
+  } catch (error) {
+    throw fileError(error, directory, 'writing')
+  } finally {
+    removeIfThere(mine)
+  }
+}
+
+/** By link, so that whoever sees the name sees all of its content. False: somebody else was first. */
+function createWhole({
+  path,
+  mine,
+  holder,
+}: {
+  readonly path: string
+  readonly mine: string
+  readonly holder: Holder
+}) {
+  writeFileSync(mine, JSON.stringify(holder), { mode: 0o600 })
+  try {
+    linkSync(mine, path)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return false
+    throw error
+  }
+}
+
+function release(path: string): void {
+  const holder = holderAt(path)
+  if (holder === undefined) return
+  const next = `${path}.released`
+  writeFileSync(next, JSON.stringify({ ...holder, released: true }), { mode: 0o600 })
+  renameSync(next, path)
+}
+
+function numbersIn(directory: string): readonly number[] {
+  return readdirSync(directory)
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .sort((one, other) => one - other)
+}
+
+/** Undefined: it cannot be read, so nobody is known to hold it. */
+function holderAt(path: string): Holder | undefined {
+  try {
+    return holderSchema.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch {
+    return undefined
+  }
+}
+
+function isHolding({ released, boot, pid, started }: Holder): boolean {
+  return !released && boot === bootId() && started === startOf(pid)
+}
+
+function holderOf({ purpose, now }: LockOptions): Holder {
+  const { pid } = process
+  return { pid, started: startOf(pid) ?? '', boot: bootId(), purpose, at: now.toISOString(), released: false }
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}
+
+/** Field 22 of /proc/PID/stat; counted behind the last `)`, since a program's name may hold anything. */
+function startOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return state === 'Z' ? undefined : rest[18]
+  } catch {
+    return undefined
+  }
+}
+
+function locked(directory: string, { pid, purpose, at }: Holder): PlumbError {
+  return new PlumbError({
+    code: 'locked',
+    message: `another apply is under way: "${purpose}", process ${pid}, since ${at}.`,
+    where: { file: directory },
+    remedy: 'Wait until it has ended, then try again.',
+  })
+}

@@ -1,0 +1,63 @@
+// What the agent remembers between runs, below one root-only directory (default /var/lib/plumb).
+import { chmodSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { sha256Schema } from '../../shared/names.ts'
+import { fileError, unsafePath } from '../host/files-errors.ts'
+import { type BaselineStore, baselineStore } from './baseline.ts'
+import { type DisplacedStore, displacedStore } from './displaced.ts'
+import { makeStateDirectory } from './durable.ts'
+import { type FailureStore, failureStore } from './failures.ts'
+import { type HashStore, hashStore } from './hashes.ts'
+import { type JournalFile, journalFile } from './journal.ts'
+import { acquireLock, type Lock, type LockOptions } from './lock.ts'
+import { type ObjectStore, objectStore } from './objects.ts'
+import { type Remembered, remembered } from './remembered.ts'
+
+const digestSchema = z.object({ sha256: sha256Schema, size: z.number().int().nonnegative() })
+
+/** SHA-256 and size of a git object, by its id. */
+export type Digest = z.infer<typeof digestSchema>
+
+export type State = {
+  readonly directory: string
+  readonly baselines: BaselineStore
+  readonly hashes: HashStore
+  readonly digests: Remembered<Digest>
+  readonly objects: ObjectStore
+  readonly displaced: DisplacedStore
+  readonly failures: FailureStore
+  readonly journal: JournalFile
+  /** Throws PlumbError `locked`, saying who holds it. */
+  lock(options: LockOptions): Promise<Lock>
+}
+
+export function openState(directory: string): State {
+  secure(directory)
+  const at = (name: string) => join(directory, name)
+  const objects = objectStore(at('objects'))
+  return {
+    directory,
+    baselines: baselineStore(at('baseline')),
+    hashes: hashStore(at('hashes.json')),
+    digests: remembered(at('digests.json'), digestSchema),
+    objects,
+    displaced: displacedStore(directory, objects),
+    failures: failureStore(directory),
+    journal: journalFile(at('journal')),
+    lock: (options) => acquireLock(at('lock'), options),
+  }
+}
+
+/** 0700 and our own: contents of rendered secrets and the record of what to restore are below it. */
+function secure(directory: string): void {
+  makeStateDirectory(directory)
+  try {
+    const { uid } = statSync(directory)
+    if (uid !== process.geteuid?.())
+      throw unsafePath(directory, `the state directory belongs to uid ${uid}.`, 'Use one that is your own.')
+    chmodSync(directory, 0o700)
+  } catch (error) {
+    throw fileError(error, directory, 'writing')
+  }
+}
