@@ -29,12 +29,17 @@ export function servicesFor(fleet: Fleet, host: HostName): Assignment {
 
 /** Every host that plumb.yaml names in full, under hosts or in a group, in that order. */
 export function namedHosts(fleet: Fleet): readonly HostName[] {
-  return [...new Set([...fleet.hosts.keys(), ...groupHosts(fleet, (pattern) => !isPattern(pattern))])]
+  return sampleHosts(fleet).flatMap(({ host, written }) => (isPattern(written) ? [] : [host]))
 }
 
-/** The named hosts, and for each pattern of a group one made-up host that matches it, so that what only such hosts get is looked at. */
-export function sampleHosts(fleet: Fleet): readonly HostName[] {
-  return [...new Set([...namedHosts(fleet), ...groupHosts(fleet, isPattern)])]
+/** `written`: as plumb.yaml has it, `edge-*` for the made-up host `edge-x`. */
+export type SampleHost = { readonly host: HostName; readonly written: string }
+
+/** The named hosts, and for each pattern of a group one made-up host that matches it: what only such hosts get is looked at too. */
+export function sampleHosts(fleet: Fleet): readonly SampleHost[] {
+  const named = [...fleet.hosts.keys()].map((host) => ({ host, written: host }))
+  const samples = [...named, ...groupHosts(fleet)].map((sample): [HostName, SampleHost] => [sample.host, sample])
+  return [...new Map(samples).values()]
 }
 
 /** `*` stands for any text, `?` for one character. No regular expression: `*a*a*a*b` would take one for ever. */
@@ -60,11 +65,11 @@ function unknownHost(fleet: Fleet, host: HostName): Problem {
   )
 }
 
-function groupHosts(fleet: Fleet, wanted: (pattern: string) => boolean): readonly HostName[] {
-  const patterns = [...fleet.groups.values()].flatMap((group) => group.hosts).filter(wanted)
-  return patterns.flatMap((pattern) => {
-    const host = hostNameSchema.safeParse(pattern.replaceAll(/[*?]/g, 'x'))
-    return host.success ? [host.data] : []
+function groupHosts(fleet: Fleet): readonly SampleHost[] {
+  const patterns = [...fleet.groups.values()].flatMap((group) => group.hosts)
+  return patterns.flatMap((written) => {
+    const host = hostNameSchema.safeParse(written.replaceAll(/[*?]/g, 'x'))
+    return host.success ? [{ host: host.data, written }] : []
   })
 }
 

@@ -1,11 +1,11 @@
 // Two services of one host cannot own the same thing: paths, units, and paths below what another says is a file.
-import type { HostName, ServiceName } from '../names.ts'
+import type { ServiceName } from '../names.ts'
 import { type Place, type Problem, placeText } from '../problem.ts'
 import { invalid, quoted } from './invalid.ts'
 import type { RepositoryService } from './repository.ts'
 
-/** The first host that has both services, if any. */
-export type SharedHost = (one: ServiceName, other: ServiceName) => HostName | undefined
+/** The first host that has both services, if any, as plumb.yaml names it. */
+export type SharedHost = (one: ServiceName, other: ServiceName) => string | undefined
 
 type Claim = {
   readonly service: ServiceName
@@ -79,7 +79,7 @@ function conflicts(claim: Claim, others: readonly Claim[], sharedHost: SharedHos
   })
 }
 
-function conflict(claim: Claim, other: Claim, host: HostName | undefined): Problem {
+function conflict(claim: Claim, other: Claim, host: string | undefined): Problem {
   const who =
     host === undefined
       ? `twice by the service ${quoted(claim.service)}`

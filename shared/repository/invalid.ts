@@ -13,7 +13,7 @@ export function invalid(message: string, where: Place, details: InvalidDetails =
   const { code = 'repository-invalid', remedy, service } = details
   return {
     code,
-    message: oneLine(message, 2000),
+    message: oneLine(/[.?!]$/.test(message) ? message : `${message}.`, 2000),
     where: {
       ...where,
       file: oneLine(where.file, 4000),

@@ -9,7 +9,7 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   let best: { readonly name: string; readonly distance: number } | undefined
   for (const candidate of known) {
     if (candidate === name || Math.abs(candidate.length - typed.length) > limit) continue
-    const distance = leven(typed, candidate.toLowerCase(), { maxDistance: limit + 1 })
+    const distance = distanceOf(typed, candidate.toLowerCase(), limit)
     if (distance <= limit && (best === undefined || distance < best.distance)) best = { name: candidate, distance }
   }
   return best?.name
@@ -23,4 +23,13 @@ export function suggestion(name: string, known: Iterable<string>, plural: string
   if (names.length === 0) return undefined
   const shown = names.length > 12 ? `${names.slice(0, 12).join(', ')} and ${names.length - 12} more` : names.join(', ')
   return `Known ${plural}: ${shown}.`
+}
+
+/** Letters in another order (`wbe`) count as one slip, which plain Levenshtein takes for two. */
+function distanceOf(typed: string, candidate: string, limit: number): number {
+  return lettersOf(typed) === lettersOf(candidate) ? 1 : leven(typed, candidate, { maxDistance: limit + 1 })
+}
+
+function lettersOf(name: string): string {
+  return [...name].toSorted().join('')
 }

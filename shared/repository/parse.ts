@@ -1,5 +1,5 @@
 // A revision's tree -> repository, and everything that is wrong with it at once. Pure; never throws, whatever the tree.
-import type { HostName, ServiceName } from '../names.ts'
+import type { ServiceName } from '../names.ts'
 import type { Problem } from '../problem.ts'
 import { sampleHosts, servicesFor } from './assign.ts'
 import { claimProblems, type SharedHost } from './claims.ts'
@@ -113,12 +113,12 @@ function readService(layout: ServiceLayout, texts: RepositoryTree['texts']) {
 
 /** Looked up only for what is claimed twice, so the sets of all hosts are made only then. */
 function sharedHostIn(fleet: Fleet): SharedHost {
-  let assigned: readonly { readonly host: HostName; readonly services: ReadonlySet<ServiceName> }[] | undefined
+  let assigned: readonly { readonly written: string; readonly services: ReadonlySet<ServiceName> }[] | undefined
   return (one, other) => {
-    assigned ??= sampleHosts(fleet).map((host) => {
+    assigned ??= sampleHosts(fleet).map(({ host, written }) => {
       const assignment = servicesFor(fleet, host)
-      return { host, services: new Set(assignment.kind === 'assigned' ? assignment.services : []) }
+      return { written, services: new Set(assignment.kind === 'assigned' ? assignment.services : []) }
     })
-    return assigned.find(({ services }) => services.has(one) && services.has(other))?.host
+    return assigned.find(({ services }) => services.has(one) && services.has(other))?.written
   }
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Problem } from '../problem.ts'
 import { invalid, quoted } from './invalid.ts'
-import { suggestion } from './nearest.ts'
+import { nearest, suggestion } from './nearest.ts'
 import { type KeyPath, keyText, type YamlFile } from './yaml.ts'
 
 export type Validated<Value> = {
@@ -22,7 +22,10 @@ export function validated<Value>(yaml: YamlFile, options: Options<Value>): Valid
   if (yaml.value === undefined) return { value: undefined, problems: yaml.problems }
   const parsed = schema.safeParse(yaml.value, { error: expectation })
   const issues = parsed.error?.issues ?? []
-  const problems = issues.flatMap((issue) => problemsOf(issue, schema, yaml))
+  const unknownIn = new Set(issues.flatMap(({ code, path }) => (code === 'unrecognized_keys' ? [path.join('.')] : [])))
+  // What a map lacks is said by the key it has instead.
+  const told = issues.filter(({ code, path }) => code !== 'custom' || !unknownIn.has(path.join('.')))
+  const problems = told.flatMap((issue) => problemsOf(issue, schema, yaml))
   const known = new Set([...yaml.problems, ...problems].map((problem) => problem.where?.key))
   const inexact = yaml.inexact.filter(({ path }) => !known.has(keyText(path)))
   return {
@@ -39,9 +42,8 @@ function expectation(issue: z.core.$ZodRawIssue): string {
     case 'invalid_type':
       return typeNames[issue.expected] ?? issue.expected
     case 'invalid_value':
-      return choice(issue.values.map(String))
     case 'invalid_union':
-      return 'options' in issue && Array.isArray(issue.options) ? choice(issue.options.map(String)) : 'another value'
+      return choice(valuesOf(issue)) || 'another value'
     case 'too_big':
       return `at most ${issue.maximum} ${issue.origin === 'string' ? 'characters' : 'entries'}`
     case 'too_small':
@@ -108,9 +110,14 @@ function shown(value: unknown): string {
 function remedyFor(issue: Issue, path: KeyPath, yaml: YamlFile): string | undefined {
   const found = valueAt(yaml.value, path)
   if (issue.code === 'invalid_type' && issue.expected === 'string' && isPlain(found)) return quoteIt(path, yaml)
-  if (issue.code === 'invalid_value' && typeof found === 'string')
-    return suggestion(found, issue.values.map(String), 'values')
-  return undefined
+  const meant = typeof found === 'string' ? nearest(found, valuesOf(issue)) : undefined
+  return meant === undefined ? undefined : `Did you mean "${meant}"?`
+}
+
+function valuesOf(issue: z.core.$ZodIssue | z.core.$ZodRawIssue): readonly string[] {
+  if (issue.code === 'invalid_value') return issue.values.map(String)
+  const isChoice = issue.code === 'invalid_union' && 'options' in issue && Array.isArray(issue.options)
+  return isChoice ? issue.options.map(String) : []
 }
 
 function isPlain(value: unknown): boolean {

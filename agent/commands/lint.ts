@@ -1,0 +1,96 @@
+// `plumb lint DIR`: everything that is wrong with a fleet repository, for people and for CI, without a host and before a commit.
+import { absolutePathSchema } from '../../shared/names.ts'
+import { type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
+import { namedHosts, sampleHosts, servicesFor } from '../../shared/repository/assign.ts'
+import { limited } from '../../shared/repository/invalid.ts'
+import type { Repository } from '../../shared/repository/repository.ts'
+import { loadRepository } from '../desire/load.ts'
+import { managedService } from '../desire/managed-files.ts'
+import { readTemplates, type ServiceTemplate } from '../desire/render.ts'
+import { unknownReferences } from '../desire/template.ts'
+import { readWorkTree } from '../desire/work-tree.ts'
+
+export type LintOptions = { readonly json: boolean; readonly write: (text: string) => void }
+
+/** Prints what is wrong and a summary; the exit code is 1 when anything is. */
+export async function lint(directory: string, { json, write }: LintOptions): Promise<0 | 1> {
+  const { services, hosts, problems } = await linted(directory)
+  const count = problems.length === 0 ? 'no problems' : counted(problems.length, 'problem')
+  const summary = `${counted(services, 'service')} on ${counted(hosts, 'host')}: ${count}`
+  const text = json
+    ? JSON.stringify({ services, hosts, problems }, undefined, 2)
+    : [...problems.map(problemLine), summary].join('\n')
+  write(`${text}\n`)
+  return problems.length === 0 ? 0 : 1
+}
+
+export async function lintDirectory(directory: string): Promise<readonly Problem[]> {
+  return (await linted(directory)).problems
+}
+
+type Linted = { readonly services: number; readonly hosts: number; readonly problems: readonly Problem[] }
+
+async function linted(directory: string): Promise<Linted> {
+  try {
+    const { reader, problems: unread } = await readWorkTree(directory)
+    const { repository, problems } = await loadRepository(reader)
+    const services = [...repository.services.values()].map((service) => managedService(service, composeRoot))
+    const templates = await readTemplates(services, reader)
+    const all = [...unread, ...problems, ...templateProblems(repository, templates)]
+    return {
+      services: services.length,
+      hosts: namedHosts(repository.fleet).length,
+      problems: limited(all.toSorted(byPlace)),
+    }
+  } catch (error) {
+    return { services: 0, hosts: 0, problems: problemsOf(error) }
+  }
+}
+
+const composeRoot = absolutePathSchema.parse('/var/lib/plumb/compose')
+
+/** Each template against every host that has its service; secrets are taken as present. */
+function templateProblems({ fleet }: Repository, templates: readonly ServiceTemplate[]): readonly Problem[] {
+  const byService = Map.groupBy(templates, ({ service }) => service)
+  const found = new Map<string, { readonly problem: Problem; readonly hosts: string[] }>()
+  for (const { host, written } of sampleHosts(fleet)) {
+    const assignment = servicesFor(fleet, host)
+    if (assignment.kind === 'unknown') continue
+    const scope = { vars: [...assignment.vars.keys()], secrets: undefined }
+    for (const service of assignment.services)
+      for (const { template } of byService.get(service) ?? [])
+        for (const problem of unknownReferences(template, scope)) {
+          const line = problemLine({ ...problem, remedy: undefined })
+          const known = found.get(line) ?? { problem: { ...problem, service }, hosts: [] }
+          known.hosts.push(written)
+          found.set(line, known)
+        }
+  }
+  const unknown = [...found.values()].map(({ problem, hosts }) => ({
+    ...problem,
+    message: `${problem.message.replace(/\.$/, '')} on ${hostsText(hosts)}.`,
+  }))
+  return [
+    ...templates.flatMap(({ problems, service }) => problems.map((problem) => ({ ...problem, service }))),
+    ...unknown,
+  ]
+}
+
+function hostsText(hosts: readonly string[]): string {
+  const [first, second, third, ...more] = hosts
+  if (more.length > 0) return `${first}, ${second} and ${more.length + 1} more hosts`
+  return [first, second, third].filter((host) => host !== undefined).join(', ')
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+function byPlace(one: Problem, other: Problem): number {
+  const [a, b] = [one.where, other.where]
+  return (
+    (a?.file ?? '').localeCompare(b?.file ?? '') ||
+    (a?.line ?? 0) - (b?.line ?? 0) ||
+    (a?.column ?? 0) - (b?.column ?? 0)
+  )
+}

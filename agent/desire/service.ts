@@ -1,0 +1,162 @@
+// The services of one host: their resources, what a change of these triggers, and their checks.
+import { type AbsolutePath, type ResourceId, resourceId } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import type { DirectorySettings } from '../../shared/repository/service.ts'
+import type {
+  ComposeResource,
+  DesiredService,
+  DirectoryResource,
+  FileResource,
+  PackageResource,
+  SymlinkResource,
+  Trigger,
+  TriggerAction,
+  UnitResource,
+} from '../../shared/resource.ts'
+import { type Digests, sha256Of } from './digests.ts'
+import type { ManagedFile, ManagedService } from './managed-files.ts'
+import type { Renderings } from './render.ts'
+import { impliedTriggers, unitResources } from './units.ts'
+
+export type Contents = { readonly digests: Digests; readonly renderings: Renderings }
+
+/** In the order given. A package that several services name belongs to the first of them. */
+export function desiredServices(
+  services: readonly ManagedService[],
+  contents: Contents,
+  onDrift: DesiredService['onDrift'],
+): readonly DesiredService[] {
+  const names = new Set(services.map(({ service }) => service.name))
+  const targets = services.flatMap(({ service, files }) => [
+    ...files.map(({ target }) => target),
+    ...service.settings.directories.keys(),
+  ])
+  const packages = new Set<string>()
+  return services.map((managed) => {
+    const { name, settings, directory } = managed.service
+    const files = managed.files.map((file) => resourceOf(file, directory, contents))
+    const units = unitResources(managed)
+    return {
+      name,
+      after: settings.after.filter((earlier) => names.has(earlier)),
+      resources: [
+        ...settings.packages.flatMap((wanted) => packageResource(wanted, packages)),
+        ...[...settings.directories].map(([path, wanted]) => directoryResource({ path, directory }, wanted, targets)),
+        ...files,
+        ...units,
+        ...composeResource(managed, files),
+      ],
+      triggers: triggersOf(managed.files, units),
+      checks: settings.checks,
+      onDrift: settings.onDrift ?? onDrift,
+      onRemove: settings.onRemove,
+    }
+  })
+}
+
+function packageResource(name: string, seen: Set<string>): readonly PackageResource[] {
+  if (seen.has(name)) return []
+  seen.add(name)
+  return [{ kind: 'package', id: resourceId('package', name), name }]
+}
+
+function directoryResource(
+  { path, directory }: { readonly path: AbsolutePath; readonly directory: string },
+  { mode, owner, group, purge }: DirectorySettings,
+  targets: readonly AbsolutePath[],
+): DirectoryResource {
+  const below = `${path}/`
+  const inside = purge ? targets.filter((target) => target.startsWith(below)) : []
+  const keep = new Set(inside.map((target) => target.slice(below.length).split('/', 1)[0] ?? ''))
+  const source = `${directory}/service.yaml`
+  return {
+    kind: 'directory',
+    id: resourceId('directory', path),
+    path,
+    source,
+    mode,
+    owner,
+    group,
+    purge,
+    keep: [...keep].toSorted(),
+  }
+}
+
+function resourceOf(file: ManagedFile, directory: string, contents: Contents): FileResource | SymlinkResource {
+  const { id, target: path, source } = file
+  if (file.kind === 'symlink') return { kind: 'symlink', id, path, source, target: file.link }
+  const { owner, group, validate, mode } = file.settings
+  const content = contentOf(file, contents)
+  return {
+    kind: 'file',
+    id,
+    path,
+    source,
+    ...content,
+    mode: mode ?? defaultMode(file.executable && !source.startsWith(`${directory}/units/`), content.secrets),
+    owner,
+    group,
+    ...(validate === undefined ? {} : { validate }),
+  }
+}
+
+/** git's own mode bits; but what holds a secret is root's alone unless service.yaml gives it a mode. */
+function defaultMode(executable: boolean, secrets: readonly string[]): number {
+  if (secrets.length > 0) return executable ? 0o700 : 0o600
+  return executable ? 0o755 : 0o644
+}
+
+function contentOf(
+  { source, oid }: { readonly source: string; readonly oid: string },
+  { digests, renderings }: Contents,
+): Pick<FileResource, 'content' | 'sha256' | 'size' | 'secrets'> {
+  const rendering = renderings.get(source)
+  if (rendering !== undefined) {
+    const { bytes, sha256, secrets } = rendering
+    return { content: { kind: 'rendered', bytes }, sha256, size: bytes.byteLength, secrets }
+  }
+  const digest = digests.get(oid)
+  if (digest === undefined)
+    throw new PlumbError({ code: 'internal', message: `object ${oid} was not read`, where: { file: source } })
+  return { content: { kind: 'blob', oid }, sha256: digest.sha256, size: digest.size, secrets: [] }
+}
+
+function composeResource(
+  { service, files, project }: ManagedService,
+  resources: readonly (FileResource | SymlinkResource)[],
+): readonly ComposeResource[] {
+  if (project === undefined) return []
+  const inProject = resources.filter((_, index) => files[index]?.inProject === true)
+  const contents = inProject.map((file) => [
+    file.path.slice(project.directory.length),
+    file.kind,
+    file.kind === 'file' ? file.sha256 : file.target,
+  ])
+  const name = service.name.toLowerCase()
+  return [
+    {
+      kind: 'compose',
+      id: resourceId('compose', name),
+      project: name,
+      ...project,
+      sha256: sha256Of(JSON.stringify(contents.toSorted())),
+      files: inProject.flatMap((file) => (file.kind === 'file' ? [{ path: file.path, sha256: file.sha256 }] : [])),
+      state: 'running',
+    },
+  ]
+}
+
+/** Each action once, with every file it is for. A file's own triggers stand in for the implied ones. */
+function triggersOf(files: readonly ManagedFile[], units: readonly UnitResource[]): readonly Trigger[] {
+  const byAction = new Map<string, { readonly on: ResourceId[]; readonly action: TriggerAction }>()
+  for (const file of files) {
+    const own = file.settings.triggers
+    for (const action of own.length > 0 ? own : impliedTriggers(file, units)) {
+      const key = JSON.stringify(action)
+      const trigger = byAction.get(key) ?? { on: [], action }
+      trigger.on.push(file.id)
+      byAction.set(key, trigger)
+    }
+  }
+  return [...byAction.values()]
+}

@@ -1,0 +1,89 @@
+// What a service wants of systemd: its unit resources, and the restarts that a changed unit file or quadlet implies.
+import { type ResourceId, resourceId } from '../../shared/names.ts'
+import { unitDirectory } from '../../shared/repository/layout.ts'
+import type { UnitSettings } from '../../shared/repository/service.ts'
+import type { TriggerAction, UnitResource } from '../../shared/resource.ts'
+import type { ManagedFile, ManagedService } from './managed-files.ts'
+
+/**
+ * Units of units/ are enabled and running, those that systemd makes of quadlets are running (they cannot be enabled), unless
+ * service.yaml says otherwise; units of packages only as far as it says.
+ */
+export function unitResources({ service, files }: ManagedService): readonly UnitResource[] {
+  const own = new Map(files.flatMap((file) => ownUnits(file, service.directory)))
+  const settled = [...own.keys()].filter((name) => !isTemplate(name) && !name.endsWith('.slice'))
+  const names = [...new Set([...settled, ...service.settings.units.keys()])]
+  return names.map((name) => {
+    const unit = own.get(name) ?? own.get(templateOf(name))
+    const settings = service.settings.units.get(name)
+    return {
+      kind: 'unit',
+      id: resourceId('unit', name),
+      name,
+      ...(own.has(name) ? { ...stateByDefault(name, own), ...settings } : packageUnitState(settings)),
+      ...(unit === undefined ? {} : { file: unit.file }),
+    }
+  })
+}
+
+/** For a file without triggers of its own: what must be restarted, if it runs, for the file to take effect. */
+export function impliedTriggers(file: ManagedFile, units: readonly UnitResource[]): readonly TriggerAction[] {
+  const unit = unitOfQuadlet(file.target) ?? unitOfFile(file.target)
+  if (unit === undefined) return []
+  const affected = units.filter(({ name }) => name === unit || templateOf(name) === unit)
+  const names = affected.length > 0 || isTemplate(unit) ? affected.map(({ name }) => name) : [unit]
+  return names.filter((name) => !isStartedByTimer(name, units)).map((name) => ({ kind: 'restart', unit: name }))
+}
+
+type OwnUnit = { readonly file: ResourceId; readonly quadlet: boolean }
+
+function ownUnits(file: ManagedFile, directory: string): readonly (readonly [string, OwnUnit])[] {
+  const quadlet = unitOfQuadlet(file.target)
+  if (quadlet !== undefined && !file.target.endsWith('.conf')) return [[quadlet, { file: file.id, quadlet: true }]]
+  const prefix = `${directory}/units/`
+  const name = file.source.slice(prefix.length)
+  const isUnit = file.source.startsWith(prefix) && !name.includes('/')
+  return isUnit ? [[name, { file: file.id, quadlet: false }]] : []
+}
+
+function stateByDefault(name: string, own: ReadonlyMap<string, OwnUnit>): UnitSettings {
+  const starters = ['timer', 'socket', 'path'].map((kind) => name.replace(/\.service$/, `.${kind}`))
+  if (name.endsWith('.service') && starters.some((starter) => own.has(starter))) return {}
+  return own.get(name)?.quadlet === true ? { state: 'running' } : { enabled: true, state: 'running' }
+}
+
+/** `nginx.service: {}` says no more than "it is to be there and run". */
+function packageUnitState(settings: UnitSettings | undefined): UnitSettings {
+  const said = settings ?? {}
+  return Object.keys(said).length === 0 ? { enabled: true, state: 'running' } : said
+}
+
+/** A changed job takes effect at its next run; running it now would be a surprise. */
+function isStartedByTimer(unit: string, units: readonly UnitResource[]): boolean {
+  const starters = ['timer', 'path'].map((kind) => unit.replace(/\.service$/, `.${kind}`))
+  return unit.endsWith('.service') && units.some(({ name }) => starters.includes(name))
+}
+
+function isTemplate(unit: string): boolean {
+  return /@\.[a-z]+$/.test(unit)
+}
+
+/** `worker@.service` for `worker@2.service`. */
+function templateOf(unit: string): string {
+  return unit.replace(/@[^@]+(?=\.[a-z]+$)/, '@')
+}
+
+/** The unit behind a unit file or drop-in; none for slices, which daemon-reload changes, nor for drop-ins of many units. */
+function unitOfFile(target: string): string | undefined {
+  if (!target.startsWith(`${unitDirectory}/`)) return undefined
+  const [name = '', conf] = target.slice(unitDirectory.length + 1).split('/')
+  const unit = conf === undefined ? name : name.replace(/\.d$/, '')
+  return /[^-]\.(?:service|socket|timer|path|mount|automount|swap)$/.test(unit) ? unit : undefined
+}
+
+/** The service that systemd's generator makes of a quadlet or its drop-in. */
+function unitOfQuadlet(target: string): string | undefined {
+  const found = /^\/etc\/containers\/systemd\/(?:.*\/)?([^/]+)\.(container|kube|pod)(?:\.d\/[^/]+\.conf)?$/.exec(target)
+  const [, name, kind] = found ?? []
+  return name === undefined ? undefined : `${name}${kind === 'pod' ? '-pod' : ''}.service`
+}
