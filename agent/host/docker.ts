@@ -1,7 +1,7 @@
 // Docker with compose as the stages see it: containers of all projects in one read, a project's declared services, and
 // the few verbs that change them. Another provider (podman) is another file with these functions.
-import { z } from 'zod'
 import { PlumbError } from '../../shared/problem.ts'
+import { type DeclaredService, parseModel } from './compose-model.ts'
 import { type Command, type CommandResult, endText, type Run } from './run.ts'
 
 /** A container that compose made for a service of a project; what `compose run` leaves behind is not one. */
@@ -27,20 +27,6 @@ export type Listing =
   | { readonly kind: 'listed'; readonly containers: readonly Container[] }
   | { readonly kind: 'absent' }
   | { readonly kind: 'silent'; readonly why: string }
-
-/** A service of a compose file after interpolation, merging and profiles. */
-export type DeclaredService = {
-  readonly name: string
-  readonly image: string | undefined
-  readonly builds: boolean
-  /** Host paths whose content its containers see: bind mounts, files of configs and secrets. */
-  readonly sources: readonly string[]
-  /** Definitions of the configs and secrets it uses, contents given in the compose file included. */
-  readonly definitions: readonly string[]
-  readonly replicas: number
-  /** Meant to end: `restart: "no"` or `on-failure` is written, or another service waits for its completion. */
-  readonly ends: boolean
-}
 
 export type Project = {
   readonly project: string
@@ -109,26 +95,6 @@ export async function declaredServices(
   })
 }
 
-export function parseModel(stdout: string): readonly DeclaredService[] {
-  const model = modelSchema.parse(JSON.parse(stdout))
-  const awaited = new Set(Object.values(model.services).flatMap((service) => awaitedBy(service)))
-  return Object.entries(model.services).map(([name, service]) => {
-    const used = usedDefinitions(service, model)
-    return {
-      name,
-      image: service.image,
-      builds: service.build !== undefined && service.build !== null,
-      sources: [
-        ...service.volumes.filter((volume) => volume.type === 'bind').map((volume) => volume.source ?? ''),
-        ...used.map((definition) => definition.file ?? ''),
-      ].filter((source) => source !== ''),
-      definitions: used.map((definition) => JSON.stringify(definition)),
-      replicas: service.scale ?? service.deploy?.replicas ?? 1,
-      ends: awaited.has(name) || service.restart === 'no' || (service.restart?.startsWith('on-failure') ?? false),
-    }
-  })
-}
-
 /** The configuration hash that compose would give each service's containers. */
 export async function configHashes(project: Project, query: Run): Promise<ReadonlyMap<string, string>> {
   const command = compose(project, ['config', '--hash', '*'])
@@ -175,11 +141,14 @@ export async function logEnd(container: string, query: Run): Promise<string> {
 }
 
 /**
- * Containers that still have a file mounted which was since replaced on the host: the mount keeps the old inode, which
- * the kernel marks `//deleted`.
+ * Of each container, the targets whose file was since replaced on the host: a mount keeps the old inode, which the
+ * kernel marks `//deleted` once it has no name left.
  */
-export async function containersWithReplacedMounts(ids: readonly string[], query: Run): Promise<ReadonlySet<string>> {
-  if (ids.length === 0) return new Set()
+export async function replacedMounts(
+  ids: readonly string[],
+  query: Run,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  if (ids.length === 0) return new Map()
   const format = '{{.Id}} {{.State.Pid}}'
   const inspected = await query({
     args: ['docker', 'inspect', '--type', 'container', '--format', format, '--', ...ids],
@@ -187,11 +156,11 @@ export async function containersWithReplacedMounts(ids: readonly string[], query
   const pids = inspected.stdout
     .split('\n')
     .map((line) => line.split(' '))
-    .filter(([, pid]) => pid !== undefined && pid !== '0')
-  if (pids.length === 0) return new Set()
-  const found = await query({ args: ['grep', '-l', '//deleted ', ...pids.map(([, pid]) => `/proc/${pid}/mountinfo`)] })
-  const replaced = new Set(found.stdout.split('\n').map((path) => path.split('/')[2]))
-  return new Set(pids.filter(([, pid]) => replaced.has(pid)).map(([id = '']) => id))
+    .flatMap(([id = '', pid = '0']) => (pid === '0' ? [] : [[id, pid] as const]))
+  if (pids.length === 0) return new Map()
+  const paths = pids.map(([, pid]) => `/proc/${pid}/mountinfo`)
+  const { stdout } = await query({ args: ['grep', '-H', '//deleted ', ...paths], outputLimitBytes: 1 << 20 })
+  return new Map(pids.map(([id, pid]) => [id, deletedTargets(stdout, `/proc/${pid}/mountinfo:`)]))
 }
 
 function psArgs(): readonly string[] {
@@ -210,6 +179,18 @@ function psArgs(): readonly string[] {
     label(filesLabel),
   ]
   return ['ps', '--all', '--no-trunc', '--filter', `label=${prefix}.project`, '--format', fields.join('\t')]
+}
+
+/** proc(5): the fourth field is the mounted path, the fifth where it is mounted; blanks are written as `\\040`. */
+function deletedTargets(mounts: string, prefix: string): readonly string[] {
+  return mounts
+    .split('\n')
+    .filter((line) => line.startsWith(prefix))
+    .map((line) => line.split(' '))
+    .filter(([, , , root = '']) => root.endsWith('//deleted'))
+    .map(([, , , , target = '']) =>
+      target.replace(/\\([0-7]{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8))),
+    )
 }
 
 function exitCodeIn(status: string): number | undefined {
@@ -235,50 +216,6 @@ function compose(project: Project, args: readonly string[], deadlineSeconds = 60
     outputLimitBytes: 16 << 20,
     ...(labelled ? { stdin: JSON.stringify({ services }) } : {}),
   }
-}
-
-const definitionSchema = z.looseObject({ file: z.string().optional() })
-
-const referenceSchema = z
-  .array(z.looseObject({ source: z.string() }))
-  .nullish()
-  .transform((list) => list ?? [])
-
-const serviceSchema = z.object({
-  image: z.string().optional(),
-  build: z.unknown().optional(),
-  restart: z.string().optional(),
-  scale: z.number().optional(),
-  deploy: z.object({ replicas: z.number().optional() }).nullish(),
-  volumes: z
-    .array(z.looseObject({ type: z.string(), source: z.string().optional() }))
-    .nullish()
-    .transform((list) => list ?? []),
-  depends_on: z.record(z.string(), z.looseObject({ condition: z.string().optional() })).nullish(),
-  configs: referenceSchema,
-  secrets: referenceSchema,
-})
-
-const modelSchema = z.object({
-  services: z.record(z.string(), serviceSchema).default({}),
-  configs: z.record(z.string(), definitionSchema).nullish(),
-  secrets: z.record(z.string(), definitionSchema).nullish(),
-})
-
-function awaitedBy(service: z.infer<typeof serviceSchema>): readonly string[] {
-  return Object.entries(service.depends_on ?? {})
-    .filter(([, dependency]) => dependency.condition === 'service_completed_successfully')
-    .map(([name]) => name)
-}
-
-function usedDefinitions(
-  service: z.infer<typeof serviceSchema>,
-  model: z.infer<typeof modelSchema>,
-): readonly z.infer<typeof definitionSchema>[] {
-  return [
-    ...service.configs.map((reference) => model.configs?.[reference.source]),
-    ...service.secrets.map((reference) => model.secrets?.[reference.source]),
-  ].filter((definition) => definition !== undefined)
 }
 
 function failed(project: Project, verb: string, command: Command, result: CommandResult): PlumbError {

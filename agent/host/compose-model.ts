@@ -1,0 +1,90 @@
+// What `docker compose config --format json` says a compose file declares, as far as it is looked at here.
+import { z } from 'zod'
+
+/** A service of a compose file after interpolation, merging and profiles. */
+export type DeclaredService = {
+  readonly name: string
+  readonly image: string | undefined
+  readonly builds: boolean
+  /** What its containers see of the host: bind mounts, files of configs and secrets. */
+  readonly mounts: readonly Mount[]
+  /** Definitions of the configs and secrets it uses, contents given in the compose file included. */
+  readonly definitions: readonly string[]
+  readonly replicas: number
+  /** Meant to end: `restart: "no"` or `on-failure` is written, or another service waits for its completion. */
+  readonly ends: boolean
+}
+
+export type Mount = { readonly source: string; readonly target: string }
+
+export function parseModel(stdout: string): readonly DeclaredService[] {
+  const model = modelSchema.parse(JSON.parse(stdout))
+  const awaited = new Set(Object.values(model.services).flatMap((service) => awaitedBy(service)))
+  return Object.entries(model.services).map(([name, service]) => {
+    const used = usedDefinitions(service, model)
+    return {
+      name,
+      image: service.image,
+      builds: service.build !== undefined && service.build !== null,
+      mounts: [
+        ...service.volumes.filter(({ type }) => type === 'bind'),
+        ...used.map(({ definition, target }) => ({ source: definition.file, target })),
+      ].flatMap(({ source, target }) => (source === undefined || target === undefined ? [] : [{ source, target }])),
+      definitions: used.map(({ definition }) => JSON.stringify(definition)),
+      replicas: service.scale ?? service.deploy?.replicas ?? 1,
+      ends: awaited.has(name) || service.restart === 'no' || (service.restart?.startsWith('on-failure') ?? false),
+    }
+  })
+}
+
+const definitionSchema = z.looseObject({ file: z.string().optional() })
+
+const referenceSchema = z
+  .array(z.looseObject({ source: z.string() }))
+  .nullish()
+  .transform((list) => list ?? [])
+
+const serviceSchema = z.object({
+  image: z.string().optional(),
+  build: z.unknown().optional(),
+  restart: z.string().optional(),
+  scale: z.number().optional(),
+  deploy: z.object({ replicas: z.number().optional() }).nullish(),
+  volumes: z
+    .array(z.object({ type: z.string(), source: z.string().optional(), target: z.string().optional() }))
+    .nullish()
+    .transform((list) => list ?? []),
+  depends_on: z.record(z.string(), z.looseObject({ condition: z.string().optional() })).nullish(),
+  configs: referenceSchema,
+  secrets: referenceSchema,
+})
+
+const modelSchema = z.object({
+  services: z.record(z.string(), serviceSchema).default({}),
+  configs: z.record(z.string(), definitionSchema).nullish(),
+  secrets: z.record(z.string(), definitionSchema).nullish(),
+})
+
+function awaitedBy(service: z.infer<typeof serviceSchema>): readonly string[] {
+  return Object.entries(service.depends_on ?? {})
+    .filter(([, dependency]) => dependency.condition === 'service_completed_successfully')
+    .map(([name]) => name)
+}
+
+type Definition = z.infer<typeof definitionSchema>
+
+type Used = { readonly definition: Definition; readonly target: string }
+
+function usedDefinitions(
+  service: z.infer<typeof serviceSchema>,
+  { configs, secrets }: z.infer<typeof modelSchema>,
+): readonly Used[] {
+  const used: readonly { definition: Definition | undefined; target: string }[] = [
+    ...service.configs.map(({ source, target }) => ({ definition: configs?.[source], target: target ?? `/${source}` })),
+    ...service.secrets.map(({ source, target }) => ({
+      definition: secrets?.[source],
+      target: target ?? `/run/secrets/${source}`,
+    })),
+  ]
+  return used.flatMap(({ definition, target }) => (definition === undefined ? [] : [{ definition, target }]))
+}
