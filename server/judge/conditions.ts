@@ -23,7 +23,10 @@ export type Surroundings = {
 }
 
 export type FleetFacts = {
-  readonly repositoryProblems: readonly Problem[]
+  /** What is wrong with the head revision. */
+  readonly invalid: readonly Problem[]
+  /** Why the server cannot fetch, once that has lasted long enough to be worth a person's time. */
+  readonly unreachable: Problem | undefined
   readonly channelProblems: readonly { readonly key: string; readonly message: string; readonly remedy: string }[]
   readonly refusedEnrolments: readonly {
     readonly cause: string
@@ -53,6 +56,7 @@ export const hostConditions: readonly Condition<[HostFacts, Context]>[] = [
 
 export const fleetConditions: readonly Condition<[FleetFacts]>[] = [
   { kind: 'repository-invalid', severity: 'critical', found: repositoryInvalid },
+  { kind: 'repository-unreachable', severity: 'warning', found: repositoryUnreachable },
   { kind: 'enrolment-refused', severity: 'warning', found: enrolmentRefused },
   { kind: 'channel-unusable', severity: 'warning', found: channelUnusable },
   { kind: 'database-set-aside', severity: 'critical', found: databaseSetAside },
@@ -119,14 +123,29 @@ function agentProblem({ host, problems }: HostFacts, context: Context): readonly
   })
 }
 
-function repositoryInvalid({ repositoryProblems }: FleetFacts): readonly Found[] {
-  const byKind = Map.groupBy(repositoryProblems, (problem) => problemTitles[problem.code])
-  return [...byKind].map(([title, same]) => ({
-    key: `repository-invalid:${same[0]?.code ?? 'internal'}`,
-    title: `The server finds: ${title}`,
-    text: linesOf(same),
-    remedy: same[0]?.remedy ?? 'Fix the repository and push. Hosts keep the last good revision until then.',
-  }))
+function repositoryInvalid({ invalid }: FleetFacts): readonly Found[] {
+  if (invalid.length === 0) return []
+  return [
+    {
+      key: 'repository-invalid',
+      title: 'The repository is invalid',
+      text: linesOf(invalid),
+      remedy:
+        'Fix it and push. Every host keeps the last good revision until then; `plumb lint` finds this before a push.',
+    },
+  ]
+}
+
+function repositoryUnreachable({ unreachable }: FleetFacts): readonly Found[] {
+  if (unreachable === undefined) return []
+  return [
+    {
+      key: 'repository-unreachable',
+      title: 'The server cannot fetch the repository',
+      text: lineOf(unreachable),
+      remedy: unreachable.remedy ?? 'It is tried again by itself; hosts keep what they have.',
+    },
+  ]
 }
 
 function enrolmentRefused({ refusedEnrolments }: FleetFacts): readonly Found[] {

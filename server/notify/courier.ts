@@ -1,5 +1,6 @@
 // notify: messages that wait in the outbox -> channels, with patience. What is not delivered survives restarts in the database.
 import type { Logger } from 'pino'
+import type { ProblemCode } from '../../shared/problem.ts'
 import { type Clock, later } from '../clock.ts'
 import { type Channel, deleteSent, listChannels, nextMessage, saveAttempts, type Waiting } from '../store/outbox.ts'
 import { fromJson } from '../store/rows.ts'
@@ -16,7 +17,12 @@ export type Courier = {
   problems(): Promise<readonly ChannelProblem[]>
 }
 
-export type ChannelProblem = { readonly key: string; readonly message: string; readonly remedy: string }
+export type ChannelProblem = {
+  readonly key: string
+  readonly code: ProblemCode
+  readonly message: string
+  readonly remedy: string
+}
 
 export type CourierParts = {
   readonly db: Db
@@ -61,12 +67,14 @@ export function createCourier(parts: CourierParts): Courier {
 
   async function deliverOn(channel: Channel): Promise<void> {
     const address = addressFor(channel)
+    let { attempts } = channel
     for (let failed = false; !failed; ) {
       const waiting = await nextMessage(db, channel.key, clock.now().toISOString())
       if (waiting === undefined) return
       const outcome = await attempt(channel, waiting, address)
       failed = outcome.kind === 'failed'
-      await settle(channel, waiting, outcome)
+      attempts = failed ? attempts + 1 : 0
+      await settle(waiting, outcome, { key: channel.key, attempts })
     }
   }
 
@@ -80,26 +88,20 @@ export function createCourier(parts: CourierParts): Courier {
     return parts.post(address.url, body, { deadlineMs, anywhere })
   }
 
-  async function settle(channel: Channel, waiting: Waiting, outcome: PostOutcome): Promise<void> {
+  async function settle(waiting: Waiting, outcome: PostOutcome, { key, attempts }: Attempts): Promise<void> {
     const now = clock.now()
-    const about = { channel: channel.key, alert: waiting.alert, event: waiting.event }
-    if (outcome.kind === 'delivered') {
-      await deleteSent(db, waiting)
-      await saveAttempts(db, channel.key, { attempts: 0, nextAttemptAt: now.toISOString(), error: null })
-      log.info(about, 'alert sent')
+    const about = { channel: key, alert: waiting.alert, event: waiting.event, attempts }
+    const tooOld = now.getTime() - new Date(waiting.createdAt).getTime() > keepTryingMs
+    if (outcome.kind !== 'failed' || tooOld) await deleteSent(db, waiting)
+    if (outcome.kind === 'failed') {
+      const nextAttemptAt = later(now, outcome.retryAfterMs ?? waitAfter(attempts)).toISOString()
+      await saveAttempts(db, key, { attempts, nextAttemptAt, error: outcome.reason })
+      log.warn({ ...about, reason: outcome.reason, nextAttemptAt, givenUp: tooOld }, 'alert not sent')
       return
     }
-    const tooOld = now.getTime() - new Date(waiting.createdAt).getTime() > keepTryingMs
-    if (outcome.kind === 'rejected' || tooOld) {
-      await deleteSent(db, waiting)
-      log.error({ ...about, reason: outcome.reason }, 'alert given up: the receiver never took it')
-    }
-    if (outcome.kind === 'rejected') return
-    const attempts = channel.attempts + 1
-    const wait = outcome.retryAfterMs ?? waitAfter(attempts)
-    const nextAttemptAt = later(now, wait).toISOString()
-    await saveAttempts(db, channel.key, { attempts, nextAttemptAt, error: outcome.reason })
-    log.warn({ ...about, attempts, reason: outcome.reason, nextAttemptAt }, 'alert not sent yet')
+    await saveAttempts(db, key, { attempts, nextAttemptAt: now.toISOString(), error: null })
+    if (outcome.kind === 'delivered') log.info(about, 'alert sent')
+    else log.error({ ...about, reason: outcome.reason }, 'alert given up: the receiver does not take it')
   }
 
   /** Doubled each time, and spread by a fifth so that many servers do not return at once. */
@@ -113,12 +115,18 @@ export function createCourier(parts: CourierParts): Courier {
   }
 }
 
+type Attempts = { readonly key: string; readonly attempts: number }
+
 function problemOf(channel: Channel, address: ChannelAddress): readonly ChannelProblem[] {
-  if (address.kind === 'unusable') return [{ key: channel.key, message: address.message, remedy: address.remedy }]
+  if (address.kind === 'unusable') {
+    const { code, message, remedy } = address
+    return [{ key: channel.key, code, message, remedy }]
+  }
   if (channel.attempts < failingAfterAttempts || channel.lastError === undefined) return []
   return [
     {
       key: channel.key,
+      code: 'server-unreachable',
       message: `Messages are not getting through: ${channel.lastError}.`,
       remedy: 'They are kept and tried again for three days. Look at the receiver, or correct `alerts` in plumb.yaml.',
     },

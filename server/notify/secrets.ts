@@ -2,12 +2,13 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { identifierSchema } from '../../shared/names.ts'
+import type { ProblemCode } from '../../shared/problem.ts'
 import type { ChannelSpec } from './channels/channel.ts'
 
 export type ChannelAddress =
   /** `byOperator`: the whole address is a secret of this server, so that whoever set it may reach what the server reaches. */
   | { readonly kind: 'ready'; readonly url: URL; readonly byOperator: boolean }
-  | { readonly kind: 'unusable'; readonly message: string; readonly remedy: string }
+  | { readonly kind: 'unusable'; readonly code: ProblemCode; readonly message: string; readonly remedy: string }
 
 const reference = /\$\{\{\s*secrets\.([^\s}]*)\s*\}\}/g
 
@@ -23,6 +24,7 @@ export function addressOf(spec: ChannelSpec, secretsDirectory: string): ChannelA
   if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     return {
       kind: 'unusable',
+      code: values.size === 0 ? 'repository-invalid' : 'secret-missing',
       message: `The address of the ${spec.to} channel is not an http(s) URL.`,
       remedy: values.size === 0 ? 'Correct `alerts` in plumb.yaml.' : `Correct ${namesText(values, secretsDirectory)}.`,
     }
@@ -34,13 +36,15 @@ type Secret = { readonly kind: 'ready'; readonly value: string } | Extract<Chann
 
 function readSecret(directory: string, name: string): Secret {
   if (!identifierSchema.safeParse(name).success) {
-    return { kind: 'unusable', message: `"${name}" is not a secret's name.`, remedy: 'Correct `alerts` in plumb.yaml.' }
+    const message = `"${name}" is not a secret's name.`
+    return { kind: 'unusable', code: 'repository-invalid', message, remedy: 'Correct `alerts` in plumb.yaml.' }
   }
   const file = join(directory, name)
   try {
     if ((statSync(file).mode & 0o077) !== 0) {
       return {
         kind: 'unusable',
+        code: 'secret-exposed',
         message: `The server's secret "${name}" can be read by other users, so it is not used.`,
         remedy: `Run on the server: chmod 600 ${file}`,
       }
@@ -49,6 +53,7 @@ function readSecret(directory: string, name: string): Secret {
   } catch {
     return {
       kind: 'unusable',
+      code: 'secret-missing',
       message: `plumb.yaml sends alerts to \${{ secrets.${name} }}, and the server has no such secret.`,
       remedy: `Write the address into ${file} on the server, mode 0600.`,
     }

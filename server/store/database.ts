@@ -1,5 +1,5 @@
 // Opens the server's database: one SQLite file that is checked before it is trusted, and set aside when it is damaged.
-import { existsSync, renameSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import SqliteDatabase from 'better-sqlite3'
 import { Kysely, SqliteDialect } from 'kysely'
@@ -15,12 +15,14 @@ export type OpenDatabase = {
   close(): Promise<void>
 }
 
-export const databaseName = 'plumb.sqlite'
+const databaseName = 'plumb.sqlite'
 
 /** `now` names the set-aside file. The directory must exist and belong to this server alone (claim.ts). */
 export async function openDatabase(directory: string, now: Date): Promise<OpenDatabase> {
   const file = join(directory, databaseName)
   const setAside = existsSync(file) && isDamaged(file) ? setFileAside(file, now) : undefined
+  // Made before SQLite does, for its own user alone; the files beside it take the same mode.
+  closeSync(openSync(file, 'a', 0o600))
   const sqlite = new SqliteDatabase(file, { timeout: 5000 })
   sqlite.pragma('journal_mode = WAL')
   sqlite.pragma('synchronous = FULL')
@@ -33,6 +35,12 @@ export async function openDatabase(directory: string, now: Date): Promise<OpenDa
     throw thrown
   }
   return { db, setAside, close: () => db.destroy() }
+}
+
+/** Files that were set aside and are still there: a person has not looked at them yet. */
+export function damagedDatabases(directory: string): readonly string[] {
+  const names = readdirSync(directory).filter((name) => name.startsWith(`${databaseName}.corrupt-`))
+  return names.filter((name) => !/-(?:wal|shm)$/.test(name)).map((name) => join(directory, name))
 }
 
 function isDamaged(file: string): boolean {

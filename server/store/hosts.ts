@@ -37,6 +37,11 @@ export async function listHosts(db: Db, only?: readonly HostName[]): Promise<rea
   return rows.map(enrolledHost)
 }
 
+export async function listHostNames(db: Db): Promise<readonly HostName[]> {
+  const rows = await db.selectFrom('hosts').select('name').orderBy('name').execute()
+  return rows.map((row) => hostNameSchema.parse(row.name))
+}
+
 export async function insertHost(db: Db, host: HostName, publicKey: string, at: string): Promise<void> {
   await db
     .insertInto('hosts')

@@ -1,0 +1,29 @@
+// The one line for a bare host. It pins the server's key, so that whoever sits in between cannot change what is installed.
+import type { HostName } from '../../shared/names.ts'
+
+export type ServerKey =
+  /** `pin`: SHA-256 of the public key in base64, as curl takes it. */
+  { readonly kind: 'self-signed' | 'certified'; readonly pin: string } | { readonly kind: 'none' }
+
+export function installLine(server: URL, key: ServerKey, token: string, host: HostName | undefined): string {
+  const script = new URL('install', server).href
+  const run = ['sudo sh -s --', token, ...(host === undefined ? [] : [host])].join(' ')
+  return `curl ${['-fsSL', ...pinning(key), script].join(' ')} | ${run}`
+}
+
+export function installWarning(server: URL): string | undefined {
+  if (server.protocol === 'https:') return undefined
+  return 'Plain http: whoever sits in between can read the token and change what is installed. Give the server a certificate.'
+}
+
+/** curl checks a pin even where --insecure spares it the chain of a self-signed certificate. */
+function pinning(key: ServerKey): readonly string[] {
+  switch (key.kind) {
+    case 'none':
+      return []
+    case 'certified':
+      return ['--pinnedpubkey', `'sha256//${key.pin}'`]
+    case 'self-signed':
+      return ['--insecure', '--pinnedpubkey', `'sha256//${key.pin}'`]
+  }
+}

@@ -1,0 +1,62 @@
+// Refusals of the API, each in the one shape that shared/protocol.ts promises.
+import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Logger } from 'pino'
+import { PlumbError, type ProblemCode } from '../../shared/problem.ts'
+
+export type Refusal = {
+  readonly status: ContentfulStatusCode
+  readonly code: ProblemCode | 'not-found' | 'not-allowed' | 'too-large' | 'conflict' | 'busy'
+  readonly message: string
+  readonly remedy?: string
+}
+
+export class RefusedRequest extends Error {
+  readonly refusal: Refusal
+
+  constructor(refusal: Refusal) {
+    super(refusal.message)
+    this.name = 'RefusedRequest'
+    this.refusal = refusal
+  }
+}
+
+export function notFound(what: string): RefusedRequest {
+  return new RefusedRequest({ status: 404, code: 'not-found', message: `There is no ${what}.` })
+}
+
+/** For `app.onError`. What was not foreseen is logged in full and told as little as possible. */
+export function errorAnswer(log: Logger): (thrown: Error, context: Context) => Response {
+  return (thrown, context) => {
+    if (thrown instanceof RefusedRequest) return answer(context, thrown.refusal)
+    if (thrown instanceof HTTPException) {
+      return answer(context, {
+        status: statusOf(thrown),
+        code: 'usage',
+        message: thrown.message || 'The request is malformed.',
+      })
+    }
+    if (thrown instanceof PlumbError) {
+      const [problem] = thrown.problems
+      const remedy = problem?.remedy === undefined ? {} : { remedy: problem.remedy }
+      log.error({ err: thrown, path: context.req.path }, 'request failed')
+      return answer(context, { status: 500, code: thrown.code, message: problem?.message ?? thrown.message, ...remedy })
+    }
+    log.error({ err: thrown, path: context.req.path }, 'request failed')
+    return answer(context, {
+      status: 500,
+      code: 'internal',
+      message: 'The server could not answer. Hosts are not affected.',
+      remedy: "Look at the server's log.",
+    })
+  }
+}
+
+export function answer(context: Context, { status, code, message, remedy }: Refusal): Response {
+  return context.json({ error: { code, message, ...(remedy === undefined ? {} : { remedy }) } }, status)
+}
+
+function statusOf(thrown: HTTPException): ContentfulStatusCode {
+  return thrown.status === 413 ? 413 : 400
+}

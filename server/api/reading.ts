@@ -1,0 +1,37 @@
+// GET: what the pages show, as JSON.
+import { Hono } from 'hono'
+import { hostNameSchema, serviceNameSchema } from '../../shared/names.ts'
+import type { Views } from '../show/views.ts'
+import { notFound, RefusedRequest } from './errors.ts'
+
+export function readingRoutes(views: Views): Hono {
+  const routes = new Hono()
+  routes.get('/fleet', async (context) => context.json(await views.fleet()))
+  routes.get('/hosts/:host', async (context) => {
+    const name = context.req.param('host')
+    const host = hostNameSchema.safeParse(name)
+    const view = host.success ? await views.host(host.data) : undefined
+    if (view === undefined) throw notFound(`host "${name}" in the repository, nor did one enrol`)
+    return context.json(view)
+  })
+  routes.get('/services/:service', async (context) => {
+    const name = context.req.param('service')
+    const service = serviceNameSchema.safeParse(name)
+    const view = service.success ? await views.service(service.data) : undefined
+    if (view === undefined) throw notFound(`service "${name}"`)
+    return context.json(view)
+  })
+  routes.get('/alerts', async (context) => context.json(await views.alerts()))
+  routes.get('/why', async (context) => {
+    const path = context.req.query('path') ?? ''
+    const host = hostNameSchema.optional().safeParse(context.req.query('host'))
+    if (path === '' || !host.success) {
+      const message = 'why needs ?path=PATH and takes &host=NAME.'
+      throw new RefusedRequest({ status: 400, code: 'usage', message })
+    }
+    const paths = await views.why(path, host.data)
+    if (paths.length === 0) throw notFound(`managed path "${path}"${host.data === undefined ? '' : ` on ${host.data}`}`)
+    return context.json(paths)
+  })
+  return routes
+}

@@ -1,0 +1,31 @@
+// The server's own tokens, made at its first start: files that only its user can read.
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PlumbError } from '../shared/problem.ts'
+import { hashOf, randomToken } from './agents/tokens.ts'
+
+export type OwnTokens = { readonly operatorTokenHash: string; readonly syncTokenHash: string }
+
+/** Only their hashes stay in memory. */
+export function ownTokens(directory: string): OwnTokens {
+  return {
+    operatorTokenHash: tokenHash(directory, 'operator-token'),
+    syncTokenHash: tokenHash(directory, 'sync-token'),
+  }
+}
+
+function tokenHash(directory: string, name: 'operator-token' | 'sync-token'): string {
+  const file = join(directory, name)
+  if (!existsSync(file)) {
+    writeFileSync(file, `${randomToken(name.replace('-token', ''))}\n`, { mode: 0o600, flag: 'wx' })
+  }
+  const token = readFileSync(file, 'utf8').trim()
+  const isPrivate = (statSync(file).mode & 0o077) === 0
+  if (token.length >= 20 && isPrivate) return hashOf(token)
+  throw new PlumbError({
+    code: 'secret-exposed',
+    message: isPrivate ? 'the token is too short to be one' : 'the token can be read by other users of this machine',
+    where: { file },
+    remedy: 'Remove the file; a new token is made at the next start.',
+  })
+}

@@ -1,0 +1,123 @@
+// The web side, put together: views from store and clone, access, invitations, then API, mirror and pages over them.
+import type { Hono } from 'hono'
+import { sql } from 'kysely'
+import type { Logger } from 'pino'
+import { hostNameSchema } from '../shared/names.ts'
+import { createArtifacts } from './agents/artifacts.ts'
+import { enrolHost, issueToken, type TokenRequest, tokenRequestSchema } from './agents/enrol.ts'
+import type { AgentGate } from './agents/gate.ts'
+import { installLine, installWarning } from './agents/install-line.ts'
+import { installScript } from './agents/install-script.ts'
+import type { Presence } from './agents/presence.ts'
+import { type Access, createAccess } from './api/access.ts'
+import type { Invitation } from './api/agents.ts'
+import { isLoopbackName } from './api/guards.ts'
+import { serverRoutes } from './api/routes.ts'
+import type { Clock } from './clock.ts'
+import type { FleetSource } from './fleet.ts'
+import type { ServerLoop } from './loop.ts'
+import type { Courier } from './notify/courier.ts'
+import type { OwnTokens } from './own-tokens.ts'
+import { pageRoutes } from './pages/routes.tsx'
+import type { FleetClone } from './repository/clone.ts'
+import { basicCredentials, mirrorPath, mirrorRoutes, verifyMirrorPassword } from './repository/mirror.ts'
+import { type ServerSettings, viewersOf } from './settings.ts'
+import type { Changes } from './show/changes.ts'
+import type { Views } from './show/views.ts'
+import { createViews } from './show/views-from-store.ts'
+import { findHost } from './store/hosts.ts'
+import type { Db } from './store/tables.ts'
+import type { Certificate } from './tls.ts'
+import { serverVersion } from './version.ts'
+
+export type WebParts = {
+  readonly settings: ServerSettings
+  readonly clock: Clock
+  readonly log: Logger
+  readonly db: Db
+  readonly tokens: OwnTokens
+  readonly clone: FleetClone
+  readonly source: FleetSource
+  readonly presence: Presence
+  readonly changes: Changes
+  readonly gate: AgentGate
+  readonly courier: Courier
+  readonly loop: ServerLoop
+  readonly publicUrl: URL
+  readonly certificate: Certificate | undefined
+  /** Ends open event streams. */
+  readonly closing: AbortSignal
+}
+
+export function createWeb(parts: WebParts): Hono {
+  const { db, clock, log, loop, publicUrl, settings } = parts
+  const views = createViews({
+    ...parts,
+    isConnected: parts.gate.isConnected,
+    lastHeardAt: parts.presence.lastHeardAt,
+    channelProblems: () => parts.courier.problems(),
+  })
+  const access = createAccess({
+    ...{ db, clock, ...parts.tokens },
+    viewers: viewersOf(settings, publicUrl),
+    secure: publicUrl.protocol === 'https:',
+  })
+  return serverRoutes({
+    ...{ log, access, views, publicUrl, changes: parts.changes, closing: parts.closing },
+    version: serverVersion,
+    answersOwnNamesOnly: isLoopbackName(settings.listen.host),
+    artifacts: createArtifacts(settings.artifacts),
+    script: (artifacts) => installScript({ ...hostsFollow(parts), artifacts }),
+    invite: (request) => invite(parts, request),
+    syncAll: () => loop.syncAll(),
+    removeHost: (host) => loop.removeHost(host),
+    checkHealth: async () => void (await sql`select 1`.execute(db)),
+    mirror: mirrorRoutes({ clone: parts.clone, authorise: (request) => isEnrolledHost(request, parts) }),
+    pages: dashboard(parts, views, access),
+    async enrol(request, address) {
+      const enrolment = await enrolHost(db, request, { clock, address })
+      loop.enrolmentTried(request.host)
+      return enrolment
+    },
+  })
+}
+
+function hostsFollow({ settings, publicUrl, certificate }: WebParts) {
+  return {
+    server: publicUrl,
+    key: certificate?.serverKey ?? ({ kind: 'none' } as const),
+    certificate: certificate?.forHosts,
+    repository: settings.hostRepository ?? new URL(mirrorPath, publicUrl).href,
+  }
+}
+
+async function invite(parts: WebParts, request: TokenRequest): Promise<Invitation> {
+  const { token, expiresAt } = await issueToken(parts.db, request, parts.clock)
+  const { server, key } = hostsFollow(parts)
+  const warning = installWarning(server)
+  const line = installLine(server, key, token, request.host)
+  return { token, installLine: line, expiresAt, ...(warning === undefined ? {} : { warning }) }
+}
+
+async function isEnrolledHost(request: Request, { db, clock }: WebParts): Promise<boolean> {
+  const { username = '', password = '' } = basicCredentials(request) ?? {}
+  const name = hostNameSchema.safeParse(username)
+  const host = name.success ? await findHost(db, name.data) : undefined
+  if (host === undefined) return false
+  return verifyMirrorPassword(host.publicKey, host.host, password, clock.now().getTime() / 1000)
+}
+
+function dashboard(parts: WebParts, views: Views, access: Access): Hono {
+  return pageRoutes({
+    views,
+    readAccess: access.mayRead,
+    operator: access.isOperator,
+    signIn: access.signIn,
+    signOut: access.signOut,
+    createEnrolment: (host) => invite(parts, tokenRequestSchema.parse({ host })),
+    syncAll: () => parts.loop.syncAll(),
+    failed: (error, reference) => parts.log.error({ err: error, reference }, 'a page failed'),
+    now: () => parts.clock.now(),
+    publicUrl: parts.settings.publicUrl?.href,
+  })
+}
