@@ -17,7 +17,15 @@ import type { FileStat, FileWriter, SavedPath } from './files.ts'
 import { fileError } from './files-errors.ts'
 import { entryAt, type ReadMethods, sameInode, statOf } from './files-read.ts'
 import { type Entry, join, pathOf } from './files-walk.ts'
-import { below, makeDirectory, moveEntry, removeDirectory, setPermissions, withHolding } from './files-write.ts'
+import {
+  below,
+  makeDirectory,
+  moveEntry,
+  removeEmpty,
+  setPermissions,
+  withDirectory,
+  withHolding,
+} from './files-write.ts'
 import { holdingEntry, keptEntry, stagedEntry, touch, unlinkIfThere, type Writing } from './files-writing.ts'
 
 export type UndoMethods = Pick<FileWriter, 'putBack' | 'forget'>
@@ -48,7 +56,7 @@ async function putBack(writing: Writing, saved: SavedPath, read: ReadMethods): P
     touch(writing, target.directory)
   }
   if (saved.was.type !== 'missing') await correct(writing, saved)
-  for (const parent of saved.missingParents.toReversed()) removeDirectory(writing, parent)
+  for (const parent of saved.missingParents.toReversed()) removeEmpty(writing, parent)
 }
 
 type Returning = {
@@ -60,7 +68,8 @@ type Returning = {
 
 function returnKept({ writing, target, kept, keptStat }: Returning): void {
   const there = statOf(target)
-  if (there?.type === 'directory') removeDirectory(writing, join(target.directory.path, target.name))
+  if (there?.type === 'directory') removeEmpty(writing, join(target.directory.path, target.name))
+  writing.walk.changed(join(target.directory.path, target.name))
   // rename(2) does nothing when both names are the same file.
   if (there !== undefined && sameInode(there, keptStat)) unlinkSync(pathOf(kept))
   else renameSync(pathOf(kept), pathOf(target))
@@ -74,7 +83,7 @@ async function removeOwn(
 ): Promise<void> {
   const there = statOf(target)
   if (there === undefined) return
-  if (there.type === 'directory') removeDirectory(writing, saved.path)
+  if (there.type === 'directory') removeEmpty(writing, saved.path)
   else if (saved.becomes === undefined || saved.becomes === (await contentOf(saved, there, read))) unlinkIfThere(target)
 }
 
@@ -118,12 +127,33 @@ async function forget(writing: Writing, path: string): Promise<void> {
   const target = entryAt(writing.walk, path)
   if (target === undefined) return
   for (const entry of [stagedEntry(writing, target), keptEntry(writing, target)]) {
-    if (statOf(entry) === undefined) continue
-    unlinkIfThere(entry)
+    const there = statOf(entry)
+    if (there === undefined) continue
+    if (there.type === 'directory') forgetDirectory(writing, { kept: entry, target })
+    else unlinkIfThere(entry)
     touch(writing, target.directory)
   }
-  const directory = statOf(target)?.type === 'directory' ? writing.walk.directory(path) : undefined
-  if (directory?.kind !== 'directory') return
+  await forgetEntries(writing, path)
+}
+
+/** What somebody put into it since it was set aside brings it back. */
+function forgetDirectory({ mark }: Writing, { kept, target }: { readonly kept: Entry; readonly target: Entry }): void {
+  const others = withDirectory(kept, (fd) => {
+    const names = namesIn(fd)
+    for (const name of names) if (isMarked(name, mark)) unlinkSync(below(fd, name))
+    return names.filter((name) => !isMarked(name, mark))
+  })
+  if (others.length === 0) rmdirSync(pathOf(kept))
+  else if (statOf(target) === undefined) renameSync(pathOf(kept), pathOf(target))
+}
+
+function isMarked(name: Buffer, mark: string): boolean {
+  return name.toString('utf8').startsWith(mark)
+}
+
+async function forgetEntries(writing: Writing, path: string): Promise<void> {
+  const directory = writing.walk.directory(path)
+  if (directory.kind !== 'directory') return
   const holding = holdingEntry(writing, directory)
   const held = statOf(holding)
   if (held?.type !== 'directory') return

@@ -62,12 +62,7 @@ export function makeDirectory(writing: Writing, path: string, permissions: Permi
     mkdirSync(pathOf(entry), 0o700)
     touch(writing, entry.directory)
   }
-  const fd = openSync(pathOf(entry), lookFlags | constants.O_DIRECTORY)
-  try {
-    permit(fd, permissions)
-  } finally {
-    closeSync(fd)
-  }
+  withDirectory(entry, (fd) => permit(fd, permissions))
   writing.touched.add(join(entry.directory.path, entry.name))
 }
 
@@ -95,21 +90,52 @@ export async function setPermissions(
   }
 }
 
-export function removeDirectory({ walk, touched }: Writing, path: string): boolean {
+/**
+ * Set aside by rename, not removed: it may hold what this very apply set aside in it, and has to come back with that.
+ */
+function removeDirectory(writing: Writing, path: string): boolean {
+  const { walk, mark } = writing
   const entry = entryAt(walk, path)
   if (entry === undefined || statOf(entry)?.type !== 'directory') return true
-  const real = join(entry.directory.path, entry.name)
+  const ownOnly = [...entriesOf(walk, path).keys()].every((name) => name.startsWith(mark))
+  if (!ownOnly) return false
+  const kept = keptEntry(writing, entry)
+  try {
+    // Kept already: it was removed and made again in this apply.
+    if (statOf(kept) === undefined) renameSync(pathOf(entry), pathOf(kept))
+    else rmdirSync(pathOf(entry))
+  } catch (error) {
+    if (isInUse(error)) return false
+    throw error
+  }
+  forgetDirectory(writing, entry)
+  return true
+}
+
+/** For a directory that this apply made. False when it is not empty, or a mount. */
+export function removeEmpty(writing: Writing, path: string): boolean {
+  const entry = entryAt(writing.walk, path)
+  if (entry === undefined || statOf(entry)?.type !== 'directory') return true
   try {
     rmdirSync(pathOf(entry))
   } catch (error) {
-    const errno = errnoOf(error)
-    if (errno === 'ENOTEMPTY' || errno === 'EEXIST' || errno === 'EBUSY') return false
+    if (isInUse(error)) return false
     throw error
   }
+  forgetDirectory(writing, entry)
+  return true
+}
+
+function isInUse(error: unknown): boolean {
+  const errno = errnoOf(error)
+  return errno === 'ENOTEMPTY' || errno === 'EEXIST' || errno === 'EBUSY'
+}
+
+function forgetDirectory({ walk, touched }: Writing, { directory, name }: Entry): void {
+  const real = join(directory.path, name)
   walk.changed(real)
   touched.delete(real)
-  touched.add(entry.directory.path)
-  return true
+  touched.add(directory.path)
 }
 
 export async function settle({ walk, touched }: Writing): Promise<void> {
@@ -163,11 +189,17 @@ function setAsideEntries(writing: Writing, path: string, names: readonly string[
   touch(writing, directory)
 }
 
-/** By descriptor and only when it is ours, since its name could be exchanged in a directory that others can write. */
+/** Only when it is ours, since its name could be exchanged in a directory that others can write. */
 export function withHolding<T>(holding: Entry, work: (fd: number) => T): T {
-  const fd = openSync(pathOf(holding), lookFlags | constants.O_DIRECTORY)
-  try {
+  return withDirectory(holding, (fd) => {
     if (fstatSync(fd).uid !== process.geteuid?.()) throw gone(join(holding.directory.path, holding.name))
+    return work(fd)
+  })
+}
+
+export function withDirectory<T>(entry: Entry, work: (fd: number) => T): T {
+  const fd = openSync(pathOf(entry), lookFlags | constants.O_DIRECTORY)
+  try {
     return work(fd)
   } finally {
     closeSync(fd)

@@ -104,7 +104,7 @@ export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
   makeDirectory(path: AbsolutePath, permissions: Permissions): void
   /** Changes mode and owner in place. */
   setPermissions(path: AbsolutePath, type: 'file' | 'directory', permissions: Permissions): Promise<void>
-  /** False when it is not empty, or a mount. */
+  /** Sets an empty directory aside; false when there is anything in it, or it is a mount. */
   removeDirectory(path: AbsolutePath): boolean
   /** What `publish` or `setAside` replaced, when it was a file of at most `limitBytes`. */
   readReplaced(path: AbsolutePath, limitBytes: number): Promise<Uint8Array | undefined>

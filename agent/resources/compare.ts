@@ -44,15 +44,19 @@ function compareType(type: AttributeDifference, desired: Attributes, baseline: A
   return { drift: drift === undefined ? [] : [drift], pending: changed ? [type] : [] }
 }
 
-/** What left the repository is to be removed, unless somebody did that already. */
+/** What left the repository is to be removed, unless somebody did that already, or put something else in its place. */
 function compareLeft(baseline: Attributes, live: Attributes): Comparison {
-  if (live['type'] === 'missing') return nothing
+  if (live['type'] === 'missing' || isDirectory(live) !== isDirectory(baseline)) return nothing
   const type = difference('type', baseline['type'], live['type'])
   const drift =
     type === undefined
       ? Object.keys(baseline).flatMap((name) => difference(name, baseline[name], live[name]) ?? [])
       : [type]
   return { drift, pending: [{ name: 'type', expected: 'missing', live: live['type'] ?? 'present' }] }
+}
+
+function isDirectory({ type }: Attributes): boolean {
+  return type === 'directory'
 }
 
 function difference(

@@ -100,14 +100,15 @@ async function change(changes: readonly DirectoryChange[], host: ApplyHost): Pro
   })
 }
 
-async function make(desired: DirectoryResource, { live, baseline, differences }: DirectoryChange, host: ApplyHost) {
+async function make(desired: DirectoryResource, { baseline, differences }: DirectoryChange, host: ApplyHost) {
   const { files } = host
   const { path } = desired
   const names = new Set(differences.map(({ name }) => name))
   // What this very apply keeps beside its targets is not an extra.
   const purged = names.has('extra') ? extrasOf(desired, host).filter((name) => !name.startsWith(files.mark)) : []
   if (names.has('type')) {
-    if (live.attributes['type'] !== 'missing' && baseline === undefined) throw inTheWay(path, live)
+    const there = files.stat(path)
+    if (there !== undefined && there.type !== 'directory' && baseline === undefined) throw inTheWay(path, there.type)
     files.makeDirectory(path, await permissionsFor(desired, host))
   } else if (names.size > (names.has('extra') ? 1 : 0))
     await files.setPermissions(path, 'directory', await permissionsFor(desired, host))
@@ -117,7 +118,7 @@ async function make(desired: DirectoryResource, { live, baseline, differences }:
   return `corrected ${path} (${[...names].join(', ')})`
 }
 
-function inTheWay(path: AbsolutePath, { attributes: { type } }: LiveResource): PlumbError {
+function inTheWay(path: AbsolutePath, type: string): PlumbError {
   return new PlumbError({
     code: 'apply-failed',
     message: `a ${type} is in the way of the directory.`,

@@ -2,14 +2,21 @@
 import { readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { resourceIdSchema, revisionSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
+import {
+  type ResourceId,
+  resourceIdSchema,
+  revisionSchema,
+  type ServiceName,
+  serviceNameSchema,
+} from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
+import type { BaselineResource } from '../resources/kind.ts'
 import { makeStateDirectory, type NewFile, readIfThere, removeDurably, replaceDurably } from './durable.ts'
 
 const baselineResourceSchema = z.object({
   attributes: z.record(z.string(), z.string()),
-  source: z.string().optional(),
-  secrets: z.array(z.string()).optional(),
+  source: z.string().exactOptional(),
+  secrets: z.array(z.string()).exactOptional(),
 })
 
 export const serviceBaselineSchema = z.object({
@@ -19,11 +26,18 @@ export const serviceBaselineSchema = z.object({
   appliedAt: z.string(),
   /** What to do when the service leaves the repository: the revision then no longer says. */
   onRemove: z.enum(['delete', 'restore', 'keep']),
-  resources: z.record(resourceIdSchema, baselineResourceSchema),
+  resources: z.array(z.tuple([resourceIdSchema, baselineResourceSchema])).transform((entries) => new Map(entries)),
 })
 
-export type ServiceBaseline = z.infer<typeof serviceBaselineSchema>
+export type ServiceBaseline = Readonly<Omit<z.infer<typeof serviceBaselineSchema>, 'resources'>> & {
+  readonly resources: ReadonlyMap<ResourceId, BaselineResource>
+}
 export type Baselines = ReadonlyMap<ServiceName, ServiceBaseline>
+
+/** What `serviceBaselineSchema` reads. */
+export function baselineJson(baseline: ServiceBaseline): object {
+  return { ...baseline, resources: [...baseline.resources] }
+}
 
 export type BaselineStore = {
   /** Those that cannot be read are set aside and told as `state-corrupt`, once. */
@@ -41,7 +55,10 @@ export function baselineStore(directory: string): BaselineStore {
     write: (baselines) =>
       replaceDurably(
         baselines.map(
-          (baseline): NewFile => ({ path: fileOf(baseline.service), content: `${JSON.stringify(baseline)}\n` }),
+          (baseline): NewFile => ({
+            path: fileOf(baseline.service),
+            content: `${JSON.stringify(baselineJson(baseline))}\n`,
+          }),
         ),
       ),
     remove: (services) => removeDurably(services.map(fileOf)),

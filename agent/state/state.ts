@@ -1,10 +1,9 @@
 // What the agent remembers between runs, below one root-only directory (default /var/lib/plumb).
 import { chmodSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { z } from 'zod'
-import { sha256Schema } from '../../shared/names.ts'
 import { fileError, unsafePath } from '../host/files-errors.ts'
 import { type BaselineStore, baselineStore } from './baseline.ts'
+import { type DigestStore, digestStore } from './digests.ts'
 import { type DisplacedStore, displacedStore } from './displaced.ts'
 import { makeStateDirectory } from './durable.ts'
 import { type FailureStore, failureStore } from './failures.ts'
@@ -12,18 +11,12 @@ import { type HashStore, hashStore } from './hashes.ts'
 import { type JournalFile, journalFile } from './journal.ts'
 import { acquireLock, type Lock, type LockOptions } from './lock.ts'
 import { type ObjectStore, objectStore } from './objects.ts'
-import { type Remembered, remembered } from './remembered.ts'
-
-const digestSchema = z.object({ sha256: sha256Schema, size: z.number().int().nonnegative() })
-
-/** SHA-256 and size of a git object, by its id. */
-export type Digest = z.infer<typeof digestSchema>
 
 export type State = {
   readonly directory: string
   readonly baselines: BaselineStore
   readonly hashes: HashStore
-  readonly digests: Remembered<Digest>
+  readonly digests: DigestStore
   readonly objects: ObjectStore
   readonly displaced: DisplacedStore
   readonly failures: FailureStore
@@ -40,7 +33,7 @@ export function openState(directory: string): State {
     directory,
     baselines: baselineStore(at('baseline')),
     hashes: hashStore(at('hashes.json')),
-    digests: remembered(at('digests.json'), digestSchema),
+    digests: digestStore(at('digests.json')),
     objects,
     displaced: displacedStore(directory, objects),
     failures: failureStore(directory),

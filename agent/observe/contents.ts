@@ -1,0 +1,72 @@
+// The bytes that a diff needs, read only for files whose content differs: what was applied, what is desired, what is live.
+import type { ResourceId } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import type { FileResource } from '../../shared/resource.ts'
+import type { HostReader } from '../host/host.ts'
+import type { AttributeDifference, ReadContents, Subject } from '../resources/kind.ts'
+import { pathOf } from '../resources/paths.ts'
+import type { ObjectStore } from '../state/objects.ts'
+
+/** A side is undefined when it is not there, is not a file, or is larger than a diff can show. */
+export type ContentSides = {
+  readonly baseline: Uint8Array | undefined
+  readonly desired: Uint8Array | undefined
+  readonly live: Uint8Array | undefined
+}
+
+export type ContentsByResource = ReadonlyMap<ResourceId, ContentSides>
+
+/** A resource and how it differs: what a comparison and a planned change have in common. */
+export type Differing = Subject & { readonly differences: readonly AttributeDifference[] }
+
+export type ContentReaders = {
+  readonly host: HostReader
+  readonly objects: ObjectStore
+  readonly contents: ReadContents
+}
+
+/** A larger file's diff is not made. */
+export const diffableBytes = 1024 * 1024
+
+export function contentsFor(differing: readonly Differing[], readers: ContentReaders): Promise<ContentsByResource> {
+  return readers.host.files.pass(async () => {
+    const sides = new Map<ResourceId, ContentSides>()
+    for (const one of differing) if (isContent(one)) sides.set(one.id, await sidesOf(one, readers))
+    return sides
+  })
+}
+
+/** A file that is missing, or another type, has no live side: the desired one is still read, for the plan's diff. */
+function isContent({ id, differences }: Differing): boolean {
+  return id.startsWith('file:') && differences.some(({ name }) => name === 'content' || name === 'type')
+}
+
+async function sidesOf({ id, desired, baseline }: Differing, readers: ContentReaders): Promise<ContentSides> {
+  const wanted = desired?.kind === 'file' ? await desiredBytes(desired, readers) : undefined
+  const applied = baseline?.attributes['content']
+  const same = desired?.kind === 'file' && desired.sha256 === applied
+  return {
+    desired: wanted,
+    baseline: same ? wanted : applied === undefined ? undefined : readers.objects.get(applied),
+    live: await liveBytes(id, readers.host),
+  }
+}
+
+/** Without them there is no diff; the difference itself is told all the same. */
+async function desiredBytes({ content, size }: FileResource, readers: ContentReaders): Promise<Uint8Array | undefined> {
+  if (size > diffableBytes) return undefined
+  return orUndefined(async () => (await readers.contents([content]))[0])
+}
+
+async function liveBytes(id: ResourceId, { files }: HostReader): Promise<Uint8Array | undefined> {
+  return orUndefined(() => files.read(pathOf(id), diffableBytes))
+}
+
+async function orUndefined<T>(read: () => Promise<T | undefined>): Promise<T | undefined> {
+  try {
+    return await read()
+  } catch (error) {
+    if (error instanceof PlumbError) return undefined
+    throw error
+  }
+}

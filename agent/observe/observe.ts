@@ -1,0 +1,82 @@
+// In: what is desired and what was applied. Out: what is live of it. Reads only.
+import type { ResourceId } from '../../shared/names.ts'
+import { type Problem, problemsOf } from '../../shared/problem.ts'
+import type { DesiredHost, ResourceKindName } from '../../shared/resource.ts'
+import type { Capabilities, HostReader } from '../host/host.ts'
+import type { LiveResource, Subject } from '../resources/kind.ts'
+import { kindNameOf, kinds } from '../resources/registry.ts'
+import { subjectsOf } from '../resources/subjects.ts'
+import type { Baselines } from '../state/baseline.ts'
+
+export type LiveHost = {
+  readonly capabilities: Capabilities
+  /** What this host (or sandbox) cannot have, or could not tell, is not in it. */
+  readonly resources: ReadonlyMap<ResourceId, LiveResource>
+  /** Why a resource could not be looked at. */
+  readonly problems: ReadonlyMap<ResourceId, Problem>
+}
+
+export type ObserveOptions = {
+  /** Hash every file again: a stat can be forged. */
+  readonly full: boolean
+}
+
+export async function observeHost(
+  desired: DesiredHost,
+  baselines: Baselines,
+  host: HostReader,
+  { full }: ObserveOptions,
+): Promise<LiveHost> {
+  const reader = full ? { ...host, files: host.files.withoutMemory() } : host
+  const byKind = subjectsByKind(subjectsOf(desired, baselines).flatMap(({ subjects }) => subjects))
+  const observed = await Promise.all(
+    [...byKind]
+      .filter(([kind]) => isPossible(kind, host.capabilities))
+      .map(([kind, subjects]) => observeKind(kind, subjects, reader)),
+  )
+  const all = observed.flatMap((live) => [...live])
+  return {
+    capabilities: host.capabilities,
+    resources: new Map(all.filter(([, live]) => live.problem === undefined)),
+    problems: new Map(all.flatMap(([id, { problem }]) => (problem === undefined ? [] : [[id, problem] as const]))),
+  }
+}
+
+function subjectsByKind(subjects: readonly Subject[]): ReadonlyMap<ResourceKindName, readonly Subject[]> {
+  const byKind = new Map<ResourceKindName, Subject[]>()
+  for (const subject of subjects) {
+    const kind = kindNameOf(subject.id)
+    const same = byKind.get(kind)
+    if (same === undefined) byKind.set(kind, [subject])
+    else same.push(subject)
+  }
+  return byKind
+}
+
+function isPossible(kind: ResourceKindName, capabilities: Capabilities): boolean {
+  switch (kind) {
+    case 'file':
+    case 'symlink':
+    case 'directory':
+      return true
+    case 'package':
+      return capabilities.packages
+    case 'unit':
+      return capabilities.units
+    case 'compose':
+      return capabilities.containers
+  }
+}
+
+async function observeKind(
+  kind: ResourceKindName,
+  subjects: readonly Subject[],
+  host: HostReader,
+): Promise<ReadonlyMap<ResourceId, LiveResource>> {
+  try {
+    return await host.files.pass(() => kinds[kind].observe(subjects, host))
+  } catch (error) {
+    const [problem] = problemsOf(error)
+    return new Map(subjects.map(({ id }) => [id, { attributes: {}, ...(problem && { problem }) }] as const))
+  }
+}

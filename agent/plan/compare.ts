@@ -1,0 +1,72 @@
+// In: desired, baselines, live. Out: for each service what is pending and what drifted. Pure.
+import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
+import type { Problem } from '../../shared/problem.ts'
+import type { DesiredHost, DesiredService } from '../../shared/resource.ts'
+import type { Capabilities } from '../host/host.ts'
+import type { LiveHost } from '../observe/observe.ts'
+import { allDifferences } from '../resources/compare.ts'
+import type { AttributeDifference, Comparison, LiveResource, Subject } from '../resources/kind.ts'
+import { kindNameOf, kinds } from '../resources/registry.ts'
+import { subjectsOf } from '../resources/subjects.ts'
+import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
+
+export type ComparedResource = Subject & {
+  readonly live: LiveResource
+  readonly comparison: Comparison
+  /** Pending and drift together. */
+  readonly differences: readonly AttributeDifference[]
+}
+
+export type ServiceComparison = {
+  readonly service: ServiceName
+  /** Undefined: the service left this host. */
+  readonly desired: DesiredService | undefined
+  readonly baseline: ServiceBaseline | undefined
+  /** Those that could be looked at; in a sandbox there are no packages, units and containers. */
+  readonly resources: readonly ComparedResource[]
+  /** Of those that could not. */
+  readonly problems: readonly Problem[]
+}
+
+export type HostComparison = {
+  readonly host: HostName
+  readonly revision: Revision
+  readonly capabilities: Capabilities
+  readonly services: readonly ServiceComparison[]
+}
+
+export function compareHost(desired: DesiredHost, baselines: Baselines, live: LiveHost): HostComparison {
+  const { host, revision } = desired
+  const services = subjectsOf(desired, baselines).map(({ subjects, ...service }) => ({
+    ...service,
+    resources: subjects.flatMap((subject) => compared(subject, live)),
+    problems: subjects.flatMap(({ id }) => {
+      const problem = live.problems.get(id)
+      return problem === undefined ? [] : [{ ...problem, service: service.service }]
+    }),
+  }))
+  return { host, revision, capabilities: live.capabilities, services }
+}
+
+export function drifted({ resources }: ServiceComparison): readonly ComparedResource[] {
+  return resources.filter(({ comparison }) => comparison.drift.length > 0)
+}
+
+export function pendingOf({ resources }: ServiceComparison): readonly ComparedResource[] {
+  return resources.filter(({ comparison }) => comparison.pending.length > 0)
+}
+
+/** Nothing pending, nothing drifted, everything looked at. */
+export function isInPlumb({ services }: HostComparison): boolean {
+  return services.every(
+    ({ resources, problems }) =>
+      problems.length === 0 && resources.every(({ differences }) => differences.length === 0),
+  )
+}
+
+function compared(subject: Subject, live: LiveHost): readonly ComparedResource[] {
+  const here = live.resources.get(subject.id)
+  if (here === undefined) return []
+  const comparison = kinds[kindNameOf(subject.id)].compare(subject, here)
+  return [{ ...subject, live: here, comparison, differences: allDifferences(comparison) }]
+}

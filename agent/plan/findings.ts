@@ -1,0 +1,122 @@
+// In: a comparison and the bytes of what drifted. Out: findings with diffs, and what a report says of each service. Pure.
+import type { ServiceName } from '../../shared/names.ts'
+import {
+  type Evidence,
+  type Failure,
+  type Finding,
+  type Hold,
+  type Pending,
+  reportDiffLimitBytes,
+  type ServiceReport,
+} from '../../shared/report.ts'
+import type { ContentSides, ContentsByResource } from '../observe/contents.ts'
+import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
+import { pathOf } from '../resources/paths.ts'
+import { kindNameOf, kinds } from '../resources/registry.ts'
+import { type ComparedResource, drifted, type HostComparison, pendingOf, type ServiceComparison } from './compare.ts'
+import { type Diff, unifiedDiff } from './diff.ts'
+import type { Mask } from './mask.ts'
+
+export type FindingInput = {
+  /** Of the files whose content drifted (observe/contents.ts). */
+  readonly contents: ContentsByResource
+  readonly mask: Mask
+}
+
+export type ReportInput = FindingInput & {
+  readonly failureOf?: (service: ServiceName) => Failure | undefined
+  readonly holdOf?: (service: ServiceName) => Hold | undefined
+}
+
+export function findingsFor(service: ServiceComparison, input: FindingInput): readonly Finding[] {
+  return drifted(service).map((resource) => findingOf(resource, input))
+}
+
+/** Diffs of all services together stay below a report's limit; those that do not fit are left out and said to be cut. */
+export function serviceReports({ services }: HostComparison, input: ReportInput): readonly ServiceReport[] {
+  const budget = { left: reportDiffLimitBytes }
+  return services.map((compared) => {
+    const { service, baseline } = compared
+    const failure = input.failureOf?.(service)
+    const hold = input.holdOf?.(service)
+    return {
+      service,
+      ...(baseline === undefined ? {} : { applied: baseline.revision, appliedAt: baseline.appliedAt }),
+      findings: findingsFor(compared, input).map((finding) => withinBudget(finding, budget)),
+      pending: pendingOf(compared).map(pendingText),
+      ...(failure === undefined ? {} : { failure }),
+      ...(hold === undefined ? {} : { hold }),
+    }
+  })
+}
+
+/** What an apply would do to a file, live -> desired; undefined for what is not a file's content. */
+export function changeDiff({ id, desired }: ResourceChange, { contents, mask }: FindingInput): Diff | undefined {
+  const sides = contents.get(id)
+  if (sides?.desired === undefined || desired?.kind !== 'file') return undefined
+  // Live may hold an older value of a secret, which nobody here knows any more.
+  if (desired.secrets.length > 0) return undefined
+  const live = { label: `live: ${desired.path}`, bytes: sides.live ?? new Uint8Array() }
+  const wanted = { label: `repository: ${desired.source}`, bytes: sides.desired }
+  return unifiedDiff(live, wanted, { mask, holdsSecrets: false })
+}
+
+function findingOf(resource: ComparedResource, { contents, mask }: FindingInput): Finding {
+  const { id, desired, baseline, comparison, live } = resource
+  const source = baseline?.source ?? (desired !== undefined && 'source' in desired ? desired.source : undefined)
+  const diff = diffOf(resource, contents.get(id), mask)
+  return {
+    resource: id,
+    summary: mask.text(kinds[kindNameOf(id)].describe(id, comparison.drift)).slice(0, 4500),
+    differences: comparison.drift.slice(0, 100).map((difference) => bounded(difference, mask)),
+    ...(diff === undefined ? {} : { diff: diff.text }),
+    diffCut: diff?.cut ?? false,
+    ...(source === undefined ? {} : { source }),
+    evidence: evidenceOf(live),
+  }
+}
+
+function diffOf({ id, desired, baseline, comparison }: ComparedResource, sides: ContentSides | undefined, mask: Mask) {
+  const isContent = comparison.drift.some(({ name }) => name === 'content')
+  if (!isContent || sides?.baseline === undefined || sides.live === undefined) return undefined
+  const holdsSecrets = (baseline?.secrets ?? []).length > 0
+  const isCurrent = desired?.kind === 'file' && desired.sha256 === baseline?.attributes['content']
+  // Applied with values that may have been exchanged since: they cannot be told from other text any more.
+  if (holdsSecrets && !isCurrent) return undefined
+  const path = pathOf(id)
+  const applied = { label: `repository: ${baseline?.source ?? path}`, bytes: sides.baseline }
+  return unifiedDiff(applied, { label: `live: ${path}`, bytes: sides.live }, { mask, holdsSecrets })
+}
+
+function pendingText({ id, desired, comparison }: ComparedResource): Pending {
+  const source = desired !== undefined && 'source' in desired ? { source: desired.source } : {}
+  return { resource: id, summary: kinds[kindNameOf(id)].describe(id, comparison.pending).slice(0, 4500), ...source }
+}
+
+function bounded({ name, expected, live }: AttributeDifference, mask: Mask): AttributeDifference {
+  return {
+    name: name.slice(0, 100),
+    expected: mask.text(expected).slice(0, 2000),
+    live: mask.text(live).slice(0, 2000),
+  }
+}
+
+function evidenceOf({ modifiedAt, changedAt, size, attributes }: ComparedResource['live']): Evidence {
+  return {
+    ...(modifiedAt === undefined ? {} : { modifiedAt }),
+    ...(changedAt === undefined ? {} : { changedAt }),
+    ...(attributes['owner'] === undefined ? {} : { owner: attributes['owner'].slice(0, 100) }),
+    ...(size === undefined ? {} : { size }),
+  }
+}
+
+function withinBudget(finding: Finding, budget: { left: number }): Finding {
+  if (finding.diff === undefined) return finding
+  const bytes = Buffer.byteLength(finding.diff)
+  if (bytes > budget.left) {
+    const { diff: _, ...rest } = finding
+    return { ...rest, diffCut: true }
+  }
+  budget.left -= bytes
+  return finding
+}

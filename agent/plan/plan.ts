@@ -1,0 +1,112 @@
+// In: a comparison. Out: the ordered steps that would make live as desired, and what is then to be recorded. Pure.
+import type { HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
+import type { Problem } from '../../shared/problem.ts'
+import type { Capabilities } from '../host/host.ts'
+import type { BaselineResource, ResourceChange } from '../resources/kind.ts'
+import { kinds } from '../resources/registry.ts'
+import type { ServiceBaseline } from '../state/baseline.ts'
+import { type ComparedResource, type HostComparison, pendingOf, type ServiceComparison } from './compare.ts'
+import { type Step, stepsFor } from './steps.ts'
+
+export type ServicePlan = {
+  readonly service: ServiceName
+  readonly after: readonly ServiceName[]
+  /** Why it cannot be applied now: something of it could not be looked at. */
+  readonly blocked: readonly Problem[]
+  readonly steps: readonly Step[]
+  /** Drifted and, by the service's policy, for a person to decide. */
+  readonly leftAlone: readonly ResourceId[]
+  /** The baseline after success, but for its time; undefined: the service is forgotten. */
+  readonly record: ServiceRecord | undefined
+  /** The baseline says all of `record` already. */
+  readonly isRecorded: boolean
+}
+
+export type ServiceRecord = Omit<ServiceBaseline, 'appliedAt'>
+
+export type Plan = {
+  readonly host: HostName
+  readonly revision: Revision
+  /** In the order they are applied. */
+  readonly services: readonly ServicePlan[]
+}
+
+export type PlanOptions = {
+  /** `everything`: drift is put right too, whatever the services say (a person asked for it). */
+  readonly repair: 'by-policy' | 'everything'
+  /** Default: all. */
+  readonly services?: ReadonlySet<ServiceName>
+}
+
+export function planFor({ host, revision, capabilities, services }: HostComparison, options: PlanOptions): Plan {
+  const chosen = services.filter(({ service }) => options.services?.has(service) ?? true)
+  const plans = chosen.map((service) => servicePlan(service, { revision, capabilities, repair: options.repair }))
+  return { host, revision, services: plans }
+}
+
+export function changesIn({ steps }: ServicePlan): readonly ResourceChange[] {
+  return steps.flatMap((step) => (step.kind === 'change' ? step.changes : []))
+}
+
+export function isEmpty({ services }: Plan): boolean {
+  return services.every(({ steps, blocked }) => steps.length === 0 && blocked.length === 0)
+}
+
+type Context = {
+  readonly revision: Revision
+  readonly capabilities: Capabilities
+  readonly repair: PlanOptions['repair']
+}
+
+function servicePlan(compared: ServiceComparison, { revision, capabilities, repair }: Context): ServicePlan {
+  const { service, desired, baseline, resources, problems } = compared
+  const repairs = repair === 'everything' || desired?.onDrift === 'repair'
+  const chosen = repairs ? resources.filter(({ differences }) => differences.length > 0) : pendingOf(compared)
+  const record = desired === undefined ? undefined : recordOf(compared, revision)
+  return {
+    service,
+    after: desired?.after ?? [],
+    blocked: problems,
+    steps: problems.length > 0 ? [] : stepsFor(compared, chosen, capabilities),
+    leftAlone: repairs ? [] : onlyDrifted(resources).map(({ id }) => id),
+    record,
+    isRecorded: isSame(record, baseline),
+  }
+}
+
+function onlyDrifted(resources: readonly ComparedResource[]): readonly ComparedResource[] {
+  return resources.filter(({ comparison }) => comparison.drift.length > 0 && comparison.pending.length === 0)
+}
+
+/** Also right for what is left alone: an attribute that only drifted has the desired value in its baseline already. */
+function recordOf({ service, desired, resources }: ServiceComparison, revision: Revision): ServiceRecord {
+  const recorded = resources.flatMap((resource): readonly (readonly [ResourceId, BaselineResource])[] => {
+    const { id, desired: wanted } = resource
+    if (wanted === undefined) return []
+    const attributes = kinds[wanted.kind].attributes(wanted)
+    const source = 'source' in wanted ? { source: wanted.source } : {}
+    const secrets = wanted.kind === 'file' && wanted.secrets.length > 0 ? { secrets: wanted.secrets } : {}
+    return [[id, { attributes, ...source, ...secrets }]]
+  })
+  return { service, revision, onRemove: desired?.onRemove ?? 'delete', resources: new Map(recorded) }
+}
+
+function isSame(record: ServiceRecord | undefined, baseline: ServiceBaseline | undefined): boolean {
+  if (record === undefined || baseline === undefined) return record === baseline
+  return (
+    record.revision === baseline.revision &&
+    record.onRemove === baseline.onRemove &&
+    record.resources.size === baseline.resources.size &&
+    [...record.resources].every(([id, resource]) => sameResource(resource, baseline.resources.get(id)))
+  )
+}
+
+function sameResource(one: BaselineResource, other: BaselineResource | undefined): boolean {
+  return (
+    other !== undefined &&
+    one.source === other.source &&
+    (one.secrets ?? []).join() === (other.secrets ?? []).join() &&
+    Object.keys(one.attributes).length === Object.keys(other.attributes).length &&
+    Object.entries(one.attributes).every(([name, value]) => other.attributes[name] === value)
+  )
+}

@@ -1,0 +1,105 @@
+// What there is to look at on a host: for each service its desired resources, and those it was last applied with and no longer has.
+import type { ResourceId, ServiceName } from '../../shared/names.ts'
+import type { DesiredHost, DesiredService, DirectoryResource, Resource } from '../../shared/resource.ts'
+import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
+import type { BaselineResource, Subject } from './kind.ts'
+
+export type ServiceSubjects = {
+  readonly service: ServiceName
+  /** Undefined: the service left the repository, or this host. */
+  readonly desired: DesiredService | undefined
+  readonly baseline: ServiceBaseline | undefined
+  readonly subjects: readonly Subject[]
+}
+
+/** Services that left come first: what takes their place may need their ports and paths. */
+export function subjectsOf({ services }: DesiredHost, baselines: Baselines): readonly ServiceSubjects[] {
+  const host = { applied: appliedResources(baselines), claimed: claimedBy(services), managed: managedNames(baselines) }
+  const present = new Set(services.map(({ name }) => name))
+  const left = [...baselines.values()].filter(({ service }) => !present.has(service))
+  return [
+    ...left.map((baseline) => ({
+      service: baseline.service,
+      desired: undefined,
+      baseline,
+      subjects: leftSubjects(baseline, baseline.onRemove, host),
+    })),
+    ...services.map((desired) => {
+      const baseline = baselines.get(desired.name)
+      const own = desired.resources.map((resource) => ({
+        id: resource.id,
+        desired: resource.kind === 'directory' ? knowing(resource, host) : resource,
+        // A resource that moved here from another service was applied as that one's.
+        baseline: baseline?.resources.get(resource.id) ?? host.applied.get(resource.id),
+      }))
+      const gone = baseline === undefined ? [] : leftSubjects(baseline, desired.onRemove, host)
+      return { service: desired.name, desired, baseline, subjects: [...own, ...gone] }
+    }),
+  ]
+}
+
+/** Path of a file, symlink or directory resource. */
+export function pathInId(id: ResourceId): string | undefined {
+  return /^(?:file|symlink|directory):(?<path>.*)$/s.exec(id)?.groups?.['path']
+}
+
+type HostView = {
+  readonly applied: ReadonlyMap<ResourceId, BaselineResource>
+  /** Ids and paths that some service of the host desires. */
+  readonly claimed: ReadonlySet<string>
+  /** Directory -> names in it that were applied. */
+  readonly managed: ReadonlyMap<string, readonly string[]>
+}
+
+function appliedResources(baselines: Baselines): ReadonlyMap<ResourceId, BaselineResource> {
+  return new Map([...baselines.values()].flatMap(({ resources }) => [...resources]))
+}
+
+function claimedBy(services: readonly DesiredService[]): ReadonlySet<string> {
+  const resources = services.flatMap((service) => service.resources)
+  return new Set(resources.flatMap((resource) => [resource.id, ...pathsOf(resource)]))
+}
+
+function pathsOf(resource: Resource): readonly string[] {
+  return 'path' in resource ? [resource.path] : []
+}
+
+function managedNames(baselines: Baselines): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, string[]>()
+  for (const { resources } of baselines.values())
+    for (const id of resources.keys()) {
+      const path = pathInId(id)
+      if (path === undefined) continue
+      const slash = path.lastIndexOf('/')
+      const directory = path.slice(0, slash)
+      const inside = names.get(directory)
+      if (inside === undefined) names.set(directory, [path.slice(slash + 1)])
+      else inside.push(path.slice(slash + 1))
+    }
+  return names
+}
+
+/** Not removed: what another service has now, and a path that a link or a file replaces by itself. */
+function leftSubjects(
+  { resources }: ServiceBaseline,
+  onRemove: ServiceBaseline['onRemove'],
+  { claimed }: HostView,
+): readonly Subject[] {
+  if (onRemove === 'keep') return []
+  return [...resources]
+    .filter(([id]) => !claimed.has(id) && !isTakenOver(id, claimed))
+    .map(([id, baseline]) => ({ id, desired: undefined, baseline }))
+}
+
+/** A directory is not replaced by a rename, nor by a directory: only these have to be removed first. */
+function isTakenOver(id: ResourceId, claimed: ReadonlySet<string>): boolean {
+  const path = pathInId(id)
+  if (path === undefined || !claimed.has(path)) return false
+  return !id.startsWith('directory:') && !claimed.has(`directory:${path}`)
+}
+
+/** What was applied into a purged directory and left the repository is pending removal as itself, not drift of the directory. */
+function knowing(directory: DirectoryResource, { managed }: HostView): DirectoryResource {
+  const applied = directory.purge ? managed.get(directory.path) : undefined
+  return applied === undefined ? directory : { ...directory, keep: [...directory.keep, ...applied] }
+}

@@ -1,0 +1,41 @@
+// SHA-256 and size of git objects by their id, so that desiring a revision reads only the blobs that are new in it.
+import { z } from 'zod'
+import { sha256Schema } from '../../shared/names.ts'
+import { readIfThere, replaceFile } from './durable.ts'
+
+const digestSchema = z.object({ sha256: sha256Schema, size: z.number().int().nonnegative() })
+
+export type StoredDigest = z.infer<typeof digestSchema>
+
+export type DigestStore = {
+  /** Empty when there is none yet or it cannot be read. */
+  read(): ReadonlyMap<string, StoredDigest>
+  /** Replaces what is remembered; not synced, since it can be computed again. */
+  write(digests: ReadonlyMap<string, StoredDigest>): void
+}
+
+export function digestStore(path: string): DigestStore {
+  let stored: ReadonlyMap<string, StoredDigest> | undefined
+  const read = () => {
+    stored ??= parse(readIfThere(path))
+    return stored
+  }
+  return {
+    read,
+    write: (digests) => {
+      const known = read()
+      if (digests.size === known.size && [...digests.keys()].every((oid) => known.has(oid))) return
+      replaceFile({ path, content: JSON.stringify(Object.fromEntries(digests)) })
+      stored = digests
+    },
+  }
+}
+
+function parse(bytes: Buffer | undefined): ReadonlyMap<string, StoredDigest> {
+  try {
+    const entries = z.record(z.string(), digestSchema).parse(JSON.parse(bytes?.toString('utf8') ?? '{}'))
+    return new Map(Object.entries(entries))
+  } catch {
+    return new Map()
+  }
+}
