@@ -37,9 +37,14 @@ export type SampleHost = { readonly host: HostName; readonly written: string }
 
 /** The named hosts, and for each pattern of a group one made-up host that matches it: what only such hosts get is looked at too. */
 export function sampleHosts(fleet: Fleet): readonly SampleHost[] {
-  const named = [...fleet.hosts.keys()].map((host) => ({ host, written: host }))
-  const samples = [...named, ...groupHosts(fleet)].map((sample): [HostName, SampleHost] => [sample.host, sample])
-  return [...new Map(samples).values()]
+  const inGroups = [...fleet.groups.values()].flatMap((group) => group.hosts)
+  const literal = [...fleet.hosts.keys(), ...inGroups.filter((written) => !isPattern(written))]
+  const samples = new Map<HostName, SampleHost>()
+  for (const written of [...literal, ...inGroups.filter(isPattern)]) {
+    const host = hostNameSchema.safeParse(written.replaceAll(/[*?]/g, 'x')).data
+    if (host !== undefined && !samples.has(host)) samples.set(host, { host, written })
+  }
+  return [...samples.values()]
 }
 
 /** `*` stands for any text, `?` for one character. No regular expression: `*a*a*a*b` would take one for ever. */
@@ -63,14 +68,6 @@ function unknownHost(fleet: Fleet, host: HostName): Problem {
     { file: 'plumb.yaml', key: 'hosts' },
     { code: 'host-unknown', remedy: suggestion(host, namedHosts(fleet), 'hosts') ?? 'Add it under hosts:.' },
   )
-}
-
-function groupHosts(fleet: Fleet): readonly SampleHost[] {
-  const patterns = [...fleet.groups.values()].flatMap((group) => group.hosts)
-  return patterns.flatMap((written) => {
-    const host = hostNameSchema.safeParse(written.replaceAll(/[*?]/g, 'x'))
-    return host.success ? [{ host: host.data, written }] : []
-  })
 }
 
 function isPattern(pattern: string): boolean {

@@ -13,7 +13,7 @@ type Claim = {
   readonly what: string
   readonly path: string | undefined
   readonly directory: boolean
-  readonly where: Place
+  readonly where: () => Place
 }
 
 export function claimProblems(services: readonly RepositoryService[], sharedHost: SharedHost): readonly Problem[] {
@@ -37,21 +37,21 @@ function claimsOf(service: RepositoryService): readonly Claim[] {
     what: target,
     path: target,
     directory: false,
-    where: { file: source },
+    where: () => ({ file: source }),
   }))
   const directories = [...settings.directories.keys()].map((path) => ({
     service: name,
     what: path,
     path,
     directory: true,
-    where: settingsPlace(['directories', path]),
+    where: () => settingsPlace(['directories', path]),
   }))
   const units = [...settings.units.keys()].map((unit) => ({
     service: name,
     what: `unit ${unit}`,
     path: undefined,
     directory: false,
-    where: settingsPlace(['units', unit]),
+    where: () => settingsPlace(['units', unit]),
   }))
   return [...files, ...directories, ...units]
 }
@@ -86,9 +86,9 @@ function conflict(claim: Claim, other: Claim, host: string | undefined): Problem
       : `by the services ${quoted(other.service)} and ${quoted(claim.service)}, both on host ${host}`
   const message =
     claim.what === other.what
-      ? `${claim.what} is claimed ${who}; the other place is ${placeText(other.where)}`
-      : `${claim.what} is below ${other.what}, which is a file, claimed ${who}; the other place is ${placeText(other.where)}`
-  return invalid(message, claim.where, {
+      ? `${claim.what} is claimed ${who}; the other place is ${placeText(other.where())}`
+      : `${claim.what} is below ${other.what}, which is a file, claimed ${who}; the other place is ${placeText(other.where())}`
+  return invalid(message, claim.where(), {
     code: 'path-claimed-twice',
     service: claim.service,
     remedy: 'Keep one of them.',

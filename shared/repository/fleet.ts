@@ -46,13 +46,12 @@ export type AlertTarget = { readonly to: 'webhook' | 'slack'; readonly url: stri
 /** Characters of plumb.yaml that are read. */
 export const fleetLimitCharacters = 4 * 1024 * 1024
 
-const patternsSchema = z.array(hostPatternSchema).max(10_000).readonly()
+const patternsSchema = z.array(hostPatternSchema).max(10_000)
 
 const hostSchema = z.strictObject({
   services: z
     .array(serviceNameSchema)
     .max(1000)
-    .readonly()
     .default([])
     .describe('Services of this host, beside those its groups give it.'),
   vars: variablesSchema.default(new Map()).describe(`Variables for templates: \${{ vars.NAME }}.`),
@@ -109,8 +108,8 @@ export const fleetSchema: z.ZodType<Fleet, unknown> = z
     vars: variablesSchema.default(new Map()).describe('Variables for templates on every host.'),
     defaults: defaultsSchema.prefault({}),
     trust: trustSchema.exactOptional(),
-    rollout: z.array(rolloutStepSchema).max(100).readonly().default([]).describe('Which hosts take a revision first.'),
-    alerts: z.array(alertSchema).max(100).readonly().default([]).describe('Where alerts are sent.'),
+    rollout: z.array(rolloutStepSchema).max(100).default([]).describe('Which hosts take a revision first.'),
+    alerts: z.array(alertSchema).max(100).default([]).describe('Where alerts are sent.'),
   })
   .meta({ title: 'Plumbline: plumb.yaml' })
 

@@ -7,9 +7,10 @@ import { emptyFleet, type Fleet, fleetLimitCharacters, fleetSchema } from './fle
 import { invalid, limited, quoted } from './invalid.ts'
 import { layoutOf, type ServiceLayout } from './layout.ts'
 import { nearest, suggestion } from './nearest.ts'
+import { readServiceFile } from './read-service.ts'
 import type { Repository, RepositoryService } from './repository.ts'
 import { safeEntries } from './safe-entries.ts'
-import { defaultServiceFile, serviceLimitCharacters, serviceSchema } from './service.ts'
+import { defaultServiceFile } from './service.ts'
 import { settingsProblems } from './settings-problems.ts'
 import type { RepositoryTree, TreeEntry } from './tree.ts'
 import { validated } from './validate.ts'
@@ -100,14 +101,8 @@ function readService(layout: ServiceLayout, texts: RepositoryTree['texts']) {
     const service: RepositoryService = { ...layout, settings: defaultServiceFile, settingsPlace: () => ({ file }) }
     return { service, problems: text === undefined ? [invalid('cannot be read', { file })] : [] }
   }
-  const read = readYaml(file, text, serviceLimitCharacters)
-  const yaml = read.value === null ? { ...read, value: {} } : read
-  const { value, problems } = validated(yaml, { schema: serviceSchema })
-  const service: RepositoryService = {
-    ...layout,
-    settings: value ?? defaultServiceFile,
-    settingsPlace: yaml.placeOf,
-  }
+  const { settings, problems, placeOf } = readServiceFile(file, text)
+  const service: RepositoryService = { ...layout, settings, settingsPlace: placeOf }
   return { service, problems: problems.map((problem) => ({ ...problem, service: layout.name })) }
 }
 

@@ -36,7 +36,7 @@ function unsafeBecause(entry: TreeEntry): Problem | undefined {
 function badPath(path: string): string | undefined {
   if (path === '' || path.startsWith('/')) return `the path ${quoted(path)} is not relative to the repository`
   if (path.includes('\\') && !isUnitPath(path)) return `the path ${quoted(path)} has a backslash`
-  if (/[\p{Cc}\uFFFD\u2028\u2029]/u.test(path) || !path.isWellFormed())
+  if (!/^[ -~]*$/.test(path) && (/[\p{Cc}\uFFFD\u2028\u2029]/u.test(path) || !path.isWellFormed()))
     return `the path ${quoted(path)} has characters that are not printable UTF-8`
   const parts = path.split('/')
   if (parts.length > limits.depth || byteLength(path) > limits.pathBytes) return 'the path is too long'

@@ -58,7 +58,6 @@ const fileSchema = z.strictObject({
   triggers: z
     .array(triggerSchema)
     .max(20)
-    .readonly()
     .default([])
     .describe('What happens when the file changed: reload UNIT, restart UNIT, run COMMAND.'),
 })
@@ -96,8 +95,8 @@ const checkSchema = z
 
 export const serviceSchema: z.ZodType<ServiceFile, unknown> = z
   .strictObject({
-    after: z.array(serviceNameSchema).max(1000).readonly().default([]).describe('Services applied before this one.'),
-    packages: z.array(packageNameSchema).max(1000).readonly().default([]).describe('Packages that must be present.'),
+    after: z.array(serviceNameSchema).max(1000).default([]).describe('Services applied before this one.'),
+    packages: z.array(packageNameSchema).max(1000).default([]).describe('Packages that must be present.'),
     files: mapOf(text(/^[^\0]+$/, 'the path of a file', 4096), fileSchema, { limit: 10_000, of: 'files' })
       .default(new Map())
       .describe('By path on the host; what the file under files/ or units/ cannot say itself.'),
@@ -107,7 +106,7 @@ export const serviceSchema: z.ZodType<ServiceFile, unknown> = z
     units: mapOf(unitNameSchema, unitSchema, { limit: 1000, of: 'units' })
       .default(new Map())
       .describe('Units of packages, and units/ that are not to be enabled and running.'),
-    checks: z.array(checkSchema).max(100).readonly().default([]).describe('Must hold after an apply.'),
+    checks: z.array(checkSchema).max(100).default([]).describe('Must hold after an apply.'),
     onDrift: z.enum(['alert', 'repair']).exactOptional(),
     onRemove: z
       .enum(['delete', 'restore', 'keep'])

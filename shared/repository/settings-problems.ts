@@ -47,13 +47,13 @@ function fileProblems({ name, directory, settings, settingsPlace, files, compose
   const onHost = new Map(files.map((file) => [String(file.target), file]))
   const inProject = new Map((compose?.files ?? []).map((file) => [file.target, file]))
   return [...settings.files.keys()].flatMap((key) => {
-    const where = settingsPlace(['files', key])
     const file = onHost.get(key) ?? inProject.get(key)
+    if (file?.kind === 'file') return []
+    const where = settingsPlace(['files', key])
     if (file?.kind === 'symlink')
       return [
         invalid(`${quoted(key)} is a symlink: it has no mode, owner or content of its own`, where, { service: name }),
       ]
-    if (file !== undefined) return []
     const meant = nearest(key, [...onHost.keys(), ...inProject.keys()])
     const expected = key.startsWith('/') ? `${directory}/files${key}` : `${directory}/${key}`
     const message = `missing source: the repository has no file for ${quoted(key)}`
@@ -64,16 +64,12 @@ function fileProblems({ name, directory, settings, settingsPlace, files, compose
 
 function directoryProblems({ name, settings, settingsPlace }: RepositoryService): readonly Problem[] {
   return [...settings.directories].flatMap(([path, { purge }]) => {
-    const where = settingsPlace(['directories', path])
-    if (isReserved(path)) return [invalid(`${path} is the system's or the agent's own`, where, { service: name })]
-    return purge && isTooBroad(path)
-      ? [
-          invalid(`${path} is not purged: too much in it is not the repository's`, where, {
-            service: name,
-            remedy: 'Name a directory further down.',
-          }),
-        ]
-      : []
+    const refuse = (message: string, remedy?: string) => [
+      invalid(message, settingsPlace(['directories', path]), { service: name, remedy }),
+    ]
+    if (isReserved(path)) return refuse(`${path} is the system's or the agent's own`)
+    if (!purge || !isTooBroad(path)) return []
+    return refuse(`${path} is not purged: too much in it is not the repository's`, 'Name a directory further down.')
   })
 }
 
@@ -84,22 +80,22 @@ function isTooBroad(path: string): boolean {
 
 function unitProblems({ name, directory, settings, settingsPlace, files }: RepositoryService): readonly Problem[] {
   const prefix = `${unitDirectory}/`
-  const own = files.map(({ target }) => target.slice(prefix.length * Number(target.startsWith(prefix))))
+  const own = files.flatMap(({ target }) => (target.startsWith(prefix) ? [target.slice(prefix.length)] : []))
   return [...settings.units.keys()].flatMap((unit) => {
-    const where = settingsPlace(['units', unit])
-    if (/@\.[a-z]+$/.test(unit)) {
-      const remedy = `Name an instance: ${unit.replace('@.', '@NAME.')}.`
-      return [invalid(`${unit} is a template, which cannot run itself`, where, { service: name, remedy })]
-    }
+    const refuse = (message: string, remedy: string) => [
+      invalid(message, settingsPlace(['units', unit]), { service: name, remedy }),
+    ]
+    if (/@\.[a-z]+$/.test(unit))
+      return refuse(
+        `${unit} is a template, which cannot run itself`,
+        `Name an instance: ${unit.replace('@.', '@NAME.')}.`,
+      )
     if (own.includes(unit) || settings.packages.length > 0) return []
     // A unit of the base system is fine; one letter beside a unit of this very service is a slip.
-    const meant = nearest(
-      unit,
-      own.filter((other) => !settings.units.has(other)),
-    )
+    const others = own.filter((other) => !settings.units.has(other))
+    const meant = nearest(unit, others)
     if (meant === undefined) return []
-    const message = `missing source: the repository has no unit ${quoted(unit)} in this service`
     const remedy = `Did you mean "${meant}"? Expected it at ${directory}/units/${unit}.`
-    return [invalid(message, where, { service: name, remedy })]
+    return refuse(`missing source: the repository has no unit ${quoted(unit)} in this service`, remedy)
   })
 }
