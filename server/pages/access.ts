@@ -3,6 +3,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { every } from 'hono/combine'
 import { csrf } from 'hono/csrf'
 import { secureHeaders } from 'hono/secure-headers'
+import { isOwnOrigin } from '../origin.ts'
 import type { PageOptions } from './options.ts'
 
 /** Scripts and styles only from files of this site; no frame, no foreign form target. */
@@ -43,7 +44,7 @@ export function operatorOnly(options: PageOptions): MiddlewareHandler {
 
 /** Every state change: a form of this very site, whatever content type it claims. */
 export function ownFormsOnly(options: PageOptions): MiddlewareHandler {
-  const sameSite = csrf({ origin: (origin, c) => origin === originOf(options, c) })
+  const sameSite = csrf({ origin: (origin, c) => isOwnOrigin(origin, hostOf(c), publicUrlOf(options, c)) })
   return every(sameSite, formsOnly)
 }
 
@@ -59,13 +60,17 @@ export function safeNext(next: string | undefined): string {
   return next !== undefined && /^\/(?![/\\])[^\\\p{Cc}]*$/u.test(next) ? next : '/'
 }
 
-export function originOf(options: PageOptions, c: Context): string {
-  return new URL(options.publicUrl ?? c.req.url).origin
+export function isPlainHttp(options: PageOptions, c: Context): boolean {
+  const { protocol, hostname } = publicUrlOf(options, c)
+  return protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
 }
 
-export function isPlainHttp(options: PageOptions, c: Context): boolean {
-  const { protocol, hostname } = new URL(originOf(options, c))
-  return protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
+function publicUrlOf(options: PageOptions, c: Context): URL {
+  return new URL(options.publicUrl ?? c.req.url)
+}
+
+function hostOf(c: Context): string {
+  return c.req.header('host') ?? new URL(c.req.url).host
 }
 
 function loginLink(c: Context): string {

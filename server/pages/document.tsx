@@ -19,17 +19,22 @@ export type Page = {
 const noticeCookie = 'plumb-notice'
 
 export async function showPage(c: Context, options: PageOptions, page: Page): Promise<Response> {
-  const [operator, alerts] = await Promise.all([options.operator(c), options.views.alerts()])
+  const operator = await options.operator(c)
+  const reads = operator || (await options.readAccess(c))
   const frame = {
     title: page.title,
     section: page.section ?? 'none',
     live: page.live ?? false,
     now: options.now(),
     operator,
-    openAlerts: alerts.filter((alert) => alert.resolvedAt === undefined).length,
+    openAlerts: reads ? await openAlerts(options) : undefined,
     notice: takeNotice(c),
   }
   return c.html(documentOf(<Layout frame={frame}>{page.body}</Layout>), page.status ?? 200)
+}
+
+async function openAlerts(options: PageOptions): Promise<number> {
+  return (await options.views.alerts()).filter((alert) => alert.resolvedAt === undefined).length
 }
 
 /** Asks nothing of the views: they may be what failed. */

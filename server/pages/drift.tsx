@@ -135,7 +135,7 @@ function WaysOut({ drift }: { readonly drift: DriftView }) {
         <b>Put it back</b>: on {drift.host}
       </Command>
       <Command id="keep-it" text={`$EDITOR ${word}\ngit commit -m '${drift.service}: say why' -- ${word}\ngit push`}>
-        <b>Keep it</b>: in a clone, make the source say it
+        <b>Keep it</b>: in a clone of the repository
       </Command>
     </section>
   )

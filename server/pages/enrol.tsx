@@ -57,7 +57,7 @@ export function EnrolLine({ host, enrolment }: EnrolLineProps) {
   return (
     <>
       <h1>Enrol {host === '' ? 'a host' : host}</h1>
-      {enrolment.installLine.includes('http://') && <PlainHttpWarning />}
+      {/http:\/\/(?!localhost|127\.)/.test(enrolment.installLine) && <PlainHttpWarning />}
       <section class="panel">
         <Command id="install-line" text={enrolment.installLine}>
           Run this on {host === '' ? 'the machine' : host}, as root or as someone who may <code>sudo</code>:

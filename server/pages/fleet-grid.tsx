@@ -16,7 +16,7 @@ type GridProps = {
 
 export function FleetGridTable({ grid, head, operator }: GridProps) {
   return (
-    <div class={`grid-box ${grid.cells}`} id="grid" data-scroll="both">
+    <div class={`grid-box ${grid.cells}`} id="grid">
       <table class="grid">
         <thead>
           <tr>
@@ -47,7 +47,7 @@ function GridRow({ row, grid, head, operator }: RowProps) {
   const cells = cellsByService(row)
   const inPlumb = row.cells.filter((cell) => cell.state === 'in-plumb').length
   return (
-    <tr class={row.state === 'silent' ? 'was' : undefined}>
+    <tr id={`host-${row.host}`} class={row.state === 'silent' ? 'was' : undefined}>
       <th scope="row">
         <div class="who">
           <a href={hostLink(row.host)}>{row.host}</a>

@@ -81,7 +81,7 @@ function ServiceHold({ hold }: { readonly hold: Hold }) {
   return (
     <div class="part is-held">
       <p class="what">
-        <b>Held</b> by {visibleText(hold.by)}, ends <When at={hold.until} />
+        <b>Held</b> by {visibleText(hold.by)}, ends <When at={hold.until} exact />
       </p>
       <p>{visibleText(hold.why)}</p>
     </div>

@@ -44,6 +44,9 @@ export function HostPage({ host, commits, operator }: HostProps) {
       {host.state === 'not-enrolled' && <NotEnrolled host={host} operator={operator} />}
       <section aria-labelledby="services">
         <h2 id="services">Services</h2>
+        {host.state === 'silent' && (
+          <p class="lead by">As last reported; what they are now is not known while the host is silent.</p>
+        )}
         {host.services.length === 0 ? <NoServices host={host} /> : <HostServices host={host} />}
       </section>
       <HostApplies host={host} commits={commits} />

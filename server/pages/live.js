@@ -76,51 +76,62 @@ function isSelecting() {
 
 function show(next) {
   document.title = next.title
-  swap(document.getElementById('nav'), next.getElementById('nav'))
-  const kept = place()
-  swap(main(), next.getElementById('main'))
-  restore(kept)
+  const focused = document.activeElement
+  become(document.getElementById('nav'), next.getElementById('nav'))
+  become(main(), next.getElementById('main'))
+  if (focused !== document.activeElement && focused?.isConnected) focused.focus({ preventScroll: true })
   refreshTimes()
 }
 
-/** The children only: the element itself, its listeners and its attributes stay. */
-function swap(old, next) {
-  if (old === null || next === null) return
-  old.replaceChildren(...document.adoptNode(next).childNodes)
-}
-
-/** What a person has done to the page: where it is scrolled, what is unfolded, where the focus is, what is typed. */
-function place() {
-  const focused = main().contains(document.activeElement) ? document.activeElement : null
-  return {
-    page: [scrollX, scrollY],
-    boxes: [...main().querySelectorAll('[data-scroll]')].map((box) => [box.id, box.scrollLeft, box.scrollTop]),
-    folds: [...main().querySelectorAll('details[id]')].map((fold) => [fold.id, fold.open]),
-    focused,
-    sought: focused && keyOf(focused),
-    selection: focused instanceof HTMLInputElement ? [focused.selectionStart, focused.selectionEnd] : undefined,
+/** Touches only what differs: focus, scroll, marked text and what is unfolded stay, and 6,000 cells are not laid out anew. */
+function become(old, next) {
+  if (old === null || next === null || old.isEqualNode(next)) return
+  if (old.nodeType !== Node.ELEMENT_NODE) old.data = next.data
+  else {
+    becomeAttributes(old, next)
+    becomeChildren(old, next)
   }
 }
 
-function restore({ page, boxes, folds, focused, sought, selection }) {
-  for (const [id, open] of folds) {
-    const fold = document.getElementById(id)
-    if (fold !== null) fold.open = open
+function becomeAttributes(old, next) {
+  for (const { name } of [...old.attributes]) {
+    if (!next.hasAttribute(name) && !isReaders(old, name)) old.removeAttribute(name)
   }
-  for (const [id, left, top] of boxes) document.getElementById(id)?.scrollTo({ left, top, behavior: 'instant' })
-  scrollTo({ left: page[0], top: page[1], behavior: 'instant' })
-  if (focused === null) return
-  const successor = [...main().querySelectorAll(focused.localName)].find((element) => keyOf(element) === sought)
-  if (successor === undefined) return
-  const target = focused instanceof HTMLInputElement ? focused : successor
-  if (target === focused) successor.replaceWith(focused)
-  target.focus({ preventScroll: true })
-  if (selection?.[0] != null) target.setSelectionRange(...selection)
+  for (const { name, value } of next.attributes) {
+    if (old.getAttribute(name) !== value && !isReaders(old, name)) old.setAttribute(name, value)
+  }
 }
 
-/** The same control in two versions of a page. */
-function keyOf(element) {
-  return element.id || `${element.closest('[id]')?.id} ${element.getAttribute('href') ?? element.textContent}`
+/** What a person has unfolded or folded is theirs. */
+function isReaders(element, name) {
+  return name === 'open' && element.localName === 'details'
+}
+
+function becomeChildren(old, next) {
+  const named = new Map([...old.children].map((child) => [nameOf(child), child]))
+  let place = old.firstChild
+  for (const child of [...next.childNodes]) {
+    const name = nameOf(child)
+    const present = name === '' ? place : named.get(name)
+    if (!present || nameOf(present) !== name || present.nodeName !== child.nodeName) {
+      old.insertBefore(child, place)
+      continue
+    }
+    if (present === place) place = place.nextSibling
+    else old.insertBefore(present, place)
+    become(present, child)
+  }
+  while (place !== null) {
+    const after = place.nextSibling
+    place.remove()
+    place = after
+  }
+}
+
+/** By which a part of a page is known in the next version of it; empty: by its place. */
+function nameOf(node) {
+  if (node.nodeType !== Node.ELEMENT_NODE) return ''
+  return node.id || node.getAttribute('aria-labelledby') || node.getAttribute('aria-label') || ''
 }
 
 function filterAsTyped() {

@@ -25,7 +25,7 @@ export function ServicePage({ service }: { readonly service: ServiceView }) {
           <AlertLines alerts={open} />
         </section>
       )}
-      <div class="columns">
+      <div class="columns service-parts">
         <div>
           <ServiceHosts service={service} />
           <ServicePaths paths={service.paths} name={service.service} />
@@ -72,7 +72,7 @@ function ServiceHosts({ service }: { readonly service: ServiceView }) {
 
 function ServicePaths({ paths, name }: { readonly paths: readonly PathView[]; readonly name: string }) {
   return (
-    <section aria-labelledby="paths">
+    <section class="paths-part" aria-labelledby="paths">
       <h2 id="paths">Managed paths</h2>
       {paths.length === 0 ? (
         <Empty title="No managed path.">
@@ -97,7 +97,7 @@ function ServicePaths({ paths, name }: { readonly paths: readonly PathView[]; re
 function ServiceHistory({ service }: { readonly service: ServiceView }) {
   if (service.history.length === 0) return null
   return (
-    <section aria-labelledby="history">
+    <section class="history-part" aria-labelledby="history">
       <h2 id="history">History</h2>
       <ul class="history">
         {service.history.map((commit) => (

@@ -37,6 +37,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     const suffix = `${colorScheme}-${width}`
     server.show(exampleFleet(now))
     for (const [name, path] of Object.entries(pages)) await picture(context, path, `${name}-${suffix}`)
+    await enrolPicture(context, `line-${suffix}`)
     server.show(largeFleet(now, 200, 30))
     await picture(context, '/', `large-${suffix}`, false)
     server.show(emptyFleet())
@@ -63,5 +64,15 @@ async function picture(context: BrowserContext, path: string, name: string, full
   await page.screenshot({ path: join(directory, `${name}.png`), fullPage })
   const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth')
   if (Number(overflow) > 0) console.log(`${name}: the page is ${overflow} px wider than the window`)
+  await page.close()
+}
+
+async function enrolPicture(context: BrowserContext, name: string): Promise<void> {
+  if (only !== undefined && !name.startsWith(only)) return
+  const page = await context.newPage()
+  await page.goto('/enrol')
+  await page.getByRole('button', { name: 'Make the install line' }).click()
+  await page.getByText('It enrols one host, once.').waitFor()
+  await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true })
   await page.close()
 }

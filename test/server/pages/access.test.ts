@@ -1,0 +1,179 @@
+// Who may see and do what, and what keeps other sites and planted text from acting in a reader's browser.
+import { describe, expect, test } from 'vitest'
+import { liveScript, styleSheet } from '../../../server/pages/static-files.ts'
+import { dashboard, now, origin, readablePaths, session, token } from './dashboard.ts'
+import { exampleFleet, type FixtureFleet } from './fixtures.ts'
+
+describe('reading', () => {
+  test('leads to signing in where reading is not open, and back afterwards', async () => {
+    const pages = dashboard({ readAccess: () => false })
+    const response = await pages.get('/hosts/web-2?x=1')
+    expect(response.status).toBe(302)
+    expect(response.headers.get('location')).toBe('/login?required=1&next=%2Fhosts%2Fweb-2%3Fx%3D1')
+    const signedIn = await pages.post('/login', { token, next: '/hosts/web-2?x=1' })
+    expect(signedIn.status).toBe(303)
+    expect(signedIn.headers.get('location')).toBe('/hosts/web-2?x=1')
+    expect((await pages.get('/hosts/web-2', session)).status).toBe(200)
+  })
+
+  test('no page that needs reading says anything without it', async () => {
+    const pages = dashboard({ readAccess: () => false })
+    for (const path of readablePaths) {
+      if (path === '/login') continue
+      const response = await pages.get(path)
+      expect(response.status, path).toBe(302)
+      expect(await response.text(), path).not.toContain('web-2')
+    }
+  })
+
+  test('the sign-in page does not tell a stranger how many alerts are open', async () => {
+    const html = await dashboard({ readAccess: () => false }).html('/login')
+    expect(html).not.toContain('class="count"')
+    expect(html).toContain('<title>Sign in · Plumbline</title>')
+  })
+})
+
+describe('signing in', () => {
+  test('a wrong token is refused', async () => {
+    const response = await dashboard().post('/login', { token: 'wrong' })
+    expect(response.status).toBe(401)
+    expect(response.headers.get('set-cookie')).toBeNull()
+    expect(await response.text()).toContain('That is not the operator token.')
+  })
+
+  test.each([
+    '//evil.example',
+    '/\\evil.example',
+    'https://evil.example',
+    'javascript:alert(1)',
+    '/a\\b',
+    '/\t/evil.example',
+  ])('never leads to %j', async (next) => {
+    const response = await dashboard().post('/login', { token, next })
+    expect(response.headers.get('location')).toBe('/')
+  })
+})
+
+describe('changing something', () => {
+  const changes = [
+    ['/sync', {}],
+    ['/enrol', { host: 'edge-6' }],
+    ['/logout', {}],
+    ['/login', { token }],
+  ] as const
+
+  test.each(changes)('POST %s from another site is refused and does nothing', async (path, fields) => {
+    const pages = dashboard()
+    for (const foreign of ['http://evil.example', 'null', `${origin}.evil.example`, `${origin}:81`, '']) {
+      const response = await pages.post(path, fields, { ...session, origin: foreign })
+      expect(response.status, foreign).toBe(403)
+      expect(response.headers.get('set-cookie')).toBeNull()
+    }
+    expect(pages.asked).toEqual([])
+  })
+
+  test.each(changes)('POST %s with a body that is not a form is refused', async (path, fields) => {
+    const pages = dashboard()
+    const response = await pages.post(path, fields, { ...session, 'content-type': 'application/json' })
+    expect(response.status).toBe(415)
+    expect(pages.asked).toEqual([])
+  })
+
+  test.each(['/sync', '/enrol'])('POST %s without an operator’s session does nothing', async (path) => {
+    const pages = dashboard()
+    const response = await pages.post(path, { host: 'edge-6' })
+    expect(response.status).toBe(303)
+    expect(response.headers.get('location')).toBe('/login?required=1')
+    expect(pages.asked).toEqual([])
+  })
+
+  test.each(['/sync', '/logout'])('GET %s changes nothing', async (path) => {
+    const pages = dashboard()
+    expect((await pages.get(path, session)).status).toBe(404)
+    expect(pages.asked).toEqual([])
+  })
+
+  test('behind a proxy, the public address is the own site too', async () => {
+    const own = { ...session, origin: 'https://fleet.example.org' }
+    expect((await dashboard().post('/sync', {}, own)).status).toBe(403)
+    expect((await dashboard({ publicUrl: 'https://fleet.example.org/' }).post('/sync', {}, own)).status).toBe(303)
+  })
+
+  test('a sync says on the next page how many agents were asked, once', async () => {
+    const pages = dashboard()
+    const response = await pages.post('/sync', {}, session)
+    const notice = (response.headers.get('set-cookie') ?? '').split(';')[0] ?? ''
+    const next = await pages.get('/', { cookie: `${session.cookie}; ${notice}` })
+    expect(await next.text()).toContain('Asked 11 agents to sync.')
+    expect(next.headers.get('set-cookie')).toContain('plumb-notice=; Max-Age=0')
+  })
+
+  test('a reader is offered no button that changes anything', async () => {
+    const pages = dashboard()
+    for (const path of readablePaths) {
+      if (path === '/login') continue
+      expect(await pages.html(path), path).not.toContain('method="post"')
+    }
+  })
+})
+
+describe('scripts and styles', () => {
+  test('every page carries the policy, and no inline script, style or handler', async () => {
+    const pages = dashboard()
+    for (const path of [...readablePaths, '/nowhere', '/enrol']) {
+      const response = await pages.get(path, session)
+      const policy = response.headers.get('content-security-policy')
+      expect(policy, path).toContain("default-src 'self'")
+      expect(policy, path).not.toContain('unsafe')
+      expect(policy, path).toContain("frame-ancestors 'none'")
+      expect(response.headers.get('x-content-type-options'), path).toBe('nosniff')
+      const html = await response.text()
+      expect(html, path).not.toMatch(/<script(?![^>]*\ssrc=)[^>]*>/)
+      expect(html, path).not.toMatch(/<style|\sstyle=|\son[a-z]+=|javascript:/)
+    }
+  })
+
+  test('the two static files are kept by browsers, under addresses made from their content', async () => {
+    const pages = dashboard()
+    for (const file of [styleSheet, liveScript]) {
+      expect(file.address).toMatch(/^\/static\/(style|live)\.[0-9a-f]{10}\.(css|js)$/)
+      const response = await pages.get(file.address)
+      expect(response.headers.get('cache-control')).toContain('immutable')
+      expect(response.headers.get('content-type')).toBe(file.contentType)
+      expect(await response.text()).toBe(file.body)
+    }
+    expect((await pages.get('/static/style.0000000000.css')).status).toBe(404)
+  })
+})
+
+test('a script planted in every text is shown, never run', async () => {
+  const planted = `<script>alert(1)</script>"'><img src=x onerror=alert(1)>`
+  const pages = dashboard({}, plant(exampleFleet(now), planted))
+  let shown = 0
+  for (const path of readablePaths) {
+    const html = await pages.html(path)
+    expect(html, path).not.toContain('<script>alert')
+    expect(html, path).not.toContain('<img src=x')
+    shown += html.split('&lt;script&gt;alert(1)').length - 1
+  }
+  expect(shown).toBeGreaterThan(100)
+  const echoed = await pages.html(`/nowhere/${encodeURIComponent(planted)}?q=${encodeURIComponent(planted)}`)
+  expect(echoed).not.toContain('<script>alert')
+  expect(await pages.html(`/?q=${encodeURIComponent(planted)}`)).not.toContain('<script>alert')
+  expect(await pages.html(`/login?next=/${encodeURIComponent(planted)}`)).not.toContain('<script>alert')
+  expect(await pages.html(`/hosts/web-2/drift?resource=${encodeURIComponent(planted)}`)).not.toContain('<script>alert')
+})
+
+/** Names by which pages find things, words of closed lists, and the README that its maker has sanitised. */
+const leftAlone = new Set(['host', 'service', 'state', 'severity', 'code', 'readmeHtml'])
+
+function plant(fixture: FixtureFleet, text: string): FixtureFleet {
+  const planted: FixtureFleet = JSON.parse(JSON.stringify(fixture), (key, value) =>
+    typeof value === 'string' && !leftAlone.has(key) && !/^\d+$/.test(key) ? `${value}${text}` : value,
+  )
+  const drifts = planted.drifts.map((drift, index) => {
+    const resource = fixture.drifts[index]?.finding.resource ?? drift.finding.resource
+    return { ...drift, finding: { ...drift.finding, resource } }
+  })
+  return { ...planted, drifts }
+}

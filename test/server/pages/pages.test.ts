@@ -1,0 +1,310 @@
+// What each page says, on the example fleet.
+import { describe, expect, test } from 'vitest'
+import { dashboard, installLine, now, readablePaths, session, textOf } from './dashboard.ts'
+import { emptyFleet, exampleFleet, type FixtureFleet, largeFleet, service } from './fixtures.ts'
+
+const withFleet = (change: (fleet: FixtureFleet['fleet']) => FixtureFleet['fleet']): FixtureFleet => {
+  const example = exampleFleet(now)
+  return { ...example, fleet: change(example.fleet) }
+}
+
+describe('the fleet page', () => {
+  test('says how many hosts are in plumb, at which commit, when fetched and how many alerts are open', async () => {
+    const text = textOf(await dashboard().html('/'))
+    expect(text).toContain('6 of 13 hosts in plumb')
+    expect(text).toContain('a41f9c2 nginx: raise worker_connections to 2048 Ada Lindqvist, 26 min ago')
+    expect(text).toContain('fetched 30 s ago from https://git.example.org/ops/fleet.git')
+    expect(text).toContain('3 open')
+  })
+
+  test('names every state in words', async () => {
+    const text = textOf(await dashboard().html('/'))
+    for (const word of [
+      'in plumb',
+      'drift 2',
+      'pending 3',
+      'failed',
+      'held',
+      'silent',
+      'not enrolled',
+      'no report yet',
+    ]) {
+      expect(text).toContain(word)
+    }
+  })
+
+  test('keeps the word of every cell when only its mark is seen', async () => {
+    const html = await dashboard().html('/?cells=marks')
+    expect(html).toMatch(/<td class="is-drift" data-service="nginx"><a [^>]*><span>drift<\/span>/)
+  })
+
+  test('puts the hosts that need a person first, then orders names as people count', async () => {
+    const html = await dashboard().html('/')
+    const order = [...html.matchAll(/<th scope="row"><div class="who"><a href="\/hosts\/([^"]+)"/g)].map(
+      (match) => match[1],
+    )
+    expect(order.slice(0, 3)).toEqual(['db-2', 'web-2', 'edge-5'])
+    expect(order.slice(-2)).toEqual(['web-1', 'web-10'])
+  })
+
+  test('shows only the hosts of the state in its address, without a script', async () => {
+    const html = await dashboard().html('/?state=drift')
+    expect(html).toContain('href="/hosts/web-2"')
+    expect(html).not.toContain('href="/hosts/web-1"')
+    expect(html).toContain('6 of 13 hosts in plumb')
+  })
+
+  test('filters by part of a host’s name, and by part of a service’s name when no host has it', async () => {
+    const pages = dashboard()
+    const byHost = await pages.html('/?q=edge')
+    expect(byHost).toContain('href="/hosts/edge-1"')
+    expect(byHost).not.toContain('href="/hosts/web-1"')
+    const byService = await pages.html('/?q=postg')
+    expect(byService).toContain('href="/hosts/db-1"')
+    expect(byService).not.toContain('href="/hosts/web-1"')
+    expect(byService).not.toContain('href="/services/nginx"')
+  })
+
+  test('says so when a filter finds nothing, and leads back', async () => {
+    const text = textOf(await dashboard().html('/?q=zebra&state=held'))
+    expect(text).toContain('No host or service named like “zebra” is held. Show all 13 hosts')
+  })
+
+  test('calls what a silent host last said the past', async () => {
+    expect(await dashboard().html('/?state=silent')).toContain('<span>was in plumb</span>')
+  })
+
+  test('tells what to do while there is no clone, no host, and no agent', async () => {
+    const noClone = textOf(await dashboard({}, emptyFleet()).html('/'))
+    expect(noClone).toContain('The repository has not been cloned yet.')
+    const noHosts = withFleet((fleet) => ({ ...fleet, hosts: [] }))
+    expect(textOf(await dashboard({}, noHosts).html('/'))).toContain('plumb.yaml names no host.')
+    const nobody = withFleet((fleet) => ({
+      ...fleet,
+      hosts: fleet.hosts.filter((row) => row.state === 'not-enrolled'),
+    }))
+    const text = textOf(await dashboard({}, nobody).html('/', session))
+    expect(text).toContain('The repository names these hosts; none has an agent yet. Enrol edge-6')
+  })
+
+  test('shows the problems of the repository with place and remedy', async () => {
+    const broken = withFleet((fleet) => ({
+      ...fleet,
+      repository: {
+        ...fleet.repository,
+        problems: [
+          {
+            code: 'repository-invalid',
+            message: 'unknown key "tempalte"',
+            where: { file: 'services/caddy/service.yaml', line: 3, column: 5 },
+            remedy: 'Did you mean "template"?',
+          },
+        ],
+      },
+    }))
+    const text = textOf(await dashboard({}, broken).html('/'))
+    expect(text).toContain('services/caddy/service.yaml:3:5 unknown key "tempalte" Did you mean "template"?')
+  })
+
+  test('turns to marks for many services, and back to words on request', async () => {
+    const pages = dashboard({}, largeFleet(now, 200, 30))
+    expect(await pages.html('/')).toContain('class="grid-box marks"')
+    expect(await pages.html('/?cells=words')).toContain('class="grid-box words"')
+  })
+})
+
+describe('the page of a host', () => {
+  test('shows each service with its revision, author and subject, and leads from a finding to its drift', async () => {
+    const html = await dashboard().html('/hosts/web-2')
+    expect(textOf(html)).toContain('nginx drift a41f9c2 nginx: raise worker_connections to 2048 Ada Lindqvist')
+    expect(html).toContain('href="/hosts/web-2/drift?resource=file%3A%2Fetc%2Fnginx%2Fnginx.conf"')
+    expect(textOf(html)).toContain('mode 0666 on the host 0644 in the repository')
+  })
+
+  test('shows the commit’s author and message beside each file an apply changed', async () => {
+    const text = textOf(await dashboard().html('/hosts/web-2'))
+    expect(text).toContain(
+      'wrote /etc/nginx/nginx.conf (content) a41f9c2 nginx: raise worker_connections to 2048 Ada Lindqvist, 26 min ago',
+    )
+  })
+
+  test('does not credit an apply with a commit that was made after it', async () => {
+    const html = await dashboard().html('/hosts/web-2')
+    const older = textOf(html.split('<details').at(2)?.split('</details>').at(0) ?? '')
+    expect(older).toContain('wrote /etc/nginx/nginx.conf (content)')
+    expect(older).not.toContain('a41f9c2')
+  })
+
+  test('shows where and why an apply failed, and the remedy', async () => {
+    const text = textOf(await dashboard().html('/hosts/db-2'))
+    expect(text).toContain('failed at validate /etc/postgresql/15/main/postgresql.conf , revision 5e6f0b1')
+    expect(text).toContain('postgresql.conf:128:1')
+    expect(text).toContain('Fix the parameter and push, or: plumb hold postgres')
+    expect(text).toContain('3 attempts')
+  })
+
+  test('shows who holds a service, why and until when', async () => {
+    const text = textOf(await dashboard().html('/hosts/mon-1'))
+    expect(text).toContain('Held by ines, ends in 1 h')
+    expect(text).toContain('Dashboards are being moved by hand; OPS-231')
+  })
+
+  test('shows what is pending with the repository’s file', async () => {
+    const text = textOf(await dashboard().html('/hosts/edge-3'))
+    expect(text).toContain('2 changes pending : in the repository, not applied yet')
+    expect(text).toContain('services/caddy/files/etc/caddy/Caddyfile')
+  })
+
+  test('does not present a silent host’s last report as the present', async () => {
+    const text = textOf(await dashboard().html('/hosts/edge-5'))
+    expect(text).toContain('As last reported; what they are now is not known')
+    expect(text).toContain('connection timed out after 30 s')
+  })
+
+  test('leads an operator to enrolling, and a reader to signing in', async () => {
+    expect(await dashboard().html('/hosts/edge-6', session)).toContain('href="/enrol?host=edge-6"')
+    expect(await dashboard().html('/hosts/edge-6')).not.toContain('/enrol?host')
+  })
+})
+
+describe('the page of a service', () => {
+  test('shows the README, the hosts with their state, and each path with its commit', async () => {
+    const html = await dashboard().html('/services/nginx')
+    expect(html).toContain('<h2>How it is deployed</h2>')
+    const text = textOf(html)
+    expect(text).toContain('in plumb on 2 of 3 hosts')
+    expect(text).toContain('web-2 drift a41f9c2')
+    expect(text).toContain(
+      '/etc/nginx/nginx.conf a41f9c2 nginx: raise worker_connections to 2048 Ada Lindqvist, 26 min ago',
+    )
+    expect(text).toContain('/etc/nginx/conf.d/new.conf not in a commit yet')
+  })
+
+  test('says how to give a service to a host when none has it', async () => {
+    const example = exampleFleet(now)
+    const services = example.services.map((view) => ({ ...view, hosts: [], paths: [], history: [] }))
+    const text = textOf(await dashboard({}, { ...example, services }).html(`/services/${service('nginx')}`))
+    expect(text).toContain('No host has this service.')
+    expect(text).toContain('services/nginx/files/')
+  })
+})
+
+describe('the page of a drift', () => {
+  const path = '/hosts/web-2/drift?resource=file:/etc/nginx/nginx.conf'
+
+  test('shows the diff with signs and line numbers, and marks what differs within a line', async () => {
+    const html = await dashboard().html(path)
+    expect(html).toContain(
+      '<tr class="removed"><td class="n">7</td><td class="n"></td><td class="t">-    worker_connections <mark>2048</mark>;</td></tr>',
+    )
+    expect(html).toContain(
+      '<tr class="added"><td class="n"></td><td class="n">7</td><td class="t">+    worker_connections <mark>16384</mark>;</td></tr>',
+    )
+  })
+
+  test('says since when, on what evidence, why the repository says otherwise, and the ways out', async () => {
+    const text = textOf(await dashboard().html(path))
+    expect(text).toContain('Noticed 12 min ago 2026-11-23 03:00:00 UTC')
+    expect(text).toContain('owner deploy')
+    expect(text).toContain('The limit was hit twice this week')
+    expect(text).toContain('sudo plumb apply')
+    expect(text).toContain('$EDITOR services/nginx/files/etc/nginx/nginx.conf')
+  })
+
+  test('says that a diff was cut', async () => {
+    const example = exampleFleet(now)
+    const drifts = example.drifts.map((drift) => ({ ...drift, finding: { ...drift.finding, diffCut: true } }))
+    expect(textOf(await dashboard({}, { ...example, drifts }).html(path))).toContain('The diff was cut by the agent')
+  })
+
+  test('leads to the service’s own file where the resource has none', async () => {
+    const text = textOf(await dashboard().html('/hosts/web-2/drift?resource=unit:nginx.service'))
+    expect(text).toContain('$EDITOR services/nginx/service.yaml')
+  })
+})
+
+describe('the page of alerts', () => {
+  test('shows open ones before resolved ones, with the diff folded', async () => {
+    const html = await dashboard().html('/alerts')
+    expect(html.indexOf('nginx on web-2 has drifted')).toBeLessThan(html.indexOf('base on db-1 has drifted'))
+    expect(html).toContain('<details id="alert-41-diff"><summary>Diff</summary>')
+    expect(textOf(html)).toContain('resolved 2 d ago')
+  })
+
+  test('says when none is open', async () => {
+    expect(textOf(await dashboard({}, emptyFleet()).html('/alerts'))).toContain('No open alert.')
+  })
+})
+
+describe('enrolling', () => {
+  test('offers the hosts that wait for an agent, the one asked for chosen', async () => {
+    const html = await dashboard().html('/enrol?host=edge-6', session)
+    expect(html).toMatch(/<option value="edge-6" selected="">edge-6<\/option>/)
+    expect(html).not.toContain('value="web-1"')
+  })
+
+  test('shows the line, its expiry and that it works once, and keeps it out of caches', async () => {
+    const pages = dashboard()
+    const response = await pages.post('/enrol', { host: 'edge-6' }, session)
+    const html = await response.text()
+    expect(html).toContain(installLine)
+    expect(textOf(html)).toContain('The token expires in 30 min 2026-11-23 03:42:00 UTC')
+    expect(textOf(html)).toContain('It enrols one host, once.')
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    expect(pages.asked).toEqual(['enrol edge-6'])
+  })
+
+  test('refuses a host that is enrolled already', async () => {
+    const pages = dashboard()
+    const response = await pages.post('/enrol', { host: 'web-1' }, session)
+    expect(response.status).toBe(422)
+    expect(textOf(await response.text())).toContain('“web-1” is not a host that waits to be enrolled')
+    expect(pages.asked).toEqual([])
+  })
+
+  test('warns of plain http, but not on the machine itself', async () => {
+    expect(textOf(await dashboard().html('/enrol', session))).toContain('Plain http.')
+    const local = dashboard({ publicUrl: 'http://127.0.0.1:8080' })
+    expect(textOf(await local.html('/enrol', session))).not.toContain('Plain http.')
+    const secure = dashboard({ publicUrl: 'https://plumb.example.org' })
+    expect(textOf(await secure.html('/enrol', session))).not.toContain('Plain http.')
+  })
+})
+
+describe('what is not there', () => {
+  test.each(['/hosts/nobody', '/hosts/NOT*A*HOST', '/services/nothing', '/hosts/web-2/drift', '/nowhere/at/all'])(
+    '%s is a calm 404',
+    async (path) => {
+      const response = await dashboard().get(path)
+      expect(response.status).toBe(404)
+      expect(await response.text()).toContain('<main id="main"')
+    },
+  )
+
+  test('a drift that is gone says that it was put back', async () => {
+    const text = textOf(await dashboard().html('/hosts/web-1/drift?resource=file:/etc/motd'))
+    expect(text).toContain('web-1 reports no drift of /etc/motd')
+  })
+
+  test('an error gives a reference and not its message, and is told to the server', async () => {
+    const views = { ...dashboard().options.views, fleet: () => Promise.reject(new Error('SQLITE_CORRUPT at /var/lib')) }
+    const pages = dashboard({ views })
+    const response = await pages.get('/')
+    const html = await response.text()
+    expect(response.status).toBe(500)
+    expect(html).not.toContain('SQLITE_CORRUPT')
+    const reference = /under ([0-9a-f]{8})/.exec(html)?.[1]
+    expect(pages.asked).toEqual([`failed ${reference} Error: SQLITE_CORRUPT at /var/lib`])
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'self'")
+  })
+})
+
+test('every page has one h1 and a title', async () => {
+  const pages = dashboard()
+  for (const path of readablePaths) {
+    const html = await pages.html(path)
+    const own = html.replace(/<div class="prose">.*?<\/div>/s, '')
+    expect(own.match(/<h1/g), path).toHaveLength(1)
+    expect(html, path).toMatch(/<title>.+ · Plumbline<\/title>/)
+  }
+})
