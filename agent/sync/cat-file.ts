@@ -1,0 +1,147 @@
+// Objects by one long `git cat-file --batch`. Not by `Run`, which gives the text of a command that ends: these are bytes,
+// asked for one by one and by the thousand, and a process each would cost more than everything else.
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { Socket } from 'node:net'
+
+export type CatFileOptions = {
+  readonly gitDirectory: string
+  readonly environment: Readonly<Record<string, string>>
+  /** Default 60: without a byte for so long, git has hung. */
+  readonly silenceSeconds?: number
+  /** Default 2: kept for the next question for so long. */
+  readonly idleSeconds?: number
+}
+
+/** Starts git when it is first asked, and again when it has ended. Does not keep the agent's process alive by itself. */
+export class CatFile {
+  readonly #options: CatFileOptions
+  #session: Session | undefined
+
+  constructor(options: CatFileOptions) {
+    this.#options = options
+  }
+
+  /** Rejects with a plain Error that says which object, or what became of git. */
+  read(oid: string): Promise<Uint8Array> {
+    if (!/^[0-9a-f]{40}$/.test(oid)) return Promise.reject(new Error(`"${oid}" is not the id of an object`))
+    if (this.#session === undefined || this.#session.ended) this.#session = new Session(this.#options)
+    return this.#session.ask(oid)
+  }
+}
+
+type Question = {
+  readonly oid: string
+  readonly answer: (bytes: Uint8Array) => void
+  readonly fail: (error: Error) => void
+}
+
+class Session {
+  ended = false
+  readonly #child: ChildProcessWithoutNullStreams
+  readonly #asked: Question[] = []
+  readonly #silenceMs: number
+  readonly #idleMs: number
+  #held: Buffer[] = []
+  #heldBytes = 0
+  /** How many bytes must be held before it is worth looking at them. */
+  #needed = 1
+  #timer: NodeJS.Timeout | undefined
+  #said = ''
+
+  constructor({ gitDirectory, environment, silenceSeconds = 60, idleSeconds = 2 }: CatFileOptions) {
+    this.#silenceMs = silenceSeconds * 1000
+    this.#idleMs = idleSeconds * 1000
+    this.#child = spawn('git', [`--git-dir=${gitDirectory}`, 'cat-file', '--batch'], {
+      cwd: '/',
+      detached: true,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: environment,
+    })
+    this.#child.stdout.on('data', (chunk: Buffer) => this.#hear(chunk))
+    this.#child.stderr.on('data', (chunk: Buffer) => {
+      this.#said = (this.#said + chunk.toString('utf8')).slice(-1000)
+    })
+    // A git that ends early closes its stdin: EPIPE says nothing that its end does not.
+    this.#child.stdin.on('error', () => {})
+    this.#child.once('error', (error) => this.#end(`could not be started: ${error.message}`))
+    this.#child.once('close', (code) => this.#end(`ended (${[code ?? 'killed', this.#said.trim()].join(': ')})`))
+  }
+
+  ask(oid: string): Promise<Uint8Array> {
+    return new Promise((answer, fail) => {
+      this.#asked.push({ oid, answer, fail })
+      this.#child.stdin.write(`${oid}\n`)
+      if (this.#asked.length === 1) this.#watch()
+    })
+  }
+
+  #hear(chunk: Buffer): void {
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+    if (this.#heldBytes >= this.#needed) this.#answer(Buffer.concat(this.#held))
+    this.#watch()
+  }
+
+  #answer(held: Buffer): void {
+    let bytes = held
+    for (let taken = this.#takeFrom(bytes); taken > 0; taken = this.#takeFrom(bytes)) bytes = bytes.subarray(taken)
+    this.#held = [bytes]
+    this.#heldBytes = bytes.length
+  }
+
+  /** `<oid> blob <size>\n<bytes>\n`, or `<oid> missing\n`: how many bytes the first whole answer took. */
+  #takeFrom(bytes: Buffer): number {
+    this.#needed = bytes.length + 1
+    const line = bytes.indexOf(0x0a)
+    const question = this.#asked[0]
+    if (line < 0 || question === undefined) return 0
+    const heading = bytes.toString('latin1', 0, line)
+    const size = /^[0-9a-f]+ [a-z]+ (\d+)$/.exec(heading)?.[1]
+    const end = line + 1 + Number(size ?? -1) + 1
+    if (bytes.length < end) {
+      this.#needed = end
+      return 0
+    }
+    this.#asked.shift()
+    // Copied, so that one kept file does not keep a whole chunk of others.
+    if (heading === `${question.oid} blob ${size}`) question.answer(Uint8Array.from(bytes.subarray(line + 1, end - 1)))
+    else question.fail(new Error(`object ${question.oid} cannot be read (${heading.slice(0, 100)})`))
+    return end
+  }
+
+  /** While something is asked, silence is counted and the process waits; else idleness is, and it does not. */
+  #watch(): void {
+    clearTimeout(this.#timer)
+    if (this.ended) return
+    const waiting = this.#asked.length > 0
+    this.#timer = waiting
+      ? setTimeout(() => this.#kill(), this.#silenceMs)
+      : setTimeout(() => this.#finish(), this.#idleMs).unref()
+    const { stdin, stdout, stderr } = this.#child
+    const pipes = [stdin, stdout, stderr].filter((pipe) => pipe instanceof Socket)
+    for (const held of [this.#child, ...pipes]) {
+      if (waiting) held.ref()
+      else held.unref()
+    }
+  }
+
+  #finish(): void {
+    this.ended = true
+    this.#child.stdin.end()
+  }
+
+  #kill(): void {
+    if (this.#child.pid === undefined) return
+    try {
+      process.kill(-this.#child.pid, 'SIGKILL')
+    } catch {
+      // ESRCH: it has just ended.
+    }
+  }
+
+  #end(how: string): void {
+    this.ended = true
+    clearTimeout(this.#timer)
+    for (const { oid, fail } of this.#asked.splice(0)) fail(new Error(`git cat-file ${how} before object ${oid}`))
+  }
+}

@@ -1,0 +1,131 @@
+// The agent's copy of the repository: kept sound, brought up to the remote's head, made anew when it is damaged or has grown.
+// Every function changes the copy and is called under the lock.
+import { rm } from 'node:fs/promises'
+import type { Revision } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import type { Mark } from './mark.ts'
+import { type Store, seal, sealedPacks } from './store.ts'
+import { branchName, type RemoteHead, type Transport } from './transport.ts'
+
+export type CopyParts = { readonly store: Store; readonly transport: Transport; readonly url: string }
+
+export type Brought = { readonly copy: string; readonly revision: Revision }
+
+export type Wanted = {
+  readonly head: RemoteHead
+  /** What is kept readable; undefined before the first revision was accepted. */
+  readonly mark: Mark | undefined
+  /** A history without the mark is meant. */
+  readonly allowRewind: boolean
+}
+
+/**
+ * The head in a sound copy: the one that is here with what is new, or a new one when there is none to go on from. Throws
+ * `repository-rewound` when the head does not descend from the mark.
+ */
+export async function bringHead(parts: CopyParts, wanted: Wanted): Promise<Brought> {
+  const copy = await soundCopy(parts, wanted)
+  if (copy === undefined) return await adopted(parts, await cloned(parts, wanted))
+  try {
+    return await advanced(parts, wanted, copy)
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return await adopted(parts, await cloned(parts, wanted))
+  }
+}
+
+/** Fewer packs. Only while the head is the mark: a shallow clone then holds all that is needed. A failure changes nothing. */
+export async function compacted(parts: CopyParts, head: RemoteHead, copy: string): Promise<string> {
+  try {
+    const clone = await cloned(parts, { head, mark: undefined, allowRewind: false })
+    if (clone.revision === head.revision) return (await adopted(parts, clone)).copy
+    await rm(clone.copy, { recursive: true, force: true })
+    return copy
+  } catch {
+    return copy
+  }
+}
+
+export function isDamage(error: unknown): boolean {
+  return error instanceof PlumbError && error.code === 'repository-corrupt'
+}
+
+/** Undefined when there is no copy, or when what matters in it cannot be read. */
+async function soundCopy({ store, transport }: CopyParts, { head, mark }: Wanted): Promise<string | undefined> {
+  const copy = await store.current()
+  if (copy === undefined || (await sealedPacks(copy)) !== undefined) return copy
+  if (mark === undefined) return undefined
+  try {
+    await readAll(transport, copy, mark.revision)
+    if (await transport.objects(copy).hasCommit(head.revision)) await readAll(transport, copy, head.revision)
+    return copy
+  } catch (error) {
+    if (isDamage(error)) return undefined
+    throw error
+  }
+}
+
+async function readAll(transport: Transport, copy: string, revision: Revision): Promise<void> {
+  const objects = transport.objects(copy)
+  const entries = await objects.entries(revision)
+  const oids = [...new Set(entries.filter((entry) => entry.kind !== 'submodule').map((entry) => entry.oid))]
+  for (let start = 0; start < oids.length; start += 200) await objects.readMany(oids.slice(start, start + 200))
+}
+
+async function advanced(parts: CopyParts, wanted: Wanted, copy: string): Promise<Brought> {
+  const { transport } = parts
+  const { head } = wanted
+  const here = await transport.objects(copy).hasCommit(head.revision)
+  const revision = here ? head.revision : await transport.fetch(copy, head.ref)
+  await requireDescent(parts, wanted, { copy, revision })
+  // Signatures (`trust`) are verified here, by the signers of the last trusted revision, before anything else of the new one
+  // is read.
+  if ((await sealedPacks(copy)) === undefined) await seal(copy)
+  return { copy, revision }
+}
+
+/** Beside the current copy, with as much history as it takes to reach the mark. */
+async function cloned(parts: CopyParts, wanted: Wanted): Promise<Brought> {
+  const { store, transport } = parts
+  const { head, mark, allowRewind } = wanted
+  const copy = await store.incoming()
+  try {
+    await transport.create(copy)
+    let revision = await transport.fetch(copy, head.ref, 1)
+    for (const depth of allowRewind || mark === undefined ? [] : [50, 1000, wholeHistory]) {
+      if (mark !== undefined && (await transport.objects(copy).hasCommit(mark.revision))) break
+      revision = await transport.fetch(copy, head.ref, depth)
+    }
+    await requireDescent(parts, wanted, { copy, revision })
+    await seal(copy)
+    return { copy, revision }
+  } catch (error) {
+    await rm(copy, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function adopted({ store }: CopyParts, { copy, revision }: Brought): Promise<Brought> {
+  return { copy: await store.adopt(copy), revision }
+}
+
+/** git's own number for a depth without end. */
+const wholeHistory = 2_147_483_647
+
+async function requireDescent(
+  { transport, url }: CopyParts,
+  wanted: Wanted,
+  { copy, revision }: Brought,
+): Promise<void> {
+  const { head, mark, allowRewind } = wanted
+  if (allowRewind || mark === undefined) return
+  if (await transport.objects(copy).descends(revision, mark.revision)) return
+  const from = mark.url === url ? '' : ` from ${mark.url}`
+  throw new PlumbError({
+    code: 'repository-rewound',
+    message:
+      `${url}: ${branchName(head.ref)} is at ${revision}, whose history does not contain ${mark.revision}, ` +
+      `which this host last accepted${from}. Somebody rewound or replaced the history. Nothing of it is applied.`,
+    remedy: 'If that was meant: plumb apply --allow-rewind. If not, push the lost commits again.',
+  })
+}

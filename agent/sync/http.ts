@@ -1,0 +1,226 @@
+// The HTTP client under isomorphic-git. Its own one has no deadlines and, from Node 19 on, hangs up after 5 idle seconds.
+import { X509Certificate } from 'node:crypto'
+import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import https from 'node:https'
+import tls from 'node:tls'
+import { PlumbError } from '../../shared/problem.ts'
+import type { Address } from './address.ts'
+import { later, unreachable, unreachableByCode } from './reasons.ts'
+
+/** The shape isomorphic-git asks for. */
+export type HttpCall = {
+  readonly url: string
+  readonly method?: string | undefined
+  readonly headers?: Record<string, string> | undefined
+  readonly body?: AsyncIterable<Uint8Array> | Iterable<Uint8Array> | undefined
+}
+
+export type HttpAnswer = {
+  readonly url: string
+  readonly method: string
+  readonly statusCode: number
+  readonly statusMessage: string
+  readonly headers: Record<string, string>
+  readonly body: AsyncIterableIterator<Uint8Array>
+}
+
+export type GitHttp = {
+  request(call: HttpCall): Promise<HttpAnswer>
+  /** Closes idle connections; the next request opens one again and resumes its TLS session. */
+  rest(): void
+}
+
+export type HttpLimits = {
+  /** Between two bytes, the first included. */
+  readonly idleSeconds: number
+  /** For one request and its answer. */
+  readonly totalSeconds: number
+  readonly bodyBytes: number
+}
+
+const defaultLimits: HttpLimits = { idleSeconds: 30, totalSeconds: 900, bodyBytes: 512 * 1024 * 1024 }
+
+/** Every failure is a PlumbError `repository-unreachable` that says why. */
+export function createGitHttp(
+  address: Extract<Address, { kind: 'http' }>,
+  certificate: string | undefined,
+  limits: HttpLimits = defaultLimits,
+): GitHttp {
+  const origin = new URL(address.url).origin
+  const agents = createAgents(certificate)
+  // As git does: once the first request was sent on to a new address, the ones after it go there directly.
+  let moved: { readonly from: string; readonly to: string } | undefined
+  let active = 0
+  return {
+    request: (call) => {
+      active += 1
+      return answered(call).finally(() => {
+        active -= 1
+      })
+    },
+    rest: () => {
+      moved = undefined
+      // `destroy` also breaks off what another sync of this process is still reading.
+      if (active === 0) agents.destroy()
+    },
+  }
+
+  async function answered(call: HttpCall): Promise<HttpAnswer> {
+    const body = call.body === undefined ? undefined : await gathered(call.body)
+    let url = new URL(
+      moved !== undefined && call.url.startsWith(moved.from) ? moved.to + call.url.slice(moved.from.length) : call.url,
+    )
+    for (let redirects = 0; redirects <= 5; redirects += 1) {
+      const headers = { ...call.headers, ...authorization(address, url.origin === origin) }
+      const answer = await send({ url, method: call.method ?? 'GET', headers, body }, agents.for(url), limits).catch(
+        (error) => {
+          throw (
+            unreachableByCode(address.url, error) ??
+            unreachable(address.url, { why: String(error), remedy: later }, error)
+          )
+        },
+      )
+      const target = redirectOf(answer, url, body !== undefined)
+      if (target === undefined) return answer
+      if (url.protocol === 'https:' && target.protocol !== 'https:')
+        throw unreachable(address.url, {
+          why: 'it sends on to an address without TLS',
+          remedy: 'Correct the address.',
+        })
+      moved = baseMove(call.url, target) ?? moved
+      url = target
+    }
+    throw unreachable(address.url, { why: 'it sends on from address to address', remedy: 'Correct the address.' })
+  }
+}
+
+function authorization(address: Extract<Address, { kind: 'http' }>, sameOrigin: boolean): Record<string, string> {
+  const given = sameOrigin ? address.credentials?.() : undefined
+  if (given === undefined) return {}
+  return { authorization: `Basic ${Buffer.from(`${given.username}:${given.password}`).toString('base64')}` }
+}
+
+function redirectOf(answer: HttpAnswer, from: URL, hasBody: boolean): URL | undefined {
+  const location = answer.headers['location']
+  const followed = hasBody ? [307, 308] : [301, 302, 303, 307, 308]
+  return location !== undefined && followed.includes(answer.statusCode) ? new URL(location, from) : undefined
+}
+
+function baseMove(from: string, to: URL): { from: string; to: string } | undefined {
+  const tail = '/info/refs?service=git-upload-pack'
+  if (!from.endsWith(tail) || !to.href.endsWith(tail)) return undefined
+  return { from: from.slice(0, -tail.length), to: to.href.slice(0, -tail.length) }
+}
+
+type Sent = { url: URL; method: string; headers: Record<string, string>; body: Buffer | undefined }
+
+/** The whole answer is read before it is handed on: one that breaks off is an error here, never half a pack. */
+function send(call: Sent, agent: http.Agent | https.Agent, limits: HttpLimits): Promise<HttpAnswer> {
+  return new Promise((resolve, reject) => {
+    const { request: open } = call.url.protocol === 'https:' ? https : http
+    const signal = AbortSignal.timeout(limits.totalSeconds * 1000)
+    const headers =
+      call.body === undefined ? call.headers : { ...call.headers, 'content-length': String(call.body.length) }
+    const request = open(call.url, { method: call.method, headers, agent, signal })
+    request.setTimeout(limits.idleSeconds * 1000, () => request.destroy(late()))
+    request.once('error', (error) => reject(signal.aborted ? late() : error))
+    request.once('response', (response) => {
+      read(response, limits.bodyBytes).then(
+        (chunks) => resolve(answerOf(call, response, chunks)),
+        (error) => {
+          request.destroy()
+          reject(signal.aborted ? late() : error)
+        },
+      )
+    })
+    request.end(call.body)
+  })
+}
+
+async function read(response: IncomingMessage, limitBytes: number): Promise<Uint8Array[]> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of response) {
+    size += chunk.length
+    if (size > limitBytes) throw new Error(`it sent more than ${Math.round(limitBytes / 1024 / 1024)} MiB`)
+    chunks.push(chunk)
+  }
+  return chunks
+}
+
+function answerOf(call: Sent, response: IncomingMessage, chunks: Uint8Array[]): HttpAnswer {
+  return {
+    url: call.url.href,
+    method: call.method,
+    statusCode: response.statusCode ?? 0,
+    statusMessage: response.statusMessage ?? '',
+    headers: plainHeaders(response.headers),
+    body: released(chunks),
+  }
+}
+
+/** Lets go of each chunk as it is read: the pack is in memory once, not twice. */
+async function* released(chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
+  chunks.reverse()
+  for (let chunk = chunks.pop(); chunk !== undefined; chunk = chunks.pop()) yield chunk
+}
+
+function plainHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+  )
+}
+
+async function gathered(body: NonNullable<HttpCall['body']>): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of body) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+function late(): Error {
+  return Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })
+}
+
+type Agents = { for(url: URL): http.Agent | https.Agent; destroy(): void }
+
+/** `proxyEnv`: HTTP_PROXY, HTTPS_PROXY and NO_PROXY as every other program on the host reads them. */
+function createAgents(certificate: string | undefined): Agents {
+  const plain = new http.Agent({ keepAlive: true, proxyEnv: process.env })
+  let secure: https.Agent | undefined
+  return {
+    for: (url) => {
+      if (url.protocol !== 'https:') return plain
+      secure ??= new https.Agent({ keepAlive: true, proxyEnv: process.env, ...trust(certificate) })
+      return secure
+    },
+    destroy: () => {
+      plain.destroy()
+      secure?.destroy()
+    },
+  }
+}
+
+/** The system's authorities and `certificate`. A server that shows exactly that certificate may have any name. */
+function trust(certificate: string | undefined): tls.ConnectionOptions {
+  const system = tls.getCACertificates('system')
+  const authorities = new Set(system.length > 0 ? system : tls.getCACertificates('default'))
+  if (certificate === undefined) return { ca: [...authorities] }
+  const pinned = parsed(certificate)
+  return {
+    ca: [...authorities, certificate],
+    checkServerIdentity: (name, shown) =>
+      pinned.raw.equals(shown.raw) ? undefined : tls.checkServerIdentity(name, shown),
+  }
+}
+
+function parsed(certificate: string): X509Certificate {
+  try {
+    return new X509Certificate(certificate)
+  } catch (cause) {
+    const message = 'The certificate pinned for the repository is not a PEM certificate.'
+    throw new PlumbError(
+      { code: 'usage', message, remedy: 'Give the file that plumb install was meant to keep.' },
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,68 @@
+// The listing and the parsed texts of one revision, kept in a file, so that a check of a host that has not moved starts no
+// git and unpacks nothing.
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { type Revision, revisionSchema } from '../../shared/names.ts'
+import { isParsed, type TreeEntry } from '../../shared/repository/tree.ts'
+import { replaceFile } from '../state/durable.ts'
+
+export type KeptListing = {
+  readonly entries: readonly TreeEntry[]
+  /** By object id; not every text that is parsed need be here. */
+  readonly texts: ReadonlyMap<string, Uint8Array>
+}
+
+/** Undefined when none is kept for this revision, or what is kept is not what was written. */
+export async function readKeptListing(path: string, revision: Revision): Promise<KeptListing | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined)
+  if (text === undefined) return undefined
+  const end = text.indexOf('\n')
+  const [checksum, of] = text.slice(0, end).split(' ')
+  const body = text.slice(end + 1)
+  if (of !== revision || checksum !== checksumOf(body)) return undefined
+  const kept = keptSchema.safeParse(JSON.parse(body))
+  if (!kept.success || kept.data.revision !== revision) return undefined
+  const texts = Object.entries(kept.data.texts).map(([oid, base64]) => [oid, Buffer.from(base64, 'base64')] as const)
+  return { entries: kept.data.entries.map(([kind, oid, path]) => ({ path, kind, oid })), texts: new Map(texts) }
+}
+
+/** Best effort: without it the next check is slower, and nothing else. */
+export function writeKeptListing(path: string, revision: Revision, { entries, texts }: KeptListing): void {
+  const body = JSON.stringify({
+    revision,
+    entries: entries.map(({ path, kind, oid }) => [kind, oid, path]),
+    texts: Object.fromEntries([...texts].map(([oid, bytes]) => [oid, Buffer.from(bytes).toString('base64')])),
+  })
+  try {
+    replaceFile({ path, content: `${checksumOf(body)} ${revision}\n${body}` })
+  } catch {
+    // A full disk is reported by whoever must write.
+  }
+}
+
+/** The texts worth keeping: those that every pass parses, as long as they are small. */
+export async function keepableTexts(
+  entries: readonly TreeEntry[],
+  readMany: (oids: readonly string[]) => Promise<readonly Uint8Array[]>,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const oids = [
+    ...new Set(entries.filter((entry) => entry.kind !== 'submodule' && isParsed(entry)).map(({ oid }) => oid)),
+  ]
+  const bytes = await readMany(oids)
+  const small = oids.flatMap((oid, index) => {
+    const text = bytes[index]
+    return text === undefined || text.byteLength > 256 * 1024 ? [] : [[oid, text] as const]
+  })
+  return new Map(small)
+}
+
+const keptSchema = z.object({
+  revision: revisionSchema,
+  entries: z.array(z.tuple([z.enum(['file', 'executable', 'symlink', 'submodule']), z.string(), z.string()])),
+  texts: z.record(z.string(), z.string()),
+})
+
+function checksumOf(body: string): string {
+  return createHash('sha256').update(body).digest('hex')
+}

@@ -1,0 +1,55 @@
+// Where a repository in a directory of this host stands, from its files alone: a check each minute starts no process.
+import { constants } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Revision, revisionSchema } from '../../shared/names.ts'
+import type { RemoteHead } from './transport.ts'
+
+/** Undefined when it is not told by the files git has always had (a linked work tree, reftables): git itself must be asked. */
+export async function localHead(directory: string, branch: string | undefined): Promise<RemoteHead | undefined> {
+  const gitDirectory = await plainGitDirectory(directory)
+  if (gitDirectory === undefined) return undefined
+  if (branch !== undefined) return await headOn(gitDirectory, `refs/heads/${branch}`)
+  const head = await smallText(join(gitDirectory, 'HEAD'))
+  const ref = /^ref: (refs\/heads\/\S+)\n?$/.exec(head ?? '')?.[1]
+  if (ref !== undefined) return await headOn(gitDirectory, ref)
+  const detached = revisionSchema.safeParse(head?.trim())
+  return detached.success ? { ref: 'HEAD', revision: detached.data } : undefined
+}
+
+async function headOn(gitDirectory: string, ref: string): Promise<RemoteHead | undefined> {
+  if (/(?:^|\/)\.\.?(?:\/|$)/.test(ref)) return undefined
+  const loose = revisionSchema.safeParse((await smallText(join(gitDirectory, ref)))?.trim())
+  const revision = loose.success ? loose.data : await packed(gitDirectory, ref)
+  return revision === undefined ? undefined : { ref, revision }
+}
+
+async function packed(gitDirectory: string, ref: string): Promise<Revision | undefined> {
+  const lines = (await smallText(join(gitDirectory, 'packed-refs')))?.split('\n') ?? []
+  const line = lines.find((candidate) => candidate.slice(41) === ref)
+  const revision = revisionSchema.safeParse(line?.slice(0, 40))
+  return revision.success ? revision.data : undefined
+}
+
+async function plainGitDirectory(directory: string): Promise<string | undefined> {
+  for (const candidate of [join(directory, '.git'), directory]) {
+    const parts = [candidate, join(candidate, 'objects'), join(candidate, 'refs')]
+    const found = await Promise.all(parts.map((path) => stat(path).catch(() => undefined)))
+    if (found.every((entry) => entry?.isDirectory() === true)) return candidate
+  }
+  return undefined
+}
+
+const smallBytes = 16 * 1024 * 1024
+
+/** A FIFO or a device in its place is not waited for: the directory may be somebody else's. */
+async function smallText(path: string): Promise<string | undefined> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined)
+  if (file === undefined) return undefined
+  try {
+    const found = await file.stat()
+    return found.isFile() && found.size <= smallBytes ? await file.readFile('utf8') : undefined
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,46 @@
+// The mark: the last revision that this host accepted. A new head must descend from it. It moves by `accept` alone, after
+// the caller has verified and desired the revision, and outlives every loss of the copy.
+import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import { revisionSchema } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import { makeStateDirectory, replaceDurably } from '../state/durable.ts'
+
+const markSchema = z.object({
+  version: z.literal(1),
+  revision: revisionSchema,
+  /** Where it came from, without credentials. */
+  url: z.string(),
+  ref: z.string(),
+})
+
+export type Mark = z.infer<typeof markSchema>
+
+/** Undefined before the first revision was accepted; throws PlumbError `state-corrupt` when it is there and unreadable. */
+export async function readMark(path: string): Promise<Mark | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw unreadable(path, error.message)
+  })
+  if (text === undefined) return undefined
+  try {
+    return markSchema.parse(JSON.parse(text))
+  } catch {
+    throw unreadable(path, 'it is not the JSON it should be')
+  }
+}
+
+export async function writeMark(path: string, mark: Mark): Promise<void> {
+  makeStateDirectory(dirname(path))
+  await replaceDurably([{ path, content: `${JSON.stringify(mark)}\n` }])
+}
+
+/** Never taken for "no mark": whoever can damage the file could then rewind the history. */
+function unreadable(path: string, why: string): PlumbError {
+  return new PlumbError({
+    code: 'state-corrupt',
+    message: `The record of the last accepted revision, ${path}, cannot be read: ${why}.`,
+    remedy: `Compare the repository's history by hand, then remove the file: the next sync accepts what it finds.`,
+  })
+}

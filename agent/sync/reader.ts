@@ -1,0 +1,54 @@
+// Reads one revision from a copy on this host; damage that is met on the way is remembered for the next sync.
+import type { Revision } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import { type KeptListing, keepableTexts, readKeptListing, writeKeptListing } from './kept-listing.ts'
+import type { RevisionReader } from './revision.ts'
+import type { Objects } from './transport.ts'
+
+export type ReaderOptions = {
+  readonly revision: Revision
+  readonly objects: Objects
+  /** Where its listing is kept; undefined for a revision that is looked at once. */
+  readonly listing: string | undefined
+  readonly onDamage: () => Promise<void>
+}
+
+export function createReader({ revision, objects, listing, onDamage }: ReaderOptions): RevisionReader {
+  let known: Promise<KeptListing> | undefined
+  const noted = async <Result>(reading: Promise<Result>): Promise<Result> => {
+    try {
+      return await reading
+    } catch (error) {
+      if (error instanceof PlumbError && error.code === 'repository-corrupt') await onDamage()
+      throw error
+    }
+  }
+  const list = async (): Promise<KeptListing> => {
+    const kept = listing === undefined ? undefined : await readKeptListing(listing, revision)
+    if (kept !== undefined) return kept
+    const entries = await objects.entries(revision)
+    const made = { entries, texts: await keepableTexts(entries, objects.readMany) }
+    if (listing !== undefined) writeKeptListing(listing, revision, made)
+    return made
+  }
+  const listed = (): Promise<KeptListing> => {
+    known ??= noted(list()).catch((error) => {
+      known = undefined
+      throw error
+    })
+    return known
+  }
+  const readMany = async (oids: readonly string[]): Promise<readonly Uint8Array[]> => {
+    const texts = (await known?.catch(() => undefined))?.texts
+    const unknown = oids.filter((oid) => texts?.has(oid) !== true)
+    const read = await noted(objects.readMany(unknown))
+    const bytes = new Map(unknown.map((oid, index) => [oid, read[index]]))
+    return oids.map((oid) => bytes.get(oid) ?? texts?.get(oid) ?? new Uint8Array())
+  }
+  return {
+    revision,
+    entries: async () => (await listed()).entries,
+    read: async (oid) => (await readMany([oid]))[0] ?? new Uint8Array(),
+    readMany,
+  }
+}
