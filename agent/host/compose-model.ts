@@ -15,32 +15,40 @@ export type DeclaredService = {
   readonly ends: boolean
 }
 
+export type ComposeModel = {
+  readonly services: readonly DeclaredService[]
+  /** All of it, resolved: interpolated, paths absolute, env_file merged into environment. */
+  readonly resolved: Readonly<Record<string, unknown>>
+}
+
 export type Mount = { readonly source: string; readonly target: string }
 
-export function parseModel(stdout: string): readonly DeclaredService[] {
-  const model = modelSchema.parse(JSON.parse(stdout))
+export function parseModel(stdout: string): ComposeModel {
+  const resolved = z.record(z.string(), z.unknown()).parse(JSON.parse(stdout))
+  const model = modelSchema.parse(resolved)
   const awaited = new Set(Object.values(model.services).flatMap((service) => awaitedBy(service)))
-  return Object.entries(model.services).map(([name, service]) => {
-    const used = usedDefinitions(service, model)
-    return {
-      name,
-      image: service.image,
-      builds: service.build !== undefined && service.build !== null,
-      mounts: [
-        ...service.volumes.filter(({ type }) => type === 'bind'),
-        ...used.map(({ definition, target }) => ({ source: definition.file, target })),
-      ].flatMap(({ source, target }) => (source === undefined || target === undefined ? [] : [{ source, target }])),
-      definitions: used.map(({ definition }) => JSON.stringify(definition)),
-      replicas: service.scale ?? service.deploy?.replicas ?? 1,
-      ends: awaited.has(name) || service.restart === 'no' || (service.restart?.startsWith('on-failure') ?? false),
-    }
+  const services = Object.entries(model.services).map(([name, service]) => declared(name, { service, model, awaited }))
+  return { services, resolved }
+}
+
+/** The resolved model with one more label on each of the named services. */
+export function withLabels(
+  { resolved }: ComposeModel,
+  label: string,
+  values: Readonly<Record<string, string>>,
+): unknown {
+  const services = labelledSchema.parse(resolved['services'] ?? {})
+  const labelled = Object.entries(services).map(([name, service]) => {
+    const value = values[name]
+    return [name, value === undefined ? service : { ...service, labels: { ...service.labels, [label]: value } }]
   })
+  return { ...resolved, services: Object.fromEntries(labelled) }
 }
 
 const definitionSchema = z.looseObject({ file: z.string().optional() })
 
 const referenceSchema = z
-  .array(z.looseObject({ source: z.string() }))
+  .array(z.object({ source: z.string(), target: z.string().optional() }))
   .nullish()
   .transform((list) => list ?? [])
 
@@ -65,6 +73,30 @@ const modelSchema = z.object({
   secrets: z.record(z.string(), definitionSchema).nullish(),
 })
 
+const labelledSchema = z.record(z.string(), z.looseObject({ labels: z.record(z.string(), z.string()).nullish() }))
+
+type Context = {
+  readonly service: z.infer<typeof serviceSchema>
+  readonly model: z.infer<typeof modelSchema>
+  readonly awaited: ReadonlySet<string>
+}
+
+function declared(name: string, { service, model, awaited }: Context): DeclaredService {
+  const used = usedDefinitions(service, model)
+  return {
+    name,
+    image: service.image,
+    builds: service.build !== undefined && service.build !== null,
+    mounts: [
+      ...service.volumes.filter(({ type }) => type === 'bind'),
+      ...used.map(({ definition, target }) => ({ source: definition.file, target })),
+    ].flatMap(({ source, target }) => (source === undefined || target === undefined ? [] : [{ source, target }])),
+    definitions: used.map(({ definition }) => JSON.stringify(definition)),
+    replicas: service.scale ?? service.deploy?.replicas ?? 1,
+    ends: awaited.has(name) || service.restart === 'no' || (service.restart?.startsWith('on-failure') ?? false),
+  }
+}
+
 function awaitedBy(service: z.infer<typeof serviceSchema>): readonly string[] {
   return Object.entries(service.depends_on ?? {})
     .filter(([, dependency]) => dependency.condition === 'service_completed_successfully')
@@ -79,7 +111,7 @@ function usedDefinitions(
   service: z.infer<typeof serviceSchema>,
   { configs, secrets }: z.infer<typeof modelSchema>,
 ): readonly Used[] {
-  const used: readonly { definition: Definition | undefined; target: string }[] = [
+  const used = [
     ...service.configs.map(({ source, target }) => ({ definition: configs?.[source], target: target ?? `/${source}` })),
     ...service.secrets.map(({ source, target }) => ({
       definition: secrets?.[source],

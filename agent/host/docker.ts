@@ -1,12 +1,14 @@
 // Docker with compose as the stages see it: containers of all projects in one read, a project's declared services, and
 // the few verbs that change them. Another provider (podman) is another file with these functions.
+import { dirname } from 'node:path'
 import { PlumbError } from '../../shared/problem.ts'
-import { type DeclaredService, parseModel } from './compose-model.ts'
+import { type ComposeModel, parseModel, withLabels } from './compose-model.ts'
 import { type Command, type CommandResult, endText, type Run } from './run.ts'
 
 /** A container that compose made for a service of a project; what `compose run` leaves behind is not one. */
 export type Container = {
   readonly id: string
+  readonly name: string
   readonly project: string
   readonly service: string
   /** `running`, `exited`, `created`, `restarting`, `paused`, `dead`. */
@@ -19,6 +21,8 @@ export type Container = {
   readonly configHash: string
   /** Of the compose that made it: hashes of different versions do not compare. */
   readonly composeVersion: string
+  /** The compose file it was made from. */
+  readonly file: string
   /** Digest of the mounted files it was made with, under `filesLabel`. */
   readonly files: string
 }
@@ -38,52 +42,76 @@ export type Project = {
 export const filesLabel = 'plumbline.files'
 
 export async function listContainers(query: Run): Promise<Listing> {
-  const command: Command = { args: ['docker', ...psArgs()], outputLimitBytes: 16 << 20, deadlineSeconds: 30 }
+  const format = psFields.map(([, template]) => template).join('\t')
+  const args = [
+    'docker',
+    'ps',
+    '--all',
+    '--no-trunc',
+    '--filter',
+    'label=com.docker.compose.project',
+    '--format',
+    format,
+  ]
+  const command: Command = { args, outputLimitBytes: 16 << 20, deadlineSeconds: 30 }
   const result = await query(command)
   if (result.code === 127) return { kind: 'absent' }
   if (result.code !== 0) return { kind: 'silent', why: lastLines(result, 1) || endText(command, result) }
   return { kind: 'listed', containers: parseContainers(result.stdout) }
 }
 
-/** What `psArgs` prints: one line a container, fields between tabs. */
+/** The same where containers are to be changed; throws when docker is not there or does not answer. */
+export async function listedContainers(query: Run): Promise<Listing> {
+  const listing = await listContainers(query)
+  if (listing.kind === 'absent') throw noDocker('docker is not installed here')
+  if (listing.kind === 'listed') return listing
+  throw new PlumbError({
+    code: 'apply-failed',
+    message: `docker does not answer: ${listing.why}`,
+    remedy: 'See: systemctl status docker',
+  })
+}
+
+export function noDocker(message: string): PlumbError {
+  return new PlumbError({
+    code: 'apply-failed',
+    message: `${message}.`,
+    remedy: 'Add it to the `packages` of the service, on Debian: [docker.io, docker-cli, docker-compose].',
+  })
+}
+
+export function containersOf(project: string, listing: Listing): readonly Container[] {
+  return listing.kind === 'listed' ? listing.containers.filter((container) => container.project === project) : []
+}
+
+/** What `listContainers` has docker print: one line a container, fields between tabs. */
 export function parseContainers(stdout: string): readonly Container[] {
   return stdout
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => line.split('\t'))
-    .filter(([, , , , , , , oneOff]) => oneOff !== 'True')
-    .map(
-      ([
-        id = '',
-        state = '',
-        status = '',
-        image = '',
-        project = '',
-        service = '',
-        configHash = '',
-        ,
-        version = '',
-        files = '',
-      ]) => ({
-        id,
-        project,
-        service,
-        state,
-        exitCode: exitCodeIn(status),
-        health: healthIn(status),
-        image,
-        configHash,
-        composeVersion: version,
-        files,
-      }),
-    )
+    .map((line) => new Map(line.split('\t').map((text, index) => [psFields[index]?.[0], text])))
+    .filter((fields) => fields.get('oneOff') !== 'True')
+    .map((fields) => {
+      const field = (name: PsField) => fields.get(name) ?? ''
+      return {
+        id: field('id'),
+        name: field('name'),
+        project: field('project'),
+        service: field('service'),
+        state: field('state'),
+        exitCode: exitCodeIn(field('status')),
+        health: healthIn(field('status')),
+        image: field('image'),
+        configHash: field('configHash'),
+        composeVersion: field('version'),
+        file: field('configFiles').split(',')[0] ?? '',
+        files: field('files'),
+      }
+    })
 }
 
 /** Throws `validation-failed` with compose's own words when the file is not valid. */
-export async function declaredServices(
-  project: Omit<Project, 'labels'>,
-  query: Run,
-): Promise<readonly DeclaredService[]> {
+export async function composeModel(project: Omit<Project, 'labels'>, query: Run): Promise<ComposeModel> {
   const command = compose({ ...project, labels: {} }, ['config', '--format', 'json'])
   const result = await query(command)
   if (result.code === 0) return parseModel(result.stdout)
@@ -95,13 +123,43 @@ export async function declaredServices(
   })
 }
 
-/** The configuration hash that compose would give each service's containers. */
-export async function configHashes(project: Project, query: Run): Promise<ReadonlyMap<string, string>> {
-  const command = compose(project, ['config', '--hash', '*'])
+/**
+ * The configuration hash that compose would give each service's containers. Asked of the resolved model, because of
+ * the file `--hash` leaves out what env_file says (2.22 until mid-2026, docker/compose#14001).
+ */
+export async function configHashes(
+  project: Project,
+  model: ComposeModel,
+  query: Run,
+): Promise<ReadonlyMap<string, string>> {
+  const command: Command = {
+    args: [
+      'docker',
+      'compose',
+      '-p',
+      project.project,
+      '--project-directory',
+      dirname(project.file),
+      '-f',
+      '-',
+      'config',
+      '--hash',
+      '*',
+    ],
+    stdin: JSON.stringify(withLabels(model, filesLabel, project.labels)),
+  }
   const result = await query(command)
   if (result.code !== 0) throw failed(project, 'config --hash', command, result)
   const lines = result.stdout.split('\n').filter((line) => line !== '')
   return new Map(lines.map((line) => line.split(' ')).map(([name = '', hash = '']) => [name, hash]))
+}
+
+/** Compose's own word on which services it would make anew; undefined when it gives none. Slower than comparing hashes. */
+export async function servicesToRecreate(project: Project, own: readonly Container[], query: Run) {
+  const result = await query(compose(project, ['--dry-run', 'up', '--detach', '--no-build', '--pull', 'never']))
+  if (result.code !== 0) return undefined
+  const named = own.filter(({ name }) => result.stderr.includes(`Container ${name}  Recreate`))
+  return new Set(named.map(({ service }) => service))
 }
 
 /** `2.26.1`, without a distribution's suffix. */
@@ -163,23 +221,22 @@ export async function replacedMounts(
   return new Map(pids.map(([id, pid]) => [id, deletedTargets(stdout, `/proc/${pid}/mountinfo:`)]))
 }
 
-function psArgs(): readonly string[] {
-  const label = (name: string) => `{{.Label "${name}"}}`
-  const prefix = 'com.docker.compose'
-  const fields = [
-    '{{.ID}}',
-    '{{.State}}',
-    '{{.Status}}',
-    '{{.Image}}',
-    label(`${prefix}.project`),
-    label(`${prefix}.service`),
-    label(`${prefix}.config-hash`),
-    label(`${prefix}.oneoff`),
-    label(`${prefix}.version`),
-    label(filesLabel),
-  ]
-  return ['ps', '--all', '--no-trunc', '--filter', `label=${prefix}.project`, '--format', fields.join('\t')]
-}
+const psFields = [
+  ['id', '{{.ID}}'],
+  ['name', '{{.Names}}'],
+  ['state', '{{.State}}'],
+  ['status', '{{.Status}}'],
+  ['image', '{{.Image}}'],
+  ['project', '{{.Label "com.docker.compose.project"}}'],
+  ['service', '{{.Label "com.docker.compose.service"}}'],
+  ['configHash', '{{.Label "com.docker.compose.config-hash"}}'],
+  ['oneOff', '{{.Label "com.docker.compose.oneoff"}}'],
+  ['version', '{{.Label "com.docker.compose.version"}}'],
+  ['configFiles', '{{.Label "com.docker.compose.project.config_files"}}'],
+  ['files', `{{.Label "${filesLabel}"}}`],
+] as const
+
+type PsField = (typeof psFields)[number][0]
 
 /** proc(5): the fourth field is the mounted path, the fifth where it is mounted; blanks are written as `\\040`. */
 function deletedTargets(mounts: string, prefix: string): readonly string[] {

@@ -200,7 +200,7 @@ async function bringUp(verb: 'start' | 'restart', names: readonly string[], run:
     throw await unitProblem(fallen, `${fallen} was ${done}: it is ${stateText(after.get(fallen))}`, run)
   throw await unitProblem(
     names[0] ?? '',
-    `${names.join(', ')} ${done}: ${lastLine(result) || endText(command, result)}`,
+    `${names.join(', ')} ${done}: ${firstLine(result) || endText(command, result)}`,
     run,
   )
 }
@@ -256,7 +256,7 @@ async function succeed(args: readonly string[], run: Run, what: string, deadline
   const command = systemctl(args, deadlineSeconds)
   const result = await run(command)
   if (result.code === 0) return
-  const why = lastLine(result) || endText(command, result)
+  const why = firstLine(result) || endText(command, result)
   throw new PlumbError({
     code: 'apply-failed',
     message: `${what}: ${why}.`,
@@ -265,7 +265,7 @@ async function succeed(args: readonly string[], run: Run, what: string, deadline
 }
 
 function unreadable(command: Command, result: CommandResult): PlumbError {
-  const why = lastLine(result) || endText(command, result)
+  const why = firstLine(result) || endText(command, result)
   return new PlumbError({
     code: 'observe-failed',
     message: `The state of units cannot be read: ${why}.`,
@@ -273,6 +273,7 @@ function unreadable(command: Command, result: CommandResult): PlumbError {
   })
 }
 
-function lastLine(result: CommandResult): string {
-  return result.stderr.trim().split('\n').at(-1)?.replace(/\.$/, '') ?? ''
+/** What follows it is advice to see the status or the logs, which the remedy gives. */
+function firstLine(result: CommandResult): string {
+  return result.stderr.trim().split('\n')[0]?.replace(/\.$/, '') ?? ''
 }

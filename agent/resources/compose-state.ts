@@ -58,6 +58,17 @@ export function containersText(
   return all.length === 0 ? asDeclared : all.join('; ').slice(0, 2000)
 }
 
+/** Services whose containers have the right files but another hash than was worked out for them. */
+export function hashMismatches(containers: readonly Container[], declared: Declaration): readonly Container[] {
+  return containers.filter(
+    ({ service, files, composeVersion, configHash }) =>
+      declared.hashes.has(service) &&
+      (declared.labels[service] ?? '') === files &&
+      declared.composeVersion === composeVersion &&
+      declared.hashes.get(service) !== configHash,
+  )
+}
+
 /** `running`: at least one container runs or tries to. */
 export function projectState(containers: readonly Container[]): 'running' | 'stopped' {
   return containers.some(({ state }) => ['running', 'restarting', 'paused'].includes(state)) ? 'running' : 'stopped'

@@ -6,7 +6,8 @@ import type { Attributes } from './kind.ts'
 export function unitAttributes(unit: UnitStatus): Attributes {
   const enabled = enablementText(unit)
   const state = stateText(unit)
-  return { type: enabled === 'missing' && state === 'missing' ? 'missing' : 'unit', enabled, state }
+  const isMissing = enabled === 'missing' && (state === 'missing' || state === 'template')
+  return { type: isMissing ? 'missing' : 'unit', enabled, state }
 }
 
 /** Whether a live value will do for the wanted one: systemd cannot come closer to it, or need not. */

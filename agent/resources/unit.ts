@@ -154,7 +154,9 @@ function needsUnit(desired: UnitResource | undefined): boolean {
 
 async function release(units: readonly UnitStatus[], host: ApplyHost): Promise<readonly string[]> {
   const ours = units.filter((unit) => !isOfPackage(unit))
-  const running = ours.filter((unit) => !['stopped', 'failed', 'finished', 'missing'].includes(stateText(unit)))
+  const running = ours.filter(
+    (unit) => !['stopped', 'failed', 'finished', 'skipped', 'missing', 'template'].includes(stateText(unit)),
+  )
   await stopUnits(
     running.map(({ name }) => name),
     host.run,

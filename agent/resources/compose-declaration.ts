@@ -1,0 +1,66 @@
+// What a project's files declare, worked out by compose once for each content of them.
+import { PlumbError } from '../../shared/problem.ts'
+import type { ComposeResource } from '../../shared/resource.ts'
+import {
+  type Container,
+  composeModel,
+  composeVersion,
+  configHashes,
+  noDocker,
+  servicesToRecreate,
+} from '../host/docker.ts'
+import type { HostReader } from '../host/host.ts'
+import type { Run } from '../host/run.ts'
+import { type Declaration, hashMismatches, labelsFor } from './compose-state.ts'
+
+/** By compose file and digest of the project's files; what a declaration is does not change for them. */
+const declarations = new Map<string, Declaration>()
+
+/** Undefined while the files on disk are not the applied ones: what they declare would say nothing of the containers. */
+export async function declarationFor(desired: ComposeResource, applied: string, host: HostReader) {
+  const known = declarations.get(`${desired.file}\0${applied}`)
+  if (known !== undefined || (applied !== 'none' && applied !== desired.sha256)) return known
+  for (const { path, sha256 } of desired.files) {
+    if ((await host.files.inspect(path))?.content !== sha256) return undefined
+  }
+  try {
+    return await declare(desired, host.query)
+  } catch (error) {
+    if (error instanceof PlumbError) return undefined
+    throw error
+  }
+}
+
+export async function declare(desired: ComposeResource, query: Run): Promise<Declaration> {
+  const version = await composeVersion(query)
+  if (version === '') throw noDocker('docker has no compose here')
+  const model = await composeModel(desired, query)
+  const labels = labelsFor(model.services, desired.files)
+  const hashes = await configHashes({ ...desired, labels }, model, query)
+  return remembered(desired, { services: model.services, labels, hashes, composeVersion: version })
+}
+
+function remembered({ file, sha256 }: ComposeResource, declaration: Declaration): Declaration {
+  if (declarations.size >= 500) declarations.clear()
+  declarations.set(`${file}\0${sha256}`, declaration)
+  return declaration
+}
+
+/** Compose has worked hashes out differently in `up` and in `config` before: a difference is put to it before it is believed. */
+export async function corrected(
+  desired: ComposeResource,
+  own: readonly Container[],
+  declared: Declaration,
+  query: Run,
+) {
+  const doubtful = hashMismatches(own, declared)
+  if (doubtful.length === 0) return declared
+  const different = await servicesToRecreate({ ...desired, labels: declared.labels }, own, query)
+  if (different === undefined) return declared
+  const right = doubtful.filter(({ service }) => !different.has(service))
+  const hashes = new Map([
+    ...declared.hashes,
+    ...right.map(({ service, configHash }) => [service, configHash] as const),
+  ])
+  return right.length === 0 ? declared : remembered(desired, { ...declared, hashes })
+}
