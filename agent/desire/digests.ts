@@ -39,13 +39,13 @@ function digestOf(content: Uint8Array | undefined, { oid, source }: Blob): Diges
   if (content === undefined)
     throw new PlumbError({
       code: 'repository-corrupt',
-      message: `object ${oid} could not be read`,
+      message: `The object ${oid} could not be read.`,
       where: { file: source },
     })
   if (isLfsPointer(content))
     throw new PlumbError({
       code: 'repository-invalid',
-      message: 'is a pointer of Git LFS, not the file itself; hosts do not fetch from LFS',
+      message: 'is a pointer of Git LFS, not the file itself; hosts do not fetch from LFS.',
       where: { file: source },
       remedy: 'Commit the file itself: git lfs migrate export.',
     })

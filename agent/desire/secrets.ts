@@ -60,7 +60,7 @@ function refuseExposed(
   if (own && (mode & 0o077) === 0) return
   throw new PlumbError({
     code: 'secret-exposed',
-    message: `${path} can be read by others than root, so no secret is taken from it`,
+    message: `${path} can be read by others than root, so no secret is taken from it.`,
     remedy: `Run: chown root ${path} && chmod ${wanted} ${path}`,
   })
 }
@@ -73,7 +73,7 @@ function unreadable(path: string, error: unknown): PlumbError {
 function unusable(path: string, reason: string): PlumbError {
   return new PlumbError({
     code: 'secret-missing',
-    message: `${path} cannot be read as a secret (${reason})`,
+    message: `${path} cannot be read as a secret (${reason}).`,
     remedy: 'Write the value to it as a plain file of owner root and mode 0600.',
   })
 }

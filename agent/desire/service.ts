@@ -117,7 +117,7 @@ function contentOf(
   }
   const digest = digests.get(oid)
   if (digest === undefined)
-    throw new PlumbError({ code: 'internal', message: `object ${oid} was not read`, where: { file: source } })
+    throw new PlumbError({ code: 'internal', message: `The object ${oid} was not read.`, where: { file: source } })
   return { content: { kind: 'blob', oid }, sha256: digest.sha256, size: digest.size, secrets: [] }
 }
 

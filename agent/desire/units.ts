@@ -2,6 +2,7 @@
 import { type ResourceId, resourceId } from '../../shared/names.ts'
 import { unitDirectory } from '../../shared/repository/layout.ts'
 import type { UnitSettings } from '../../shared/repository/service.ts'
+import { isTemplateUnit, templateOfUnit } from '../../shared/repository/unit-names.ts'
 import type { TriggerAction, UnitResource } from '../../shared/resource.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
 
@@ -11,10 +12,10 @@ import type { ManagedFile, ManagedService } from './managed-files.ts'
  */
 export function unitResources({ service, files }: ManagedService): readonly UnitResource[] {
   const own = new Map(files.flatMap((file) => ownUnits(file, service.directory)))
-  const settled = [...own.keys()].filter((name) => !isTemplate(name) && !name.endsWith('.slice'))
+  const settled = [...own.keys()].filter((name) => !isTemplateUnit(name) && !name.endsWith('.slice'))
   const names = [...new Set([...settled, ...service.settings.units.keys()])]
   return names.map((name) => {
-    const unit = own.get(name) ?? own.get(templateOf(name))
+    const unit = own.get(name) ?? own.get(templateOfUnit(name))
     const settings = service.settings.units.get(name)
     return {
       kind: 'unit',
@@ -30,8 +31,8 @@ export function unitResources({ service, files }: ManagedService): readonly Unit
 export function impliedTriggers(file: ManagedFile, units: readonly UnitResource[]): readonly TriggerAction[] {
   const unit = unitOfQuadlet(file.target) ?? unitOfFile(file.target)
   if (unit === undefined) return []
-  const affected = units.filter(({ name }) => name === unit || templateOf(name) === unit)
-  const names = affected.length > 0 || isTemplate(unit) ? affected.map(({ name }) => name) : [unit]
+  const affected = units.filter(({ name }) => name === unit || templateOfUnit(name) === unit)
+  const names = affected.length > 0 || isTemplateUnit(unit) ? affected.map(({ name }) => name) : [unit]
   return names.filter((name) => !isStartedByTimer(name, units)).map((name) => ({ kind: 'restart', unit: name }))
 }
 
@@ -62,15 +63,6 @@ function packageUnitState(settings: UnitSettings | undefined): UnitSettings {
 function isStartedByTimer(unit: string, units: readonly UnitResource[]): boolean {
   const starters = ['timer', 'path'].map((kind) => unit.replace(/\.service$/, `.${kind}`))
   return unit.endsWith('.service') && units.some(({ name }) => starters.includes(name))
-}
-
-function isTemplate(unit: string): boolean {
-  return /@\.[a-z]+$/.test(unit)
-}
-
-/** `worker@.service` for `worker@2.service`. */
-function templateOf(unit: string): string {
-  return unit.replace(/@[^@]+(?=\.[a-z]+$)/, '@')
 }
 
 /** The unit behind a unit file or drop-in; none for slices, which daemon-reload changes, nor for drop-ins of many units. */

@@ -16,7 +16,7 @@ export async function readWorkTree(root: string): Promise<WorkTree> {
   const top = await lstat(`${root}/.`).catch(() => undefined)
   if (top?.isDirectory() !== true) {
     const remedy = 'Give the directory of a fleet repository.'
-    throw new PlumbError({ code: 'usage', message: `${root} is not a directory`, remedy })
+    throw new PlumbError({ code: 'usage', message: `${root} is not a directory.`, remedy })
   }
   const walk: Walk = { root, entries: [], problems: [], files: new Map(), links: new Map() }
   await readDirectory(walk, '')
@@ -89,7 +89,7 @@ function readerOf(walk: Walk): RevisionReader {
     const link = walk.links.get(oid)
     if (link !== undefined) return link
     const path = walk.files.get(oid)
-    if (path === undefined) throw new PlumbError({ code: 'repository-corrupt', message: `there is no object ${oid}` })
+    if (path === undefined) throw new PlumbError({ code: 'repository-corrupt', message: `There is no object ${oid}.` })
     return (await readPlainFile(join(walk.root, path))).content
   }
   return {

@@ -6,6 +6,7 @@ import { isReserved, unitDirectory } from './layout.ts'
 import { nearest, suggestion } from './nearest.ts'
 import { cyclesIn } from './order.ts'
 import type { RepositoryService } from './repository.ts'
+import { isTemplateUnit, templateOfUnit } from './unit-names.ts'
 
 export function settingsProblems(services: ReadonlyMap<ServiceName, RepositoryService>): readonly Problem[] {
   return [
@@ -85,12 +86,12 @@ function unitProblems({ name, directory, settings, settingsPlace, files }: Repos
     const refuse = (message: string, remedy: string) => [
       invalid(message, settingsPlace(['units', unit]), { service: name, remedy }),
     ]
-    if (/@\.[a-z]+$/.test(unit))
+    if (isTemplateUnit(unit))
       return refuse(
         `${unit} is a template, which cannot run itself`,
         `Name an instance: ${unit.replace('@.', '@NAME.')}.`,
       )
-    if (own.includes(unit) || settings.packages.length > 0) return []
+    if (own.includes(templateOfUnit(unit)) || settings.packages.length > 0) return []
     // A unit of the base system is fine; one letter beside a unit of this very service is a slip.
     const others = own.filter((other) => !settings.units.has(other))
     const meant = nearest(unit, others)
