@@ -16,6 +16,7 @@ export type ServicePlan = {
   readonly steps: readonly Step[]
   /** Drifted and, by the service's policy, for a person to decide. */
   readonly leftAlone: readonly ResourceId[]
+  readonly before: ServiceBaseline | undefined
   /** The baseline after success, but for its time; undefined: the service is forgotten. */
   readonly record: ServiceRecord | undefined
   /** The baseline says all of `record` already. */
@@ -52,6 +53,21 @@ export function isEmpty({ services }: Plan): boolean {
   return services.every(({ steps, blocked }) => steps.length === 0 && blocked.length === 0)
 }
 
+/** Those that may be tried, without what is after one that may not: it counts on that one being applied. */
+export function servicesToTry(
+  { services }: HostComparison,
+  mayTry: (service: ServiceName) => boolean,
+): ReadonlySet<ServiceName> {
+  const tried = new Set<ServiceName>()
+  const held = new Set<ServiceName>()
+  for (const { service, desired } of services) {
+    const waits = !mayTry(service) || (desired?.after ?? []).some((earlier) => held.has(earlier))
+    if (waits) held.add(service)
+    else tried.add(service)
+  }
+  return tried
+}
+
 type Context = {
   readonly revision: Revision
   readonly capabilities: Capabilities
@@ -69,6 +85,7 @@ function servicePlan(compared: ServiceComparison, { revision, capabilities, repa
     blocked: problems,
     steps: problems.length > 0 ? [] : stepsFor(compared, chosen, capabilities),
     leftAlone: repairs ? [] : onlyDrifted(resources).map(({ id }) => id),
+    before: baseline,
     record,
     isRecorded: isSame(record, baseline),
   }

@@ -1,0 +1,91 @@
+// What an apply writes down before it changes anything, so that another process can finish or undo it after a crash.
+import { z } from 'zod'
+import { type ServiceName, serviceNameSchema } from '../../shared/names.ts'
+import type { ResourceKindName, TriggerAction } from '../../shared/resource.ts'
+import type { ToolStep } from '../host/tools.ts'
+import { baselineJson, type ServiceBaseline, serviceBaselineSchema } from '../state/baseline.ts'
+import type { JournalFile } from '../state/journal.ts'
+
+const kindSchema = z.enum(['file', 'directory', 'symlink', 'package', 'unit', 'compose'])
+
+const toolSchema = z.object({
+  when: z.enum(['before-files', 'after-files']),
+  command: z.object({ args: z.array(z.string()), deadlineSeconds: z.number().exactOptional() }),
+  summary: z.string(),
+  needs: z.string().exactOptional(),
+})
+
+const actionSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('reload'), unit: z.string() }),
+  z.object({ kind: z.literal('restart'), unit: z.string() }),
+  z.object({ kind: z.literal('run'), command: z.string() }),
+])
+
+const service = serviceNameSchema
+
+const recordSchema = z.discriminatedUnion('kind', [
+  /** What was there before a change; `mark` finds the temporary names beside the files. */
+  z.object({ kind: z.literal('saved'), service, mark: z.string(), resource: kindSchema, saved: z.array(z.unknown()) }),
+  z.object({ kind: z.literal('tools'), service, tools: z.array(toolSchema) }),
+  z.object({ kind: z.literal('trigger'), service, action: actionSchema }),
+  /** From here on the service is as desired: its baseline is to be this one, or none. */
+  z.object({ kind: z.literal('committed'), service, baseline: serviceBaselineSchema.nullable() }),
+  z.object({ kind: z.literal('undone'), service }),
+])
+
+export type JournalRecord = z.infer<typeof recordSchema>
+export type Saved = Extract<JournalRecord, { kind: 'saved' }>
+
+/** The steps of one service that are to be undone if it fails; in memory and, before each is taken, on disk. */
+export class ServiceJournal {
+  readonly service: ServiceName
+  readonly records: JournalRecord[] = []
+  readonly #file: JournalFile
+
+  constructor(name: ServiceName, file: JournalFile) {
+    this.service = name
+    this.#file = file
+  }
+
+  async saved(resource: ResourceKindName, mark: string, saved: readonly unknown[]): Promise<void> {
+    if (saved.length > 0)
+      await this.#append({ kind: 'saved', service: this.service, mark, resource, saved: [...saved] })
+  }
+
+  async tools(tools: readonly ToolStep[]): Promise<void> {
+    const kept = tools.map(({ when, summary, needs, command: { args, deadlineSeconds } }) => ({
+      when,
+      summary,
+      command: { args: [...args], ...(deadlineSeconds === undefined ? {} : { deadlineSeconds }) },
+      ...(needs === undefined ? {} : { needs }),
+    }))
+    await this.#append({ kind: 'tools', service: this.service, tools: kept })
+  }
+
+  async trigger(action: TriggerAction): Promise<void> {
+    await this.#append({ kind: 'trigger', service: this.service, action })
+  }
+
+  /** When it returns, nothing of this service is undone any more. */
+  async committed(baseline: ServiceBaseline | undefined): Promise<void> {
+    const record = { kind: 'committed', service: this.service } as const
+    await this.#file.append({ ...record, baseline: baseline === undefined ? null : baselineJson(baseline) })
+  }
+
+  async undone(): Promise<void> {
+    await this.#file.append({ kind: 'undone', service: this.service })
+  }
+
+  async #append(record: JournalRecord): Promise<void> {
+    await this.#file.append(record)
+    this.records.push(record)
+  }
+}
+
+/** Records that cannot be read are passed over: a version that wrote them must be the one to recover. */
+export function recordsIn(file: JournalFile): readonly JournalRecord[] {
+  return file.read().flatMap((line) => {
+    const parsed = recordSchema.safeParse(line)
+    return parsed.success ? [parsed.data] : []
+  })
+}

@@ -1,0 +1,38 @@
+// The step that failed, for people: `validate /etc/caddy/Caddyfile`, `restart caddy.service`.
+import { type Problem, problemsOf } from '../../shared/problem.ts'
+import { checkText } from '../host/checks.ts'
+import type { Step } from '../plan/steps.ts'
+
+export function stepText(step: Step | undefined, error: unknown): string {
+  const [problem] = problemsOf(error)
+  if (problem?.code === 'validation-failed') return `validate ${problem.where?.file ?? ''}`
+  if (step === undefined) return 'record what was applied'
+  switch (step.kind) {
+    case 'change':
+      return changeStepText(step, problem)
+    case 'tools':
+      return `run ${step.tools.map(({ command }) => command.args[0]).join(', ')}`
+    case 'trigger':
+      return step.action.kind === 'run' ? `run ${step.action.command}` : `${step.action.kind} ${step.action.unit}`
+    case 'check':
+      return `check ${checkText(step.check)}`
+  }
+}
+
+function changeStepText({ resource }: Extract<Step, { kind: 'change' }>, problem: Problem | undefined): string {
+  const file = problem?.where?.file
+  switch (resource) {
+    case 'package':
+      return 'install packages'
+    case 'unit':
+      return 'change units'
+    case 'compose':
+      return 'bring up containers'
+    case 'directory':
+      return `make ${file ?? 'directories'}`
+    case 'symlink':
+      return `link ${file ?? 'links'}`
+    case 'file':
+      return `write ${file ?? 'files'}`
+  }
+}

@@ -1,0 +1,93 @@
+// Puts back what a service's steps changed: files first, then what reads them, then what runs.
+import type { AbsolutePath } from '../../shared/names.ts'
+import { type Problem, problemsOf } from '../../shared/problem.ts'
+import type { TriggerAction } from '../../shared/resource.ts'
+import type { HostWriter } from '../host/host.ts'
+import { unitStatuses } from '../host/systemd.ts'
+import { runTools, type ToolStep } from '../host/tools.ts'
+import { runTrigger } from '../host/triggers.ts'
+import { savedPathSchema } from '../resources/paths.ts'
+import { kinds } from '../resources/registry.ts'
+import type { JournalRecord, Saved } from './journal.ts'
+
+/** Goes on after a failure; returns what could not be put back. */
+export async function undo(records: readonly JournalRecord[], host: HostWriter): Promise<readonly Problem[]> {
+  const problems: Problem[] = []
+  const attempt = async (work: () => Promise<unknown>) => {
+    try {
+      await work()
+    } catch (error) {
+      problems.push(...problemsOf(error))
+    }
+  }
+  const saved = records.filter((record) => record.kind === 'saved')
+  for (const { resource, saved: points, mark } of saved.filter(isPaths).toReversed())
+    await attempt(() => kinds[resource].restore(points, { ...host, files: host.files.marked(mark) }))
+  for (const tool of records.flatMap((record) => (record.kind === 'tools' ? record.tools : [])))
+    await attempt(() => runAgain(tool, host))
+  const actions = records.flatMap((record) => (record.kind === 'trigger' ? [record.action] : []))
+  const running = await runningOf(actions, host)
+  for (const { resource, saved: points } of saved.filter((record) => !isPaths(record)))
+    await attempt(() => kinds[resource].restore(points, host))
+  // What runs with the content that was just taken back is told so; what had died was started by the restore above.
+  for (const action of actions)
+    if (action.kind === 'run' || running.has(action.unit)) await attempt(() => runTrigger(action, host.run))
+  return problems
+}
+
+/** After success: removes what was kept for an undo. */
+export async function forget(records: readonly JournalRecord[], host: HostWriter): Promise<readonly Problem[]> {
+  const problems: Problem[] = []
+  for (const record of records.filter((one) => one.kind === 'saved').filter(isPaths)) {
+    const files = host.files.marked(record.mark)
+    await files.pass(async () => {
+      for (const path of pathsIn(record)) {
+        try {
+          await files.forget(path)
+        } catch (error) {
+          problems.push(...problemsOf(error))
+        }
+      }
+      await files.settle()
+    })
+  }
+  return problems
+}
+
+export function pathsIn({ saved }: Saved): readonly AbsolutePath[] {
+  return saved.map((point) => savedPathSchema.parse(point).path)
+}
+
+function isPaths({ resource }: Saved): boolean {
+  return resource === 'file' || resource === 'symlink' || resource === 'directory'
+}
+
+/** With the files it named that are there again; one whose files are all gone has nothing to say. */
+async function runAgain(tool: ToolStep, host: HostWriter): Promise<void> {
+  const [program = '', ...args] = tool.command.args
+  const named = args.filter((arg) => arg.startsWith('/'))
+  const there = new Set(named.filter((path) => isThere(path, host)))
+  if (named.length > 0 && there.size === 0) return
+  const kept = args.filter((arg) => !arg.startsWith('/') || there.has(arg))
+  await runTools([{ ...tool, command: { ...tool.command, args: [program, ...kept] } }], host.run)
+}
+
+function isThere(path: string, { files }: HostWriter): boolean {
+  const saved = savedPathSchema.shape.path.safeParse(path)
+  return saved.success && files.stat(saved.data) !== undefined
+}
+
+async function runningOf(actions: readonly TriggerAction[], host: HostWriter): Promise<ReadonlySet<string>> {
+  const units = actions.flatMap((action) => (action.kind === 'run' ? [] : [action.unit]))
+  if (units.length === 0) return new Set()
+  try {
+    const statuses = await unitStatuses(units, host.query)
+    const running = units.filter((unit) => statuses.get(unit)?.activeState === 'active')
+    // A unit that the new files made fail again and again may not be started otherwise.
+    const others = units.filter((unit) => !running.includes(unit))
+    if (others.length > 0) await host.run({ args: ['systemctl', 'reset-failed', '--', ...others] })
+    return new Set(running)
+  } catch {
+    return new Set()
+  }
+}
