@@ -21,8 +21,8 @@ export function FleetPage({ fleet, filter, operator }: FleetProps) {
     <>
       <FleetSummary fleet={fleet} />
       {repository.problems.length > 0 && (
-        <section class="panel is-problem" aria-labelledby="repository-problems">
-          <h2 id="repository-problems">The repository has problems</h2>
+        <section class="panel is-problem" aria-labelledby="problems">
+          <h2 id="problems">Problems</h2>
           <ProblemList problems={repository.problems} />
         </section>
       )}
@@ -53,7 +53,7 @@ function FleetSummary({ fleet }: { readonly fleet: FleetView }) {
         {hosts.length > 0 && <StateBar counts={hostsByOwnState(hosts)} total={hosts.length} />}
       </div>
       <dl class="facts">
-        <Fact name={repository.branch}>
+        <Fact name={repository.branch === '' ? 'head' : repository.branch}>
           {repository.head === undefined ? 'no commit yet' : <CommitLine commit={repository.head} />}
         </Fact>
         <Fact name="fetched">
@@ -189,8 +189,8 @@ function NoHosts({ fleet }: { readonly fleet: FleetView }) {
     return (
       <Empty title="The repository has not been cloned yet.">
         <p>
-          The server is fetching branch <code>{repository.branch}</code> of <code>{repository.url}</code>. If this
-          stays, check that the address is right and that this server may read it.
+          The server is fetching <code>{repository.url}</code>. If this stays, check that the address is right and that
+          this server may read it.
         </p>
       </Empty>
     )

@@ -26,6 +26,9 @@ export function LoginPage({ next, refused, required }: LoginProps) {
             Sign in
           </button>
         </form>
+        <p class="by">
+          It is in the file <code>operator-token</code> of the server’s data directory.
+        </p>
       </section>
     </>
   )

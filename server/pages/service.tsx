@@ -33,7 +33,11 @@ export function ServicePage({ service }: { readonly service: ServiceView }) {
         </div>
         <section class="readme panel" aria-label="README">
           <p class="label">README.md</p>
-          <div class="prose">{raw(service.readmeHtml)}</div>
+          {service.readmeHtml === '' ? (
+            <p class="by">There is none at the head of the branch.</p>
+          ) : (
+            <div class="prose">{raw(service.readmeHtml)}</div>
+          )}
         </section>
       </div>
     </>
