@@ -1,0 +1,25 @@
+// The agent and everything it imports, as one file of JavaScript that Node runs from anywhere.
+import { build } from 'esbuild'
+
+/** Returns the bundle's text; nothing is written. Throws with the places when the sources do not build. */
+export async function bundleOf(entry: string): Promise<Buffer> {
+  const { outputFiles } = await build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    target: 'node26',
+    // A single executable runs CommonJS; as a module it would need Node's module loader at start, which is slower.
+    format: 'cjs',
+    // Names stay, so that a stack trace in a host's journal can be read.
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'eof',
+    logLevel: 'error',
+    // ws looks for native helpers that are not shipped; saying so removes the look-up from the bundle.
+    define: { 'process.env.WS_NO_BUFFER_UTIL': '"1"', 'process.env.WS_NO_UTF_8_VALIDATE': '"1"' },
+  })
+  const [bundle] = outputFiles
+  if (bundle === undefined) throw new Error(`esbuild made nothing of ${entry}.`)
+  return Buffer.from(bundle.contents)
+}
