@@ -4,7 +4,7 @@ import { type Sha256, sha256Schema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { RevisionReader } from '../sync/revision.ts'
 
-export type Digest = { readonly sha256: Sha256; readonly size: number }
+type Digest = { readonly sha256: Sha256; readonly size: number }
 /** By git's object id. */
 export type Digests = ReadonlyMap<string, Digest>
 

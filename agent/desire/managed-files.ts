@@ -16,7 +16,7 @@ export type ManagedService = {
   readonly project: Project | undefined
 }
 
-export type Project = { readonly directory: AbsolutePath; readonly file: AbsolutePath }
+type Project = { readonly directory: AbsolutePath; readonly file: AbsolutePath }
 
 export function managedService(service: RepositoryService, composeRoot: AbsolutePath): ManagedService {
   const onHost = service.files.map((file) => managed(file, settingsOf(service, file.target), false))

@@ -8,7 +8,7 @@ import type { ManagedService } from './managed-files.ts'
 import type { Secrets } from './secrets.ts'
 import { parseTemplate, type Reference, rendered, secretsIn, type Template, unknownReferences } from './template.ts'
 
-export type Rendering = {
+type Rendering = {
   readonly bytes: Uint8Array
   readonly sha256: Sha256
   readonly secrets: readonly string[]

@@ -31,23 +31,32 @@ const limitBytes = 64 * 1024
 
 async function readSecret(directory: string, name: string): Promise<string> {
   const path = join(directory, identifierSchema.parse(name))
-  await using above = await opened(directory, constants.O_DIRECTORY)
-  refuseExposed(directory, await above.stat(), '0700')
-  await using file = await opened(path, 0)
-  const stat = await file.stat()
-  refuseExposed(path, stat, '0600')
-  if (!stat.isFile() || stat.size > limitBytes) throw unusable(path, `not a plain file of at most ${limitBytes} bytes`)
-  const content = await file.readFile()
+  await withOpen(directory, constants.O_DIRECTORY, async (above) => {
+    refuseExposed(directory, await above.stat(), '0700')
+  })
+  const content = await withOpen(path, 0, async (file) => {
+    const stat = await file.stat()
+    refuseExposed(path, stat, '0600')
+    if (!stat.isFile() || stat.size > limitBytes)
+      throw unusable(path, `not a plain file of at most ${limitBytes} bytes`)
+    return await file.readFile()
+  })
   if (!isUtf8(content)) throw unusable(path, 'not UTF-8 text')
   return content.toString('utf8').replace(/\r?\n$/, '')
 }
 
 /** Without O_NONBLOCK a FIFO would hold a thread of the pool for ever. */
-async function opened(path: string, flags: number): Promise<FileHandle> {
+async function withOpen<Value>(
+  path: string,
+  flags: number,
+  read: (file: FileHandle) => Promise<Value>,
+): Promise<Value> {
+  const careful = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+  const file = await open(path, careful | flags).catch((error: unknown) => Promise.reject(unreadable(path, error)))
   try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | flags)
-  } catch (error) {
-    throw unreadable(path, error)
+    return await read(file)
+  } finally {
+    await file.close()
   }
 }
 

@@ -51,7 +51,7 @@ export function parseTemplate(source: string, content: Uint8Array): ParsedTempla
   return { template: { source, parts }, problems }
 }
 
-export function referencesIn(template: Template): readonly Reference[] {
+function referencesIn(template: Template): readonly Reference[] {
   return template.parts.filter((part) => typeof part !== 'string')
 }
 

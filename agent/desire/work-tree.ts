@@ -75,11 +75,15 @@ async function readEntry(walk: Walk, directory: string, entry: Dirent): Promise<
 
 /** Without O_NONBLOCK a FIFO would hold a thread of the pool for ever. */
 async function readPlainFile(path: string): Promise<{ readonly content: Buffer; readonly executable: boolean }> {
-  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  const stat = await file.stat()
-  if (!stat.isFile()) throw new NotPlain('is neither a file, a directory nor a symlink')
-  if (stat.size > limits.bytes) throw new NotPlain(`is larger than ${limits.bytes / 1024 / 1024} MiB`)
-  return { content: await file.readFile(), executable: (stat.mode & 0o100) !== 0 }
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const stat = await file.stat()
+    if (!stat.isFile()) throw new NotPlain('is neither a file, a directory nor a symlink')
+    if (stat.size > limits.bytes) throw new NotPlain(`is larger than ${limits.bytes / 1024 / 1024} MiB`)
+    return { content: await file.readFile(), executable: (stat.mode & 0o100) !== 0 }
+  } finally {
+    await file.close()
+  }
 }
 
 class NotPlain extends Error {}

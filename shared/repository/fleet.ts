@@ -19,12 +19,12 @@ export type Fleet = {
 
 export type FleetHost = { readonly services: readonly ServiceName[]; readonly vars: Variables }
 
-export type FleetGroup = FleetHost & {
+type FleetGroup = FleetHost & {
   /** Names or patterns: `web-1`, `edge-*`. */
   readonly hosts: readonly string[]
 }
 
-export type FleetDefaults = {
+type FleetDefaults = {
   /** Seconds between two looks at the remote. */
   readonly syncEvery: number
   /** Seconds between two checks of what is live. */
@@ -34,14 +34,14 @@ export type FleetDefaults = {
   readonly silentAfter: number
 }
 
-export type RolloutStep = {
+type RolloutStep = {
   readonly hosts: readonly string[]
   /** Seconds that these hosts must have been well before the next step. */
   readonly soak: number
 }
 
 /** `url` may name a secret: `${{ secrets.alert_url }}`. */
-export type AlertTarget = { readonly to: 'webhook' | 'slack'; readonly url: string }
+type AlertTarget = { readonly to: 'webhook' | 'slack'; readonly url: string }
 
 /** Characters of plumb.yaml that are read. */
 export const fleetLimitCharacters = 4 * 1024 * 1024

@@ -1,7 +1,7 @@
 // Makes the problems of a repository: whatever a hostile tree is called, they fit problem.ts's limits and one line of a terminal.
 import type { Place, Problem, ProblemCode } from '../problem.ts'
 
-export const problemLimit = 500
+const problemLimit = 500
 
 export type InvalidDetails = {
   readonly code?: ProblemCode

@@ -8,7 +8,7 @@ import type { RepositoryTree, TreeEntry } from './tree.ts'
 /** A file of a service and where it goes: a path on the host, or below the project's directory for what travels with a compose file. */
 export type Placed<Target extends string> = PlacedFile<Target> | PlacedSymlink<Target>
 
-export type PlacedFile<Target extends string> = {
+type PlacedFile<Target extends string> = {
   readonly kind: 'file'
   readonly target: Target
   /** Path inside the repository. */
@@ -17,7 +17,7 @@ export type PlacedFile<Target extends string> = {
   readonly executable: boolean
 }
 
-export type PlacedSymlink<Target extends string> = {
+type PlacedSymlink<Target extends string> = {
   readonly kind: 'symlink'
   readonly target: Target
   readonly source: string
@@ -42,7 +42,7 @@ export type ComposeLayout = {
   readonly files: readonly Placed<string>[]
 }
 
-export const composeFileNames = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml'] as const
+const composeFileNames = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml'] as const
 
 export const unitDirectory = '/etc/systemd/system'
 

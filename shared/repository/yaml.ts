@@ -20,7 +20,7 @@ export type YamlFile = {
   sourceOf(path: KeyPath): string | undefined
 }
 
-export const yamlLimits = { aliases: 100, depth: 12, values: 500_000, problems: 50 } as const
+const yamlLimits = { aliases: 100, depth: 12, values: 500_000, problems: 50 } as const
 
 export function readYaml(file: string, text: string, limitCharacters: number): YamlFile {
   if (text.length > limitCharacters) {

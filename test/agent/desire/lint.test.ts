@@ -1,10 +1,11 @@
 // `plumb lint DIR` on real directories.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { lint, lintDirectory } from '../../../agent/commands/lint.ts'
 import { readWorkTree } from '../../../agent/desire/work-tree.ts'
+import { createRun } from '../../../agent/host/run.ts'
 import { problemLine } from '../../../shared/problem.ts'
 import { fleetDirectory, temporaryDirectory } from './fleet.ts'
 
@@ -86,7 +87,7 @@ test('a FIFO, a nested repository and a link out of the tree are neither followe
     'services/a/files/etc/out': { link: '/etc/passwd' },
     'services/a/files/srv/checkout/.git/HEAD': 'ref: refs/heads/main',
   })
-  execFileSync('mkfifo', [join(directory, 'services/a/files/etc/fifo'), join(directory, 'elsewhere')])
+  await createRun()({ args: ['mkfifo', join(directory, 'services/a/files/etc/fifo'), join(directory, 'elsewhere')] })
   expect(await linesOf(directory)).toEqual([
     'services/a/files/etc/fifo: is neither a file, a directory nor a symlink.',
     'services/a/files/srv/checkout: is a submodule, which Plumbline does not follow. Copy the files in, or use a subtree.',
@@ -124,7 +125,9 @@ test('the work tree gives files the kinds and ids that git gives them', async ()
 test("a large file elsewhere in the repository is nobody's business", async () => {
   const directory = fleetDirectory({ 'services/a/files/etc/x': '' })
   mkdirSync(join(directory, 'docs'))
-  writeFileSync(join(directory, 'docs/film'), '')
-  execFileSync('truncate', ['--size=200M', join(directory, 'docs/film'), join(directory, 'services/a/files/etc/x')])
+  for (const path of ['docs/film', 'services/a/files/etc/x']) {
+    writeFileSync(join(directory, path), '')
+    truncateSync(join(directory, path), 200 * 1024 * 1024)
+  }
   expect(await linesOf(directory)).toEqual(['services/a/files/etc/x: is larger than 100 MiB.'])
 })
