@@ -20,13 +20,14 @@ export type PackageProvider = {
 
 export const apt: PackageProvider = { states: packageStates, install: installPackages }
 
-/** One dpkg-query; a second one only when a name is unknown, since it may be a virtual package that another provides. */
+/** One dpkg-query; a second one only when a package is missing, since it may be a virtual one that another provides. */
 export async function packageStates(names: readonly string[], query: Run): Promise<ReadonlyMap<string, PackageState>> {
   if (names.length === 0) return new Map()
   const known = parseStates(await dpkgQuery(names, query))
-  const unknown = names.filter((name) => !known.has(name))
-  const provided = unknown.length === 0 ? new Set<string>() : parseProvided(await dpkgQuery([], query))
-  return new Map(names.map((name) => [name, known.get(name) ?? (provided.has(name) ? 'yes' : 'no')]))
+  const state = (name: string) => known.get(name) ?? 'no'
+  const isAllThere = names.every((name) => state(name) !== 'no')
+  const provided = isAllThere ? new Set<string>() : parseProvided(await dpkgQuery([], query))
+  return new Map(names.map((name) => [name, provided.has(name) ? 'yes' : state(name)]))
 }
 
 /** `name` and `name:architecture` of every package that dpkg has heard of. */
