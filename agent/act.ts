@@ -1,0 +1,54 @@
+// Acting, composed for the running agent and for the verbs alike: under the lock, what was interrupted is recovered, then the
+// host is looked at, planned for and applied to, and looked at again.
+import type { ServiceName } from '../shared/names.ts'
+import type { Problem } from '../shared/problem.ts'
+import type { ApplyReport, Change } from '../shared/report.ts'
+import { type ApplyResult, applyPlan, applyReport } from './apply/apply.ts'
+import { recover } from './apply/recover.ts'
+import { type Agent, type Desired, type Look, lookAt, maskOf } from './look.ts'
+import { type PlanOptions, planFor } from './plan/plan.ts'
+import type { Lock } from './state/lock.ts'
+
+export type ActOptions = {
+  /** `everything`: a person asked, so drift is put right and no back-off is waited for. */
+  readonly repair: PlanOptions['repair']
+  readonly full: boolean
+  readonly onChange?: (change: Change) => void
+}
+
+export type Acted = {
+  /** After the apply. */
+  readonly look: Look
+  readonly result: ApplyResult
+  /** Undefined when nothing changed and nothing failed. */
+  readonly report: ApplyReport | undefined
+  readonly problems: readonly Problem[]
+}
+
+/** The caller holds the lock, so that what is observed still holds when it is applied to. */
+export async function actOn(agent: Agent, desired: Desired, lock: Lock, options: ActOptions): Promise<Acted> {
+  const recovery = await recover(agent.state, agent.host, lock)
+  const before = await lookAt(agent, desired, options)
+  const plan = planFor(before.comparison, planOptions(agent, before, options))
+  const mask = await maskOf(agent, before)
+  const result = await applyPlan(plan, {
+    host: agent.host,
+    state: agent.state,
+    contents: desired.contents,
+    lock,
+    now: () => new Date(),
+    mask: mask.text,
+    ...(options.onChange === undefined ? {} : { onProgress: options.onChange }),
+  })
+  const report = applyReport(result)
+  const isTouched = result.services.some(({ kind }) => kind === 'applied' || kind === 'failed')
+  const look = isTouched ? await lookAt(agent, desired, { full: false }) : before
+  return { look, result, report, problems: [...recovery.problems, ...before.problems, ...result.problems] }
+}
+
+function planOptions({ state }: Agent, { comparison }: Look, { repair }: ActOptions): PlanOptions {
+  if (repair === 'everything') return { repair }
+  const now = new Date()
+  const isDue = (service: ServiceName) => state.failures.mayTry(service, comparison.revision, now)
+  return { repair, services: new Set(comparison.services.map(({ service }) => service).filter(isDue)) }
+}

@@ -1,0 +1,67 @@
+// `plumb apply`: makes live as the repository says, drift included. Exits 0 when the host is in plumb afterwards, 1 when it is not.
+import { problemLine } from '../../shared/problem.ts'
+import { actOn } from '../act.ts'
+import type { ApplyResult, ServiceOutcome } from '../apply/apply.ts'
+import { type Agent, desireAt, type Look, serviceReportsOf } from '../look.ts'
+import { isInPlumb } from '../plan/compare.ts'
+import type { Output } from './output.ts'
+import { revisionFor } from './revision-for.ts'
+
+export type ApplyOptions = {
+  readonly revision?: string
+  readonly allowRewind?: boolean
+  readonly full?: boolean
+}
+
+export async function apply(agent: Agent, options: ApplyOptions, output: Output): Promise<number> {
+  const lock = await agent.state.lock({ purpose: 'plumb apply', now: new Date(), waitSeconds: 60 })
+  try {
+    const found = await revisionFor(agent, options.revision, { allowRewind: options.allowRewind === true })
+    const desired = await desireAt(agent, found.reader)
+    if (options.revision === undefined) await agent.repository.accept(found.reader.revision)
+    const acted = await actOn(agent, desired, lock, {
+      repair: 'everything',
+      full: options.full === true,
+      onChange: ({ service, summary }) => output.progress(`${service}: ${summary}`),
+    })
+    const problems = [...found.problems, ...acted.problems]
+    const services = await serviceReportsOf(agent, acted.look)
+    const changes = acted.report?.changes ?? []
+    output.print({
+      json: { host: agent.name, revision: desired.desired.revision, changes, services, problems },
+      text: [
+        ...acted.result.services.flatMap(outcomeLines),
+        ...problems.map(problemLine),
+        summary(acted.look, acted.result),
+      ],
+    })
+    return isInPlumb(acted.look.comparison) && problems.length === 0 && acted.result.services.every(isWell) ? 0 : 1
+  } finally {
+    lock.release()
+  }
+}
+
+function outcomeLines(outcome: ServiceOutcome): readonly string[] {
+  switch (outcome.kind) {
+    case 'failed':
+      return [
+        `${outcome.service}: not applied, put back as it was: ${outcome.failure.step}: ${problemLine(outcome.failure.problem)}`,
+      ]
+    case 'skipped':
+      return [`${outcome.service}: not applied: ${outcome.reason}`]
+    case 'applied':
+    case 'unchanged':
+      return []
+  }
+}
+
+function summary({ comparison }: Look, { services, revision }: ApplyResult): string {
+  const changed = services.filter(({ kind }) => kind === 'applied').length
+  const at = revision.slice(0, 12)
+  if (!isInPlumb(comparison) || !services.every(isWell)) return `out of plumb at ${at}`
+  return changed === 0 ? `nothing to change: in plumb at ${at}` : `in plumb at ${at}: ${changed} services changed`
+}
+
+function isWell({ kind }: ServiceOutcome): boolean {
+  return kind === 'applied' || kind === 'unchanged'
+}

@@ -1,0 +1,63 @@
+// `plumb check`: what is live here against the repository. Changes nothing. Exits 0 in plumb, 2 when anything drifted or is pending, 1 on an error.
+import type { Problem } from '../../shared/problem.ts'
+import { problemLine } from '../../shared/problem.ts'
+import type { ServiceReport } from '../../shared/report.ts'
+import { type Agent, desireAt, lookAt, serviceReportsOf } from '../look.ts'
+import type { Output } from './output.ts'
+import { revisionFor } from './revision-for.ts'
+
+export type CheckOptions = {
+  readonly revision?: string
+  readonly full?: boolean
+}
+
+export async function check(agent: Agent, options: CheckOptions, output: Output): Promise<number> {
+  const { reader, problems: fromSync } = await revisionFor(agent, options.revision)
+  const look = await lookAt(agent, await desireAt(agent, reader), { full: options.full === true })
+  const services = await serviceReportsOf(agent, look)
+  const unseen = look.comparison.services.flatMap((service) => service.problems)
+  const problems = [...fromSync, ...look.problems, ...unseen]
+  const resources = look.comparison.services.reduce((sum, service) => sum + service.resources.length, 0)
+  output.print({
+    json: { host: agent.name, revision: reader.revision, services, problems },
+    text: [
+      ...services.flatMap(serviceLines),
+      ...problems.map(problemLine),
+      summary(services, problems, `${resources} resources at ${reader.revision.slice(0, 12)}`),
+    ],
+  })
+  if (services.some(differs)) return 2
+  return problems.length > 0 ? 1 : 0
+}
+
+/** One line for each difference, and under it the diff of a drifted file. */
+export function serviceLines({ service, findings, pending, failure }: ServiceReport): readonly string[] {
+  return [
+    ...findings.flatMap(({ summary: found, diff, diffCut }) => [
+      `${service}: drift: ${found}`,
+      ...(diff === undefined ? [] : [diff.trimEnd()]),
+      ...(diffCut ? ['(the diff was cut)'] : []),
+    ]),
+    ...pending.map(({ summary: waiting }) => `${service}: pending: ${waiting}`),
+    ...(failure === undefined
+      ? []
+      : [`${service}: failed at ${failure.revision.slice(0, 12)}: ${failure.step}: ${problemLine(failure.problem)}`]),
+  ]
+}
+
+function differs({ findings, pending }: ServiceReport): boolean {
+  return findings.length > 0 || pending.length > 0
+}
+
+function summary(services: readonly ServiceReport[], problems: readonly Problem[], of: string): string {
+  const drifted = services.reduce((sum, { findings }) => sum + findings.length, 0)
+  const pending = services.reduce((sum, service) => sum + service.pending.length, 0)
+  const found = [
+    ...(drifted > 0 ? [`${drifted} drifted`] : []),
+    ...(pending > 0 ? [`${pending} pending`] : []),
+    ...(problems.length > 0 ? [`${problems.length} not looked at as they should be`] : []),
+  ]
+  return found.length === 0
+    ? `in plumb: ${services.length} services, ${of}`
+    : `out of plumb: ${found.join(', ')} (${of})`
+}

@@ -1,0 +1,120 @@
+// `plumb install`: makes this machine a host. Pins host, repository and server, enrols, applies in the foreground so that
+// the person sees it happen, and leaves the agent running as a systemd service. Run again, it does only what is missing.
+import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { isSea } from 'node:sea'
+import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import type { FileWriter } from '../host/files.ts'
+import type { HostWriter } from '../host/host.ts'
+import { endText, type Run } from '../host/run.ts'
+import { type Configuration, ownHostName, readConfiguration, writeConfiguration } from './configuration.ts'
+import { hostNameOption } from './open.ts'
+import { placeFile } from './place-file.ts'
+
+export type InstallOptions = {
+  readonly host?: string
+  readonly repo?: string
+  readonly branch?: string
+  readonly server?: string
+  readonly token?: string
+  /** PEM file of the server's certificate; copied to /etc/plumb. */
+  readonly certificate?: string
+}
+
+/** What is pinned on this host from now on. Throws PlumbError `usage`. */
+export async function pinConfiguration(options: InstallOptions, { root, files }: HostWriter): Promise<Configuration> {
+  const known = await readConfiguration(root)
+  const repository = options.repo === undefined ? known?.repository : pinnedRepository(options.repo)
+  if (repository === undefined)
+    throw new PlumbError({
+      code: 'usage',
+      message: 'No repository was given.',
+      remedy: 'Add --repo URL or --repo DIR.',
+    })
+  const branch = options.branch ?? known?.branch
+  const server = options.server ?? known?.server
+  const certificate =
+    options.certificate === undefined ? known?.certificate : await keepCertificate(options.certificate, files)
+  const configuration: Configuration = {
+    host: options.host === undefined ? (known?.host ?? ownHostName()) : hostNameOption(options.host),
+    repository,
+    ...(branch === undefined ? {} : { branch }),
+    ...(server === undefined ? {} : { server }),
+    ...(certificate === undefined ? {} : { certificate }),
+  }
+  await writeConfiguration(files, configuration)
+  return configuration
+}
+
+/** The executable in its place, the unit enabled and running (again, when it was). */
+export async function installService({ files, run }: HostWriter): Promise<void> {
+  await installExecutable()
+  await placeFile(files, { path: unitFile, text: unitText, mode: 0o644 })
+  await systemctl(run, ['daemon-reload'])
+  await systemctl(run, ['enable', unitName])
+  await systemctl(run, ['restart', unitName])
+}
+
+const unitName = 'plumb.service'
+const unitFile = absolutePathSchema.parse(`/etc/systemd/system/${unitName}`)
+const certificateFile = absolutePathSchema.parse('/etc/plumb/server.pem')
+const executable = '/usr/local/bin/plumb'
+
+// A stop lets an apply that is under way come to its end; NODE_OPTIONS could inject code into a root program.
+const unitText = `[Unit]
+Description=Plumbline agent: keeps this host in plumb
+After=network-online.target
+Wants=network-online.target
+StartLimitIntervalSec=10min
+StartLimitBurst=20
+
+[Service]
+Type=exec
+ExecStart=${executable} agent
+Restart=always
+RestartSec=5
+KillMode=mixed
+TimeoutStopSec=5min
+UnsetEnvironment=NODE_OPTIONS NODE_EXTRA_CA_CERTS LD_PRELOAD
+
+[Install]
+WantedBy=multi-user.target
+`
+
+async function installExecutable(): Promise<void> {
+  if (process.execPath === executable) return
+  if (!isSea())
+    throw new PlumbError({
+      code: 'usage',
+      message: 'This is plumb from a checkout; a host gets the single executable.',
+      remedy: 'npm run build, then run build/plumb-linux-x64 install ...',
+    })
+  await mkdir('/usr/local/bin', { recursive: true })
+  await copyFile(process.execPath, `${executable}.new`)
+  await rename(`${executable}.new`, executable)
+}
+
+/** A directory is pinned by its whole path: the agent starts elsewhere. */
+function pinnedRepository(repository: string): string {
+  return /^[^/]+:/.test(repository) ? repository : resolve(repository)
+}
+
+async function keepCertificate(file: string, files: FileWriter): Promise<AbsolutePath> {
+  const text = await readFile(file, 'utf8')
+  if (!text.includes('-----BEGIN CERTIFICATE-----'))
+    throw new PlumbError({ code: 'usage', message: `${file} holds no PEM certificate.` })
+  await placeFile(files, { path: certificateFile, text, mode: 0o644 })
+  return certificateFile
+}
+
+async function systemctl(run: Run, args: readonly string[]): Promise<void> {
+  const command = { args: ['systemctl', ...args] }
+  const result = await run(command)
+  if (result.code === 0) return
+  throw new PlumbError({
+    code: 'internal',
+    message: `${command.args.join(' ')}: ${endText(command, result)}: ${result.stderr.trim()}`,
+    remedy: 'plumb install needs a running systemd. Look at: systemctl status plumb',
+  })
+}

@@ -1,0 +1,86 @@
+// What every verb begins with: options and the host's configuration -> an opened agent.
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { type HostName, hostNameSchema } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import { openHost } from '../host/host.ts'
+import { createRun } from '../host/run.ts'
+import type { Agent } from '../look.ts'
+import { mirrorCredentials } from '../report/mirror-credentials.ts'
+import { openState } from '../state/state.ts'
+import { openRepository } from '../sync/repository.ts'
+import type { Remote } from '../sync/revision.ts'
+import {
+  type Configuration,
+  configurationFile,
+  ownHostName,
+  readConfiguration,
+  secretsDirectory,
+} from './configuration.ts'
+
+/** The options that all verbs on a host share. */
+export type HostOptions = {
+  readonly root: string
+  readonly state: string
+  readonly repo?: string
+  readonly branch?: string
+  readonly host?: string
+}
+
+export type Opened = { readonly agent: Agent; readonly configuration: Configuration }
+
+/** Options win over /etc/plumb/agent.yaml. Throws PlumbError `usage` when neither says which repository. */
+export async function openAgent(options: HostOptions): Promise<Opened> {
+  const root = resolve(options.root)
+  const known = await readConfiguration(root)
+  const repository = options.repo ?? known?.repository
+  if (repository === undefined)
+    throw new PlumbError({
+      code: 'usage',
+      message: `No repository: ${join(root, configurationFile)} is not there.`,
+      remedy: 'Add --repo DIR_OR_URL, or make this machine a host by plumb install.',
+    })
+  const name = options.host === undefined ? (known?.host ?? ownHostName()) : hostNameOption(options.host)
+  const branch = options.branch ?? known?.branch
+  const configuration: Configuration = {
+    ...known,
+    host: name,
+    repository,
+    ...(branch === undefined ? {} : { branch }),
+  }
+  const run = createRun()
+  const state = openState(resolve(options.state))
+  const remote = await remoteFor(configuration, { root, stateDirectory: state.directory })
+  const agent: Agent = {
+    name,
+    host: openHost({ root, run, hashes: state.hashes }),
+    state,
+    repository: openRepository({ stateDirectory: state.directory, remote, run }),
+    secretsDirectory: secretsDirectory(root),
+  }
+  return { agent, configuration }
+}
+
+type Places = { readonly root: string; readonly stateDirectory: string }
+
+/** The server's own mirror is read under the host's identity, and its certificate is the pinned one. */
+async function remoteFor(configuration: Configuration, { root, stateDirectory }: Places): Promise<Remote> {
+  const { repository, branch, server, certificate, host } = configuration
+  const isMirror = server !== undefined && URL.parse(repository)?.origin === new URL(server).origin
+  return {
+    url: repository,
+    ...(branch === undefined ? {} : { branch }),
+    ...(isMirror && certificate !== undefined ? { certificate: await readFile(join(root, certificate), 'utf8') } : {}),
+    ...(isMirror ? { credentials: mirrorCredentials({ stateDirectory, host }) } : {}),
+  }
+}
+
+export function hostNameOption(text: string): HostName {
+  const parsed = hostNameSchema.safeParse(text)
+  if (parsed.success) return parsed.data
+  throw new PlumbError({
+    code: 'usage',
+    message: `"${text}" is no host name.`,
+    remedy: 'Use lower-case letters, digits, dots and hyphens, as in plumb.yaml.',
+  })
+}

@@ -1,0 +1,17 @@
+// What a verb prints: lines for people, or with --json one document for programs.
+
+export type Output = {
+  print(result: { readonly json: unknown; readonly text: readonly string[] }): void
+  /** A line about work under way; with --json on stderr, so that it does not mix with the document. */
+  progress(line: string): void
+}
+
+export function outputTo({ json }: { readonly json?: boolean }): Output {
+  return {
+    print: (result) => {
+      const lines = json === true ? [JSON.stringify(result.json, undefined, 2)] : result.text
+      if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`)
+    },
+    progress: (line) => void (json === true ? process.stderr : process.stdout).write(`${line}\n`),
+  }
+}

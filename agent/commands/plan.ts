@@ -1,0 +1,66 @@
+// `plumb plan`: exactly what `plumb apply` would do, in order, with diffs. Changes nothing. Exits 0 when there is nothing to do, 2 when there is, 1 on an error.
+import { problemLine } from '../../shared/problem.ts'
+import { type Agent, contentsOf, desireAt, type Look, lookAt, maskOf } from '../look.ts'
+import { changeDiff, type FindingInput } from '../plan/findings.ts'
+import { changesIn, isEmpty, type Plan, planFor, type ServicePlan } from '../plan/plan.ts'
+import { stepLines } from '../plan/text.ts'
+import type { Output } from './output.ts'
+import { revisionFor } from './revision-for.ts'
+
+export type PlanOptions = { readonly revision?: string }
+
+export async function plan(agent: Agent, options: PlanOptions, output: Output): Promise<number> {
+  const { reader, problems: fromSync } = await revisionFor(agent, options.revision)
+  const look = await lookAt(agent, await desireAt(agent, reader), { full: false })
+  const planned = planFor(look.comparison, { repair: 'everything' })
+  const described = await describe(agent, look, planned)
+  const problems = [...fromSync, ...look.problems]
+  output.print({
+    json: { host: agent.name, revision: planned.revision, services: described, problems },
+    text: [...described.flatMap(linesOf), ...problems.map(problemLine), summary(planned)],
+  })
+  if (!isEmpty(planned)) return 2
+  return problems.length > 0 ? 1 : 0
+}
+
+type DescribedService = {
+  readonly service: string
+  readonly steps: readonly string[]
+  readonly diffs: readonly string[]
+  readonly blocked: readonly string[]
+}
+
+async function describe(agent: Agent, look: Look, { services }: Plan): Promise<readonly DescribedService[]> {
+  const input: FindingInput = {
+    contents: await contentsOf(agent, look, services.flatMap(changesIn)),
+    mask: await maskOf(agent, look),
+  }
+  return services
+    .filter(({ steps, blocked }) => steps.length > 0 || blocked.length > 0)
+    .map((service) => ({
+      service: service.service,
+      steps: service.steps.flatMap(stepLines).map(input.mask.text),
+      diffs: diffsOf(service, input),
+      blocked: service.blocked.map(problemLine),
+    }))
+}
+
+function diffsOf(service: ServicePlan, input: FindingInput): readonly string[] {
+  return changesIn(service).flatMap((change) => {
+    const diff = changeDiff(change, input)
+    return diff === undefined ? [] : [diff.cut ? `${diff.text}(the diff was cut)\n` : diff.text]
+  })
+}
+
+function linesOf({ service, steps, diffs, blocked }: DescribedService): readonly string[] {
+  return [
+    ...steps.map((step) => `${service}: ${step}`),
+    ...diffs.map((diff) => diff.trimEnd()),
+    ...blocked.map((problem) => `${service}: cannot be applied: ${problem}`),
+  ]
+}
+
+function summary({ services, revision }: Plan): string {
+  const steps = services.reduce((sum, service) => sum + service.steps.flatMap(stepLines).length, 0)
+  return steps === 0 ? `nothing to do at ${revision.slice(0, 12)}` : `${steps} steps to ${revision.slice(0, 12)}`
+}

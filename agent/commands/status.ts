@@ -1,0 +1,36 @@
+// `plumb status`: what the last look at this host found, without looking again. Exits as `plumb check` does.
+import { problemLine } from '../../shared/problem.ts'
+import { type Report, type ServiceReport, stateOf } from '../../shared/report.ts'
+import { readStatus } from '../state/status.ts'
+import type { Output } from './output.ts'
+
+export function status(stateDirectory: string, output: Output): number {
+  const report = readStatus(stateDirectory)
+  if (report === undefined) {
+    output.print({ json: null, text: [`nothing known yet: no agent has looked at this host with ${stateDirectory}`] })
+    return 1
+  }
+  output.print({ json: report, text: lines(report) })
+  if (report.services.some((service) => stateOf(service) !== 'in-plumb')) return 2
+  return report.problems.length > 0 ? 1 : 0
+}
+
+function lines({ host, at, revision, services, problems }: Report): readonly string[] {
+  const width = Math.max(0, ...services.map(({ service }) => service.length))
+  return [
+    `${host} at ${revision?.slice(0, 12) ?? 'no revision'}, looked at ${at}`,
+    ...services.map((service) => `  ${service.service.padEnd(width)}  ${stateText(service)}`),
+    ...problems.map(problemLine),
+  ]
+}
+
+function stateText(service: ServiceReport): string {
+  const { findings, pending, failure } = service
+  const details = [
+    ...(failure === undefined ? [] : [`${failure.step}: ${failure.problem.message}`]),
+    ...findings.map(({ summary }) => summary),
+    ...(pending.length > 0 ? [`${pending.length} pending`] : []),
+  ]
+  const state = stateOf(service).replace('-', ' ')
+  return details.length === 0 ? state : `${state}: ${details.join('; ')}`
+}

@@ -1,0 +1,111 @@
+// The `plumb` command: its verbs, one line each, and the one place where an error becomes a message and an exit code.
+import { Command } from 'commander'
+import { PlumbError } from '../shared/problem.ts'
+import { apply } from './commands/apply.ts'
+import { check } from './commands/check.ts'
+import { defaultState } from './commands/configuration.ts'
+import { type EnrolOptions, enrolHost } from './commands/enrol.ts'
+import { type InstallOptions, install } from './commands/install.ts'
+import { lint } from './commands/lint.ts'
+import { type HostOptions, openAgent } from './commands/open.ts'
+import { outputTo } from './commands/output.ts'
+import { plan } from './commands/plan.ts'
+import { runAgent } from './commands/run-agent.ts'
+import { status } from './commands/status.ts'
+import { type WhyOptions, why } from './commands/why.ts'
+import { agentVersion } from './version.ts'
+
+type Json = { readonly json?: boolean }
+type Revision = { readonly revision?: string }
+type Full = { readonly full?: boolean }
+
+const program = new Command('plumb')
+  .description('Keeps this machine as its git repository says it is.')
+  .version(agentVersion)
+  .showHelpAfterError()
+
+onHost('check', 'compare what is live here with the repository; exits 2 when anything drifted or is pending')
+  .option('--revision <rev>', 'a commit, branch or tag; default: the head of the branch')
+  .option('--full', 'hash every file, also those whose stat did not change')
+  .action(async (options: HostOptions & Json & Revision & Full) =>
+    settle(check((await openAgent(options)).agent, options, outputTo(options))),
+  )
+
+onHost('plan', 'print exactly what an apply would do; exits 2 when there is something to do')
+  .option('--revision <rev>', 'a commit, branch or tag; default: the head of the branch')
+  .action(async (options: HostOptions & Json & Revision) =>
+    settle(plan((await openAgent(options)).agent, options, outputTo(options))),
+  )
+
+onHost('apply', 'make this host as the repository says, drift included; exits 0 when it is in plumb afterwards')
+  .option('--revision <rev>', 'a commit, branch or tag; default: the head of the branch')
+  .option('--full', 'hash every file, also those whose stat did not change')
+  .option('--allow-rewind', 'accept that the history of the branch was rewritten')
+  .action(async (options: HostOptions & Json & Revision & Full & { readonly allowRewind?: boolean }) =>
+    settle(apply((await openAgent(options)).agent, options, outputTo(options))),
+  )
+
+program
+  .command('status')
+  .description('what the last look at this host found; exits as check does')
+  .option('--state <dir>', 'what the agent remembers', defaultState)
+  .option('--json', 'print JSON')
+  .action((options: { readonly state: string } & Json) => settle(status(options.state, outputTo(options))))
+
+program
+  .command('lint')
+  .description('check a repository before it is committed: every problem at once, with file, line and column')
+  .argument('[dir]', 'the repository', '.')
+  .option('--json', 'print JSON')
+  .action((directory: string, { json }: Json) => settle(lint(directory, { json: json === true })))
+
+program
+  .command('why')
+  .description('the commit that gave a managed path its present content')
+  .argument('<path>', 'as on the host (/etc/motd) or in the repository')
+  .option('--repo <dir>', 'a clone with its history')
+  .option('--server <url>', 'ask this server; default: the one this host reports to')
+  .option('--host <name>', 'only as this host has it')
+  .option('--root <dir>', 'where the configuration of this host is', '/')
+  .option('--json', 'print JSON')
+  .action((path: string, options: WhyOptions & Json) => settle(why(path, options, outputTo(options))))
+
+onHost('agent', 'keep this host in plumb until stopped; what the systemd service runs')
+  .option('--attached', 'stop when standard input ends')
+  .action((options: HostOptions & { readonly attached?: boolean }) => settle(runAgent(options)))
+
+program
+  .command('enrol')
+  .description('make this host known to a server; the one-time token is read from PLUMB_TOKEN')
+  .requiredOption('--server <url>', 'the server')
+  .option('--host <name>', "default: the machine's own name")
+  .option('--certificate <file>', 'PEM certificate of the server, when it is self-signed')
+  .option('--state <dir>', 'what the agent remembers', defaultState)
+  .action((options: EnrolOptions) => settle(enrolHost(options, outputTo({}))))
+
+onHost('install', 'make this machine a host: pin its repository, enrol, apply, and keep the agent running')
+  .option('--server <url>', 'the server to report to; the one-time token is read from PLUMB_TOKEN')
+  .option('--certificate <file>', 'PEM certificate of the server, when it is self-signed')
+  .action((options: InstallOptions & Json) => settle(install(options, outputTo(options))))
+
+await program.parseAsync().catch((thrown: unknown) => {
+  console.error(thrown instanceof PlumbError ? `plumb: ${thrown.message}` : thrown)
+  process.exitCode = 1
+})
+
+/** A verb that works on this host, with the options all of them share. */
+function onHost(name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('--repo <dir-or-url>', 'the fleet repository; default: the one this host follows')
+    .option('--branch <name>', "default: the remote's HEAD")
+    .option('--host <name>', "the host's name in plumb.yaml; default: the one it was installed as")
+    .option('--root <dir>', 'a sandbox: everything below it, no unit or container is started', '/')
+    .option('--state <dir>', 'what the agent remembers', defaultState)
+    .option('--json', 'print JSON')
+}
+
+async function settle(outcome: number | Promise<number>): Promise<void> {
+  process.exitCode = await outcome
+}

@@ -1,0 +1,108 @@
+// One pass of the running agent: sync, desire, observe, plan, apply, verify -> a report. Never throws: what went wrong is reported.
+import { randomUUID } from 'node:crypto'
+import { release } from 'node:os'
+import type { Revision } from '../shared/names.ts'
+import { type Problem, problemsOf } from '../shared/problem.ts'
+import type { ApplyReport, Change, Report, ServiceReport } from '../shared/report.ts'
+import { actOn } from './act.ts'
+import { type Agent, type Desired, desireAt, serviceReportsOf } from './look.ts'
+import type { LoopTiming, PassRequest } from './loop.ts'
+import { readStatus } from './state/status.ts'
+import type { RevisionReader } from './sync/revision.ts'
+import { agentVersion } from './version.ts'
+
+export type PassOutcome = { readonly report: Report; readonly timing: LoopTiming }
+
+export type PassOptions = PassRequest & { readonly onChange: (change: Change) => void }
+
+/** A pass for one agent; what the last sync ran into is told by every pass until the next sync. */
+export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOutcome> {
+  let fromSync: readonly Problem[] = []
+  let services = readStatus(agent.state.directory)?.services ?? []
+  return async (options) => {
+    const good = await attempt(() => agent.repository.lastGood())
+    const head = options.sync || good.value === undefined ? await headOf(agent, good.value?.revision) : undefined
+    if (head !== undefined) fromSync = head.problems
+    const desired = await desiredNow(agent, head?.value, good.value)
+    const outcome = await attempt(async () => desired.value && (await actUnderLock(agent, desired.value, options)))
+    // A pass that could not look says what was seen last: a service is not gone because nobody could look.
+    services = outcome.value?.services ?? services
+    const problems = [good, { problems: fromSync }, desired, outcome].flatMap((part) => part.problems)
+    return {
+      report: reportOf(agent, { desired: desired.value, outcome: outcome.value, services, problems }),
+      timing: desired.value?.desired ?? firstTiming,
+    }
+  }
+}
+
+/** Until plumb.yaml could be read once. */
+const firstTiming: LoopTiming = { syncEverySeconds: 60, checkEverySeconds: 60 }
+
+type Attempt<T> = { readonly value: T | undefined; readonly problems: readonly Problem[] }
+
+async function attempt<T>(work: () => Promise<T>): Promise<Attempt<T>> {
+  try {
+    return { value: await work(), problems: [] }
+  } catch (error) {
+    return { value: undefined, problems: problemsOf(error) }
+  }
+}
+
+/** Desired and accepted, when the head moved; a head that cannot be desired leaves the last good revision in force. */
+function headOf(agent: Agent, good: Revision | undefined): Promise<Attempt<Desired | undefined>> {
+  return attempt(async () => {
+    const head = await agent.repository.sync({ allowRewind: false })
+    if (head.revision === good) return undefined
+    const desired = await desireAt(agent, head)
+    await agent.repository.accept(head.revision)
+    return desired
+  })
+}
+
+async function desiredNow(
+  agent: Agent,
+  head: Desired | undefined,
+  good: RevisionReader | undefined,
+): Promise<Attempt<Desired | undefined>> {
+  if (head !== undefined) return { value: head, problems: [] }
+  return attempt(async () => good && (await desireAt(agent, good)))
+}
+
+type ActOutcome = {
+  readonly services: readonly ServiceReport[]
+  readonly apply: ApplyReport | undefined
+  readonly problems: readonly Problem[]
+}
+
+async function actUnderLock(agent: Agent, desired: Desired, { full, onChange }: PassOptions): Promise<ActOutcome> {
+  const lock = await agent.state.lock({ purpose: 'plumb agent', now: new Date(), waitSeconds: 600 })
+  try {
+    const { look, report, problems } = await actOn(agent, desired, lock, { repair: 'by-policy', full, onChange })
+    const unseen = look.comparison.services.flatMap((service) => service.problems)
+    return { services: await serviceReportsOf(agent, look), apply: report, problems: [...problems, ...unseen] }
+  } finally {
+    lock.release()
+  }
+}
+
+type ReportParts = {
+  readonly desired: Desired | undefined
+  readonly outcome: ActOutcome | undefined
+  readonly services: readonly ServiceReport[]
+  readonly problems: readonly Problem[]
+}
+
+function reportOf(agent: Agent, { desired, outcome, services, problems }: ReportParts): Report {
+  return {
+    id: randomUUID(),
+    host: agent.name,
+    at: new Date().toISOString(),
+    agentVersion,
+    platform: `${process.platform} ${process.arch} ${release()}`,
+    ...(desired === undefined ? {} : { revision: desired.desired.revision }),
+    services: [...services],
+    problems: [...problems, ...(outcome?.problems ?? [])].slice(0, 1000),
+    ...(outcome?.apply === undefined ? {} : { apply: outcome.apply }),
+    dropped: 0,
+  }
+}

@@ -1,0 +1,23 @@
+// The latest report, kept where `plumb status` finds it without asking anybody.
+import { join } from 'node:path'
+import { type Report, reportSchema } from '../../shared/report.ts'
+import { readIfThere, replaceFile } from './durable.ts'
+
+/** Undefined before the first pass, or when it cannot be read: the next pass writes it again. */
+export function readStatus(stateDirectory: string): Report | undefined {
+  const text = readIfThere(pathIn(stateDirectory))?.toString('utf8')
+  if (text === undefined) return undefined
+  try {
+    return reportSchema.parse(JSON.parse(text))
+  } catch {
+    return undefined
+  }
+}
+
+export function writeStatus(stateDirectory: string, report: Report): void {
+  replaceFile({ path: pathIn(stateDirectory), content: `${JSON.stringify(report)}\n` })
+}
+
+function pathIn(stateDirectory: string): string {
+  return join(stateDirectory, 'status.json')
+}

@@ -1,0 +1,44 @@
+// The job the benchmarks measure: files of 5 KiB, ten in each service, as a committed repository.
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+
+export const filesPerService = 10
+const fileBytes = 5 * 1024
+
+/** Makes `files / 10` services in a new repository at `directory` and commits them; host `bench` has all of them. */
+export function makeJob(directory: string, files: number): void {
+  const services = Array.from({ length: files / filesPerService }, (_, index) => `service-${index}`)
+  write(join(directory, 'plumb.yaml'), `version: 1\nhosts:\n  bench: { services: [${services.join(', ')}] }\n`)
+  for (const service of services) {
+    write(join(directory, 'services', service, 'README.md'), `# ${service}\n`)
+    for (let file = 0; file < filesPerService; file += 1)
+      write(join(directory, 'services', service, 'files', pathOf(service, file)), contentOf(`${service}/${file}`))
+  }
+  git(directory, ['init', '-q', '-b', 'main'])
+  git(directory, ['add', '-A'])
+  git(directory, ['-c', 'user.name=bench', '-c', 'user.email=bench@example.org', 'commit', '-q', '-m', 'The job'])
+}
+
+/** Below the root, without a leading slash. */
+export function pathOf(service: string, file: number): string {
+  return `etc/${service}/file-${file}.conf`
+}
+
+/** Text of exactly 5 KiB that differs per name and is the same in every run. */
+function contentOf(name: string): string {
+  let text = ''
+  for (let line = 0; text.length < fileBytes; line += 1)
+    text += `${createHash('sha256').update(`${name}:${line}`).digest('hex')}\n`
+  return `${text.slice(0, fileBytes - 1)}\n`
+}
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, text)
+}
+
+function git(directory: string, args: readonly string[]): void {
+  execFileSync('git', ['-C', directory, ...args], { stdio: 'ignore' })
+}
