@@ -17,7 +17,7 @@ export type FleetGrid = {
 }
 
 /** More services than this get marks, unless the address says otherwise. */
-export const servicesInWords = 10
+const servicesInWords = 10
 
 export function fleetFilterOf(query: Readonly<Record<string, string>>): FleetFilter {
   const { q, state, cells } = query

@@ -5,7 +5,7 @@ import { Diff } from './diff.tsx'
 import { hostLink, hostServiceLink, serviceLink } from './links.ts'
 import { When } from './when.tsx'
 
-export const diffLinesInAlert = 400
+const diffLinesInAlert = 400
 
 export function AlertLines({ alerts }: { readonly alerts: readonly AlertView[] }) {
   return (

@@ -24,7 +24,7 @@ export function CommitLine({ commit }: { readonly commit: CommitView }) {
   )
 }
 
-export function CommitBy({ commit }: { readonly commit: CommitView }) {
+function CommitBy({ commit }: { readonly commit: CommitView }) {
   return (
     <span class="by">
       {visibleText(commit.author)}, <When at={commit.at} />

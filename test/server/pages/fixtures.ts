@@ -16,10 +16,10 @@ import type { HostName, ResourceId, Revision, ServiceName } from '../../../share
 import { hostNameSchema, resourceIdSchema, revisionSchema, serviceNameSchema } from '../../../shared/names.ts'
 import type { Finding } from '../../../shared/report.ts'
 
-export const host = (name: string): HostName => hostNameSchema.parse(name)
+const host = (name: string): HostName => hostNameSchema.parse(name)
 export const service = (name: string): ServiceName => serviceNameSchema.parse(name)
 export const revision = (digits: string): Revision => revisionSchema.parse(digits.padEnd(40, '4c1e7'))
-export const resource = (id: string): ResourceId => resourceIdSchema.parse(id)
+const resource = (id: string): ResourceId => resourceIdSchema.parse(id)
 
 export type FixtureFleet = {
   readonly fleet: FleetView
