@@ -10,10 +10,11 @@ import { readTemplates, type ServiceTemplate } from '../desire/render.ts'
 import { unknownReferences } from '../desire/template.ts'
 import { readWorkTree } from '../desire/work-tree.ts'
 
-export type LintOptions = { readonly json: boolean; readonly write: (text: string) => void }
+/** `write` is where the text goes; standard output when left out. */
+export type LintOptions = { readonly json: boolean; readonly write?: (text: string) => void }
 
 /** Prints what is wrong and a summary; the exit code is 1 when anything is. */
-export async function lint(directory: string, { json, write }: LintOptions): Promise<0 | 1> {
+export async function lint(directory: string, { json, write = print }: LintOptions): Promise<0 | 1> {
   const { services, hosts, problems } = await linted(directory)
   const count = problems.length === 0 ? 'no problems' : counted(problems.length, 'problem')
   const summary = `${counted(services, 'service')} on ${counted(hosts, 'host')}: ${count}`
@@ -26,6 +27,10 @@ export async function lint(directory: string, { json, write }: LintOptions): Pro
 
 export async function lintDirectory(directory: string): Promise<readonly Problem[]> {
   return (await linted(directory)).problems
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
 }
 
 type Linted = { readonly services: number; readonly hosts: number; readonly problems: readonly Problem[] }
