@@ -8,7 +8,7 @@ import type { ApplyHost, ReadContents } from '../resources/kind.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import type { Lock } from '../state/lock.ts'
 import type { State } from '../state/state.ts'
-import { keepingContents, recordContents } from './contents.ts'
+import { keepingRendered } from './contents.ts'
 import { recordsIn } from './journal.ts'
 import { applyService, type TransactionHost } from './transaction.ts'
 
@@ -74,7 +74,7 @@ type Context = TransactionHost & { readonly options: ApplyOptions; readonly run:
 
 function contextOf({ revision }: Plan, options: ApplyOptions, run: Run): Context {
   const { state, now, contents } = options
-  const host: ApplyHost = { ...options.host, contents: keepingContents(contents, state.objects) }
+  const host: ApplyHost = { ...options.host, contents: keepingRendered(contents, state.objects) }
   return { host, state, revision, now, options, run, onChange: (change) => options.onProgress?.(change) }
 }
 
@@ -100,14 +100,13 @@ function reasonToSkip({ blocked, after, steps }: ServicePlan, { outcomes }: Run)
 }
 
 /** What is as desired already is adopted: recorded without a write to the host. */
-async function unchanged(plan: ServicePlan, context: Context): Promise<ServiceOutcome> {
+function unchanged(plan: ServicePlan, context: Context): ServiceOutcome {
   const { service, record, isRecorded, before } = plan
   const { run } = context
   tolerate(run, () => context.state.failures.clear(service))
   if (!isRecorded) {
     const appliedAt = before?.appliedAt ?? context.now().toISOString()
     remember(service, record && { ...record, appliedAt }, run)
-    if (record !== undefined) await recordContents(record, before, context)
   }
   return { kind: 'unchanged', service }
 }

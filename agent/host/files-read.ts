@@ -70,7 +70,7 @@ export function statOf(entry: Entry): FileStat | undefined {
   }
 }
 
-export function sameInode(one: FileStat, other: FileStat): boolean {
+export function sameInode(one: Pick<FileStat, 'inode' | 'device'>, other: Pick<FileStat, 'inode' | 'device'>): boolean {
   return one.inode === other.inode && one.device === other.device
 }
 

@@ -4,6 +4,7 @@ import {
   constants,
   fchmodSync,
   fchownSync,
+  fstatSync,
   fsync,
   linkSync,
   openSync,
@@ -15,7 +16,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { promisify } from 'node:util'
-import type { FileStat, Permissions } from './files.ts'
+import type { FileStat, NewContent } from './files.ts'
 import { errnoOf, fileError, unsafePath } from './files-errors.ts'
 import { entryAt, openFile, readOpen, sameInode, statOf } from './files-read.ts'
 import { type Entry, join, pathOf } from './files-walk.ts'
@@ -37,9 +38,29 @@ const writeAsync = promisify(write)
 const smallBytes = 1024 * 1024
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
-export type Staging = { readonly bytes: Uint8Array; readonly permissions: Permissions }
+/**
+ * All are written before the first is synced: on ext4 making a file waits for the sync of another one in its directory.
+ */
+export async function stageAll(writing: Writing, files: readonly NewContent[]): Promise<void> {
+  const open: { readonly path: string; readonly fd: number }[] = []
+  try {
+    for (const file of files) open.push({ path: file.path, fd: await writeBeside(writing, file) })
+    await Promise.all(
+      open.map(async ({ path, fd }) => {
+        try {
+          await fsyncAsync(fd)
+        } catch (error) {
+          throw fileError(error, path, 'writing')
+        }
+      }),
+    )
+  } finally {
+    for (const { fd } of open) closeSync(fd)
+  }
+}
 
-export async function stage(writing: Writing, path: string, { bytes, permissions }: Staging): Promise<void> {
+/** The open file: whoever gets it closes it. */
+async function writeBeside(writing: Writing, { path, bytes, permissions }: NewContent): Promise<number> {
   const target = mapped(path, () => parentMade(writing, path))
   const entry = stagedEntry(writing, target)
   try {
@@ -48,11 +69,12 @@ export async function stage(writing: Writing, path: string, { bytes, permissions
     try {
       await writeAll(fd, bytes)
       permit(fd, permissions)
-      const stat = statOf(entry)
-      if (stat !== undefined) writing.staged.set(path, stat)
-      await fsyncAsync(fd)
-    } finally {
+      const { ino, dev } = fstatSync(fd, { bigint: true })
+      writing.staged.set(path, { inode: ino, device: dev })
+      return fd
+    } catch (error) {
       closeSync(fd)
+      throw error
     }
   } catch (error) {
     throw fileError(error, path, 'writing')

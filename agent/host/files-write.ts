@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import type { FileWriter, Permissions } from './files.ts'
 import { errnoOf, fileError, unsafePath } from './files-errors.ts'
 import { entriesOf, entryAt, statOf } from './files-read.ts'
-import { publish, readReplaced, stage, stagedEntryName, stageLink } from './files-stage.ts'
+import { publish, readReplaced, stageAll, stagedEntryName, stageLink } from './files-stage.ts'
 import { type Entry, join, pathOf } from './files-walk.ts'
 import {
   directoryInTheWay,
@@ -24,6 +24,7 @@ const lookFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLO
 export type WriteMethods = Pick<
   FileWriter,
   | 'stage'
+  | 'stageAll'
   | 'stageLink'
   | 'stagedPath'
   | 'publish'
@@ -40,7 +41,8 @@ export function writeMethods(writing: Writing): WriteMethods {
   const { walk } = writing
   const now = <T>(path: string, work: () => T): T => walk.passNow(() => mapped(path, work))
   return {
-    stage: (path, bytes, permissions) => walk.pass(() => stage(writing, path, { bytes, permissions })),
+    stage: (path, bytes, permissions) => walk.pass(() => stageAll(writing, [{ path, bytes, permissions }])),
+    stageAll: (files) => walk.pass(() => stageAll(writing, files)),
     stageLink: (path, target) => now(path, () => stageLink(writing, path, target)),
     stagedPath: (path) => join(walk.root, stagedEntryName(writing, path)),
     publish: (path) => now(path, () => publish(writing, path)),

@@ -6,6 +6,8 @@ import type { FileStat, Permissions } from './files.ts'
 import { errnoOf, fileError } from './files-errors.ts'
 import { type Entry, type OpenDirectory, parentOf, pathOf, type Walk } from './files-walk.ts'
 
+export type Inode = Pick<FileStat, 'inode' | 'device'>
+
 /** What one writer shares between its methods. */
 export type Writing = {
   readonly walk: Walk
@@ -13,7 +15,7 @@ export type Writing = {
   /** Real paths of directories to sync. */
   readonly touched: Set<string>
   /** By path: what must be there after publishing. */
-  readonly staged: Map<string, FileStat>
+  readonly staged: Map<string, Inode>
 }
 
 export function newMark(): string {

@@ -79,6 +79,12 @@ export type FileReader = {
 /** Numbers, because names were resolved before anything was written. Absent: left as the file system makes it. */
 export type Permissions = { readonly mode: number; readonly uid?: number; readonly gid?: number }
 
+export type NewContent = {
+  readonly path: AbsolutePath
+  readonly bytes: Uint8Array
+  readonly permissions: Permissions
+}
+
 /**
  * Temporary names are `<mark>-<hash of the name>`, with `~` for what was there before, so that another process can
  * find and undo them after a crash from the mark alone.
@@ -91,6 +97,8 @@ export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
   marked(mark: string): FileWriter
   /** Writes a file beside `path` and syncs it; makes missing parents (0755). */
   stage(path: AbsolutePath, bytes: Uint8Array, permissions: Permissions): Promise<void>
+  /** The same for many, synced side by side. */
+  stageAll(files: readonly NewContent[]): Promise<void>
   stageLink(path: AbsolutePath, target: string): void
   /** Where a command finds the staged file. */
   stagedPath(path: AbsolutePath): string

@@ -3,7 +3,7 @@ import type { ResourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileResource } from '../../shared/resource.ts'
 import type { HostReader } from '../host/host.ts'
-import type { AttributeDifference, ReadContents, Subject } from '../resources/kind.ts'
+import type { AttributeDifference, BaselineResource, ReadContents, Subject } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import type { ObjectStore } from '../state/objects.ts'
 
@@ -43,13 +43,21 @@ function isContent({ id, differences }: Differing): boolean {
 
 async function sidesOf({ id, desired, baseline }: Differing, readers: ContentReaders): Promise<ContentSides> {
   const wanted = desired?.kind === 'file' ? await desiredBytes(desired, readers) : undefined
-  const applied = baseline?.attributes['content']
-  const same = desired?.kind === 'file' && desired.sha256 === applied
-  return {
-    desired: wanted,
-    baseline: same ? wanted : applied === undefined ? undefined : readers.objects.get(applied),
-    live: await liveBytes(id, readers.host),
-  }
+  const same = desired?.kind === 'file' && desired.sha256 === baseline?.attributes['content']
+  const applied = same ? wanted : await appliedBytes(baseline, readers)
+  // Once it drifted its diff is wanted until somebody decides, also when the clone no longer has this content.
+  if (applied !== undefined && baseline !== undefined) readers.objects.put(applied)
+  return { desired: wanted, baseline: applied, live: await liveBytes(id, readers.host) }
+}
+
+async function appliedBytes(
+  baseline: BaselineResource | undefined,
+  { objects, contents }: ContentReaders,
+): Promise<Uint8Array | undefined> {
+  const kept = objects.get(baseline?.attributes['content'] ?? '')
+  const oid = baseline?.blob
+  if (kept !== undefined || oid === undefined) return kept
+  return orUndefined(async () => (await contents([{ kind: 'blob', oid }]))[0])
 }
 
 /** Without them there is no diff; the difference itself is told all the same. */

@@ -102,8 +102,9 @@ function recordOf({ service, desired, resources }: ServiceComparison, revision: 
     if (wanted === undefined) return []
     const attributes = kinds[wanted.kind].attributes(wanted)
     const source = 'source' in wanted ? { source: wanted.source } : {}
+    const blob = wanted.kind === 'file' && wanted.content.kind === 'blob' ? { blob: wanted.content.oid } : {}
     const secrets = wanted.kind === 'file' && wanted.secrets.length > 0 ? { secrets: wanted.secrets } : {}
-    return [[id, { attributes, ...source, ...secrets }]]
+    return [[id, { attributes, ...source, ...blob, ...secrets }]]
   })
   return { service, revision, onRemove: desired?.onRemove ?? 'delete', resources: new Map(recorded) }
 }
@@ -122,6 +123,7 @@ function sameResource(one: BaselineResource, other: BaselineResource | undefined
   return (
     other !== undefined &&
     one.source === other.source &&
+    one.blob === other.blob &&
     (one.secrets ?? []).join() === (other.secrets ?? []).join() &&
     Object.keys(one.attributes).length === Object.keys(other.attributes).length &&
     Object.entries(one.attributes).every(([name, value]) => other.attributes[name] === value)

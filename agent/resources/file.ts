@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileResource } from '../../shared/resource.ts'
-import type { SavedPath } from '../host/files.ts'
+import type { NewContent, SavedPath } from '../host/files.ts'
 import type { HostReader } from '../host/host.ts'
 import { endText } from '../host/run.ts'
 import { compareAttributes } from './compare.ts'
@@ -32,7 +32,9 @@ export const fileKind: ResourceKind<FileResource, SavedPath> = {
     compareAttributes(desired && attributes(desired), baseline?.attributes, live.attributes),
   describe: describePath,
   save: async (changes, host) =>
-    host.files.pass(async () => changes.map(({ id, desired }) => host.files.before(pathOf(id), desired?.sha256))),
+    host.files.pass(async () =>
+      changes.map(({ id, desired }) => host.files.before(desired?.path ?? pathOf(id), desired?.sha256)),
+    ),
   change,
   restore: putBackAll,
 }
@@ -54,13 +56,13 @@ type Owners = ReturnType<typeof ownership>
 
 async function observeOne({ id, desired, baseline }: Subject<FileResource>, host: HostReader, owners: Owners) {
   try {
-    const found = await host.files.inspect(pathOf(id))
+    const found = await host.files.inspect(desired?.path ?? pathOf(id))
     if (found === undefined) return missing
     const { stat, content } = found
     if (content === undefined) return livePath(stat, { type: stat.type })
     const preferred = desired ?? { owner: baseline?.attributes['owner'], group: baseline?.attributes['group'] }
     const owner = await owners(stat, preferred)
-    return livePath(stat, { type: 'file', content, mode: modeText(stat.mode), ...owner })
+    return livePath(stat, { type: 'file', content, mode: modeText(stat.mode), ...owner }, baseline?.attributes)
   } catch (error) {
     return unreachable(error)
   }
@@ -117,18 +119,15 @@ function batches(writes: readonly Write[]): readonly (readonly Write[])[] {
   return all
 }
 
-/** Side by side, because most of the time goes into syncing each file. */
 async function stageAll(writes: readonly Write[], host: ApplyHost): Promise<void> {
   const contents = await host.contents(writes.map(({ desired }) => desired.content))
-  const staged = await Promise.allSettled(
-    writes.map(async ({ desired }, index) => {
-      const bytes = contents[index]
-      if (bytes === undefined || hash('sha256', bytes, 'hex') !== desired.sha256) throw corrupt(desired)
-      await host.files.stage(desired.path, bytes, await permissionsFor(desired, host))
-    }),
-  )
-  const failed = staged.find((result) => result.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
+  const staged: NewContent[] = []
+  for (const [index, { desired }] of writes.entries()) {
+    const bytes = contents[index]
+    if (bytes === undefined || hash('sha256', bytes, 'hex') !== desired.sha256) throw corrupt(desired)
+    staged.push({ path: desired.path, bytes, permissions: await permissionsFor(desired, host) })
+  }
+  await host.files.stageAll(staged)
 }
 
 async function validate({ path, validate: text }: FileResource, host: ApplyHost): Promise<void> {

@@ -20,6 +20,8 @@ export type BaselineResource = {
   readonly attributes: Attributes
   /** The repository's file behind it. */
   readonly source?: string
+  /** Git's id of a file's content, when it is the repository's own: to read it again while the clone has it. */
+  readonly blob?: string
   /** Names of secrets in the content, for masking after the resource left the repository. */
   readonly secrets?: readonly string[]
 }

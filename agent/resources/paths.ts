@@ -62,8 +62,9 @@ export async function permissionsFor(
   })
 }
 
-/** The stat's part of a live path, or why there is none. */
-export function livePath(stat: FileStat, attributes: Attributes): LiveResource {
+/** With what evidence needs of the stat; what is as applied needs none. */
+export function livePath(stat: FileStat, attributes: Attributes, applied?: Attributes): LiveResource {
+  if (applied !== undefined && isSame(attributes, applied)) return { attributes: applied }
   return {
     attributes,
     modifiedAt: isoTime(stat.modifiedNs),
@@ -119,6 +120,11 @@ function typeText({ expected, live }: AttributeDifference): string {
 
 function listText(words: readonly string[]): string {
   return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
+}
+
+function isSame(one: Attributes, other: Attributes): boolean {
+  const names = Object.keys(one)
+  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
 }
 
 function isoTime(ns: bigint): string {

@@ -14,7 +14,11 @@ export type ServiceSubjects = {
 
 /** Services that left come first: what takes their place may need their ports and paths. */
 export function subjectsOf({ services }: DesiredHost, baselines: Baselines): readonly ServiceSubjects[] {
-  const host = { applied: appliedResources(baselines), claimed: claimedBy(services), managed: managedNames(baselines) }
+  const host = {
+    applied: appliedResources(baselines),
+    claimed: claimedBy(services),
+    managed: managedNames(services, baselines),
+  }
   const present = new Set(services.map(({ name }) => name))
   const left = [...baselines.values()].filter(({ service }) => !present.has(service))
   return [
@@ -64,8 +68,13 @@ function pathsOf(resource: Resource): readonly string[] {
   return 'path' in resource ? [resource.path] : []
 }
 
-function managedNames(baselines: Baselines): ReadonlyMap<string, readonly string[]> {
+function managedNames(
+  services: readonly DesiredService[],
+  baselines: Baselines,
+): ReadonlyMap<string, readonly string[]> {
   const names = new Map<string, string[]>()
+  const isPurged = (resource: Resource) => resource.kind === 'directory' && resource.purge
+  if (!services.some(({ resources }) => resources.some(isPurged))) return names
   for (const { resources } of baselines.values())
     for (const id of resources.keys()) {
       const path = pathInId(id)

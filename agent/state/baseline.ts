@@ -16,6 +16,7 @@ import { makeStateDirectory, type NewFile, readIfThere, removeDurably, replaceDu
 const baselineResourceSchema = z.object({
   attributes: z.record(z.string(), z.string()),
   source: z.string().exactOptional(),
+  blob: z.string().exactOptional(),
   secrets: z.array(z.string()).exactOptional(),
 })
 

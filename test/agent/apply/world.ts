@@ -1,0 +1,215 @@
+// A host in a temporary directory, a state directory beside it, and desired services made of plain values.
+import { hash } from 'node:crypto'
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { applyPlan, type ApplyResult } from '../../../agent/apply/apply.ts'
+import { recover } from '../../../agent/apply/recover.ts'
+import { type HostWriter, openHost } from '../../../agent/host/host.ts'
+import { createRun, type Run } from '../../../agent/host/run.ts'
+import { contentsFor } from '../../../agent/observe/contents.ts'
+import { observeHost } from '../../../agent/observe/observe.ts'
+import { compareHost, drifted, type HostComparison } from '../../../agent/plan/compare.ts'
+import { serviceReports } from '../../../agent/plan/findings.ts'
+import { maskFor } from '../../../agent/plan/mask.ts'
+import { type Plan, type PlanOptions, planFor } from '../../../agent/plan/plan.ts'
+import type { ReadContents } from '../../../agent/resources/kind.ts'
+import { openState, type State } from '../../../agent/state/state.ts'
+import {
+  absolutePathSchema,
+  hostNameSchema,
+  type ResourceId,
+  resourceId,
+  revisionSchema,
+  type Sha256,
+  serviceNameSchema,
+  sha256Schema,
+} from '../../../shared/names.ts'
+import type {
+  DesiredHost,
+  DesiredService,
+  DirectoryResource,
+  FileResource,
+  Resource,
+  SymlinkResource,
+} from '../../../shared/resource.ts'
+
+const run = createRun({ graceSeconds: 0.3 })
+
+export type World = {
+  readonly directory: string
+  readonly root: string
+  readonly state: State
+  readonly host: HostWriter
+  readonly run: Run
+  /** Another agent on the same host and state, as after a restart. */
+  again(): World
+  remove(): void
+}
+
+export type WorldOptions = {
+  /** Validation, tools, triggers and checks run, although this is no real host's root. */
+  readonly commands?: boolean
+  readonly run?: Run
+  readonly root?: string
+  readonly stateDirectory?: string
+}
+
+export function makeWorld(options: WorldOptions = {}): World {
+  const directory = mkdtempSync(join(tmpdir(), 'plumb-world-'))
+  const root = options.root ?? join(directory, 'root')
+  const stateDirectory = options.stateDirectory ?? join(directory, 'state')
+  mkdirSync(root, { recursive: true })
+  return openWorld(directory, { ...options, root, stateDirectory })
+}
+
+export async function compareIn(world: World, desired: DesiredHost, full = false): Promise<HostComparison> {
+  const { baselines } = world.state.baselines.read()
+  const live = await observeHost(desired, baselines, world.host, { full })
+  return compareHost(desired, baselines, live)
+}
+
+export async function planIn(world: World, desired: DesiredHost, options?: Partial<PlanOptions>): Promise<Plan> {
+  return planFor(await compareIn(world, desired), { repair: 'by-policy', ...options })
+}
+
+export async function applyIn(
+  world: World,
+  desired: DesiredHost,
+  options?: Partial<PlanOptions>,
+): Promise<ApplyResult> {
+  const { state, host } = world
+  const lock = await state.lock({ purpose: 'test', now: new Date(), waitSeconds: 5 })
+  try {
+    await recover(state, host, lock)
+    const plan = await planIn(world, desired, options)
+    return await applyPlan(plan, { host, state, lock, contents, now: () => new Date() })
+  } finally {
+    lock.release()
+  }
+}
+
+/** What the agent would report. */
+export async function reportsIn(world: World, desired: DesiredHost, secrets: readonly string[] = []) {
+  const comparison = await compareIn(world, desired)
+  const { host, state } = world
+  const differing = comparison.services.flatMap(drifted)
+  const sides = await contentsFor(differing, { host, objects: state.objects, contents })
+  return serviceReports(comparison, { contents: sides, mask: maskFor(secrets), failureOf: state.failures.get })
+}
+
+export function desiredHost(services: readonly DesiredService[], revision = '1'): DesiredHost {
+  return {
+    host: hostNameSchema.parse('web-1'),
+    revision: revisionSchema.parse(revision.padStart(40, '0')),
+    services,
+    syncEverySeconds: 60,
+    checkEverySeconds: 60,
+  }
+}
+
+export function service(
+  name: string,
+  resources: readonly Resource[],
+  more: Partial<DesiredService> = {},
+): DesiredService {
+  const parsed = serviceNameSchema.parse(name)
+  return {
+    name: parsed,
+    after: [],
+    resources,
+    triggers: [],
+    checks: [],
+    onDrift: 'alert',
+    onRemove: 'delete',
+    ...more,
+  }
+}
+
+export function file(path: string, text: string | Uint8Array, more: Partial<FileResource> = {}): FileResource {
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text
+  return {
+    kind: 'file',
+    id: resourceId('file', path),
+    path: absolutePathSchema.parse(path),
+    source: `services/x/files${path}`,
+    content: { kind: 'rendered', bytes },
+    sha256: sha(bytes),
+    size: bytes.length,
+    mode: 0o644,
+    owner: 'root',
+    group: 'root',
+    secrets: [],
+    ...more,
+  }
+}
+
+export function symlink(path: string, target: string): SymlinkResource {
+  const id = resourceId('symlink', path)
+  return { kind: 'symlink', id, path: absolutePathSchema.parse(path), source: `services/x/files${path}`, target }
+}
+
+export function directory(path: string, more: Partial<DirectoryResource> = {}): DirectoryResource {
+  return {
+    kind: 'directory',
+    id: resourceId('directory', path),
+    path: absolutePathSchema.parse(path),
+    source: 'services/x/service.yaml',
+    mode: 0o755,
+    owner: 'root',
+    group: 'root',
+    purge: false,
+    keep: [],
+    ...more,
+  }
+}
+
+export function sha(bytes: Uint8Array | string): Sha256 {
+  return sha256Schema.parse(hash('sha256', bytes, 'hex'))
+}
+
+export const contents: ReadContents = async (sources) =>
+  sources.map((source) => {
+    if (source.kind === 'blob') throw new Error('this fleet has rendered contents only')
+    return source.bytes
+  })
+
+/** Every path below a directory with its type, mode, owner and content: equal texts are equal trees. */
+export function treeOf(root: string): readonly string[] {
+  return readdirSync(root, { recursive: true, encoding: 'utf8' })
+    .toSorted()
+    .map((name) => entryText(join(root, name), name))
+}
+
+export function outcome(result: ApplyResult, name = 'web') {
+  return result.services.find(({ service: one }) => one === name)
+}
+
+export function idOf(kind: string, path: string): ResourceId {
+  return resourceId(kind, path)
+}
+
+function entryText(path: string, name: string): string {
+  const stat = lstatSync(path)
+  const about = `${name} ${(stat.mode & 0o7777).toString(8)} ${stat.uid}:${stat.gid}`
+  if (stat.isSymbolicLink()) return `${about} -> ${readlinkSync(path)}`
+  if (stat.isDirectory()) return `${about} directory`
+  return stat.isFile() ? `${about} ${stat.ino} ${stat.mtimeMs} ${sha(readFileSync(path))}` : `${about} special`
+}
+
+type Places = WorldOptions & { readonly root: string; readonly stateDirectory: string }
+
+function openWorld(directory: string, places: Places): World {
+  const state = openState(places.stateDirectory)
+  const sandbox = openHost({ root: places.root, run: places.run ?? run, hashes: state.hashes })
+  const capabilities = { ...sandbox.capabilities, commands: places.commands ?? false }
+  return {
+    directory,
+    root: places.root,
+    state,
+    host: { ...sandbox, capabilities },
+    run: places.run ?? run,
+    again: () => openWorld(directory, places),
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  }
+}
