@@ -21,17 +21,26 @@ export class CatFile {
     this.#options = options
   }
 
-  /** Rejects with a plain Error that says which object, or what became of git. */
-  read(oid: string): Promise<Uint8Array> {
+  /** Undefined when it is not there. Rejects with a plain Error that says what became of git. */
+  find(oid: string, kind: ObjectKind): Promise<Uint8Array | undefined> {
     if (!/^[0-9a-f]{40}$/.test(oid)) return Promise.reject(new Error(`"${oid}" is not the id of an object`))
     if (this.#session === undefined || this.#session.ended) this.#session = new Session(this.#options)
-    return this.#session.ask(oid)
+    return this.#session.ask(oid, kind)
+  }
+
+  async read(oid: string, kind: ObjectKind = 'blob'): Promise<Uint8Array> {
+    const bytes = await this.find(oid, kind)
+    if (bytes === undefined) throw new Error(`object ${oid} is missing`)
+    return bytes
   }
 }
 
+type ObjectKind = 'blob' | 'tree' | 'commit'
+
 type Question = {
   readonly oid: string
-  readonly answer: (bytes: Uint8Array) => void
+  readonly kind: ObjectKind
+  readonly answer: (bytes: Uint8Array | undefined) => void
   readonly fail: (error: Error) => void
 }
 
@@ -67,9 +76,9 @@ class Session {
     this.#child.once('close', (code) => this.#end(`ended (${[code ?? 'killed', this.#said.trim()].join(': ')})`))
   }
 
-  ask(oid: string): Promise<Uint8Array> {
+  ask(oid: string, kind: ObjectKind): Promise<Uint8Array | undefined> {
     return new Promise((answer, fail) => {
-      this.#asked.push({ oid, answer, fail })
+      this.#asked.push({ oid, kind, answer, fail })
       this.#child.stdin.write(`${oid}\n`)
       if (this.#asked.length === 1) this.#watch()
     })
@@ -89,7 +98,7 @@ class Session {
     this.#heldBytes = bytes.length
   }
 
-  /** `<oid> blob <size>\n<bytes>\n`, or `<oid> missing\n`: how many bytes the first whole answer took. */
+  /** `<oid> <kind> <size>\n<bytes>\n`, or `<oid> missing\n`: how many bytes the first whole answer took. */
   #takeFrom(bytes: Buffer): number {
     this.#needed = bytes.length + 1
     const line = bytes.indexOf(0x0a)
@@ -104,7 +113,9 @@ class Session {
     }
     this.#asked.shift()
     // Copied, so that one kept file does not keep a whole chunk of others.
-    if (heading === `${question.oid} blob ${size}`) question.answer(Uint8Array.from(bytes.subarray(line + 1, end - 1)))
+    if (heading === `${question.oid} ${question.kind} ${size}`)
+      question.answer(Uint8Array.from(bytes.subarray(line + 1, end - 1)))
+    else if (heading === `${question.oid} missing`) question.answer(undefined)
     else question.fail(new Error(`object ${question.oid} cannot be read (${heading.slice(0, 100)})`))
     return end
   }

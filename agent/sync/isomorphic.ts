@@ -2,10 +2,9 @@
 import git from 'isomorphic-git'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { entryKind } from '../../shared/repository/listing.ts'
-import type { TreeEntry } from '../../shared/repository/tree.ts'
 import type { Address } from './address.ts'
 import { durableFs as fs } from './durable-fs.ts'
+import { entriesBelow } from './entries.ts'
 import type { GitHttp } from './http.ts'
 import { corrupt, diskProblem, noBranch, noCommit, noSmartHttp, reasonOfStatus, unreachable } from './reasons.ts'
 import type { Objects, RemoteHead, Transport } from './transport.ts'
@@ -64,7 +63,9 @@ function createObjects(gitdir: string): Objects {
     entries: async (revision) => {
       try {
         const commit = await git.readCommit({ fs, gitdir, oid: revision, cache: caches.current() })
-        return await entriesBelow(commit.commit.tree, async (oid) => bytesOf(await read(oid)))
+        return await entriesBelow(commit.commit.tree, (oids) =>
+          inOrder(oids, 16, async (oid) => bytesOf(await read(oid))),
+        )
       } catch (error) {
         throw localFault(gitdir, error)
       }
@@ -135,41 +136,6 @@ async function objectNamed(gitdir: string, name: string, cache: object): Promise
     const message = `"${name}" is the beginning of more than one id.`
     throw new PlumbError({ code: 'usage', message, remedy: 'Give more of its digits.' })
   })
-}
-
-const entriesLimit = 200_001
-
-/** Parsed here and not by `readTree`, which refuses names that systemd's own escaping makes (`a\x2db.mount`). */
-async function entriesBelow(
-  root: string,
-  readTree: (oid: string) => Promise<Uint8Array>,
-): Promise<readonly TreeEntry[]> {
-  const entries: TreeEntry[] = []
-  const walk = async (oid: string, prefix: string): Promise<void> => {
-    for (const { mode, name, oid: child } of treeLines(Buffer.from(await readTree(oid)))) {
-      // A tree can name one tree many times on many levels, and so unfold into billions of files.
-      if (entries.length >= entriesLimit || prefix.length > 8000) return
-      const kind = entryKind(mode)
-      if (kind !== undefined) entries.push({ path: prefix + name, kind, oid: child })
-      else if (mode === '40000') await walk(child, `${prefix}${name}/`)
-    }
-  }
-  await walk(root, '')
-  return entries
-}
-
-function* treeLines(tree: Buffer): Generator<{ mode: string; name: string; oid: string }> {
-  for (let start = 0; start < tree.length; ) {
-    const space = tree.indexOf(0x20, start)
-    const end = tree.indexOf(0, space)
-    if (space < 0 || end < 0 || end + 21 > tree.length) throw new Error('a tree object is malformed')
-    yield {
-      mode: tree.toString('latin1', start, space),
-      name: tree.toString('utf8', space + 1, end),
-      oid: tree.toString('hex', end + 1, end + 21),
-    }
-    start = end + 21
-  }
 }
 
 async function inOrder<In, Out>(

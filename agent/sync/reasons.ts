@@ -1,5 +1,6 @@
 // Why a remote could not be reached, in plain words: errors classified by their codes, with the way out.
 import { PlumbError } from '../../shared/problem.ts'
+import type { Address } from './address.ts'
 
 type Reason = { readonly why: string; readonly remedy: string }
 
@@ -64,6 +65,14 @@ export function reasonOfStatus(status: number): Reason {
   if (status === 429) return { why: 'it asks to be called less often (429)', remedy: 'Raise syncEvery in plumb.yaml.' }
   if (status >= 500) return { why: `it has a fault of its own (${status})`, remedy: later }
   return { why: `it answered ${status}`, remedy: 'Open the address in a browser: it must be the one git clones from.' }
+}
+
+export function gitMissing({ kind, url }: Address): PlumbError {
+  return new PlumbError({
+    code: 'git-missing',
+    message: `${url}: a repository ${kind === 'ssh' ? 'over ssh' : 'in a directory'} is read with git, and there is no git here.`,
+    remedy: 'apt-get install git, or give an https:// address, which needs none.',
+  })
 }
 
 export const noSmartHttp: Reason = {

@@ -31,6 +31,8 @@ export type TestRepository = {
   head(): Promise<Revision>
   /** The output of any git command in the work tree. */
   git(...args: readonly string[]): Promise<string>
+  /** The same with something on its stdin. */
+  input(text: string, ...args: readonly string[]): Promise<string>
   remove(): Promise<void>
 }
 
@@ -53,6 +55,7 @@ export async function makeRepository(files?: TestFiles, options?: CommitOptions)
     rewind: async (to) => void (await repository.git('reset', '--quiet', '--hard', to)),
     head: async () => revisionSchema.parse(await repository.git('rev-parse', 'HEAD')),
     git: (...args) => git(directory, args),
+    input: (text, ...args) => git(directory, args, {}, text),
     remove: () => rm(directory, { recursive: true, force: true }),
   }
   await repository.git('init', '--quiet', '--initial-branch=main')
@@ -75,6 +78,8 @@ export type ServedRepository = {
   readonly port: number
   /** `GET /git/fleet.git/info/refs?...`, in the order they came. */
   readonly requests: readonly string[]
+  /** Open ones, idle or not. */
+  connections(): number
   /** The `authorization` header of each request. */
   readonly authorizations: readonly (string | undefined)[]
   close(): Promise<void>
@@ -113,6 +118,7 @@ export async function serveRepository(
     port,
     requests,
     authorizations,
+    connections: () => sockets.size,
     close: async () => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       for (const socket of sockets) socket.destroy()
@@ -150,10 +156,15 @@ function isKnown(request: Request, options: ServeOptions): boolean {
   return given?.username === options.username && given?.password === options.password
 }
 
-async function git(directory: string, args: readonly string[], options: CommitOptions = {}): Promise<string> {
+async function git(
+  directory: string,
+  args: readonly string[],
+  options: CommitOptions = {},
+  input = '',
+): Promise<string> {
   const author = options.author ?? 'Ada'
   const at = options.at ?? '2026-11-01T12:00:00+00:00'
-  const { stdout } = await promisify(execFile)('git', [...args], {
+  const running = promisify(execFile)('git', [...args], {
     cwd: directory,
     maxBuffer: 64 * 1024 * 1024,
     env: {
@@ -168,5 +179,7 @@ async function git(directory: string, args: readonly string[], options: CommitOp
       GIT_COMMITTER_DATE: at,
     },
   })
-  return stdout.trim()
+  // Most commands read nothing and may have ended before this.
+  running.child.stdin?.on('error', () => {}).end(input)
+  return (await running).stdout.trim()
 }

@@ -304,6 +304,23 @@ describe.each(kinds)('over %s', (kind) => {
     },
   )
 
+  test.each([
+    ['files', 1],
+    ['directories alone', 0],
+  ])('a tree that unfolds into billions of %s is refused', async (_, files) => {
+    const { fleet, open } = await host(kind)
+    const blob = await fleet.git('rev-parse', 'HEAD:plumb.yaml')
+    let lines = [`100644 blob ${blob}\tplumb.yaml`].slice(0, files)
+    for (let level = 0; level < 12; level += 1) {
+      const tree = await fleet.input(lines.map((line) => `${line}\n`).join(''), 'mktree')
+      lines = Array.from({ length: 10 }, (_unused, n) => `040000 tree ${tree}\td${n}`)
+    }
+    const tree = await fleet.input(`${lines.join('\n')}\n`, 'mktree')
+    await fleet.git('reset', '--quiet', '--soft', await fleet.git('commit-tree', '-m', 'bomb', tree))
+
+    await expect((await open().sync(noRewind)).entries()).rejects.toMatchObject({ code: 'repository-invalid' })
+  })
+
   test('an object that is not there is an error of the repository', async () => {
     const { open } = await host(kind)
     const reader = await open().sync(noRewind)

@@ -1,0 +1,57 @@
+// Reads a bare repository on this host by the system's git.
+import { revisionSchema } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import { CatFile } from './cat-file.ts'
+import { entriesBelow } from './entries.ts'
+import { corrupt } from './reasons.ts'
+import { lastLines, type SystemGit } from './system-settings.ts'
+import type { Objects } from './transport.ts'
+
+export function createSystemObjects(git: SystemGit, gitDirectory: string): Objects {
+  const here = `--git-dir=${gitDirectory}`
+  const files = new CatFile({ gitDirectory, environment: git.environment })
+  const damaged = (error: unknown): never => {
+    if (error instanceof PlumbError) throw error
+    throw corrupt(gitDirectory, error instanceof Error ? error.message : String(error), error)
+  }
+  const objects: Objects = {
+    hasCommit: async (revision) => {
+      const found = await files.find(revision, 'commit').catch(damaged)
+      return found !== undefined
+    },
+    descends: async (revision, ancestor) => {
+      if (revision === ancestor) return true
+      if (!(await objects.hasCommit(ancestor))) return false
+      const answer = await git.run([here, 'merge-base', '--is-ancestor', '--', ancestor, revision])
+      if (answer.code === 0 || answer.code === 1) return answer.code === 0
+      throw corrupt(gitDirectory, lastLines(answer.stderr))
+    },
+    resolve: async (name) => {
+      if (!isPlainName(name)) return undefined
+      const answer = await git.run([here, 'rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`])
+      const revision = revisionSchema.safeParse(answer.stdout.trim())
+      return answer.code === 0 && revision.success ? revision.data : undefined
+    },
+    entries: async (revision) => {
+      const readTrees = (oids: readonly string[]) => Promise.all(oids.map((oid) => files.read(oid, 'tree')))
+      try {
+        return await entriesBelow(treeOf(await files.read(revision, 'commit')), readTrees)
+      } catch (error) {
+        return damaged(error)
+      }
+    },
+    readMany: (oids) => Promise.all(oids.map((oid) => files.read(oid))).catch(damaged),
+  }
+  return objects
+}
+
+/** What git's own syntax would make of `a..b`, `:/text` or `@{u}` is not meant. */
+export function isPlainName(name: string): boolean {
+  return /^[A-Za-z0-9_][A-Za-z0-9_./+-]*$/.test(name) && !name.includes('..')
+}
+
+function treeOf(commit: Uint8Array): string {
+  const tree = /^tree ([0-9a-f]{40})\n/.exec(Buffer.from(commit.subarray(0, 60)).toString('latin1'))?.[1]
+  if (tree === undefined) throw new Error('a commit object is malformed')
+  return tree
+}
