@@ -2,7 +2,6 @@ import { defineConfig } from 'vitest/config'
 
 // Two projects: what runs side by side, and what owns the machine's bridge, mounts or a browser and so runs alone.
 export default defineConfig({
-  esbuild: { jsx: 'automatic', jsxImportSource: 'hono/jsx' },
   test: {
     projects: [
       {

@@ -6,7 +6,7 @@ import type { ApplyReport, Change } from '../shared/report.ts'
 import { type ApplyResult, applyPlan, applyReport } from './apply/apply.ts'
 import { recover } from './apply/recover.ts'
 import { type Agent, type Desired, type Look, lookAt, maskOf } from './look.ts'
-import { type PlanOptions, planFor } from './plan/plan.ts'
+import { type PlanOptions, planFor, servicesToTry } from './plan/plan.ts'
 import type { Lock } from './state/lock.ts'
 
 export type ActOptions = {
@@ -49,6 +49,6 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
 function planOptions({ state }: Agent, { comparison }: Look, { repair }: ActOptions): PlanOptions {
   if (repair === 'everything') return { repair }
   const now = new Date()
-  const isDue = (service: ServiceName) => state.failures.mayTry(service, comparison.revision, now)
-  return { repair, services: new Set(comparison.services.map(({ service }) => service).filter(isDue)) }
+  const mayTry = (service: ServiceName) => state.failures.mayTry(service, comparison.revision, now)
+  return { repair, services: servicesToTry(comparison, mayTry) }
 }

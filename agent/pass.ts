@@ -18,7 +18,7 @@ export type PassOptions = PassRequest & { readonly onChange: (change: Change) =>
 /** A pass for one agent; what the last sync ran into is told by every pass until the next sync. */
 export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOutcome> {
   let fromSync: readonly Problem[] = []
-  let services = readStatus(agent.state.directory)?.services ?? []
+  let services: readonly ServiceReport[] = readStatus(agent.state.directory)?.services ?? []
   return async (options) => {
     const good = await attempt(() => agent.repository.lastGood())
     const head = options.sync || good.value === undefined ? await headOf(agent, good.value?.revision) : undefined
