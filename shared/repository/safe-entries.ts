@@ -39,7 +39,7 @@ function badPath(path: string): string | undefined {
   if (!/^[ -~]*$/.test(path) && (/[\p{Cc}\uFFFD\u2028\u2029]/u.test(path) || !path.isWellFormed()))
     return `the path ${quoted(path)} has characters that are not printable UTF-8`
   const parts = path.split('/')
-  if (parts.length > limits.depth || byteLength(path) > limits.pathBytes) return 'the path is too long'
+  if (parts.length > limits.depth || isLonger(path, limits.pathBytes)) return 'the path is too long'
   return parts.map(badName).find((reason) => reason !== undefined)
 }
 
@@ -52,7 +52,7 @@ function badName(name: string): string | undefined {
   if (name === '') return 'the path has an empty part'
   if (name === '.' || name === '..') return `the path has a part ${quoted(name)}`
   if (isGitName(name)) return `${quoted(name)} is a name that git keeps for itself`
-  return name.length * 3 > limits.nameBytes && byteLength(name) > limits.nameBytes ? 'a name is too long' : undefined
+  return isLonger(name, limits.nameBytes) ? 'a name is too long' : undefined
 }
 
 /** `.git`, also as Windows, macOS and NTFS short names would read it. */
@@ -65,8 +65,9 @@ function isGitName(name: string): boolean {
   return plain === '.git' || plain === 'git~1' || plain.startsWith('.git:')
 }
 
-function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length
+/** In bytes of UTF-8, which are at most three for each of a string's units. */
+function isLonger(text: string, bytes: number): boolean {
+  return text.length * 3 > bytes && new TextEncoder().encode(text).length > bytes
 }
 
 type Names = {

@@ -45,6 +45,7 @@ function cycleProblems(services: ReadonlyMap<ServiceName, RepositoryService>): r
 }
 
 function fileProblems({ name, directory, settings, settingsPlace, files, compose }: RepositoryService) {
+  if (settings.files.size === 0) return []
   const onHost = new Map(files.map((file) => [String(file.target), file]))
   const inProject = new Map((compose?.files ?? []).map((file) => [file.target, file]))
   return [...settings.files.keys()].flatMap((key) => {
