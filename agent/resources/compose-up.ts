@@ -15,21 +15,22 @@ import type { Run } from '../host/run.ts'
 import { corrected, declare } from './compose-declaration.ts'
 import { asDeclared, containersText, type Declaration } from './compose-state.ts'
 
-/** One past-tense line for each service that was touched. */
+/** What was done to its containers, past tense; undefined when none had to be touched. */
 export async function bringUp(
   desired: ComposeResource,
   own: readonly Container[],
   run: Run,
-): Promise<readonly string[]> {
+): Promise<string | undefined> {
   const declared = await corrected(desired, own, await declare(desired, run), run)
   const replaced = await replacedMountsOf(own, declared.services, run)
   const build = declared.services.some(({ builds }) => builds)
   // Compose would run services again that are meant to end, such as migrations.
-  if (!build && containersText(own, declared, replaced) === asDeclared) return []
+  if (!build && containersText(own, declared, replaced) === asDeclared) return undefined
   const project = { ...desired, labels: declared.labels }
   await composeUp(project, run, { build })
   await remountReplaced(project, declared.services, run)
-  return changedServices(desired.project, own, await settled(desired, declared, run))
+  const touched = changedServices(own, await settled(desired, declared, run))
+  return touched.length === 0 ? undefined : `brought up ${desired.project}: ${touched.join(', ')}`
 }
 
 function staleServices(
@@ -84,15 +85,15 @@ function has(containers: readonly Container[], id: string): boolean {
   return containers.some((container) => container.id === id)
 }
 
-function changedServices(project: string, before: readonly Container[], after: readonly Container[]) {
+function changedServices(before: readonly Container[], after: readonly Container[]) {
   const services = [...new Set([...before, ...after].map(({ service }) => service))].toSorted()
   return services.flatMap((service) => {
     const old = before.filter((container) => container.service === service)
     const now = after.filter((container) => container.service === service)
-    if (now.length === 0) return [`removed ${service} of ${project}`]
-    if (old.length === 0) return [`started ${service} of ${project}`]
-    if (now.some(({ id }) => !has(old, id))) return [`made ${service} of ${project} anew`]
-    return old.some(({ state }) => state !== 'running') ? [`started ${service} of ${project} again`] : []
+    if (now.length === 0) return [`removed ${service}`]
+    if (old.length === 0) return [`started ${service}`]
+    if (now.some(({ id }) => !has(old, id))) return [`made ${service} anew`]
+    return old.some(({ state }) => state !== 'running') ? [`started ${service} again`] : []
   })
 }
 

@@ -105,27 +105,30 @@ async function save(changes: readonly ResourceChange<ComposeResource>[], host: H
   })
 }
 
-async function change(changes: readonly ResourceChange<ComposeResource>[], { run, query }: ApplyHost) {
+/** One line for each project that something was done to. */
+async function change(changes: readonly ResourceChange<ComposeResource>[], { run }: ApplyHost) {
   const lines: string[] = []
   for (const { id, desired } of changes) {
-    const own = containersOf(nameOf(id), await listedContainers(query))
-    if (desired === undefined) lines.push(...(await takeDown(nameOf(id), own, run)))
-    else if (desired.state === 'stopped') lines.push(...(await stop(desired, own, run)))
-    else lines.push(...(await bringUp(desired, own, run)))
+    const own = containersOf(nameOf(id), await listedContainers(run))
+    const line =
+      desired === undefined
+        ? await takeDown(nameOf(id), own, run)
+        : await (desired.state === 'stopped' ? stop : bringUp)(desired, own, run)
+    if (line !== undefined) lines.push(line)
   }
   return lines
 }
 
-async function takeDown(project: string, own: readonly Container[], run: Run): Promise<readonly string[]> {
-  if (own.length === 0) return []
+async function takeDown(project: string, own: readonly Container[], run: Run): Promise<string | undefined> {
+  if (own.length === 0) return undefined
   await composeDown(project, run)
-  return [`removed the containers of ${project}, its volumes are kept`]
+  return `removed the containers of ${project}, its volumes are kept`
 }
 
-async function stop(desired: ComposeResource, own: readonly Container[], run: Run): Promise<readonly string[]> {
-  if (projectState(own) === 'stopped') return []
+async function stop(desired: ComposeResource, own: readonly Container[], run: Run): Promise<string | undefined> {
+  if (projectState(own) === 'stopped') return undefined
   await composeStop({ ...desired, labels: {} }, run)
-  return [`stopped the containers of ${desired.project}`]
+  return `stopped the containers of ${desired.project}`
 }
 
 /** After the files are back in place: the containers they declare, with the labels those had. */

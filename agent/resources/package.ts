@@ -55,20 +55,29 @@ function describe(id: ResourceId, differences: readonly AttributeDifference[]): 
   return `${nameOf(id)}: ${live === 'no' ? 'not installed' : live}, should be installed`
 }
 
+/** One line for each change. */
 async function change(
   changes: readonly ResourceChange<PackageResource>[],
   host: ApplyHost,
 ): Promise<readonly string[]> {
   const wanted = changes.flatMap(({ desired }) => desired?.name ?? [])
-  const left = changes.filter(({ desired }) => desired === undefined).map(({ id }) => `left ${nameOf(id)} installed`)
-  if (wanted.length === 0) return left
-  const { installed, removed } = await provider.install(wanted, host.run)
+  const note = wanted.length === 0 ? '' : await install(wanted, host)
+  const last = wanted.at(-1)
+  return changes.map(({ id, desired }) => {
+    if (desired === undefined) return `left ${nameOf(id)} installed`
+    return `installed ${desired.name}${desired.name === last ? note : ''}`
+  })
+}
+
+/** All in one call; returns what that did beside: ` (with libpcre2-8-0; removed exim4-base, which conflicts)`. */
+async function install(wanted: readonly string[], { run }: ApplyHost): Promise<string> {
+  const { installed, removed } = await provider.install(wanted, run)
   const others = installed.filter((name) => !wanted.includes(name))
-  return [
-    ...left,
-    `installed ${wanted.join(', ')}${others.length === 0 ? '' : ` (with ${othersText(others)})`}`,
-    ...removed.map((name) => `removed ${name}, which conflicts`),
+  const notes = [
+    ...(others.length === 0 ? [] : [`with ${othersText(others)}`]),
+    ...(removed.length === 0 ? [] : [`removed ${removed.join(', ')}, which conflicts`]),
   ]
+  return notes.length === 0 ? '' : ` (${notes.join('; ')})`
 }
 
 function othersText(names: readonly string[]): string {

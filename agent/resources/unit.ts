@@ -97,35 +97,42 @@ async function save(changes: readonly ResourceChange<UnitResource>[], host: Host
   return statuses.map(([, unit]) => ({ name: unit.name, enabled: enablementText(unit), state: stateText(unit) }))
 }
 
+/** One line for each unit that something was done to, in the order of the changes. */
 async function change(changes: readonly ResourceChange<UnitResource>[], host: ApplyHost): Promise<readonly string[]> {
   const before = await statusesOf(changes, host.query)
   if (before.some(([, unit]) => unit.needsDaemonReload)) await daemonReload(host.run)
-  const left = await release(
+  const released = await release(
     before.filter(([{ desired }]) => desired === undefined).map(([, unit]) => unit),
     host,
   )
-  const masked = before.filter(([{ desired }, unit]) => desired !== undefined && enablementText(unit) === 'masked')
-  await unmaskUnits(
-    masked.map(([, unit]) => unit.name),
-    host.run,
-  )
-  const present = await statusesOf(
-    changes.filter(({ desired }) => desired !== undefined),
-    host.query,
-  )
-  const steps = stepsFor(present)
-  await enableUnits(steps.enable, host.run)
-  await disableUnits(steps.disable, host.run)
-  await stopUnits(steps.stop, host.run)
-  await startUnits(steps.start, host.run)
-  return [
-    ...left,
-    ...masked.map(([, { name }]) => `unmasked ${name}`),
-    ...steps.enable.map((name) => `enabled ${name}`),
-    ...steps.disable.map((name) => `disabled ${name}`),
-    ...steps.stop.map((name) => `stopped ${name}`),
-    ...steps.start.map((name) => `started ${name}`),
-  ]
+  const wanted = before.filter(([{ desired }]) => desired !== undefined)
+  const unmask = wanted.filter(([, unit]) => enablementText(unit) === 'masked').map(([, { name }]) => name)
+  await unmaskUnits(unmask, host.run)
+  const changed = wanted.map(([one]) => one)
+  const { enable, disable, stop, start } = stepsFor(await statusesOf(changed, host.query))
+  await enableUnits(enable, host.run)
+  await disableUnits(disable, host.run)
+  await stopUnits(stop, host.run)
+  await startUnits(start, host.run)
+  const done = {
+    unmasked: unmask,
+    enabled: enable,
+    disabled: [...disable, ...released.disabled],
+    stopped: [...stop, ...released.stopped],
+    started: start,
+  }
+  return before.flatMap(([{ desired }, unit]) => {
+    if (desired === undefined && isOfPackage(unit)) return [`left ${unit.name} as it is: its file is a package's`]
+    return lineFor(unit.name, done) ?? []
+  })
+}
+
+/** `unmasked, enabled and started caddy.service`. */
+function lineFor(name: string, done: Readonly<Record<string, readonly string[]>>): string | undefined {
+  const verbs = Object.keys(done).filter((verb) => done[verb]?.includes(name))
+  const last = verbs.at(-1)
+  if (last === undefined) return undefined
+  return verbs.length === 1 ? `${last} ${name}` : `${verbs.slice(0, -1).join(', ')} and ${last} ${name}`
 }
 
 type Steps = Readonly<Record<'enable' | 'disable' | 'stop' | 'start', readonly string[]>>
@@ -152,7 +159,9 @@ function needsUnit(desired: UnitResource | undefined): boolean {
   return desired?.enabled === true || desired?.state === 'running'
 }
 
-async function release(units: readonly UnitStatus[], host: ApplyHost): Promise<readonly string[]> {
+type Released = Readonly<Record<'stopped' | 'disabled', readonly string[]>>
+
+async function release(units: readonly UnitStatus[], host: ApplyHost): Promise<Released> {
   const ours = units.filter((unit) => !isOfPackage(unit))
   const running = ours.filter(
     (unit) => !['stopped', 'failed', 'finished', 'skipped', 'missing', 'template'].includes(stateText(unit)),
@@ -166,11 +175,7 @@ async function release(units: readonly UnitStatus[], host: ApplyHost): Promise<r
     enabled.map(({ name }) => name),
     host.run,
   )
-  return [
-    ...running.map(({ name }) => `stopped ${name}`),
-    ...enabled.map(({ name }) => `disabled ${name}`),
-    ...units.filter(isOfPackage).map(({ name }) => `left ${name} as it is: its file is a package's`),
-  ]
+  return { stopped: running.map(({ name }) => name), disabled: enabled.map(({ name }) => name) }
 }
 
 function isOfPackage({ fragmentPath }: UnitStatus): boolean {
