@@ -133,7 +133,7 @@ async function forget(writing: Writing, path: string): Promise<void> {
     else unlinkIfThere(entry)
     touch(writing, target.directory)
   }
-  await forgetEntries(writing, path)
+  if (statOf(target)?.type === 'directory') await forgetEntries(writing, path)
 }
 
 /** What somebody put into it since it was set aside brings it back. */

@@ -1,16 +1,6 @@
 // From a root to the directory of a path, component by component: an emulated openat through /proc/self/fd/N/name.
 // A link on the way is followed only when no unprivileged user could have placed it, and never out of the root.
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fstatSync,
-  fsyncSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readlinkSync,
-} from 'node:fs'
+import { closeSync, constants, fchmodSync, fstatSync, lstatSync, mkdirSync, openSync, readlinkSync } from 'node:fs'
 import { errnoOf, fileError, unsafePath } from './files-errors.ts'
 
 /** An open directory; `path` has no links in it. */
@@ -69,15 +59,16 @@ export class Walk {
     return walked.kind === 'directory' ? { kind: 'entry', directory: walked, name: nameOf(path) } : walked
   }
 
-  /** As `directory`, making what is missing with mode 0755; `onMade` gets the parent of each directory made. */
-  make(path: string, onMade: (parent: OpenDirectory) => void): Walked {
+  /** As `directory`, making what is missing with mode 0755; `onTouched` gets the paths of directories to sync for that. */
+  make(path: string, onTouched: (path: string) => void): Walked {
     const walked = this.directory(path)
     if (walked.kind !== 'missing') return walked
-    const parent = this.make(parentOf(walked.path), onMade)
+    const parent = this.make(parentOf(walked.path), onTouched)
     if (parent.kind !== 'directory') return parent
     makeOne({ directory: parent, name: nameOf(walked.path) })
-    onMade(parent)
-    return this.make(path, onMade)
+    onTouched(parent.path)
+    onTouched(walked.path)
+    return this.make(path, onTouched)
   }
 
   /** To be called when a directory was renamed or removed: what is below is looked up anew. */
@@ -213,7 +204,6 @@ function makeOne(entry: Entry): void {
     try {
       // mkdir's mode is cut by the umask.
       fchmodSync(fd, 0o755)
-      fsyncSync(fd)
     } finally {
       closeSync(fd)
     }

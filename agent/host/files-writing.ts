@@ -51,7 +51,7 @@ export function unlinkIfThere(entry: Entry): void {
 
 export function parentMade(writing: Writing, path: string): Entry {
   const { walk } = writing
-  const made = walk.make(parentOf(path), (parent) => touch(writing, parent))
+  const made = walk.make(parentOf(path), (made) => writing.touched.add(made))
   if (made.kind !== 'directory')
     throw new PlumbError({
       code: 'apply-failed',

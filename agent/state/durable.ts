@@ -35,14 +35,14 @@ export function replaceFile({ path, content }: NewFile): void {
   }
 }
 
-/** Replaces files; when it returns they survive a power cut. */
+/** Replaces files; when it returns they survive a power cut. All are written before the first is synced, which is faster. */
 export async function replaceDurably(files: readonly NewFile[]): Promise<void> {
+  const written = files.map((file) => ({ file, name: temporary(file) }))
   await Promise.all(
-    files.map(async (file) => {
+    written.map(async ({ file, name }) => {
       try {
-        const written = temporary(file)
-        await syncPath(written)
-        renameSync(written, file.path)
+        await syncPath(name)
+        renameSync(name, file.path)
       } catch (error) {
         throw fileError(error, file.path, 'writing')
       }
@@ -71,7 +71,12 @@ export async function syncDirectories(paths: readonly string[]): Promise<void> {
 /** One name per target: what a crash leaves is overwritten by the next write. Writers hold the apply's lock or may lose to each other. */
 function temporary({ path, content }: NewFile): string {
   const name = `${path}.${process.pid}.new`
-  writeFileSync(name, content, { mode: 0o600 })
+  try {
+    writeFileSync(name, content, { mode: 0o600 })
+  } catch (error) {
+    removeIfThere(name)
+    throw fileError(error, path, 'writing')
+  }
   return name
 }
 
