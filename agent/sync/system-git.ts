@@ -1,5 +1,5 @@
 // ssh and local remotes by the system's git.
-import { stat, statfs } from 'node:fs/promises'
+import { readdir, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import type { PlumbError } from '../../shared/problem.ts'
@@ -76,8 +76,13 @@ async function fetchRef(parts: Parts, { gitDirectory, ref, depth }: Fetch): Prom
     address.url,
     `+${ref}:${fetched}`,
   ]
-  const answer = await git.run(args, { deadlineSeconds: 900 })
-  if (answer.code !== 0) throw await fault(parts, gitDirectory, answer)
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await git.run(args, { deadlineSeconds: 900 })
+    if (answer.code === 0) break
+    const error = await fault(parts, gitDirectory, answer)
+    // The git of an agent that was killed may still have been at work here, and have moved the ref in between.
+    if (error.code !== 'repository-unreachable' || attempt === 2) throw error
+  }
   const revision = await objects(gitDirectory).resolve(fetched)
   if (revision === undefined) throw corrupt(gitDirectory, `${ref} was fetched and is not there`)
   return revision
@@ -123,6 +128,9 @@ async function gitDirectoryOf(url: string): Promise<string> {
 async function fault({ git, address }: Parts, gitDirectory: string, answer: CommandResult): Promise<PlumbError> {
   const space = await statfs(gitDirectory).catch(() => undefined)
   if (space !== undefined && space.bavail * space.bsize < 1024 * 1024) return diskFull(gitDirectory)
+  // Whoever calls holds the lock of the copy, so that no other git is at work in it.
+  const left = (await readdir(gitDirectory, { recursive: true })).find((name) => name.endsWith('.lock'))
+  if (left !== undefined) return corrupt(gitDirectory, `a git that was killed has left ${left} behind`)
   const walk = [`--git-dir=${gitDirectory}`, 'rev-list', '--objects', '--all', '--quiet']
   const sound = await git.run(walk, { deadlineSeconds: 300 })
   return sound.code === 0 ? gitFailed(address.url, answer) : corrupt(gitDirectory, lastLines(sound.stderr))

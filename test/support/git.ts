@@ -26,6 +26,8 @@ export type TestRepository = {
   readonly gitDirectory: string
   /** Writes the files, commits, and returns the commit. */
   commit(files: TestFiles, options?: CommitOptions): Promise<Revision>
+  /** So many commits of plumb.yaml by one git; resolves to the last. */
+  commitMany(count: number): Promise<Revision>
   /** Moves the branch back (or aside), as a force push does at a forge. */
   rewind(to: string): Promise<void>
   head(): Promise<Revision>
@@ -50,6 +52,12 @@ export async function makeRepository(files?: TestFiles, options?: CommitOptions)
         ['commit', '--quiet', '--allow-empty', '-m', commitOptions.message ?? 'a change'],
         commitOptions,
       )
+      return await repository.head()
+    },
+    commitMany: async (count) => {
+      const stream = Array.from({ length: count }, (_, n) => commitOf(`${n}`, n === 0)).join('')
+      await repository.input(stream, 'fast-import', '--quiet')
+      await repository.git('reset', '--quiet', '--hard')
       return await repository.head()
     },
     rewind: async (to) => void (await repository.git('reset', '--quiet', '--hard', to)),
@@ -139,6 +147,14 @@ export async function makeCertificate(
   ])
   const certificateAt = stdout.indexOf('-----BEGIN CERTIFICATE-----')
   return { key: stdout.slice(0, certificateAt), cert: stdout.slice(certificateAt) }
+}
+
+/** In the form git fast-import reads. */
+function commitOf(text: string, first: boolean): string {
+  const from = first ? 'from refs/heads/main^0\n' : ''
+  const who = 'committer Ada <ada@example.org> 1793534400 +0000'
+  const file = `M 100644 inline plumb.yaml\ndata ${text.length}\n${text}\n`
+  return `commit refs/heads/main\n${who}\ndata 4\nmany\n${from}${file}\n`
 }
 
 async function place(path: string, content: TestFile): Promise<void> {

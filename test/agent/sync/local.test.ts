@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { createRun, type Run } from '../../../agent/host/run.ts'
-import { afterwards, fleetWith, host, openWith, stateDirectory, texts } from './fixture.ts'
+import { afterwards, copyOf, fleetWith, host, openWith, stateDirectory, texts } from './fixture.ts'
 
 const noRewind = { allowRewind: false }
 
@@ -139,6 +139,20 @@ test('many objects, large and small, come through one git in the order asked', a
   )
   expect(Buffer.from(one).toString()).toBe('7'.repeat(21))
 })
+
+test.each(['shallow.lock', 'refs/plumb/fetched.lock'])(
+  'a %s that a killed git left behind does not stop the host',
+  async (lock) => {
+    const { fleet, open, state } = await host('local')
+    const repository = open()
+    await repository.accept((await repository.sync(noRewind)).revision)
+    await writeFile(join(await copyOf(state), lock), '')
+    const next = await fleet.commit({ 'plumb.yaml': 'next' })
+    await fleet.git('checkout', '--quiet', '--orphan', 'other')
+
+    expect((await open({ branch: 'main' }).sync(noRewind)).revision).toBe(next)
+  },
+)
 
 test('a remote that was away and came back is followed again', async () => {
   const { fleet, open } = await host('local')

@@ -209,7 +209,7 @@ describe.each(kinds)('over %s', (kind) => {
 
   test('a lost copy cannot be used to slip a rewind in', async () => {
     const { fleet, open, state } = await host(kind)
-    for (let n = 0; n < 60; n += 1) await fleet.commit({ 'plumb.yaml': `${n}` })
+    await fleet.commitMany(60)
     const first = open()
     await first.accept((await first.sync(noRewind)).revision)
     for (const file of await packFiles(state)) await unlink(file)
@@ -224,7 +224,7 @@ describe.each(kinds)('over %s', (kind) => {
     const first = open()
     await first.accept((await first.sync(noRewind)).revision)
     for (const file of await packFiles(state)) await unlink(file)
-    for (let n = 0; n < 60; n += 1) await fleet.commit({ 'plumb.yaml': `${n}` })
+    await fleet.commitMany(60)
 
     expect((await open().sync(noRewind)).revision).toBe(await fleet.head())
   })
