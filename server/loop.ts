@@ -142,8 +142,8 @@ export function createLoop(parts: LoopParts): ServerLoop {
     const state = source.state()
     if (state.head === undefined) return
     const { revision, subject } = state.head
-    log.info({ revision, subject, problems: state.invalid.length }, 'the repository is at a revision')
     if (state.invalid.length === 0) await adoptChannels(db, state.fleet.alerts, clock.now())
+    log.info({ revision, subject, problems: state.invalid.length }, 'the repository is at a revision')
     changes.announce({ noun: 'repository', name: revision })
     judging.fleetChanged()
     const { head } = state

@@ -121,9 +121,9 @@ function logger({ logLevel }: ServerSettings): Logger {
 async function runFromCommandLine(): Promise<void> {
   const settings = settingsFromCommandLine(process.argv)
   const server = await startServer(settings)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.close())
   console.log(`Plumbline is at ${server.url}`)
   console.log(`Sign in with the token in ${join(settings.data, 'operator-token')}`)
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.close())
 }
 
 if (import.meta.main) {

@@ -30,7 +30,8 @@ export function pathsAt(
   const known = servicesOf(state, host).flatMap((service) => pathsOf(service, commits))
   if (path.startsWith('/')) return known.filter((view) => isAt(view.path))
   const bySource = new Map(known.map((view) => [view.source, view]))
-  return [...commits.keys()].filter(isAt).map((source) => bySource.get(source) ?? pathView(source, source, commits))
+  const sources = [...commits.keys()].filter(isAt).sort()
+  return sources.map((source) => bySource.get(source) ?? pathView(source, source, commits))
 }
 
 function servicesOf(state: FleetState, host: HostName | undefined): readonly RepositoryService[] {

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { openSync, readdirSync, statSync, writeSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -73,8 +73,15 @@ test('nobody else can read the database', async () => {
 })
 
 test('a directory belongs to one server, until that one is gone - however it went', async () => {
-  const other = fork(join(import.meta.dirname, 'claimant.ts'), [directory], { execArgv: [] })
-  await once(other, 'message')
+  const code = `
+    import { claimDirectory } from ${JSON.stringify(join(import.meta.dirname, '../../../server/store/claim.ts'))}
+    claimDirectory(${JSON.stringify(directory)})
+    console.log('claimed')
+    setInterval(() => {}, 1000)`
+  const other = spawn(process.execPath, ['--input-type=module', '--eval', code], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(other.stdout, 'data')
 
   expect(() => claimDirectory(directory)).toThrow(`in use by another Plumbline server (process ${other.pid})`)
   other.kill('SIGKILL')

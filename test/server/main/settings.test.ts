@@ -1,0 +1,57 @@
+import { expect, test } from 'vitest'
+import {
+  defaultSettings,
+  publicUrlOf,
+  type ServerSettings,
+  settingsFromCommandLine,
+  viewersOf,
+} from '../../../server/settings.ts'
+
+test('the command line says where things are; the rest has defaults', () => {
+  expect(
+    settings('--listen', '0.0.0.0:443', '--public-url', 'https://plumb.example.org', '--tls-self-signed'),
+  ).toMatchObject({
+    listen: { host: '0.0.0.0', port: 443 },
+    publicUrl: new URL('https://plumb.example.org/'),
+    tls: { kind: 'self-signed' },
+    data: '/var/lib/plumb-server',
+    repository: 'https://forge.example.org/fleet.git',
+    fetchEverySeconds: 30,
+    alertsToThisMachine: false,
+    logLevel: 'info',
+  })
+})
+
+test('durations are given as people say them', () => {
+  expect(settings('--fetch-every', '5m', '--silent-after', '90s')).toMatchObject({
+    fetchEverySeconds: 300,
+    silentAfterSeconds: 90,
+  })
+})
+
+test('the public address is where it listens, unless told otherwise', () => {
+  expect(publicUrlOf(settings('--listen', '[::1]:0'), { port: 4711 }).href).toBe('http://[::1]:4711/')
+  expect(publicUrlOf(settings('--tls-self-signed'), { port: 7420 }).href).toBe('https://127.0.0.1:7420/')
+  expect(publicUrlOf(settings('--public-url', 'https://p.example'), { port: 7420 }).href).toBe('https://p.example/')
+})
+
+test.each([
+  ['127.0.0.1', undefined, 'anyone'],
+  ['::1', undefined, 'anyone'],
+  ['0.0.0.0', undefined, 'signed-in'],
+  ['10.77.0.1', undefined, 'signed-in'],
+  ['127.0.0.1', 'https://plumb.example.org/', 'signed-in'],
+])('listening on %s and known as %s, %s may read', (host, publicUrl, who) => {
+  const listening: ServerSettings = {
+    ...defaultSettings('/data', '/fleet'),
+    listen: { host, port: 80 },
+    ...(publicUrl === undefined ? {} : { publicUrl: new URL(publicUrl) }),
+  }
+
+  expect(viewersOf(listening, publicUrlOf(listening, { port: 80 }))).toBe(who)
+})
+
+function settings(...options: readonly string[]): ServerSettings {
+  const required = ['--data', '/var/lib/plumb-server', '--repository', 'https://forge.example.org/fleet.git']
+  return settingsFromCommandLine(['node', 'main.ts', ...required, ...options])
+}
