@@ -36,6 +36,7 @@ const fsyncAsync = promisify(fsync)
 const writeAsync = promisify(write)
 /** Written by one synchronous call; more would stop the event loop for too long. */
 const smallBytes = 1024 * 1024
+const changeFlags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
 /**
@@ -122,7 +123,7 @@ function keep(writing: Writing, target: Entry, path: string): void {
   }
 }
 
-/** vfat has no hard links; EPERM also for an immutable file, whose rename then fails in the same way. */
+/** vfat has no hard links. EPERM also for an immutable file, which `keepCopy` refuses. */
 const cannotLink: ReadonlySet<string> = new Set(['EPERM', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES'])
 
 function keepCopy(target: Entry, kept: Entry, there: FileStat): void {
@@ -130,6 +131,7 @@ function keepCopy(target: Entry, kept: Entry, there: FileStat): void {
     symlinkSync(readlinkSync(pathOf(target)), pathOf(kept))
     return
   }
+  if (there.type === 'file') refuseImmutable(target)
   const source = there.type === 'file' ? openFile(target) : undefined
   if (source === undefined) throw gone(join(target.directory.path, target.name))
   const fd = openSync(pathOf(kept), createFlags, 0o600)
@@ -140,6 +142,15 @@ function keepCopy(target: Entry, kept: Entry, there: FileStat): void {
   } finally {
     closeSync(source)
     closeSync(fd)
+  }
+}
+
+function refuseImmutable(target: Entry): void {
+  try {
+    closeSync(openSync(pathOf(target), changeFlags))
+  } catch (error) {
+    // EACCES: it is somebody else's in a directory that is ours, and may be replaced.
+    if (errnoOf(error) === 'EPERM') throw error
   }
 }
 

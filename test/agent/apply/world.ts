@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { applyPlan, type ApplyResult } from '../../../agent/apply/apply.ts'
+import { type ApplyResult, applyPlan } from '../../../agent/apply/apply.ts'
 import { recover } from '../../../agent/apply/recover.ts'
 import { type HostWriter, openHost } from '../../../agent/host/host.ts'
 import { createRun, type Run } from '../../../agent/host/run.ts'
@@ -176,9 +176,7 @@ export const contents: ReadContents = async (sources) =>
 
 /** Every path below a directory with its type, mode, owner and content: equal texts are equal trees. */
 export function treeOf(root: string): readonly string[] {
-  return readdirSync(root, { recursive: true, encoding: 'utf8' })
-    .toSorted()
-    .map((name) => entryText(join(root, name), name))
+  return entriesBelow(Buffer.from(root), '')
 }
 
 export function outcome(result: ApplyResult, name = 'web') {
@@ -189,7 +187,18 @@ export function idOf(kind: string, path: string): ResourceId {
   return resourceId(kind, path)
 }
 
-function entryText(path: string, name: string): string {
+/** Names are bytes, shown as latin1: they need not be UTF-8. */
+function entriesBelow(directory: Buffer, prefix: string): readonly string[] {
+  const names = readdirSync(directory, { encoding: 'buffer' }).toSorted(Buffer.compare)
+  return names.flatMap((name) => {
+    const path = Buffer.concat([directory, Buffer.from('/'), name])
+    const shown = `${prefix}${name.toString('latin1')}`
+    const below = lstatSync(path).isDirectory() ? entriesBelow(path, `${shown}/`) : []
+    return [entryText(path, shown), ...below]
+  })
+}
+
+function entryText(path: Buffer, name: string): string {
   const stat = lstatSync(path)
   const about = `${name} ${(stat.mode & 0o7777).toString(8)} ${stat.uid}:${stat.gid}`
   if (stat.isSymbolicLink()) return `${about} -> ${readlinkSync(path)}`
