@@ -161,8 +161,10 @@ export function createLoop(parts: LoopParts): ServerLoop {
     if (seen.size > 0) await saveLastSeen(db, seen)
   }
 
+  /** A host that checks seldom speaks seldom: it may miss two checks before it counts as silent. */
   function silentAfterMs(): number {
-    return (parts.silentAfterSeconds ?? source.state().fleet.defaults.silentAfter) * 1000
+    const { silentAfter, checkEvery } = source.state().fleet.defaults
+    return (parts.silentAfterSeconds ?? Math.max(silentAfter, 3 * checkEvery)) * 1000
   }
 }
 

@@ -47,9 +47,10 @@ ${sums.join('\n')}
   install -d -m 0755 /usr/local/bin
   install -m 0755 "$work/plumb" /usr/local/bin/.plumb.new
   mv -f /usr/local/bin/.plumb.new /usr/local/bin/plumb
-  set -- --server ${quoted(server.href)} --token "$token" --repo ${quoted(repository)}
+  set -- --server ${quoted(server.href)} --repo ${quoted(repository)}
   if [ -n "$host" ]; then set -- "$@" --host "$host"; fi
-${certificateLines(certificate)}  /usr/local/bin/plumb install "$@"
+${certificateLines(certificate)}  # In the environment and not an argument: arguments of processes are public.
+  PLUMB_TOKEN=$token /usr/local/bin/plumb install "$@"
 }
 
 fetch() {

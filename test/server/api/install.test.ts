@@ -133,14 +133,20 @@ test('an enrolled host clones the repository from the server by its own key; nob
 test.skipIf(process.getuid?.() !== 0)(
   'the script installs the very artifact and hands over to it, as root on a bare machine',
   async () => {
-    await writeFile(join(server.data, 'artifacts/plumb-linux-x64.gz'), gzipSync('#!/bin/sh\nprintf "%s\\n" "$@"\n'))
-    await writeFile(join(server.data, 'artifacts/plumb-linux-arm64.gz'), gzipSync('#!/bin/sh\nprintf "%s\\n" "$@"\n'))
+    await writeFile(
+      join(server.data, 'artifacts/plumb-linux-x64.gz'),
+      gzipSync('#!/bin/sh\nprintf "%s\\n" "$PLUMB_TOKEN" "$@"\n'),
+    )
+    await writeFile(
+      join(server.data, 'artifacts/plumb-linux-arm64.gz'),
+      gzipSync('#!/bin/sh\nprintf "%s\\n" "$PLUMB_TOKEN" "$@"\n'),
+    )
     await writeFile(join(server.data, 'script'), await (await server.get('/install')).text())
 
     const { stdout } = await inScratchMachine('a-token', 'web-1')
 
-    expect(stdout.trim().split('\n').slice(-9)).toEqual([
-      ...['install', '--server', server.url, '--token', 'a-token'],
+    expect(stdout.trim().split('\n').slice(-8)).toEqual([
+      ...['a-token', 'install', '--server', server.url],
       ...['--repo', `${server.url}git/fleet.git`, '--host', 'web-1'],
     ])
   },

@@ -1,0 +1,168 @@
+import { createServer, type Server } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { pino } from 'pino'
+import { afterEach, expect, test } from 'vitest'
+import { type AgentGate, createAgentGate, type GateLimits } from '../../../server/agents/gate.ts'
+import { hostNameSchema } from '../../../shared/names.ts'
+import { agentSocketPath } from '../../../shared/protocol.ts'
+import { hello, newHostKey } from '../kit.ts'
+
+const web1 = hostNameSchema.parse('web-1')
+const key = newHostKey()
+let server: Server
+let gate: AgentGate
+const clients: Socket[] = []
+let changed = () => {}
+
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy()
+  await gate.close()
+  await new Promise((resolve) => server.close(resolve))
+})
+
+test('who says no hello in time is sent away', async () => {
+  await open({ helloWithinMs: 50 })
+  const stranger = await upgraded()
+
+  await ended(stranger)
+})
+
+test('a host that answers no pings is gone', async () => {
+  await open({ pingEveryMs: 50 })
+  const agent = await authenticated()
+  expect(gate.isConnected(web1)).toBe(true)
+
+  await ended(agent)
+  while (gate.isConnected(web1)) await nextChange()
+})
+
+test('a host that does not read is cut off before it costs memory', async () => {
+  await open({ unreadBytes: 64 * 1024, pingEveryMs: 60_000 })
+  const agent = await authenticated()
+  agent.pause()
+
+  let asked = 0
+  while (gate.isConnected(web1) && asked < 5_000_000) {
+    for (let more = 0; more < 10_000; more += 1) asked += gate.askAll({ type: 'check' })
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  expect(gate.isConnected(web1)).toBe(false)
+})
+
+test('only so many strangers may wait at the gate', async () => {
+  await open({ strangers: 2 })
+  await upgraded()
+  await upgraded()
+
+  const third = await dial()
+
+  expect(await firstLine(third)).toBe('HTTP/1.1 503 Service Unavailable')
+})
+
+test('a report that cannot be stored is not acknowledged; the agent is to try again', async () => {
+  await open({}, () => Promise.reject(new Error('disk full')))
+  const agent = await authenticated()
+  let heard = ''
+  agent.on('data', (chunk: Buffer) => {
+    heard += chunk.toString('latin1')
+  })
+
+  const report = {
+    id: 'r',
+    host: 'web-1',
+    at: 't',
+    agentVersion: '1',
+    platform: 'p',
+    services: [],
+    problems: [],
+    dropped: 0,
+  }
+  agent.write(frame(JSON.stringify({ type: 'report', report })))
+  await ended(agent)
+
+  expect(heard).not.toContain('ack')
+  expect(heard).toContain('try again')
+})
+
+async function open(limits: Partial<GateLimits>, received = () => Promise.resolve(true)): Promise<void> {
+  gate = createAgentGate({
+    publicUrl: new URL('http://127.0.0.1/'),
+    version: '0.1.0',
+    log: pino({ level: 'silent' }),
+    publicKeyOf: async () => key.publicKey,
+    heard: () => {},
+    received,
+    connectionChanged: () => changed(),
+    limits,
+  })
+  server = createServer()
+  server.on('upgrade', gate.upgrade)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+}
+
+function nextChange(): Promise<void> {
+  return new Promise((resolve) => {
+    changed = resolve
+  })
+}
+
+async function dial(): Promise<Socket> {
+  const address = server.address()
+  const client = connect(typeof address === 'object' && address !== null ? address.port : 0, '127.0.0.1')
+  client.on('error', () => {})
+  clients.push(client)
+  client.write(
+    [
+      `GET ${agentSocketPath} HTTP/1.1`,
+      ...['Host: x', 'Connection: Upgrade', 'Upgrade: websocket'],
+      ...['Sec-WebSocket-Version: 13', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', '', ''],
+    ].join('\r\n'),
+  )
+  return client
+}
+
+/** With the challenge still unread: a client without a WebSocket library, that answers nothing by itself. */
+async function upgraded(): Promise<Socket> {
+  const client = await dial()
+  expect(await firstLine(client)).toBe('HTTP/1.1 101 Switching Protocols')
+  return client
+}
+
+async function authenticated(): Promise<Socket> {
+  const client = await dial()
+  const nonce = await textUntil(client, /"nonce":"([\w-]+)"/)
+  client.write(frame(JSON.stringify(hello('web-1', nonce, key.privateKey))))
+  await textUntil(client, /"(welcome)"/)
+  return client
+}
+
+async function firstLine(client: Socket): Promise<string> {
+  return textUntil(client, /^([^\r]+)\r/)
+}
+
+function textUntil(client: Socket, pattern: RegExp): Promise<string> {
+  let text = ''
+  return new Promise((resolve) => {
+    const hear = (chunk: Buffer) => {
+      text += chunk.toString('latin1')
+      const found = pattern.exec(text)?.[1]
+      if (found === undefined) return
+      client.off('data', hear)
+      resolve(found)
+    }
+    client.on('data', hear)
+  })
+}
+
+function ended(client: Socket): Promise<void> {
+  client.resume()
+  return new Promise((resolve) => client.once('close', () => resolve()))
+}
+
+/** RFC 6455: a final text frame, masked with zeros. */
+function frame(text: string): Buffer {
+  const payload = Buffer.from(text)
+  const length = Buffer.from([0x81, 0x80 | 126, payload.length >> 8, payload.length & 0xff, 0, 0, 0, 0])
+  return Buffer.concat([length, payload])
+}
