@@ -88,7 +88,7 @@ onHost('install', 'make this machine a host: pin its repository, enrol, apply, a
   .option('--certificate <file>', 'PEM certificate of the server, when it is self-signed')
   .action((options: InstallOptions & Json) => settle(install(options, outputTo(options))))
 
-await program.parseAsync().catch((thrown: unknown) => {
+program.parseAsync().catch((thrown: unknown) => {
   console.error(thrown instanceof PlumbError ? `plumb: ${thrown.message}` : thrown)
   process.exitCode = 1
 })

@@ -1,29 +1,62 @@
 // `plumb install`: makes this machine a host. Pins host, repository and server, enrols, applies in the foreground so that
 // the person sees it happen, and leaves the agent running as a systemd service. Run again, it does only what is missing.
 import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { isSea } from 'node:sea'
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileWriter } from '../host/files.ts'
-import type { HostWriter } from '../host/host.ts'
-import { endText, type Run } from '../host/run.ts'
+import { type HostWriter, openHost } from '../host/host.ts'
+import { createRun, endText, type Run } from '../host/run.ts'
+import { noteEnrolled, readEnrolled } from '../report/enrolled.ts'
+import { apply } from './apply.ts'
 import { type Configuration, ownHostName, readConfiguration, writeConfiguration } from './configuration.ts'
-import { hostNameOption } from './open.ts'
+import { enrolHost } from './enrol.ts'
+import { type HostOptions, hostNameOption, openAgent } from './open.ts'
+import type { Output } from './output.ts'
 import { placeFile } from './place-file.ts'
 
-export type InstallOptions = {
-  readonly host?: string
-  readonly repo?: string
-  readonly branch?: string
+export type InstallOptions = HostOptions & {
   readonly server?: string
-  readonly token?: string
   /** PEM file of the server's certificate; copied to /etc/plumb. */
   readonly certificate?: string
 }
 
+/** Every step does only what is missing, so a run that was cut off is run again. Exits as `plumb apply` does. */
+export async function install(options: InstallOptions, output: Output): Promise<number> {
+  const host = openHost({ root: resolve(options.root), run: createRun() })
+  if (process.geteuid?.() !== 0 && host.capabilities.units)
+    throw new PlumbError({ code: 'usage', message: 'It changes this machine, so it needs root.', remedy: 'Use sudo.' })
+  const configuration = await pinConfiguration(options, host)
+  const { server, repository } = configuration
+  if (server !== undefined && readEnrolled(options.state) !== server) {
+    await enrolHost(
+      { server, host: configuration.host, state: options.state, ...certificateOf(configuration, host) },
+      output,
+    )
+    await noteEnrolled(options.state, server)
+  }
+  output.progress(`${configuration.host} follows ${repository}`)
+  const { agent } = await openAgent({ root: options.root, state: options.state })
+  const outcome = await apply(agent, {}, output).catch((error: unknown) => {
+    if (!(error instanceof PlumbError)) throw error
+    output.progress(`plumb: ${error.message}`)
+    return 1
+  })
+  if (host.capabilities.units) {
+    await installService(host)
+    const next = outcome === 0 ? 'keeps it in plumb' : 'tries again'
+    output.progress(`plumb.service is enabled and ${next}; its log: journalctl -u plumb`)
+  }
+  return outcome
+}
+
+function certificateOf({ certificate }: Configuration, { root }: HostWriter) {
+  return certificate === undefined ? {} : { certificate: join(root, certificate) }
+}
+
 /** What is pinned on this host from now on. Throws PlumbError `usage`. */
-export async function pinConfiguration(options: InstallOptions, { root, files }: HostWriter): Promise<Configuration> {
+async function pinConfiguration(options: InstallOptions, { root, files }: HostWriter): Promise<Configuration> {
   const known = await readConfiguration(root)
   const repository = options.repo === undefined ? known?.repository : pinnedRepository(options.repo)
   if (repository === undefined)
@@ -48,7 +81,7 @@ export async function pinConfiguration(options: InstallOptions, { root, files }:
 }
 
 /** The executable in its place, the unit enabled and running (again, when it was). */
-export async function installService({ files, run }: HostWriter): Promise<void> {
+async function installService({ files, run }: HostWriter): Promise<void> {
   await installExecutable()
   await placeFile(files, { path: unitFile, text: unitText, mode: 0o644 })
   await systemctl(run, ['daemon-reload'])

@@ -1,12 +1,111 @@
 // `plumb agent`: the loop, its reports and its connection to the server, until a signal. What the systemd service runs.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Logger, pino } from 'pino'
-import { placeText, problemLine } from '../../shared/problem.ts'
-import type { Report } from '../../shared/report.ts'
+import { destination, type Logger, pino } from 'pino'
+import { problemLine } from '../../shared/problem.ts'
+import { type Report, stateOf } from '../../shared/report.ts'
 import { Asks, type Clock, runLoop } from '../loop.ts'
 import { passesOf } from '../pass.ts'
+import { ServerConnection } from '../report/connection.ts'
+import { readIdentity } from '../report/identity.ts'
+import { openSpool } from '../report/spool.ts'
+import { acquireLock } from '../state/lock.ts'
 import { writeStatus } from '../state/status.ts'
 import { agentVersion } from '../version.ts'
+import type { Configuration } from './configuration.ts'
 import { type HostOptions, openAgent } from './open.ts'
 
-export type RunAgentOptions = HostOptions & { readonly attached?: boolean }
+export type RunAgentOptions = HostOptions & {
+  /** Stop when standard input ends: for a supervisor that may be killed. */
+  readonly attached?: boolean
+}
+
+export async function runAgent(options: RunAgentOptions): Promise<number> {
+  const log = pino({ base: null }, destination({ sync: true }))
+  const { agent, configuration } = await openAgent(options)
+  const { directory } = agent.state
+  const only = await acquireLock(join(directory, 'agent-lock'), { purpose: 'plumb agent', now: new Date() })
+  const asks = new Asks()
+  const connection = await connectionFor(configuration, { directory, root: agent.host.root, asks, log })
+  const said = onlyNews(log)
+  const pass = passesOf(agent)
+  log.info({ host: agent.name, version: agentVersion, server: configuration.server ?? 'none' }, 'agent started')
+  try {
+    await runLoop(
+      {
+        pass: (request) => pass({ ...request, onChange: (change) => log.info(change, 'applied') }),
+        publish: async (report) => {
+          writeStatus(directory, report)
+          connection?.publish(said(report) ? report : undefined)
+        },
+        asks,
+        clock: systemClock,
+      },
+      stopSignal(options.attached === true),
+    )
+  } finally {
+    connection?.close()
+    only.release()
+  }
+  log.info('agent stopped')
+  return 0
+}
+
+const systemClock: Clock = {
+  now: () => performance.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
+  random: Math.random,
+}
+
+type ConnectionNeeds = {
+  readonly directory: string
+  readonly root: string
+  readonly asks: Asks
+  readonly log: Logger
+}
+
+/** None without a server: the agent is then the whole product for one host. */
+async function connectionFor(
+  { server, certificate, host }: Configuration,
+  { directory, root, asks, log }: ConnectionNeeds,
+): Promise<ServerConnection | undefined> {
+  if (server === undefined) return undefined
+  const identity = readIdentity(directory)
+  if (identity === undefined) {
+    log.warn({ server }, 'this host is not enrolled: it reports to nobody. Run plumb install with a new install line')
+    return undefined
+  }
+  return new ServerConnection({
+    server,
+    host,
+    identity,
+    agentVersion,
+    spool: openSpool(directory),
+    asked: (what) => asks.ask(what),
+    noted: (event) => log.info({ server, event }, 'server connection'),
+    random: Math.random,
+    ...(certificate === undefined ? {} : { certificate: await readFile(join(root, certificate), 'utf8') }),
+  })
+}
+
+/** True for a report that says something the last one did not; that is also what is logged. */
+function onlyNews(log: Logger): (report: Report) => boolean {
+  let before = ''
+  return (report) => {
+    const { revision, services, problems, apply } = report
+    const now = JSON.stringify([revision, services, problems])
+    if (now === before && apply === undefined) return false
+    before = now
+    const states = Object.fromEntries(services.map((service) => [service.service, stateOf(service)]))
+    log.info({ revision, states, problems: problems.map(problemLine) }, 'looked')
+    return true
+  }
+}
+
+function stopSignal(attached: boolean): AbortSignal {
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort())
+  if (attached) process.stdin.on('end', () => stop.abort()).resume()
+  return stop.signal
+}

@@ -1,0 +1,40 @@
+// `plumb enrol`: makes this host known to a server. The token comes by the environment, where `ps` does not show it.
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { PlumbError } from '../../shared/problem.ts'
+import { enrol } from '../report/enrol.ts'
+import { ownHostName } from './configuration.ts'
+import { hostNameOption } from './open.ts'
+import type { Output } from './output.ts'
+
+export type EnrolOptions = {
+  readonly server: string
+  readonly host?: string
+  /** PEM file. */
+  readonly certificate?: string
+  readonly state: string
+}
+
+export async function enrolHost(options: EnrolOptions, output: Output): Promise<number> {
+  const host = options.host === undefined ? ownHostName() : hostNameOption(options.host)
+  const certificate = options.certificate === undefined ? undefined : await readFile(options.certificate, 'utf8')
+  await enrol({
+    server: options.server,
+    token: tokenGiven(),
+    host,
+    stateDirectory: resolve(options.state),
+    ...(certificate === undefined ? {} : { certificate }),
+  })
+  output.print({ json: { host, server: options.server }, text: [`${host} is enrolled at ${options.server}`] })
+  return 0
+}
+
+function tokenGiven(): string {
+  const token = process.env['PLUMB_TOKEN']
+  if (token !== undefined && token !== '') return token
+  throw new PlumbError({
+    code: 'usage',
+    message: 'No enrolment token was given.',
+    remedy: "Set PLUMB_TOKEN to the token of the server's install line.",
+  })
+}
