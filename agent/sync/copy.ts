@@ -52,8 +52,8 @@ export function isDamage(error: unknown): boolean {
 
 /** Undefined when there is no copy, or when what matters in it cannot be read. */
 async function soundCopy({ store, transport }: CopyParts, { head, mark }: Wanted): Promise<string | undefined> {
-  const copy = await store.current()
-  if (copy === undefined || (await sealedPacks(copy)) !== undefined) return copy
+  const copy = store.current()
+  if (copy === undefined || sealedPacks(copy) !== undefined) return copy
   if (mark === undefined) return undefined
   try {
     await readAll(transport, copy, mark.revision)
@@ -80,7 +80,7 @@ async function advanced(parts: CopyParts, wanted: Wanted, copy: string): Promise
   await requireDescent(parts, wanted, { copy, revision })
   // Signatures (`trust`) are verified here, by the signers of the last trusted revision, before anything else of the new one
   // is read.
-  if ((await sealedPacks(copy)) === undefined) await seal(copy)
+  if (sealedPacks(copy) === undefined) await seal(copy)
   return { copy, revision }
 }
 

@@ -1,7 +1,7 @@
 // The listing and the parsed texts of one revision, kept in a file, so that a check of a host that has not moved starts no
 // git and unpacks nothing.
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import { isParsed, type TreeEntry } from '../../shared/repository/tree.ts'
@@ -14,9 +14,8 @@ export type KeptListing = {
 }
 
 /** Undefined when none is kept for this revision, or what is kept is not what was written. */
-export async function readKeptListing(path: string, revision: Revision): Promise<KeptListing | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => undefined)
-  if (text === undefined) return undefined
+export function readKeptListing(path: string, revision: Revision): KeptListing | undefined {
+  const text = textAt(path)
   const end = text.indexOf('\n')
   const [checksum, of] = text.slice(0, end).split(' ')
   const body = text.slice(end + 1)
@@ -62,6 +61,14 @@ const keptSchema = z.object({
   entries: z.array(z.tuple([z.enum(['file', 'executable', 'symlink', 'submodule']), z.string(), z.string()])),
   texts: z.record(z.string(), z.string()),
 })
+
+function textAt(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
 
 function checksumOf(body: string): string {
   return createHash('sha256').update(body).digest('hex')

@@ -1,19 +1,23 @@
 // Where a repository in a directory of this host stands, from its files alone: a check each minute starts no process.
 import { constants } from 'node:fs'
-import { open, stat } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import type { RemoteHead } from './transport.ts'
 
 /** Undefined when it is not told by the files git has always had (a linked work tree, reftables): git itself must be asked. */
 export async function localHead(directory: string, branch: string | undefined): Promise<RemoteHead | undefined> {
-  const gitDirectory = await plainGitDirectory(directory)
-  if (gitDirectory === undefined) return undefined
-  if (branch !== undefined) return await headOn(gitDirectory, `refs/heads/${branch}`)
+  const inside = join(directory, '.git')
+  return (await headIn(inside, branch)) ?? (await headIn(directory, branch))
+}
+
+async function headIn(gitDirectory: string, branch: string | undefined): Promise<RemoteHead | undefined> {
   const head = await smallText(join(gitDirectory, 'HEAD'))
-  const ref = /^ref: (refs\/heads\/\S+)\n?$/.exec(head ?? '')?.[1]
+  if (head === undefined) return undefined
+  if (branch !== undefined) return await headOn(gitDirectory, `refs/heads/${branch}`)
+  const ref = /^ref: (refs\/heads\/\S+)\n?$/.exec(head)?.[1]
   if (ref !== undefined) return await headOn(gitDirectory, ref)
-  const detached = revisionSchema.safeParse(head?.trim())
+  const detached = revisionSchema.safeParse(head.trim())
   return detached.success ? { ref: 'HEAD', revision: detached.data } : undefined
 }
 
@@ -29,15 +33,6 @@ async function packed(gitDirectory: string, ref: string): Promise<Revision | und
   const line = lines.find((candidate) => candidate.slice(41) === ref)
   const revision = revisionSchema.safeParse(line?.slice(0, 40))
   return revision.success ? revision.data : undefined
-}
-
-async function plainGitDirectory(directory: string): Promise<string | undefined> {
-  for (const candidate of [join(directory, '.git'), directory]) {
-    const parts = [candidate, join(candidate, 'objects'), join(candidate, 'refs')]
-    const found = await Promise.all(parts.map((path) => stat(path).catch(() => undefined)))
-    if (found.every((entry) => entry?.isDirectory() === true)) return candidate
-  }
-  return undefined
 }
 
 const smallBytes = 16 * 1024 * 1024

@@ -1,11 +1,10 @@
 // The mark: the last revision that this host accepted. A new head must descend from it. It moves by `accept` alone, after
 // the caller has verified and desired the revision, and outlives every loss of the copy.
-import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { revisionSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { makeStateDirectory, replaceDurably } from '../state/durable.ts'
+import { makeStateDirectory, readIfThere, replaceDurably } from '../state/durable.ts'
 
 const markSchema = z.object({
   version: z.literal(1),
@@ -18,14 +17,11 @@ const markSchema = z.object({
 export type Mark = z.infer<typeof markSchema>
 
 /** Undefined before the first revision was accepted; throws PlumbError `state-corrupt` when it is there and unreadable. */
-export async function readMark(path: string): Promise<Mark | undefined> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
-    throw unreadable(path, error.message)
-  })
-  if (text === undefined) return undefined
+export function readMark(path: string): Mark | undefined {
+  const bytes = readIfThere(path)
+  if (bytes === undefined) return undefined
   try {
-    return markSchema.parse(JSON.parse(text))
+    return markSchema.parse(JSON.parse(bytes.toString('utf8')))
   } catch {
     throw unreadable(path, 'it is not the JSON it should be')
   }

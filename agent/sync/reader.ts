@@ -10,7 +10,7 @@ export type ReaderOptions = {
   readonly objects: Objects
   /** Where its listing is kept; undefined for a revision that is looked at once. */
   readonly listing: string | undefined
-  readonly onDamage: () => Promise<void>
+  readonly onDamage: () => void
 }
 
 export function createReader({ revision, objects, listing, onDamage }: ReaderOptions): RevisionReader {
@@ -19,12 +19,12 @@ export function createReader({ revision, objects, listing, onDamage }: ReaderOpt
     try {
       return await reading
     } catch (error) {
-      if (error instanceof PlumbError && error.code === 'repository-corrupt') await onDamage()
+      if (error instanceof PlumbError && error.code === 'repository-corrupt') onDamage()
       throw error
     }
   }
   const list = async (): Promise<KeptListing> => {
-    const kept = listing === undefined ? undefined : await readKeptListing(listing, revision)
+    const kept = listing === undefined ? undefined : readKeptListing(listing, revision)
     if (kept !== undefined) return kept
     const entries = await objects.entries(revision)
     const made = { entries, texts: await keepableTexts(entries, objects.readMany) }

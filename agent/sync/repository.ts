@@ -6,15 +6,13 @@ import type { Revision } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Run } from '../host/run.ts'
 import { acquireLock } from '../state/lock.ts'
-import { addressOf } from './address.ts'
+import { type Address, addressOf } from './address.ts'
 import { bringHead, type CopyParts, compacted, isDamage } from './copy.ts'
-import { createGitHttp } from './http.ts'
-import { createHttpTransport } from './isomorphic.ts'
 import { readMark, writeMark } from './mark.ts'
 import { createReader } from './reader.ts'
 import type { Remote, RevisionReader } from './revision.ts'
 import { createStore, sealedPacks, unseal } from './store.ts'
-import { createSystemGitTransport } from './system-git.ts'
+import type { Transport } from './transport.ts'
 
 export type RepositoryOptions = {
   /** The agent's; the copy lives below it. */
@@ -46,39 +44,62 @@ export type Repository = {
 }
 
 /** Touches nothing; throws PlumbError `usage` for an address that is none. */
-export function openRepository({ stateDirectory, remote, run, packsAtMost = 50 }: RepositoryOptions): Repository {
+export function openRepository(options: RepositoryOptions): Repository {
+  const address = addressOf(options.remote)
+  let opening: Promise<Repository> | undefined
+  const opened = (): Promise<Repository> => {
+    opening ??= openAt(address, options)
+    return opening
+  }
+  return {
+    sync: async (syncOptions) => (await opened()).sync(syncOptions),
+    accept: async (revision) => (await opened()).accept(revision),
+    lastGood: async () => (await opened()).lastGood(),
+    readerAt: async (name) => (await opened()).readerAt(name),
+  }
+}
+
+async function openAt(address: Address, options: RepositoryOptions): Promise<Repository> {
+  const { stateDirectory, remote, packsAtMost = 50 } = options
+  const { url } = address
   const directory = join(stateDirectory, 'repository')
   const markPath = join(directory, 'mark.json')
-  const parts = partsFor(remote, directory, run)
-  const { store, transport, url } = parts
-  const readers = createReaders(parts)
+  const transport = await transportTo(address, directory, options)
+  const parts: CopyParts = { url, transport, store: createStore(directory) }
+  const { store } = parts
+  const readers = createReaders(transport)
   let followed: string | undefined
 
   const sync = async ({ allowRewind }: SyncOptions): Promise<RevisionReader> => {
     const head = await transport.head()
     followed = head.ref
-    const mark = await readMark(markPath)
-    const copy = await store.current()
-    const packs = copy === undefined ? undefined : await sealedPacks(copy)
+    const mark = readMark(markPath)
+    const copy = store.current()
+    const packs = copy === undefined ? undefined : sealedPacks(copy)
     if (copy !== undefined && packs !== undefined && mark?.revision === head.revision) {
       if (packs <= packsAtMost) return readers.kept(copy, head.revision)
       return readers.kept(await locked(parts, directory, () => compacted(parts, head, copy)), head.revision)
     }
-    const brought = await locked(parts, directory, () => bringHead(parts, { head, mark, allowRewind }))
+    const brought = await locked(parts, directory, async () => {
+      const markNow = readMark(markPath)
+      // Another process has accepted a revision meanwhile: held against that one, the head seen before could look rewound.
+      const headNow = markNow?.revision === mark?.revision ? head : await transport.head()
+      return await bringHead(parts, { head: headNow, mark: markNow, allowRewind })
+    })
     return readers.kept(brought.copy, brought.revision)
   }
 
   const lastGood = async (): Promise<RevisionReader | undefined> => {
-    const mark = await readMark(markPath)
-    const copy = await store.current()
+    const mark = readMark(markPath)
+    const copy = store.current()
     if (mark === undefined || copy === undefined) return undefined
-    const sealed = (await sealedPacks(copy)) !== undefined
+    const sealed = sealedPacks(copy) !== undefined
     const here = sealed || (await transport.objects(copy).hasCommit(mark.revision).catch(absentWhenDamaged))
     return here ? readers.kept(copy, mark.revision) : undefined
   }
 
   const readerAt = async (name: string): Promise<RevisionReader> => {
-    const copy = await store.current()
+    const copy = store.current()
     const here = copy === undefined ? undefined : await transport.objects(copy).resolve(name)
     if (copy !== undefined && here !== undefined) return readers.once(copy, here)
     return await locked(parts, directory, async () => {
@@ -93,9 +114,9 @@ export function openRepository({ stateDirectory, remote, run, packsAtMost = 50 }
   }
 
   return {
-    sync: (options) => sync(options).finally(transport.rest),
+    sync: (syncOptions) => sync(syncOptions).finally(transport.rest),
     accept: async (revision) => {
-      const ref = followed ?? (await readMark(markPath))?.ref ?? `refs/heads/${remote.branch ?? 'main'}`
+      const ref = followed ?? readMark(markPath)?.ref ?? `refs/heads/${remote.branch ?? 'main'}`
       await writeMark(markPath, { version: 1, revision, url, ref })
     },
     lastGood,
@@ -103,13 +124,21 @@ export function openRepository({ stateDirectory, remote, run, packsAtMost = 50 }
   }
 }
 
-function partsFor(remote: Remote, directory: string, run: Run): CopyParts {
-  const address = addressOf(remote)
-  const transport =
-    address.kind === 'http'
-      ? createHttpTransport(address, remote.branch, createGitHttp(address, remote.certificate))
-      : createSystemGitTransport({ address, branch: remote.branch, directory, run })
-  return { url: address.url, transport, store: createStore(directory) }
+/** Loaded when it is needed: half of what a check of a local directory takes would be the library it does not use. */
+async function transportTo(
+  address: Address,
+  directory: string,
+  { remote, run }: RepositoryOptions,
+): Promise<Transport> {
+  if (address.kind === 'http') {
+    const [{ createHttpTransport }, { createGitHttp }] = await Promise.all([
+      import('./isomorphic.ts'),
+      import('./http.ts'),
+    ])
+    return createHttpTransport(address, remote.branch, createGitHttp(address, remote.certificate))
+  }
+  const { createSystemGitTransport } = await import('./system-git.ts')
+  return createSystemGitTransport({ address, branch: remote.branch, directory, run })
 }
 
 type Readers = {
@@ -118,7 +147,7 @@ type Readers = {
   once(copy: string, revision: Revision): RevisionReader
 }
 
-function createReaders({ transport }: CopyParts): Readers {
+function createReaders(transport: Transport): Readers {
   let latest: { readonly copy: string; readonly reader: RevisionReader } | undefined
   const reader = (copy: string, revision: Revision, listing: string | undefined) =>
     createReader({ revision, objects: transport.objects(copy), listing, onDamage: () => unseal(copy) })

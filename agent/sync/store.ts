@@ -1,13 +1,13 @@
 // The directories of the copy: `current` leads to one whole bare repository, which is replaced by another in one rename.
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, unlink } from 'node:fs/promises'
+import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
+import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
 import { replaceDurably, syncDirectories } from '../state/durable.ts'
 
 export type Store = {
   /** The repository that `current` leads to; undefined before the first clone. */
-  current(): Promise<string | undefined>
+  current(): string | undefined
   /** A fresh place for a clone, below the same directory. */
   incoming(): Promise<string>
   /** Makes a finished clone the current one and says where it is now. The one before it stays for whoever is still reading it, older ones go. */
@@ -18,10 +18,16 @@ export type Store = {
 
 export function createStore(directory: string): Store {
   const pointer = join(directory, 'current')
-  const currentName = () => readlink(pointer).catch(() => undefined)
+  const currentName = (): string | undefined => {
+    try {
+      return readlinkSync(pointer)
+    } catch {
+      return undefined
+    }
+  }
   return {
-    current: async () => {
-      const name = await currentName()
+    current: () => {
+      const name = currentName()
       return name === undefined ? undefined : join(directory, name)
     },
     incoming: async () => {
@@ -29,7 +35,7 @@ export function createStore(directory: string): Store {
       return join(directory, `incoming-${randomUUID()}`)
     },
     adopt: async (incoming) => {
-      const before = await currentName()
+      const before = currentName()
       const name = `copy-${randomUUID()}`
       await rename(incoming, join(directory, name))
       const next = join(directory, `current-${randomUUID()}`)
@@ -48,43 +54,37 @@ export function createStore(directory: string): Store {
  * found damaged in spite of that is unsealed, and so looked at in full by the next sync.
  */
 export async function seal(copy: string): Promise<void> {
-  await replaceDurably([{ path: join(copy, sealName), content: `${JSON.stringify(await packSizes(copy))}\n` }])
+  await replaceDurably([{ path: join(copy, sealName), content: sealOf(packSizes(copy)) }])
 }
 
-export async function unseal(copy: string): Promise<void> {
-  await unlink(join(copy, sealName)).catch(() => undefined)
+export function unseal(copy: string): void {
+  rmSync(join(copy, sealName), { force: true })
 }
 
 /** The number of packs, or undefined when the copy is not as it was sealed. */
-export async function sealedPacks(copy: string): Promise<number | undefined> {
-  const text = await readFile(join(copy, sealName), 'utf8').catch(() => undefined)
-  const parsed = sizesSchema.safeParse(text === undefined ? undefined : jsonOf(text))
-  if (!parsed.success) return undefined
-  const now = await packSizes(copy).catch(() => undefined)
-  const same = JSON.stringify(now) === JSON.stringify(parsed.data)
-  return same ? parsed.data.filter(([name]) => name.endsWith('.pack')).length : undefined
+export function sealedPacks(copy: string): number | undefined {
+  try {
+    const sealed = readFileSync(join(copy, sealName), 'utf8')
+    const now = packSizes(copy)
+    return sealed === sealOf(now) ? now.filter(([name]) => name.endsWith('.pack')).length : undefined
+  } catch {
+    return undefined
+  }
 }
 
 const sealName = 'plumb-seal.json'
-const sizesSchema = z.array(z.tuple([z.string(), z.number()]))
 
-async function packSizes(copy: string): Promise<z.infer<typeof sizesSchema>> {
+function packSizes(copy: string): readonly (readonly [string, number])[] {
   const packs = join(copy, 'objects/pack')
-  const names = (await readdir(packs)).filter((name) => /\.(?:pack|idx)$/.test(name)).sort()
-  return await Promise.all(
-    names.map(async (name): Promise<[string, number]> => [name, (await stat(join(packs, name))).size]),
-  )
+  const names = readdirSync(packs).filter((name) => /\.(?:pack|idx)$/.test(name))
+  return names.sort().map((name) => [name, statSync(join(packs, name)).size])
+}
+
+function sealOf(sizes: ReturnType<typeof packSizes>): string {
+  return `${JSON.stringify(sizes)}\n`
 }
 
 async function removeAll(directory: string, isOld: (name: string) => boolean): Promise<void> {
   const names = await readdir(directory).catch(() => [])
   for (const name of names.filter(isOld)) await rm(join(directory, name), { recursive: true, force: true })
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

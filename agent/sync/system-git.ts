@@ -49,11 +49,9 @@ type Parts = {
 
 /** A local repository tells by its files; git is asked when they do not. */
 async function headOf({ git, address: { kind, url } }: Parts, branch: string | undefined): Promise<RemoteHead> {
-  if (kind === 'local') {
-    await requireDirectory(url)
-    const head = await localHead(url, branch)
-    if (head !== undefined) return head
-  }
+  const told = kind === 'local' ? await localHead(url, branch) : undefined
+  if (told !== undefined) return told
+  if (kind === 'local') await requireDirectory(url)
   const asked = branch === undefined ? 'HEAD' : `refs/heads/${branch}`
   const answer = await git.run(['ls-remote', '--symref', '--', url, asked], { deadlineSeconds: 60 })
   if (answer.code !== 0) throw gitFailed(url, answer)
