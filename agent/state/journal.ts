@@ -37,7 +37,10 @@ export function journalFile(path: string): JournalFile {
 async function opened(path: string): Promise<{ fd: number; length: number }> {
   const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, 0o600)
   await syncDirectories([path])
-  return { fd, length: Buffer.byteLength(readIfThere(path) ?? '') }
+  // What an earlier process was cut off in is not to become the beginning of our first line.
+  const length = (readIfThere(path)?.lastIndexOf('\n') ?? -1) + 1
+  ftruncateSync(fd, length)
+  return { fd, length }
 }
 
 /** The new length. A record that the full disk cut short is taken back, so that the next one starts on its own line. */

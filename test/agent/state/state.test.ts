@@ -1,0 +1,189 @@
+import { execFileSync } from 'node:child_process'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openFiles } from '../../../agent/host/files-open.ts'
+import type { ServiceBaseline } from '../../../agent/state/baseline.ts'
+import { retryDelaySeconds } from '../../../agent/state/failures.ts'
+import { hashStore } from '../../../agent/state/hashes.ts'
+import { objectStore } from '../../../agent/state/objects.ts'
+import { openState, type State } from '../../../agent/state/state.ts'
+import { absolutePathSchema, resourceId, revisionSchema, serviceNameSchema } from '../../../shared/names.ts'
+import { sha } from '../apply/world.ts'
+
+const asRoot = process.geteuid?.() === 0
+const web = serviceNameSchema.parse('web')
+const revision = revisionSchema.parse('1'.repeat(40))
+let directory: string
+let state: State
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'plumb-state-'))
+  state = openState(directory)
+})
+afterEach(() => rmSync(directory, { recursive: true, force: true }))
+
+const baseline: ServiceBaseline = {
+  service: web,
+  revision,
+  appliedAt: '2026-11-23T00:00:00.000Z',
+  onRemove: 'delete',
+  resources: new Map([
+    [resourceId('file', '/etc/f'), { attributes: { type: 'file', mode: '0644' }, source: 's', secrets: ['token'] }],
+  ]),
+}
+
+test('a baseline is read back as it was written, by another process too', async () => {
+  await state.baselines.write([baseline])
+  expect(openState(directory).baselines.read()).toEqual({ baselines: new Map([[web, baseline]]), problems: [] })
+  await state.baselines.remove([web])
+  expect(state.baselines.read().baselines.size).toBe(0)
+})
+
+test.each([
+  ['truncated', '{"service":"web","revi'],
+  ['empty', ''],
+  ['of another shape', '{"service":"web","revision":"1"}'],
+  ['of another service', undefined],
+])('a baseline file that is %s is set aside and told, and the others are read', async (_, text) => {
+  await state.baselines.write([baseline])
+  const content = text ?? JSON.stringify({ ...baseline, resources: [...baseline.resources] })
+  writeFileSync(join(directory, 'baseline/db.json'), content)
+  const { baselines, problems } = state.baselines.read()
+  expect([...baselines.keys()]).toEqual(['web'])
+  expect(problems).toMatchObject([{ code: 'state-corrupt', where: { file: join(directory, 'baseline/db.json') } }])
+  expect(readdirSync(join(directory, 'baseline')).toSorted()).toEqual(['db.json.corrupt', 'web.json'])
+  expect(state.baselines.read().problems).toEqual([])
+})
+
+test('the state directory is closed to others even when it was made open', () => {
+  const open = join(directory, 'open')
+  mkdirSync(open, { mode: 0o777 })
+  openState(open)
+  expect(statSync(open).mode & 0o777).toBe(0o700)
+})
+
+test.runIf(asRoot)('a state directory of somebody else is refused', () => {
+  const theirs = join(directory, 'theirs')
+  mkdirSync(theirs)
+  execFileSync('chown', ['1000', theirs])
+  expect(() => openState(theirs)).toThrow(expect.objectContaining({ code: 'unsafe-path' }))
+})
+
+test('a hash is believed only when the file had rested for two seconds before it was taken', async () => {
+  const root = join(directory, 'root')
+  mkdirSync(root)
+  const path = absolutePathSchema.parse('/f')
+  writeFileSync(join(root, 'f'), 'one')
+  const store = hashStore(join(directory, 'h.json'))
+  const stat = openFiles({ root }).stat(path)
+  if (stat === undefined) throw new Error('no file')
+  const changed = Number(stat.changedNs / 1_000_000n)
+  store.set(path, stat, sha('one'), changed + 1999)
+  expect(store.get(path, stat)).toBeUndefined()
+  store.set(path, stat, sha('one'), changed - 365 * 24 * 3600 * 1000)
+  expect(store.get(path, stat)).toBeUndefined()
+  store.set(path, stat, sha('one'), changed + 2000)
+  expect(store.get(path, stat)).toBe(sha('one'))
+  store.save()
+  expect(hashStore(join(directory, 'h.json')).get(path, stat)).toBe(sha('one'))
+})
+
+test('a file rewritten within one clock tick, size and times restored, is seen', async () => {
+  const root = join(directory, 'root')
+  mkdirSync(root)
+  const files = openFiles({ root, memory: state.hashes })
+  const path = absolutePathSchema.parse('/f')
+  for (let round = 0; round < 50; round += 1) {
+    const text = `round ${String(round).padStart(4)}`
+    writeFileSync(join(root, 'f'), text)
+    utimesSync(join(root, 'f'), 1000, 1000)
+    expect((await files.inspect(path))?.content).toBe(sha(text))
+  }
+})
+
+test('an unreadable memory is an empty one', () => {
+  writeFileSync(join(directory, 'hashes.json'), '{"/f": ["1", "not a hash"]}')
+  writeFileSync(join(directory, 'digests.json'), 'garbage')
+  writeFileSync(join(directory, 'failures.json'), '[]')
+  writeFileSync(join(directory, 'displaced.json'), '{}')
+  const again = openState(directory)
+  expect(again.digests.read().size).toBe(0)
+  expect(again.failures.get(web)).toBeUndefined()
+  expect(again.displaced.list()).toEqual([])
+})
+
+test('contents are kept by hash, and one that rotted on disk is not given out', () => {
+  const stored = state.objects.put(Buffer.from('content'))
+  expect(state.objects.get(stored)).toEqual(Buffer.from('content'))
+  writeFileSync(join(directory, 'objects', stored), 'cont')
+  expect(state.objects.get(stored)).toBeUndefined()
+  expect(state.objects.get('../failures.json')).toBeUndefined()
+})
+
+test('the store is bounded: the oldest that nobody needs go first', () => {
+  const store = objectStore(join(directory, 'small'), 3000)
+  const all = ['needed', 'old', 'young'].map((name, index) => {
+    const stored = store.put(Buffer.alloc(1000, name))
+    utimesSync(join(directory, 'small', stored), 1000 + index, 1000 + index)
+    return stored
+  })
+  const [needed = '', old = '', young = ''] = all
+  store.prune(new Set([needed]))
+  expect(all.map((stored) => store.get(stored) !== undefined)).toEqual([true, true, true])
+  const next = store.put(Buffer.alloc(1000, 'next'))
+  store.prune(new Set([needed]))
+  expect([needed, old, young, next].map((stored) => store.get(stored) !== undefined)).toEqual([true, false, true, true])
+})
+
+test('a failed revision waits longer after each attempt, a new one not at all', () => {
+  const at = new Date('2026-11-23T00:00:00Z')
+  const later = (seconds: number) => new Date(at.getTime() + seconds * 1000)
+  const problem = { code: 'check-failed', message: 'no' } as const
+  expect(state.failures.mayTry(web, revision, at)).toBe(true)
+  state.failures.add({ service: web, revision, at, step: 's', problem })
+  expect(state.failures.add({ service: web, revision, at, step: 's', problem }).attempts).toBe(2)
+  const again = openState(directory).failures
+  expect([119, 120].map((seconds) => again.mayTry(web, revision, later(seconds)))).toEqual([false, true])
+  expect(again.mayTry(web, revisionSchema.parse('2'.repeat(40)), at)).toBe(true)
+  again.clear(web)
+  expect(openState(directory).failures.mayTry(web, revision, at)).toBe(true)
+  expect([1, 2, 3, 6, 7, 500].map(retryDelaySeconds)).toEqual([60, 120, 240, 1920, 3600, 3600])
+})
+
+test('a journal line cut by a crash is not there; those before it are', async () => {
+  await state.journal.append({ one: 1 })
+  await state.journal.append({ two: 2 })
+  appendFileSync(join(directory, 'journal'), '{"three": ')
+  const again = openState(directory).journal
+  expect(again.read()).toEqual([{ one: 1 }, { two: 2 }])
+  await again.append({ four: 4 })
+  expect(again.read()).toEqual([{ one: 1 }, { two: 2 }, { four: 4 }])
+  await again.remove()
+  expect(again.read()).toEqual([])
+})
+
+test.runIf(asRoot)('a journal record that the full disk cut short is taken back', async () => {
+  const mounted = join(directory, 'mounted')
+  mkdirSync(mounted)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', mounted])
+  try {
+    const { journal } = openState(mounted)
+    await journal.append({ one: 1 })
+    await expect(journal.append({ large: 'x'.repeat(100_000) })).rejects.toMatchObject({ code: 'disk-full' })
+    await journal.append({ two: 2 })
+    expect(journal.read()).toEqual([{ one: 1 }, { two: 2 }])
+  } finally {
+    execFileSync('umount', ['-l', mounted])
+  }
+})
