@@ -64,6 +64,9 @@ export function outputNow(args: Arguments): string {
   return ran.stdout
 }
 
+/** Put before a program that must not outlive the thread that started it, however that ends. */
+export const untilParentEnds: Arguments = ['setpriv', '--pdeathsig', 'KILL', '--']
+
 export type Arguments = readonly [program: string, ...args: string[]]
 
 export class CommandFailed extends Error {

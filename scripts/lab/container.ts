@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { type Arguments, outputNow, runNow } from './command.ts'
+import { type Arguments, outputNow, runNow, untilParentEnds } from './command.ts'
 import { bridge, deviceOf, hostDirectoryOf, machineNameOf } from './places.ts'
 import { type HostRecord, isAlive, markOf, type ProcessMark, removeRecord } from './records.ts'
 
@@ -79,8 +79,6 @@ export function removeHost({ number, supervisor }: HostRecord): void {
   rmSync(join('/run/systemd/nspawn/propagate', machineNameOf(number)), { recursive: true, force: true })
   removeRecord(number)
 }
-
-const untilParentEnds: Arguments = ['setpriv', '--pdeathsig', 'KILL', '--']
 
 /**
  * Hosts must not share a control group: each systemd would take the other's services for its own. A process has to move

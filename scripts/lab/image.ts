@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type AptSources, aptSourcesFor, type Suite } from './apt-sources.ts'
-import { type Arguments, CommandFailed, run } from './command.ts'
+import { type Arguments, CommandFailed, run, untilParentEnds } from './command.ts'
 import { locked } from './lock.ts'
 import { cacheDirectory } from './places.ts'
 
@@ -81,7 +81,7 @@ function hashOf(recipe: Recipe, apt: AptSources): string {
 }
 
 /** Raised when `make` below changes what it makes. */
-const formVersion = 2
+const formVersion = 3
 
 function formerOf(name: ImageName): readonly string[] {
   mkdirSync(imagesDirectory, { recursive: true, mode: 0o700 })
@@ -101,8 +101,8 @@ async function make(recipe: Recipe, apt: AptSources, directory: string): Promise
     directory,
     apt.mirror,
   ]
-  // In a mount namespace of its own: what debootstrap mounts is gone with it, also when it is killed.
-  await step(['unshare', '--mount', ...bootstrap], log)
+  // In namespaces of its own: what debootstrap started and mounted is gone with it, also when it is killed.
+  await step(['unshare', '--mount', '--pid', '--fork', '--kill-child', ...bootstrap], log)
   writeAptSetup(directory, apt)
   const inside = (...args: readonly string[]) => step(chroot(directory, args), log)
   await inside('apt-get', 'update')
@@ -125,6 +125,7 @@ function writeAptSetup(directory: string, apt: AptSources): void {
 /** Each host gets its own machine id, and sets up its network by itself at every boot. */
 function writeSystemSetup(directory: string): void {
   writeFileSync(join(directory, 'etc/machine-id'), '')
+  rmSync(join(directory, 'var/lib/dbus/machine-id'), { force: true })
   const wants = join(directory, 'etc/systemd/system/multi-user.target.wants')
   mkdirSync(wants, { recursive: true })
   symlinkSync('/lib/systemd/system/systemd-networkd.service', join(wants, 'systemd-networkd.service'))
@@ -140,7 +141,7 @@ function chroot(directory: string, args: readonly string[]): Arguments {
 }
 
 async function step(args: Arguments, log: string): Promise<void> {
-  const ran = await run(args, { timeoutMs: 15 * 60_000, env: environment() })
+  const ran = await run([...untilParentEnds, ...args], { timeoutMs: 15 * 60_000, env: environment() })
   appendFileSync(log, `$ ${args.join(' ')}\n${ran.stdout}${ran.stderr}`)
   if (ran.code !== 0) throw new CommandFailed(args, ran, `exit ${ran.code}; the whole output is in ${log}`)
 }
