@@ -1,6 +1,8 @@
 // Units, packages and compose projects on booted Debian hosts: what a kind does, and what it sees of what people do.
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runCheck } from '../../agent/host/checks.ts'
+import { runTools, toolSteps } from '../../agent/host/tools.ts'
 import { runTrigger } from '../../agent/host/triggers.ts'
 import { composeKind } from '../../agent/resources/compose.ts'
 import { packageKind } from '../../agent/resources/package.ts'
@@ -35,12 +37,13 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12', () => {
     ])
     expect(await units.apply(desired)).toEqual([])
 
-    // A symlink removed by hand is not what `systemctl show` prints until the next daemon-reload.
-    await host.output('rm', '/etc/systemd/system/multi-user.target.wants/tick.service')
-    await host.output('systemctl', 'kill', '--signal=KILL', 'tick.service')
     await host.output('systemctl', 'mask', '--now', '--quiet', 'apt-daily.timer')
+    expect(await units.differences(desired)).toEqual(['apt-daily.timer: masked, should be disabled'])
+    // systemd remembers that the unit was enabled until its next daemon-reload.
+    await host.output('rm', '/etc/systemd/system/multi-user.target.wants/tick.service')
+    await host.output('systemctl', 'stop', 'tick.service')
     expect(await units.differences(desired)).toEqual([
-      'tick.service: disabled, should be enabled; failed, should be running',
+      'tick.service: disabled, should be enabled; stopped, should be running',
       'apt-daily.timer: masked, should be disabled',
     ])
     expect(await units.apply(desired)).toEqual(['enabled and started tick.service', 'unmasked apt-daily.timer'])
@@ -53,6 +56,9 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12', () => {
     const desired = [unit('dies.service', { enabled: true, state: 'running' })]
     const saved = await units.save(desired)
     await expect(units.apply(desired)).rejects.toThrow(/dies\.service was not started: it is failed.*no port/s)
+    await expect(runCheck({ kind: 'unit', unit: 'dies.service' }, host.run, { withinSeconds: 0 })).rejects.toThrow(
+      /The check unit dies\.service did not hold.*failed.*no port/s,
+    )
     await units.restore(saved)
     expect(await stateOf(host, 'dies.service')).toBe('disabled failed')
   })
@@ -95,6 +101,30 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12', () => {
       'deaf.service cannot reload: its unit has no ExecReload=. Use the trigger "restart deaf.service" instead.',
     )
     expect(await runTrigger({ kind: 'restart', unit: 'deaf.service' }, host.run)).toBe('restarted deaf.service')
+  })
+
+  test("the tools of Linux's own directories make what their files say", async () => {
+    const files = {
+      '/etc/sysusers.d/shop.conf': 'u shop - "Shop"\n',
+      '/etc/tmpfiles.d/shop.conf': 'd /srv/shop-spool 0750 shop shop\n',
+      '/etc/sysctl.d/90-shop.conf': 'net.ipv4.ip_forward = 1\n',
+      '/etc/udev/rules.d/90-shop.rules': 'KERNEL=="shop", MODE="0600"\n',
+      '/etc/systemd/system/shop.service': service('ExecStart=/bin/sleep infinity'),
+    }
+    await host.output('sh', '-c', 'echo 0 > /proc/sys/net/ipv4/ip_forward')
+    for (const [path, text] of Object.entries(files)) await host.write(path, text)
+    const written = Object.keys(files).map((path) => absolutePathSchema.parse(path))
+    // udev does not run in a container, so that its rules wait for a host where it does.
+    expect(await runTools(toolSteps({ written, removed: [] }), host.run)).toEqual([
+      'made the users of /etc/sysusers.d/shop.conf',
+      'made the paths of /etc/tmpfiles.d/shop.conf',
+      'set /etc/sysctl.d/90-shop.conf',
+      'reloaded the units of systemd',
+    ])
+    expect(await host.output('stat', '--format', '%U %a', '/srv/shop-spool')).toBe('shop 750\n')
+    expect(await host.output('cat', '/proc/sys/net/ipv4/ip_forward')).toBe('1\n')
+    await host.write('/etc/tmpfiles.d/shop.conf', 'nonsense\n')
+    await expect(runTools(toolSteps({ written, removed: [] }), host.run)).rejects.toThrow(/shop\.conf:1/)
   })
 
   test('missing packages are installed in one go, though apt is busy, and not a second time', async () => {
@@ -158,10 +188,14 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 13 with docker', 
     expect(await host.output('docker', 'exec', 'reach-web-1', 'cat', '/etc/app.conf')).toBe('two')
     expect((await containers(host, 'reach')).get('db')).toEqual(before.get('db'))
 
-    expect(await projects.apply([await project({ 'app.conf': 'two', 'db.env': 'SIZE=2' })])).toEqual([
+    const later = { 'app.conf': 'two', 'db.env': 'SIZE=2' }
+    expect(await projects.apply([await project(later)])).toEqual([
       'brought up reach: made db anew, started migrate again',
     ])
-    expect(await projects.differences([await project({ 'app.conf': 'two', 'db.env': 'SIZE=2' })])).toEqual([])
+    expect(await projects.apply([await project({ ...later, 'site/index.html': 'two' })])).toEqual([
+      'brought up reach: started migrate again, made web anew',
+    ])
+    expect(await projects.differences([await project({ ...later, 'site/index.html': 'two' })])).toEqual([])
   })
 
   test('what people do to containers is seen and repaired', async () => {
@@ -277,7 +311,7 @@ const compose = `services:
     image: lab/box:1
     init: true
     command: sleep 100000
-    volumes: [ "./app.conf:/etc/app.conf:ro", "./data:/data", "kept:/kept" ]
+    volumes: [ "./app.conf:/etc/app.conf:ro", "./site:/site", "./data:/data", "kept:/kept" ]
   db:
     image: lab/box:1
     init: true
@@ -295,7 +329,14 @@ async function shop(host: KindHost, name: string) {
   const directory = `/srv/${name}`
   const on = new Map<string, string>()
   const project = async (changed: Readonly<Record<string, string>>): Promise<ComposeResource> => {
-    const files = { 'compose.yaml': compose, 'app.conf': 'one', 'db.env': 'SIZE=1', 'README.md': 'words', ...changed }
+    const files = {
+      'compose.yaml': compose,
+      'app.conf': 'one',
+      'db.env': 'SIZE=1',
+      'README.md': 'words',
+      'site/index.html': 'one',
+      ...changed,
+    }
     for (const [file, text] of Object.entries(files)) {
       if (on.get(file) === text) continue
       await host.write(`${directory}/${file}.new`, text)
