@@ -121,7 +121,8 @@ function logger({ logLevel }: ServerSettings): Logger {
 async function runFromCommandLine(): Promise<void> {
   const settings = settingsFromCommandLine(process.argv)
   const server = await startServer(settings)
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.close())
+  const stop = () => void server.close().then(() => process.exit())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   console.log(`Plumbline is at ${server.url}`)
   console.log(`Sign in with the token in ${join(settings.data, 'operator-token')}`)
 }

@@ -1,4 +1,6 @@
-// Recurring work: never twice at the same time, an error is logged and the next turn comes anyway, and closing waits for what runs.
+// Recurring work: never twice at the same time, an error is logged and the next turn comes anyway, and closing waits
+// for what runs, within reason.
+import { setTimeout } from 'node:timers/promises'
 import type { Logger } from 'pino'
 
 export type Schedule = {
@@ -6,6 +8,9 @@ export type Schedule = {
   now(name: string, work: () => Promise<void>): void
   close(): Promise<void>
 }
+
+/** A fetch from a remote that hangs must not keep a server from stopping. */
+const closesWithinMs = 5000
 
 export function createSchedule(log: Logger): Schedule {
   const timers: NodeJS.Timeout[] = []
@@ -35,7 +40,7 @@ export function createSchedule(log: Logger): Schedule {
     async close() {
       closed = true
       for (const timer of timers) clearInterval(timer)
-      await Promise.all(running)
+      await Promise.race([Promise.all(running), setTimeout(closesWithinMs, undefined, { ref: false })])
     },
   }
 }

@@ -1,6 +1,6 @@
 // Alert changes and the messages about them, written in one transaction: neither is ever there without the other.
 import type { AlertChange } from '../judge/judge.ts'
-import { type Alert, insertAlert, listOpenAlerts, resolveAlert, updateAlert } from '../store/alerts.ts'
+import { type Alert, insertAlert, listOpenAlerts, resolveAlert, trimAlerts, updateAlert } from '../store/alerts.ts'
 import {
   deleteChannel,
   deleteMessages,
@@ -36,6 +36,7 @@ export async function settleAlerts(db: Db, changes: readonly AlertChange[], now:
         await resolveAlert(db, change.alert.id, at)
         await deleteMessages(db, change.alert.id, 'updated')
         await tell('resolved', { ...change.alert, resolvedAt: at, updatedAt: at })
+        await trimAlerts(db, change.alert.scope)
         break
     }
   }

@@ -89,7 +89,7 @@ async function fleetView(parts: ViewParts): Promise<FleetView> {
     },
     services: [...new Set([...state.services.keys(), ...cells.map((cell) => cell.service)])].sort(),
     hosts,
-    openAlerts: openAlerts.map(alertView),
+    openAlerts: openAlerts.map(withoutDiff),
   }
 }
 
@@ -227,6 +227,12 @@ async function commitsAt({ source, clone }: ViewParts, revision: Revision | unde
 function silentHosts(alerts: readonly Alert[]): ReadonlySet<HostName> {
   const open = alerts.filter((alert) => alert.kind === 'host-silent' && alert.resolvedAt === undefined)
   return new Set(open.flatMap((alert) => alert.host ?? []))
+}
+
+/** An overview of many: the diffs are on the alerts' own page. */
+function withoutDiff(alert: Alert): AlertView {
+  const { diff: _diff, ...rest } = alertView(alert)
+  return rest
 }
 
 function alertView({ key: _key, scope: _scope, updatedAt: _updatedAt, remedy, ...alert }: Alert): AlertView {

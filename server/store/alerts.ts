@@ -87,6 +87,22 @@ export async function listAlerts(db: Db, filter: AlertFilter, limit: number): Pr
   return [...open, ...resolved].map(alert)
 }
 
+const resolvedKept = 500
+
+/** Keeps the newest resolved alerts of a scope: a host that drifts and heals for ever does not fill the disk. */
+export async function trimAlerts(db: Db, scope: Scope): Promise<void> {
+  const resolved = db.selectFrom('alerts').select('id').where('scope', '=', scope).where('open_cause', 'is', null)
+  const oldest = await resolved.orderBy('id', 'desc').offset(resolvedKept).limit(1).executeTakeFirst()
+  if (oldest === undefined) return
+  await db
+    .deleteFrom('alerts')
+    .where('scope', '=', scope)
+    .where('open_cause', 'is', null)
+    .where('id', '<=', oldest.id)
+    .where('id', 'not in', (query) => query.selectFrom('outbox').select('alert'))
+    .execute()
+}
+
 const severitySchema = z.enum(['critical', 'warning'])
 const scopeSchema = z.union([z.literal('fleet'), z.templateLiteral(['host:', z.string()])])
 

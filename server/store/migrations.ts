@@ -129,6 +129,7 @@ async function createAlerts(db: AnySchema): Promise<void> {
     .addColumn('resolved_at', 'text')
     .execute()
   await db.schema.createIndex('alerts_by_host').on('alerts').columns(['host', 'id']).execute()
+  await db.schema.createIndex('alerts_by_scope').on('alerts').columns(['scope', 'open_cause', 'id']).execute()
   await db.schema
     .createTable('channels')
     .addColumn('key', 'text', (column) => column.primaryKey().notNull())

@@ -206,6 +206,26 @@ test('a channel that keeps failing is a problem that names no address', async ()
   expect(log.join('')).not.toContain(receiver.url)
 })
 
+test('alerts that come and go for ever do not fill the disk, and none that waits is lost', async () => {
+  await adopt(bySecret)
+  await database.db.transaction().execute(async (transaction) => {
+    for (let round = 0; round < 510; round += 1) {
+      await settleAlerts(transaction, [open('a')], clock.now())
+      const resolved = (await listOpenAlerts(transaction)).map((alert) => ({ kind: 'resolve', alert }) as const)
+      await settleAlerts(transaction, resolved, clock.now())
+    }
+  })
+  expect(await database.db.selectFrom('alerts').select('id').execute()).toHaveLength(510)
+
+  await courier.deliverDue()
+  expect(receiver.bodies).toHaveLength(1020)
+  await settle(open('a'))
+  const [alert] = await listOpenAlerts(database.db)
+  if (alert !== undefined) await settle({ kind: 'resolve', alert })
+
+  expect(await database.db.selectFrom('alerts').select('id').execute()).toHaveLength(500)
+})
+
 function newCourier(): Courier {
   return createCourier({
     ...{ db: database.db, clock, post: postJson, random: () => 0.5 },
