@@ -1,0 +1,276 @@
+import { expect, test } from 'vitest'
+import type { LiveHost } from '../../../agent/observe/observe.ts'
+import { compareHost } from '../../../agent/plan/compare.ts'
+import { changesIn, isEmpty, type Plan, planFor, servicesToTry } from '../../../agent/plan/plan.ts'
+import { stepLines } from '../../../agent/plan/text.ts'
+import type { Attributes } from '../../../agent/resources/kind.ts'
+import { kinds } from '../../../agent/resources/registry.ts'
+import type { Baselines, ServiceBaseline } from '../../../agent/state/baseline.ts'
+import { resourceIdSchema, revisionSchema, serviceNameSchema } from '../../../shared/names.ts'
+import type { DesiredService, PackageResource, Resource, UnitResource } from '../../../shared/resource.ts'
+import { desiredHost, directory, file, idOf, service, sha, symlink } from '../apply/world.ts'
+
+const whole = { ownership: true, packages: true, units: true, containers: true, commands: true }
+
+/** Everything that is not named is missing. */
+function live(
+  attributes: Readonly<Record<string, Attributes>>,
+  services: readonly DesiredService[],
+  more: Partial<LiveHost> = {},
+): LiveHost {
+  const desired = services.flatMap(({ resources }) => resources.map(({ id }) => id))
+  const ids = [...Object.keys(attributes).map((id) => resourceIdSchema.parse(id)), ...desired]
+  const resources = new Map(ids.map((id) => [id, { attributes: attributes[id] ?? { type: 'missing' } }]))
+  return { capabilities: whole, resources, problems: new Map(), ...more }
+}
+
+function applied(name: string, resources: readonly Resource[], more: Partial<ServiceBaseline> = {}): Baselines {
+  const parsed = serviceNameSchema.parse(name)
+  const entries = resources.map(
+    (resource) => [resource.id, { attributes: kinds[resource.kind].attributes(resource) }] as const,
+  )
+  const revision = revisionSchema.parse('1'.padStart(40, '0'))
+  return new Map([
+    [parsed, { service: parsed, revision, appliedAt: '', onRemove: 'delete', resources: new Map(entries), ...more }],
+  ])
+}
+
+const none: Baselines = new Map()
+const liveFile = (text: string, mode = '0644') => ({
+  type: 'file',
+  content: sha(text),
+  mode,
+  owner: 'root',
+  group: 'root',
+})
+const lines = (plan: Plan) => plan.services.flatMap(({ steps }) => steps.flatMap(stepLines))
+
+const unit = (name: string, more: Partial<UnitResource> = {}): UnitResource => ({
+  kind: 'unit',
+  id: idOf('unit', name),
+  name,
+  enabled: true,
+  state: 'running',
+  ...more,
+})
+const packaged = (name: string): PackageResource => ({ kind: 'package', id: idOf('package', name), name })
+
+test('the steps of a service are in the order of the design', () => {
+  const web = service(
+    'web',
+    [
+      unit('web.service'),
+      directory('/etc/web'),
+      file('/etc/web/conf', 'x'),
+      file('/etc/systemd/system/web.service', '[Service]'),
+      file('/etc/tmpfiles.d/web.conf', 'd /run/web'),
+      file('/etc/sysusers.d/web.conf', 'u web -'),
+      file('/etc/sysctl.d/web.conf', 'a=1'),
+      symlink('/etc/web/link', 'conf'),
+      packaged('nginx'),
+    ],
+    {
+      triggers: [
+        { on: [idOf('file', '/etc/web/conf')], action: { kind: 'reload', unit: 'web.service' } },
+        { on: [idOf('file', '/elsewhere')], action: { kind: 'run', command: 'never' } },
+      ],
+      checks: [{ kind: 'unit', unit: 'web.service' }],
+    },
+  )
+  const here = {
+    'package:nginx': { type: 'missing', installed: 'no' },
+    'unit:web.service': { type: 'missing', enabled: 'missing', state: 'missing' },
+  }
+  const plan = planFor(compareHost(desiredHost([web]), none, live(here, [web])), { repair: 'by-policy' })
+  expect(lines(plan)).toEqual([
+    expect.stringContaining('nginx: not installed'),
+    'write /etc/sysusers.d/web.conf (new)',
+    'run systemd-sysusers /etc/sysusers.d/web.conf',
+    'make /etc/web',
+    'write /etc/web/conf (new)',
+    'write /etc/systemd/system/web.service (new)',
+    'write /etc/tmpfiles.d/web.conf (new)',
+    'write /etc/sysctl.d/web.conf (new)',
+    'link /etc/web/link to conf',
+    'run systemd-tmpfiles --create /etc/tmpfiles.d/web.conf',
+    'run /usr/lib/systemd/systemd-sysctl /etc/sysctl.d/web.conf',
+    'run systemctl daemon-reload',
+    expect.stringContaining('web.service'),
+    'reload web.service',
+    'check unit web.service',
+  ])
+})
+
+test('in a sandbox no tool, trigger or check is planned, and packages and units are left out', () => {
+  const web = service('web', [file('/etc/tmpfiles.d/web.conf', 'x'), unit('web.service'), packaged('nginx')], {
+    triggers: [{ on: [idOf('file', '/etc/tmpfiles.d/web.conf')], action: { kind: 'run', command: 'x' } }],
+    checks: [{ kind: 'run', command: 'x' }],
+  })
+  const capabilities = { ownership: false, packages: false, units: false, containers: false, commands: false }
+  const here: LiveHost = {
+    capabilities,
+    resources: new Map([[idOf('file', '/etc/tmpfiles.d/web.conf'), { attributes: { type: 'missing' } }]]),
+    problems: new Map(),
+  }
+  const plan = planFor(compareHost(desiredHost([web]), none, here), { repair: 'by-policy' })
+  expect(lines(plan)).toEqual(['write /etc/tmpfiles.d/web.conf (new)'])
+  expect([...(plan.services[0]?.record?.resources.keys() ?? [])]).toEqual(['file:/etc/tmpfiles.d/web.conf'])
+})
+
+test('drift alone is left for a person, unless the service repairs or a person asks', () => {
+  const resources = [file('/a', 'x'), file('/b', 'new')]
+  const was = applied('web', [file('/a', 'x'), file('/b', 'old')])
+  const here = { 'file:/a': liveFile('edited'), 'file:/b': liveFile('edited') }
+  const planned = (onDrift: 'alert' | 'repair', repair: 'by-policy' | 'everything') => {
+    const web = service('web', resources, { onDrift })
+    return planFor(compareHost(desiredHost([web]), was, live(here, [web])), { repair })
+  }
+  expect(lines(planned('alert', 'by-policy'))).toEqual(['write /b (content)'])
+  expect(planned('alert', 'by-policy').services[0]?.leftAlone).toEqual(['file:/a'])
+  expect(lines(planned('repair', 'by-policy'))).toEqual(['write /a (content)', 'write /b (content)'])
+  expect(lines(planned('alert', 'everything'))).toEqual(['write /a (content)', 'write /b (content)'])
+})
+
+test('what is left alone stays drift: the record keeps what was applied', () => {
+  const web = service('web', [file('/a', 'x')])
+  const was = applied('web', [file('/a', 'x')])
+  const plan = planFor(compareHost(desiredHost([web], '2'), was, live({ 'file:/a': liveFile('edited') }, [web])), {
+    repair: 'by-policy',
+  })
+  expect(isEmpty(plan)).toBe(true)
+  expect(plan.services[0]).toMatchObject({ isRecorded: false })
+  expect(plan.services[0]?.record?.resources.get(idOf('file', '/a'))?.attributes).toEqual(
+    kinds.file.attributes(file('/a', 'x')),
+  )
+})
+
+test('a resource that left is removed, a service that left goes first, and what it kept says so', () => {
+  const was: Baselines = new Map([
+    ...applied('web', [file('/kept', 'x'), file('/gone', 'x')]),
+    ...applied('old', [file('/old', 'x'), unit('old.service'), packaged('nginx')]),
+    ...applied('spared', [file('/spared', 'x')], { onRemove: 'keep' }),
+  ])
+  const web = service('web', [file('/kept', 'x')])
+  const here = {
+    'file:/kept': liveFile('x'),
+    'file:/gone': liveFile('x'),
+    'file:/old': liveFile('x'),
+    'file:/spared': liveFile('x'),
+    'unit:old.service': { type: 'unit', enabled: 'yes', state: 'running' },
+    'package:nginx': { type: 'package', installed: 'yes' },
+  }
+  const plan = planFor(compareHost(desiredHost([web]), was, live(here, [web])), { repair: 'by-policy' })
+  expect(lines(plan)).toEqual([
+    expect.stringContaining('old.service'),
+    expect.stringContaining('nginx: no longer in the repository'),
+    'remove /old',
+    'remove /gone',
+  ])
+  expect(plan.services.map(({ service: name, record }) => [name, record === undefined])).toEqual([
+    ['old', true],
+    ['spared', true],
+    ['web', false],
+  ])
+})
+
+test('a file that moves from one service to another is not removed, and counts as applied', () => {
+  const was = applied('old', [file('/f', 'x')])
+  const web = service('web', [file('/f', 'x')])
+  const drifted = compareHost(desiredHost([web]), was, live({ 'file:/f': liveFile('edited') }, [web]))
+  expect(lines(planFor(drifted, { repair: 'by-policy' }))).toEqual([])
+  expect(drifted.services.find(({ service: name }) => name === 'web')?.resources[0]?.comparison.drift).toHaveLength(1)
+})
+
+test('a path that becomes another kind is replaced, not removed afterwards', () => {
+  const was = applied('web', [file('/f', 'x'), symlink('/l', 'x')])
+  const web = service('web', [symlink('/f', 'elsewhere'), file('/l', 'x')])
+  const plan = planFor(
+    compareHost(
+      desiredHost([web]),
+      was,
+      live({ 'symlink:/f': { type: 'file' }, 'file:/l': { type: 'symlink' } }, [web]),
+    ),
+    { repair: 'by-policy' },
+  )
+  expect(lines(plan)).toEqual(['write /l (is a symlink)', 'link /f to elsewhere'])
+})
+
+test('what is in the way of something new goes before it', () => {
+  const was = applied('web', [file('/a', 'x'), directory('/d'), file('/d/inside', 'x'), file('/other', 'x')])
+  const web = service('web', [file('/a/b', 'x'), file('/d', 'x')])
+  const here = {
+    'file:/a': liveFile('x'),
+    'directory:/d': { type: 'directory', mode: '0755', owner: 'root', group: 'root' },
+    'file:/d/inside': liveFile('x'),
+    'file:/other': liveFile('x'),
+    'file:/d': { type: 'directory' },
+  }
+  const plan = planFor(compareHost(desiredHost([web]), was, live(here, [web])), { repair: 'by-policy' })
+  expect(lines(plan)).toEqual([
+    'remove /a',
+    'remove /d/inside',
+    'remove /d',
+    'write /a/b (new)',
+    'write /d (is a directory)',
+    'remove /other',
+  ])
+})
+
+test('one action for many files, and no reload beside a restart of the same unit', () => {
+  const on = [idOf('file', '/a'), idOf('file', '/b')]
+  const web = service('web', [file('/a', 'x'), file('/b', 'x')], {
+    triggers: [
+      { on: on.slice(0, 1), action: { kind: 'reload', unit: 'web.service' } },
+      { on, action: { kind: 'restart', unit: 'web.service' } },
+      { on: on.slice(1), action: { kind: 'restart', unit: 'web.service' } },
+      { on, action: { kind: 'run', command: 'newaliases' } },
+    ],
+  })
+  const plan = planFor(compareHost(desiredHost([web]), none, live({}, [web])), { repair: 'by-policy' })
+  expect(lines(plan).slice(2)).toEqual(['restart web.service', 'run newaliases'])
+})
+
+test('a service of which something could not be looked at is not touched', () => {
+  const web = service('web', [file('/a', 'x'), file('/b', 'x')])
+  const problem = { code: 'observe-failed', message: 'permission denied' } as const
+  const here = live({}, [web], { problems: new Map([[idOf('file', '/a'), problem]]) })
+  const plan = planFor(compareHost(desiredHost([web]), none, here), { repair: 'by-policy' })
+  expect(plan.services[0]).toMatchObject({ steps: [], blocked: [{ ...problem, service: 'web' }] })
+  expect(isEmpty(plan)).toBe(false)
+})
+
+test('services can be chosen, and what is after one that waits waits too', () => {
+  const base = service('base', [file('/a', 'x')])
+  const web = service('web', [file('/b', 'x')], { after: [base.name] })
+  const other = service('other', [file('/c', 'x')])
+  const all = [base, web, other]
+  const comparison = compareHost(desiredHost(all), none, live({}, all))
+  const services = servicesToTry(comparison, (name) => name !== 'base')
+  expect([...services]).toEqual(['other'])
+  expect(lines(planFor(comparison, { repair: 'by-policy', services }))).toEqual(['write /c (new)'])
+})
+
+test('what was applied into a purged directory and left is removed as itself, and is no drift of the directory', () => {
+  const was = applied('web', [directory('/d', { purge: true }), file('/d/old', 'x')])
+  const web = service('web', [directory('/d', { purge: true })])
+  const comparison = compareHost(
+    desiredHost([web]),
+    was,
+    live(
+      {
+        'directory:/d': { type: 'directory', mode: '0755', owner: 'root', group: 'root', extra: 'none' },
+        'file:/d/old': liveFile('x'),
+      },
+      [web],
+    ),
+  )
+  const [first] = comparison.services[0]?.resources ?? []
+  expect(first?.desired).toMatchObject({ keep: ['old'] })
+  expect(changesIn(planFor(comparison, { repair: 'by-policy' }).services[0] ?? never()).map(({ id }) => id)).toEqual([
+    'file:/d/old',
+  ])
+})
+
+function never(): never {
+  throw new Error('no service in the plan')
+}
