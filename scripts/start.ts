@@ -1,13 +1,15 @@
 // `npm start`: the whole product on one machine, for someone who has nothing yet. A server, an example fleet served over
 // smart HTTP, and two agents that apply into sandbox roots. Everything lives in .plumb/; the next start picks up from there.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { destination, pino } from 'pino'
 import { z } from 'zod'
 import { type RunningServer, startServer } from '../server/main.ts'
 import { defaultSettings } from '../server/settings.ts'
 
+const execute = promisify(execFile)
 const checkout = resolve(import.meta.dirname, '..')
 const home = join(checkout, '.plumb')
 const fleet = join(home, 'fleet')
@@ -80,13 +82,12 @@ async function enrol(host: string): Promise<void> {
   const { root, state } = placesOf(host)
   mkdirSync(root, { recursive: true })
   mkdirSync(state, { recursive: true })
-  const known = existsSync(join(state, 'identity.pem'))
+  const known = existsSync(join(state, 'enrolled'))
   say(known ? `${host}: picking up where it was` : `${host}: enrolling, first apply into ${shown(root)}`)
   const args = ['--host', host, '--server', server.url, '--repo', new URL('git/fleet.git', server.url).href]
-  execFileSync(plumb(), ['install', ...args, '--root', root, '--state', state], {
-    env: { ...process.env, ...(known ? {} : { PLUMB_TOKEN: await enrolmentToken(host) }) },
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  const token = known ? {} : { PLUMB_TOKEN: await enrolmentToken(host) }
+  // Not synchronously: the server that it enrols at runs in this very process.
+  await execute(plumb(), ['install', ...args, '--root', root, '--state', state], { env: { ...process.env, ...token } })
 }
 
 async function enrolmentToken(host: string): Promise<string> {

@@ -73,8 +73,9 @@ export class PlumbError extends Error {
 /** `services/caddy/service.yaml:3:5: unknown key "tempalte" (files./etc/x). Did you mean "template"?` */
 export function problemLine(problem: Problem): string {
   const place = problem.where === undefined ? '' : `${placeText(problem.where)}: `
-  const remedy = problem.remedy === undefined ? '' : ` ${problem.remedy}`
-  return `${place}${problem.message}${remedy}`
+  if (problem.remedy === undefined) return `${place}${problem.message}`
+  const stop = /[.!?:)]$/.test(problem.message.trimEnd()) ? '' : '.'
+  return `${place}${problem.message.trimEnd()}${stop} ${problem.remedy}`
 }
 
 export function placeText(place: Place): string {
