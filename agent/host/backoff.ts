@@ -1,4 +1,4 @@
-// Waiting: for something outside to come true, and before trying again what failed.
+// Waiting for something outside to come true.
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export type Patience = { readonly seconds: number; readonly pauseMs: number }
@@ -11,13 +11,4 @@ export async function eventually<T>(look: () => Promise<T | undefined>, patience
     if (answer !== undefined || performance.now() + patience.pauseMs > giveUpAt) return answer
     await sleep(patience.pauseMs)
   }
-}
-
-/**
- * How long to wait after the n-th failure in a row (1 is the first): doubles from 15 s to 30 min, the upper half of it
- * by chance, so that hosts that failed together do not come back together. `random` is in [0, 1).
- */
-export function backoffSeconds(failures: number, random: number): number {
-  const ceiling = Math.min(15 * 2 ** (failures - 1), 1800)
-  return ceiling / 2 + (ceiling / 2) * random
 }

@@ -4,7 +4,7 @@ import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { backoffSeconds, eventually } from '../../../agent/host/backoff.ts'
+import { eventually } from '../../../agent/host/backoff.ts'
 import { runCheck } from '../../../agent/host/checks.ts'
 import { createRun } from '../../../agent/host/run.ts'
 
@@ -88,13 +88,6 @@ test('waiting ends with the first answer, and without one when the time is over'
   let looks = 0
   expect(await eventually(async () => (++looks === 3 ? 'seen' : undefined), { seconds: 5, pauseMs: 1 })).toBe('seen')
   expect(await eventually(async () => undefined, { seconds: 0, pauseMs: 10 })).toBeUndefined()
-})
-
-test('back-off doubles to half an hour and spreads hosts over its upper half', () => {
-  expect([1, 2, 3, 20].map((failures) => backoffSeconds(failures, 0))).toEqual([7.5, 15, 30, 900])
-  expect([1, 2, 3, 2000].map((failures) => backoffSeconds(failures, 0.999999))).toEqual(
-    [15, 30, 60, 1800].map((seconds) => expect.closeTo(seconds, 1)),
-  )
 })
 
 async function serve(listener: RequestListener): Promise<string> {
