@@ -3,7 +3,7 @@
 import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isSea } from 'node:sea'
-import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
+import { absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileWriter } from '../host/files.ts'
 import { type HostWriter, openHost } from '../host/host.ts'
@@ -27,15 +27,18 @@ export async function install(options: InstallOptions, output: Output): Promise<
   const host = openHost({ root: resolve(options.root), run: createRun() })
   if (process.geteuid?.() !== 0 && host.capabilities.units)
     throw new PlumbError({ code: 'usage', message: 'It changes this machine, so it needs root.', remedy: 'Use sudo.' })
-  const configuration = await pinConfiguration(options, host)
+  const configuration = configurationFor(options, await readConfiguration(host.root))
   const { server, repository } = configuration
   if (server !== undefined && readEnrolled(options.state) !== server) {
     await enrolHost(
-      { server, host: configuration.host, state: options.state, ...certificateOf(configuration, host) },
+      { server, host: configuration.host, state: options.state, ...certificateOf(options, configuration) },
       output,
     )
     await noteEnrolled(options.state, server)
   }
+  // Not before: a machine whose token was refused is no host, and is left as it was.
+  if (options.certificate !== undefined) await keepCertificate(options.certificate, host.files)
+  await writeConfiguration(host.files, configuration)
   output.progress(`${configuration.host} follows ${repository}`)
   const { agent } = await openAgent({ root: options.root, state: options.state })
   const outcome = await apply(agent, {}, output).catch((error: unknown) => {
@@ -51,13 +54,13 @@ export async function install(options: InstallOptions, output: Output): Promise<
   return outcome
 }
 
-function certificateOf({ certificate }: Configuration, { root }: HostWriter) {
-  return certificate === undefined ? {} : { certificate: join(root, certificate) }
+function certificateOf({ certificate, root }: InstallOptions, known: Configuration) {
+  const file = certificate ?? (known.certificate === undefined ? undefined : join(root, known.certificate))
+  return file === undefined ? {} : { certificate: file }
 }
 
-/** What is pinned on this host from now on. Throws PlumbError `usage`. */
-async function pinConfiguration(options: InstallOptions, { root, files }: HostWriter): Promise<Configuration> {
-  const known = await readConfiguration(root)
+/** What is to be pinned on this host. Throws PlumbError `usage`. */
+function configurationFor(options: InstallOptions, known: Configuration | undefined): Configuration {
   const repository = options.repo === undefined ? known?.repository : pinnedRepository(options.repo)
   if (repository === undefined)
     throw new PlumbError({
@@ -67,17 +70,14 @@ async function pinConfiguration(options: InstallOptions, { root, files }: HostWr
     })
   const branch = options.branch ?? known?.branch
   const server = options.server ?? known?.server
-  const certificate =
-    options.certificate === undefined ? known?.certificate : await keepCertificate(options.certificate, files)
-  const configuration: Configuration = {
+  const certificate = options.certificate === undefined ? known?.certificate : certificateFile
+  return {
     host: options.host === undefined ? (known?.host ?? ownHostName()) : hostNameOption(options.host),
     repository,
     ...(branch === undefined ? {} : { branch }),
     ...(server === undefined ? {} : { server }),
     ...(certificate === undefined ? {} : { certificate }),
   }
-  await writeConfiguration(files, configuration)
-  return configuration
 }
 
 /** The executable in its place, the unit enabled and running (again, when it was). */
@@ -133,12 +133,11 @@ function pinnedRepository(repository: string): string {
   return /^[^/]+:/.test(repository) ? repository : resolve(repository)
 }
 
-async function keepCertificate(file: string, files: FileWriter): Promise<AbsolutePath> {
+async function keepCertificate(file: string, files: FileWriter): Promise<void> {
   const text = await readFile(file, 'utf8')
   if (!text.includes('-----BEGIN CERTIFICATE-----'))
     throw new PlumbError({ code: 'usage', message: `${file} holds no PEM certificate.` })
   await placeFile(files, { path: certificateFile, text, mode: 0o644 })
-  return certificateFile
 }
 
 async function systemctl(run: Run, args: readonly string[]): Promise<void> {
