@@ -79,6 +79,8 @@ export type ServeOptions = {
   /** Called for each request before git; true: the test has answered (or will never answer). */
   readonly intercept?: (request: IncomingMessage, response: ServerResponse) => boolean
   readonly port?: number
+  /** Default: loopback. */
+  readonly address?: string
 }
 
 export type ServedRepository = {
@@ -93,7 +95,7 @@ export type ServedRepository = {
   close(): Promise<void>
 }
 
-/** `git http-backend` behind the project's own mirror, on a free loopback port. */
+/** `git http-backend` behind the project's own mirror, on a free port. */
 export async function serveRepository(
   repository: { readonly gitDirectory: string },
   options: ServeOptions = {},
@@ -119,10 +121,11 @@ export async function serveRepository(
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
   })
-  await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve))
+  const address = options.address ?? '127.0.0.1'
+  await new Promise<void>((resolve) => server.listen(options.port ?? 0, address, resolve))
   const { port } = server.address() as AddressInfo
   return {
-    url: `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}${mirrorPath}`,
+    url: `${options.tls === undefined ? 'http' : 'https'}://${address}:${port}${mirrorPath}`,
     port,
     requests,
     authorizations,
