@@ -107,6 +107,7 @@ export default {
     enhancedResolveOptions: {
       extensions: ['.ts', '.tsx', '.js', '.mjs'],
       conditionNames: ['node', 'import', 'default'],
+      exportsFields: ['exports'],
     },
   },
 }

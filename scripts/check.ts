@@ -1,5 +1,6 @@
 // `npm run check`: format and lint, types, boundaries, dead code. Runs all of them, then says which failed.
 import { spawnSync } from 'node:child_process'
+import { resolve } from 'node:path'
 
 type CheckStep = {
   readonly name: string
@@ -20,10 +21,12 @@ const steps: readonly CheckStep[] = [
   { name: 'dead code', args: ['knip', '--no-progress'], looked: () => true },
 ]
 
+// Node 26 for the tools too, also when this is not started by npm.
+const env = { ...process.env, PATH: `${resolve('node_modules/.bin')}:${process.env['PATH']}`, NO_COLOR: '1' }
 let failed = false
 for (const { name, args, looked } of steps) {
   const [program, ...rest] = args
-  const run = spawnSync(`node_modules/.bin/${program}`, rest, { encoding: 'utf8', maxBuffer: 1 << 28 })
+  const run = spawnSync(`node_modules/.bin/${program}`, rest, { encoding: 'utf8', maxBuffer: 1 << 28, env })
   const output = `${run.stdout}${run.stderr}`
   const passed = run.status === 0 && looked(output)
   if (passed) console.log(`ok      ${name} (${args.join(' ')})`)

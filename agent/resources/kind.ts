@@ -60,9 +60,6 @@ export type ResourceChange<R extends Resource = Resource> = Subject<R> & {
   readonly differences: readonly AttributeDifference[]
 }
 
-/** Plain JSON that says what was there before a change; enough to put it back, also by another process after a crash. */
-export type RestorePoint = { readonly kind: Resource['kind']; readonly saved: readonly unknown[] }
-
 /** Bytes of desired content, in the order asked. */
 export type ReadContents = (sources: readonly ContentSource[]) => Promise<readonly Uint8Array[]>
 
