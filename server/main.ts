@@ -34,11 +34,23 @@ export type RunningServer = {
 /** What comes from outside the server, for tests to hold. */
 export type Outside = { readonly clock: Clock; readonly log: Logger; random(): number }
 
+/** What was opened is closed again when a later part cannot be. */
 export async function startServer(settings: ServerSettings, outside: Partial<Outside> = {}): Promise<RunningServer> {
-  const { clock = systemClock, log = logger(settings), random = Math.random } = outside
-  const { data } = settings
-  await using opened = new AsyncDisposableStack()
+  const opened = new AsyncDisposableStack()
+  try {
+    return await startWith(opened, settings, outside)
+  } catch (thrown) {
+    await opened.disposeAsync()
+    throw thrown
+  }
+}
 
+async function startWith(
+  opened: AsyncDisposableStack,
+  settings: ServerSettings,
+  { clock = systemClock, log = logger(settings), random = Math.random }: Partial<Outside>,
+): Promise<RunningServer> {
+  const { data } = settings
   opened.adopt(claimDirectory(data), (claim) => claim.release())
   const tokens = ownTokens(data)
   const { db, setAside } = opened.adopt(await openDatabase(data, clock.now()), (database) => database.close())
@@ -53,6 +65,7 @@ export async function startServer(settings: ServerSettings, outside: Partial<Out
 
   const changes = createChanges()
   const presence = createPresence(clock)
+  const common = { db, clock, log, source, presence, changes }
   const gate = createAgentGate({
     ...{ log, publicUrl, version: serverVersion },
     publicKeyOf: async (host) => (await findHost(db, host))?.publicKey,
@@ -66,7 +79,7 @@ export async function startServer(settings: ServerSettings, outside: Partial<Out
     allowOwnAddresses: settings.alertsToThisMachine,
   })
   const loop = createLoop({
-    ...{ db, clock, log, presence, source, courier, changes },
+    ...{ ...common, courier },
     askAll: gate.askAll,
     disconnect: gate.disconnect,
     // Walked once now, so that no page waits for it.
@@ -78,30 +91,14 @@ export async function startServer(settings: ServerSettings, outside: Partial<Out
   opened.defer(() => loop.close())
   opened.defer(() => gate.close())
   const app = createWeb({
-    ...{
-      settings,
-      clock,
-      log,
-      db,
-      tokens,
-      clone,
-      source,
-      presence,
-      changes,
-      gate,
-      courier,
-      loop,
-      publicUrl,
-      certificate,
-    },
+    ...{ ...common, settings, tokens, clone, gate, courier, loop, publicUrl, certificate },
     closing: closing.signal,
   })
   http.serve(getRequestListener(app.fetch), gate.upgrade)
   await loop.start()
 
   log.info({ url: publicUrl.href, data, repository: source.url }, 'server started')
-  const owned = opened.move()
-  return { url: publicUrl.href, tick: loop.tick, close: () => owned.disposeAsync() }
+  return { url: publicUrl.href, tick: loop.tick, close: () => opened.disposeAsync() }
 }
 
 function cloneOptions({ data, repository, branch, repositoryCertificate }: ServerSettings): Omit<CloneOptions, 'git'> {

@@ -23,6 +23,9 @@ export const alertMessageSchema = z.object({
 })
 
 export type AlertMessage = z.infer<typeof alertMessageSchema>
+/** `delivery` is the same on every attempt, so that a receiver can drop what it has had; `dashboard` is where people look. */
+export type Delivery = { readonly message: AlertMessage; readonly delivery: string; readonly dashboard: string }
+
 export type AlertEvent = AlertMessage['event']
 
 export function alertMessage(event: AlertEvent, alert: Alert, at: string): AlertMessage {

@@ -1,7 +1,7 @@
 // A channel as plumb.yaml names it, and the one thing a kind of channel adds: the form of a message.
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import type { AlertMessage } from '../message.ts'
+import type { Delivery } from '../message.ts'
 import { slackBody } from './slack.ts'
 import { webhookBody } from './webhook.ts'
 
@@ -12,9 +12,6 @@ export const channelSpecSchema = z.object({
 })
 
 export type ChannelSpec = z.infer<typeof channelSpecSchema>
-
-/** `delivery` is the same on every attempt, so that a receiver can drop what it has had; `dashboard` is where people look. */
-export type Delivery = { readonly message: AlertMessage; readonly delivery: string; readonly dashboard: string }
 
 export const bodyFor: Record<ChannelSpec['to'], (delivery: Delivery) => object> = {
   webhook: webhookBody,

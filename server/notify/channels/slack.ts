@@ -1,6 +1,5 @@
 // Slack-compatible incoming webhooks (Slack, Mattermost, Rocket.Chat, Discord's /slack): one text with the diff in a code block.
-import type { AlertEvent } from '../message.ts'
-import type { Delivery } from './channel.ts'
+import type { AlertEvent, Delivery } from '../message.ts'
 
 /** Slack cuts a text at 40,000 characters and folds it long before: a diff is shown up to this many, the rest is on the dashboard. */
 const diffShown = 2800

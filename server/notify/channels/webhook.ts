@@ -1,5 +1,5 @@
 // A plain webhook: the message as JSON, complete.
-import type { Delivery } from './channel.ts'
+import type { Delivery } from '../message.ts'
 
 export function webhookBody({ message, delivery, dashboard }: Delivery): object {
   return { delivery, event: message.event, at: message.at, dashboard, alert: message.alert }
