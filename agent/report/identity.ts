@@ -1,8 +1,10 @@
 // Who this host is: an Ed25519 key made once, kept in the state directory, never sent.
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
+import { linkSync } from 'node:fs'
 import { join } from 'node:path'
 import { PlumbError } from '../../shared/problem.ts'
-import { makeStateDirectory, readIfThere, replaceDurably } from '../state/durable.ts'
+import { errnoOf, fileError } from '../host/files-errors.ts'
+import { makeStateDirectory, readIfThere, removeDurably, replaceDurably } from '../state/durable.ts'
 
 export type Identity = {
   /** SPKI DER in base64, as the server stores it. */
@@ -21,11 +23,19 @@ export function readIdentity(stateDirectory: string): Identity | undefined {
 export async function ensureIdentity(stateDirectory: string): Promise<Identity> {
   const known = readIdentity(stateDirectory)
   if (known !== undefined) return known
-  const { privateKey } = generateKeyPairSync('ed25519')
   makeStateDirectory(stateDirectory)
+  const { privateKey } = generateKeyPairSync('ed25519')
   const content = privateKey.export({ type: 'pkcs8', format: 'pem' })
-  await replaceDurably([{ path: pathIn(stateDirectory), content }])
-  return identityOf(privateKey)
+  const made = join(stateDirectory, `identity.${randomUUID()}`)
+  await replaceDurably([{ path: made, content }])
+  try {
+    // Made once: of two that do this at the same time, the second takes the key of the first.
+    linkSync(made, pathIn(stateDirectory))
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw fileError(error, pathIn(stateDirectory), 'writing')
+  }
+  await removeDurably([made])
+  return readIdentity(stateDirectory) ?? identityOf(privateKey)
 }
 
 function identityOf(privateKey: KeyObject): Identity {

@@ -1,16 +1,19 @@
-// Reports that the server has not acknowledged yet, on disk. Each says all of the host's state, so only the newest matters - and
-// older ones for the applies they tell of. Bounded: what had to be dropped is counted and said.
+// Reports that the server has not acknowledged yet, on disk. Each says all of the host's state, so that an older one is wanted
+// only for the apply it tells of. Bounded; what is not sent is counted, and the next report says so.
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Report, reportSchema } from '../../shared/report.ts'
 import { readIfThere, replaceFile } from '../state/durable.ts'
+import { fitted } from './fit.ts'
 
 export type Spool = {
   /** Never throws for want of disk space: the report is then kept in memory alone. */
   add(report: Report): void
-  /** The oldest that waits. */
+  /** The oldest that waits. It is on its way from now on: not replaced by a newer one until it is acknowledged. */
   next(): Report | undefined
   acknowledge(id: string): void
+  /** The server will not have it, however often it is sent. */
+  giveUp(id: string): void
 }
 
 export type SpoolLimits = { readonly reports: number; readonly bytes: number }
@@ -20,7 +23,9 @@ const defaultLimits: SpoolLimits = { reports: 200, bytes: 8 * 1024 * 1024 }
 export function openSpool(stateDirectory: string, limits: SpoolLimits = defaultLimits): Spool {
   const path = join(stateDirectory, 'spool.json')
   let waiting = read(path)
-  const save = () => {
+  let onItsWay: string | undefined
+  const keep = (next: Waiting) => {
+    waiting = next
     try {
       replaceFile({ path, content: JSON.stringify(waiting) })
     } catch {
@@ -29,41 +34,79 @@ export function openSpool(stateDirectory: string, limits: SpoolLimits = defaultL
   }
   return {
     add: (report) => {
-      waiting = bounded([...waiting.filter(({ apply }) => apply !== undefined), report], limits)
-      save()
+      const isSuperseded = ({ id, apply }: Report) => apply === undefined && id !== onItsWay
+      const rest = without(waiting, isSuperseded)
+      const added = {
+        reports: [...rest.reports, { ...fitted(report), dropped: report.dropped + rest.dropped }],
+        dropped: 0,
+      }
+      keep(bounded(added, limits, onItsWay))
     },
-    next: () => waiting[0],
+    next: () => {
+      onItsWay = waiting.reports[0]?.id
+      return waiting.reports[0]
+    },
     acknowledge: (id) => {
-      const left = waiting.filter((report) => report.id !== id)
-      if (left.length === waiting.length) return
-      waiting = left
-      save()
+      const reports = waiting.reports.filter((report) => report.id !== id)
+      if (reports.length < waiting.reports.length) keep({ ...waiting, reports })
     },
+    giveUp: (id) => keep(without(waiting, (report) => report.id === id)),
   }
 }
 
-/** Drops the oldest until the rest fits; the newest always stays, and says how many are missing before it. */
-function bounded(reports: readonly Report[], limits: SpoolLimits): readonly Report[] {
-  const sizes = reports.map((report) => JSON.stringify(report).length)
+type Waiting = {
+  /** Oldest first. */
+  readonly reports: readonly Report[]
+  /** After the last of them: for the next one to say. */
+  readonly dropped: number
+}
+
+/** What is left out is counted by the report after it. */
+function without({ reports, dropped }: Waiting, isLeftOut: (report: Report) => boolean): Waiting {
+  const kept: Report[] = []
+  let missing = 0
+  for (const report of reports) {
+    if (isLeftOut(report)) missing += 1 + report.dropped
+    else {
+      kept.push(missing === 0 ? report : { ...report, dropped: report.dropped + missing })
+      missing = 0
+    }
+  }
+  return { reports: kept, dropped: dropped + missing }
+}
+
+/** Leaves out the oldest until the rest fits; neither the newest nor the one on its way. */
+function bounded(waiting: Waiting, limits: SpoolLimits, onItsWay: string | undefined): Waiting {
+  const sizes = waiting.reports.map((report) => Buffer.byteLength(JSON.stringify(report)))
+  let count = sizes.length
   let bytes = sizes.reduce((sum, size) => sum + size, 0)
-  let first = 0
-  while (first < reports.length - 1 && (reports.length - first > limits.reports || bytes > limits.bytes)) {
-    bytes -= sizes[first] ?? 0
-    first += 1
+  const leftOut = new Set<string>()
+  for (const [index, { id }] of waiting.reports.slice(0, -1).entries()) {
+    if (count <= limits.reports && bytes <= limits.bytes) break
+    if (id === onItsWay) continue
+    leftOut.add(id)
+    count -= 1
+    bytes -= sizes[index] ?? 0
   }
-  const dropped = reports.slice(0, first).reduce((sum, report) => sum + 1 + report.dropped, 0)
-  const kept = reports.slice(first)
-  const [next, ...rest] = kept
-  return next === undefined || dropped === 0 ? kept : [{ ...next, dropped: next.dropped + dropped }, ...rest]
+  return leftOut.size === 0 ? waiting : without(waiting, ({ id }) => leftOut.has(id))
 }
 
-/** Empty when there is none or it is damaged: the next pass reports the whole state anyway. */
-function read(path: string): readonly Report[] {
-  const text = readIfThere(path)?.toString('utf8')
-  if (text === undefined) return []
+const fileSchema = z.object({ reports: z.array(z.unknown()), dropped: z.number().int().nonnegative() })
+
+/** What cannot be read any more counts as dropped; the next pass reports the whole state anyway. */
+function read(path: string): Waiting {
+  const file = fileSchema.safeParse(contentOf(path))
+  if (!file.success) return { reports: [], dropped: 0 }
+  const parsed = file.data.reports.map((report) => reportSchema.safeParse(report).data)
+  const reports = parsed.filter((report) => report !== undefined)
+  return { reports, dropped: file.data.dropped + parsed.length - reports.length }
+}
+
+function contentOf(path: string): unknown {
   try {
-    return z.array(reportSchema).parse(JSON.parse(text))
+    const text = readIfThere(path)?.toString('utf8')
+    return text === undefined ? undefined : JSON.parse(text)
   } catch {
-    return []
+    return undefined
   }
 }
