@@ -82,18 +82,12 @@ export function unreachable(thrown: unknown): LiveResource {
   return { attributes: {}, problem }
 }
 
-/** `/etc/motd: missing`, `/etc/motd: a fifo, should be a file`, `/etc/motd: content and mode differ`. */
+/** `/etc/motd: missing`, `/etc/motd: a fifo, should be a file`, `/etc/motd: content differs; mode is 0600, should be 0644`. */
 export function describePath(id: ResourceId, differences: readonly AttributeDifference[]): string {
   const path = pathOf(id)
   const type = differences.find(({ name }) => name === 'type')
   if (type !== undefined) return `${path}: ${typeText(type)}`
-  const extra = differences.find(({ name }) => name === 'extra')
-  const others = differences.filter(({ name }) => name !== 'extra').map(({ name }) => name)
-  const parts = [
-    ...(others.length === 0 ? [] : [`${listText(others)} ${others.length === 1 ? 'differs' : 'differ'}`]),
-    ...(extra === undefined ? [] : [`not in the repository: ${extra.live}`]),
-  ]
-  return `${path}: ${parts.join('; ')}`
+  return `${path}: ${differences.map(attributeText).join('; ')}`
 }
 
 /** In reverse; goes on after a failure and throws at the end what failed. */
@@ -118,8 +112,10 @@ function typeText({ expected, live }: AttributeDifference): string {
   return live.startsWith('behind') ? `${live}, not followed` : `a ${live}, should be a ${expected}`
 }
 
-function listText(words: readonly string[]): string {
-  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
+/** A hash says nothing to a person; a mode or an owner does. */
+function attributeText({ name, expected, live }: AttributeDifference): string {
+  if (name === 'content') return 'content differs'
+  return name === 'extra' ? `not in the repository: ${live}` : `${name} is ${live}, should be ${expected}`
 }
 
 function isSame(one: Attributes, other: Attributes): boolean {

@@ -365,7 +365,7 @@ const nginxDiff = `--- /etc/nginx/nginx.conf (repository)
 function nginxFinding(minutesAgo: MinutesAgo): Finding {
   return {
     resource: resource('file:/etc/nginx/nginx.conf'),
-    summary: '/etc/nginx/nginx.conf: content and mode differ',
+    summary: '/etc/nginx/nginx.conf: content differs; mode is 0666, should be 0644',
     differences: [
       { name: 'content', expected: '3f'.repeat(32), live: 'b8'.repeat(32) },
       { name: 'mode', expected: '0644', live: '0666' },
@@ -394,7 +394,7 @@ function exampleAlerts(minutesAgo: MinutesAgo): readonly AlertView[] {
       kind: 'drift',
       severity: 'critical',
       title: 'nginx on web-2 has drifted',
-      text: '/etc/nginx/nginx.conf: content and mode differ\nnginx.service: stopped, should be running',
+      text: '/etc/nginx/nginx.conf: content differs; mode is 0666, should be 0644\nnginx.service: stopped, should be running',
       host: host('web-2'),
       service: service('nginx'),
       openedAt: minutesAgo(12),
