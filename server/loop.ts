@@ -61,8 +61,9 @@ const syncWaitsMs = 20_000
 
 export function createLoop(parts: LoopParts): ServerLoop {
   const { db, clock, log, presence, source, courier, changes } = parts
-  const judging = createJudging({ ...parts, silentAfterMs, alertsChanged: () => void courier.deliverDue() })
   const schedule = createSchedule(log)
+  const alertsChanged = () => schedule.now('send', () => courier.deliverDue())
+  const judging = createJudging({ ...parts, silentAfterMs, alertsChanged })
   const loop: ServerLoop = {
     async received(report) {
       const recorded = await recordReport(db, report, clock.now().toISOString())

@@ -13,7 +13,8 @@ export function installLine(server: URL, key: ServerKey, token: string, host: Ho
 
 export function installWarning(server: URL): string | undefined {
   if (server.protocol === 'https:') return undefined
-  return 'Plain http: whoever sits in between can read the token and change what is installed. Give the server a certificate.'
+  const risk = 'Plain http: whoever sits in between can read the token and change what is installed.'
+  return `${risk} Agents accept it on this very machine alone; for others start the server with --tls-self-signed.`
 }
 
 /** curl checks a pin even where --insecure spares it the chain of a self-signed certificate. */
