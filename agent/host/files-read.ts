@@ -156,7 +156,7 @@ async function hashEntry(entry: Entry): Promise<Hashed | undefined> {
   try {
     const startedAt = Date.now()
     const size = fstatSync(fd).size
-    const digest = size < smallBytes ? hashSmall(fd) : await hashLarge(fd)
+    const digest = size < smallBytes ? hashSmall(fd) : await hashLarge(fd, size)
     if (digest === undefined) return undefined
     const stat = fileStat(fstatSync(fd, { bigint: true }))
     return { stat, content: sha256Schema.parse(digest), startedAt }
@@ -181,14 +181,18 @@ function hashSmall(fd: number): string | undefined {
   return undefined
 }
 
-async function hashLarge(fd: number): Promise<string> {
+/** Undefined: it grew; whoever appends to it could otherwise keep us reading for ever. */
+async function hashLarge(fd: number, size: number): Promise<string | undefined> {
   const digest = createHash('sha256')
   const buffer = Buffer.allocUnsafe(smallBytes)
-  for (;;) {
+  let length = 0
+  while (length <= size) {
     const { bytesRead } = await readAsync(fd, buffer, 0, buffer.length, null)
     if (bytesRead === 0) return digest.digest('hex')
+    length += bytesRead
     digest.update(buffer.subarray(0, bytesRead))
   }
+  return undefined
 }
 
 async function readAt(walk: Walk, path: string, limitBytes: number): Promise<Uint8Array | undefined> {

@@ -28,6 +28,8 @@ import {
 } from './files-write.ts'
 import { holdingEntry, keptEntry, stagedEntry, touch, unlinkIfThere, type Writing } from './files-writing.ts'
 
+const treeFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
+
 export type UndoMethods = Pick<FileWriter, 'putBack' | 'forget'>
 
 export function undoMethods(writing: Writing, read: ReadMethods): UndoMethods {
@@ -69,6 +71,7 @@ type Returning = {
 function returnKept({ writing, target, kept, keptStat }: Returning): void {
   const there = statOf(target)
   if (there?.type === 'directory') removeEmpty(writing, join(target.directory.path, target.name))
+  else if (there !== undefined && keptStat.type === 'directory') unlinkSync(pathOf(target))
   writing.walk.changed(join(target.directory.path, target.name))
   // rename(2) does nothing when both names are the same file.
   if (there !== undefined && sameInode(there, keptStat)) unlinkSync(pathOf(kept))
@@ -138,17 +141,29 @@ async function forget(writing: Writing, path: string): Promise<void> {
 
 /** What somebody put into it since it was set aside brings it back. */
 function forgetDirectory({ mark }: Writing, { kept, target }: { readonly kept: Entry; readonly target: Entry }): void {
-  const others = withDirectory(kept, (fd) => {
-    const names = namesIn(fd)
-    for (const name of names) if (isMarked(name, mark)) unlinkSync(below(fd, name))
-    return names.filter((name) => !isMarked(name, mark))
-  })
-  if (others.length === 0) rmdirSync(pathOf(kept))
+  if (withDirectory(kept, (fd) => removeMarked(fd, mark))) rmdirSync(pathOf(kept))
   else if (statOf(target) === undefined) renameSync(pathOf(kept), pathOf(target))
 }
 
-function isMarked(name: Buffer, mark: string): boolean {
-  return name.toString('utf8').startsWith(mark)
+/** Also in the directories in it, which are removed with it. False: something else is there. */
+function removeMarked(fd: number, mark: string): boolean {
+  const results = namesIn(fd).map((name) => {
+    const path = below(fd, name)
+    if (!lstatSync(path).isDirectory()) {
+      const isMarked = name.toString('utf8').startsWith(mark)
+      if (isMarked) unlinkSync(path)
+      return isMarked
+    }
+    const inside = openSync(path, treeFlags)
+    try {
+      if (!removeMarked(inside, mark)) return false
+    } finally {
+      closeSync(inside)
+    }
+    rmdirSync(path)
+    return true
+  })
+  return results.every((isGone) => isGone)
 }
 
 async function forgetEntries(writing: Writing, path: string): Promise<void> {
@@ -163,7 +178,7 @@ async function forgetEntries(writing: Writing, path: string): Promise<void> {
 
 /** Follows no link and enters no other file system. */
 async function removeTree(path: Buffer, device: bigint): Promise<void> {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  const fd = openSync(path, treeFlags)
   try {
     if (fstatSync(fd, { bigint: true }).dev !== device) return
     for (const name of namesIn(fd)) {

@@ -5,7 +5,7 @@ import type { FileWriter, Permissions } from './files.ts'
 import { errnoOf, fileError, unsafePath } from './files-errors.ts'
 import { entriesOf, entryAt, statOf } from './files-read.ts'
 import { publish, readReplaced, stageAll, stagedEntryName, stageLink } from './files-stage.ts'
-import { type Entry, join, pathOf } from './files-walk.ts'
+import { type Entry, join, type OpenDirectory, pathOf } from './files-walk.ts'
 import {
   directoryInTheWay,
   gone,
@@ -33,6 +33,7 @@ export type WriteMethods = Pick<
   | 'makeDirectory'
   | 'setPermissions'
   | 'removeDirectory'
+  | 'removeEmptied'
   | 'readReplaced'
   | 'settle'
 >
@@ -51,6 +52,7 @@ export function writeMethods(writing: Writing): WriteMethods {
     makeDirectory: (path, permissions) => now(path, () => makeDirectory(writing, path, permissions)),
     setPermissions: (path, type, permissions) => walk.pass(() => setPermissions(writing, path, { type, permissions })),
     removeDirectory: (path) => now(path, () => removeDirectory(writing, path)),
+    removeEmptied: (path) => now(path, () => isEmptied(writing, path) && removeDirectory(writing, path)),
     readReplaced: (path, limitBytes) => walk.pass(() => readReplaced(writing, path, limitBytes)),
     settle: () => walk.pass(() => settle(writing)),
   }
@@ -96,11 +98,9 @@ export async function setPermissions(
  * Set aside by rename, not removed: it may hold what this very apply set aside in it, and has to come back with that.
  */
 function removeDirectory(writing: Writing, path: string): boolean {
-  const { walk, mark } = writing
-  const entry = entryAt(walk, path)
+  const entry = entryAt(writing.walk, path)
   if (entry === undefined || statOf(entry)?.type !== 'directory') return true
-  const ownOnly = [...entriesOf(walk, path).keys()].every((name) => name.startsWith(mark))
-  if (!ownOnly) return false
+  if (entriesOf(writing.walk, path).size > 0 && !isEmptied(writing, path)) return false
   const kept = keptEntry(writing, entry)
   try {
     // Kept already: it was removed and made again in this apply.
@@ -112,6 +112,22 @@ function removeDirectory(writing: Writing, path: string): boolean {
   }
   forgetDirectory(writing, entry)
   return true
+}
+
+/** It holds nothing but what this apply set aside, in it or in directories in it. */
+function isEmptied(writing: Writing, path: string): boolean {
+  const directory = writing.walk.directory(path)
+  if (directory.kind !== 'directory' || !isSamePlace(writing, directory, path)) return false
+  const names = [...entriesOf(writing.walk, path).keys()]
+  return (
+    names.length > 0 && names.every((name) => name.startsWith(writing.mark) || isEmptied(writing, join(path, name)))
+  )
+}
+
+/** A link to a directory is not a directory to be removed. */
+function isSamePlace({ walk }: Writing, directory: OpenDirectory, path: string): boolean {
+  const entry = entryAt(walk, path)
+  return entry !== undefined && join(entry.directory.path, entry.name) === directory.path
 }
 
 /** For a directory that this apply made. False when it is not empty, or a mount. */

@@ -114,6 +114,8 @@ export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
   setPermissions(path: AbsolutePath, type: 'file' | 'directory', permissions: Permissions): Promise<void>
   /** Sets an empty directory aside; false when there is anything in it, or it is a mount. */
   removeDirectory(path: AbsolutePath): boolean
+  /** The same, but only for one that this very writer emptied, with the directories in it. */
+  removeEmptied(path: AbsolutePath): boolean
   /** What `publish` or `setAside` replaced, when it was a file of at most `limitBytes`. */
   readReplaced(path: AbsolutePath, limitBytes: number): Promise<Uint8Array | undefined>
   /** Syncs every directory touched since the last call. */

@@ -77,6 +77,9 @@ async function change(changes: readonly FileChange[], host: ApplyHost): Promise<
     const writes = changes.filter(isWrite)
     const inPlace = new Set(await inPlaceOf(writes, host))
     const staged = writes.filter((write) => !inPlace.has(write))
+    // A directory whose last file left in this very apply makes room for a file of its name.
+    for (const { desired } of staged)
+      if (files.stat(desired.path)?.type === 'directory') files.removeEmptied(desired.path)
     for (const batch of batches(staged)) await stageAll(batch, host)
     for (const { desired } of staged) await validate(desired, host)
     for (const { desired } of staged) files.publish(desired.path)

@@ -42,6 +42,7 @@ function observeOne(id: SymlinkResource['id'], { files }: HostReader): LiveResou
 async function change(changes: readonly ResourceChange<SymlinkResource>[], { files }: ApplyHost) {
   return files.pass(async () => {
     const links = changes.flatMap(({ desired }) => desired ?? [])
+    for (const { path } of links) if (files.stat(path)?.type === 'directory') files.removeEmptied(path)
     for (const { path, target } of links) files.stageLink(path, target)
     for (const { path } of links) files.publish(path)
     for (const { id } of changes.filter(({ desired }) => desired === undefined)) files.setAside(pathOf(id))

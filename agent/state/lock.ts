@@ -1,5 +1,5 @@
 // One apply at a time per state directory. A holder that died - killed, power cut, another boot - holds nothing.
-import { linkSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, linkSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -91,12 +91,17 @@ function createWhole({
   }
 }
 
+/** In place and no longer than before, so that it works on a full disk too. */
 function release(path: string): void {
   const holder = holderAt(path)
   if (holder === undefined) return
-  const next = `${path}.released`
-  writeFileSync(next, JSON.stringify({ ...holder, released: true }), { mode: 0o600 })
-  renameSync(next, path)
+  const length = statSync(path).size
+  const fd = openSync(path, 'r+')
+  try {
+    writeSync(fd, JSON.stringify({ ...holder, released: true }).padEnd(length))
+  } finally {
+    closeSync(fd)
+  }
 }
 
 function numbersIn(directory: string): readonly number[] {
