@@ -77,9 +77,7 @@ async function advanced(parts: CopyParts, wanted: Wanted, copy: string): Promise
   const { head } = wanted
   const here = await transport.objects(copy).hasCommit(head.revision)
   const revision = here ? head.revision : await transport.fetch(copy, head.ref)
-  await requireDescent(parts, wanted, { copy, revision })
-  // Signatures (`trust`) are verified here, by the signers of the last trusted revision, before anything else of the new one
-  // is read.
+  await verify(parts, wanted, { copy, revision })
   if (sealedPacks(copy) === undefined) await seal(copy)
   return { copy, revision }
 }
@@ -96,7 +94,7 @@ async function cloned(parts: CopyParts, wanted: Wanted): Promise<Brought> {
       if (mark !== undefined && (await transport.objects(copy).hasCommit(mark.revision))) break
       revision = await transport.fetch(copy, head.ref, depth)
     }
-    await requireDescent(parts, wanted, { copy, revision })
+    await verify(parts, wanted, { copy, revision })
     await seal(copy)
     return { copy, revision }
   } catch (error) {
@@ -112,11 +110,11 @@ async function adopted({ store }: CopyParts, { copy, revision }: Brought): Promi
 /** git's own number for a depth without end. */
 const wholeHistory = 2_147_483_647
 
-async function requireDescent(
-  { transport, url }: CopyParts,
-  wanted: Wanted,
-  { copy, revision }: Brought,
-): Promise<void> {
+/**
+ * What a revision must pass before anything is read from it: it descends from the mark. Signatures (`trust`), by the signers
+ * of the last trusted revision, belong here too.
+ */
+async function verify({ transport, url }: CopyParts, wanted: Wanted, { copy, revision }: Brought): Promise<void> {
   const { head, mark, allowRewind } = wanted
   if (allowRewind || mark === undefined) return
   if (await transport.objects(copy).descends(revision, mark.revision)) return

@@ -142,20 +142,23 @@ async function transportTo(
 }
 
 type Readers = {
-  /** With its listing kept for the next time; the same one as long as nothing moved. */
+  /** With its listing kept for the next time; the same reader as long as nothing moved. */
   kept(copy: string, revision: Revision): RevisionReader
   once(copy: string, revision: Revision): RevisionReader
 }
 
 function createReaders(transport: Transport): Readers {
-  let latest: { readonly copy: string; readonly reader: RevisionReader } | undefined
+  // Two, since a head that cannot be desired is looked at beside the last good revision, in turns.
+  let latest: readonly { readonly copy: string; readonly reader: RevisionReader }[] = []
   const reader = (copy: string, revision: Revision, listing: string | undefined) =>
     createReader({ revision, objects: transport.objects(copy), listing, onDamage: () => unseal(copy) })
   return {
     kept: (copy, revision) => {
-      if (latest?.copy === copy && latest.reader.revision === revision) return latest.reader
-      latest = { copy, reader: reader(copy, revision, join(copy, 'plumb-listing.json')) }
-      return latest.reader
+      const known = latest.find((kept) => kept.copy === copy && kept.reader.revision === revision)
+      if (known !== undefined) return known.reader
+      const made = { copy, reader: reader(copy, revision, join(copy, 'plumb-listing.json')) }
+      latest = [made, ...latest].slice(0, 2)
+      return made.reader
     },
     once: (copy, revision) => reader(copy, revision, undefined),
   }
@@ -167,6 +170,10 @@ async function locked<Result>({ store }: CopyParts, directory: string, work: () 
   try {
     await store.tidy()
     return await work()
+  } catch (error) {
+    // At once, not by the next sync: with a disk that this one has filled there might be none.
+    await store.tidy().catch(() => undefined)
+    throw error
   } finally {
     lock.release()
   }

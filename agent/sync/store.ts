@@ -12,7 +12,7 @@ export type Store = {
   incoming(): Promise<string>
   /** Makes a finished clone the current one and says where it is now. The one before it stays for whoever is still reading it, older ones go. */
   adopt(incoming: string): Promise<string>
-  /** Removes what killed syncs left behind; only under the lock. */
+  /** Removes what syncs that were killed or ran out of disk left behind; only under the lock. */
   tidy(): Promise<void>
 }
 
@@ -45,7 +45,11 @@ export function createStore(directory: string): Store {
       await removeAll(directory, (entry) => entry.startsWith('copy-') && entry !== name && entry !== before)
       return join(directory, name)
     },
-    tidy: () => removeAll(directory, (entry) => entry.startsWith('incoming-') || entry.startsWith('current-')),
+    tidy: async () => {
+      await removeAll(directory, (entry) => entry.startsWith('incoming-') || entry.startsWith('current-'))
+      const isHalf = (entry: string) => entry.startsWith('tmp_') || entry.endsWith('.new')
+      for (const place of ['', 'objects', 'objects/pack']) await removeAll(join(directory, 'current', place), isHalf)
+    },
   }
 }
 

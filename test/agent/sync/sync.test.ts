@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process'
 import { readdir, stat, truncate, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import {
+  afterwards,
   copyOf,
   fleetWith,
   host,
@@ -341,6 +344,21 @@ describe.each(kinds)('over %s', (kind) => {
     })
   })
 
+  test.skipIf(process.getuid?.() !== 0)('a full disk is told as such, and keeps the last good revision', async () => {
+    const { fleet, url } = await host(kind, { 'plumb.yaml': 'a' })
+    const state = await smallDisk('6m')
+    const first = openWith(state, { url })
+    await first.accept((await first.sync(noRewind)).revision)
+    await fleet.commit({ big: randomText(9_000_000) })
+
+    await expect(openWith(state, { url }).sync(noRewind)).rejects.toMatchObject({ code: 'disk-full' })
+
+    expect(await texts(await openWith(state, { url }).lastGood())).toEqual({ 'plumb.yaml': 'a' })
+    await fleet.commit({ big: null, 'plumb.yaml': 'b' })
+    await fleet.git('rebase', '--quiet', '--onto', 'HEAD~2', 'HEAD~1')
+    expect(await texts(await openWith(state, { url }).sync(noRewind))).toEqual({ 'plumb.yaml': 'b' })
+  })
+
   test('several processes may sync at the same time', async () => {
     const { fleet, open } = await host(kind, { 'plumb.yaml': 'a', big: randomText(200_000) })
 
@@ -350,6 +368,13 @@ describe.each(kinds)('over %s', (kind) => {
     for (const reader of readers) expect(Object.keys(await texts(reader))).toEqual(['big', 'plumb.yaml'])
   })
 })
+
+async function smallDisk(size: string): Promise<string> {
+  const directory = await stateDirectory()
+  await promisify(execFile)('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'plumb-test', directory])
+  afterwards(async () => void (await promisify(execFile)('umount', ['--lazy', directory])))
+  return directory
+}
 
 async function emptyHost(kind: 'http' | 'local') {
   const fleet = await fleetWith()
