@@ -27,9 +27,10 @@ describe.skipIf(reason !== null)('by the line of a server', () => {
   let webLine = ''
 
   beforeAll(async () => {
+    await buildArtifacts()
+    await buildArtifacts()
     lab = openLab({ say: console.log })
-    const [hosts] = await Promise.all([Promise.all([lab.host('web-1'), lab.host('box-1')]), buildArtifacts()])
-    ;[web, box] = hosts
+    ;[web, box] = await Promise.all([lab.host('web-1'), lab.host('box-1')])
     fleet = await exampleFleet()
     server = await startLabServer(fleet)
   })
@@ -128,9 +129,10 @@ describe.skipIf(reason !== null)('by git clone and ./apply, with no server', () 
   let forge: ServedRepository
 
   beforeAll(async () => {
+    await buildArtifacts()
+    await buildArtifacts()
     lab = openLab({ say: console.log })
-    const [host] = await Promise.all([lab.host('web-1'), buildArtifacts()])
-    web = host
+    web = await lab.host('web-1')
     fleet = await exampleFleet()
     forge = await serveRepository(fleet, { address: machineAddress, intercept: serveArtifacts })
     const pin = await agentPin((file) => new URL(`/artifacts/${file}`, forge.url).href)

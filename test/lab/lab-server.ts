@@ -48,7 +48,7 @@ const alertSchema = z.object({
   diff: z.string().optional(),
   resolvedAt: z.string().optional(),
 })
-const fleetSchema = z.object({ hosts: z.array(hostRowSchema), openAlerts: z.array(alertSchema) })
+const fleetSchema = z.object({ hosts: z.array(hostRowSchema) })
 
 export type FleetState = z.infer<typeof fleetSchema>
 export type OpenAlert = z.infer<typeof alertSchema>
@@ -87,7 +87,10 @@ export async function startLabServer(repository: TestRepository, options: LabSer
     },
     sync: async () => z.object({ asked: z.number() }).parse(await post('/api/v1/sync', ci, {})).asked,
     fleet: async () => fleetSchema.parse(await server.json('/api/v1/fleet')),
-    openAlerts: async () => (await server.fleet()).openAlerts,
+    async openAlerts() {
+      const alerts = z.array(alertSchema).parse(await server.json('/api/v1/alerts'))
+      return alerts.filter((alert) => alert.resolvedAt === undefined)
+    },
     json: async (path) => JSON.parse(await server.page(path)),
     page: (path) => textOf(path, { headers: { authorization: operator } }),
     async inPlumb(host, revision, withinMs = 60_000) {
