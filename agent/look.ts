@@ -50,14 +50,14 @@ export async function desireAt(agent: Agent, reader: RevisionReader): Promise<De
     digests: agent.state.digests.read(),
     composeRoot: absolutePathSchema.parse('/var/lib/plumb/compose'),
   })
-  agent.state.digests.write(digests)
+  remember(() => agent.state.digests.write(digests))
   return { desired, contents: contentsFrom(reader) }
 }
 
 export async function lookAt(agent: Agent, { desired, contents }: Desired, { full }: LookOptions): Promise<Look> {
   const { baselines, problems } = agent.state.baselines.read()
   const live = await observeHost(desired, baselines, readerOf(agent.host), { full })
-  agent.state.hashes.save()
+  remember(() => agent.state.hashes.save())
   return { desired, contents, comparison: compareHost(desired, baselines, live), problems }
 }
 
@@ -96,6 +96,15 @@ export async function maskOf(agent: Agent, look: Look): Promise<Mask> {
 function unreadableIsUnknown(error: unknown): undefined {
   if (error instanceof PlumbError) return undefined
   throw error
+}
+
+/** Only what saves work the next time: a full disk is no reason not to look. */
+function remember(save: () => void): void {
+  try {
+    save()
+  } catch (error) {
+    if (!(error instanceof PlumbError)) throw error
+  }
 }
 
 function contentsFrom(reader: RevisionReader): ReadContents {

@@ -1,6 +1,6 @@
 // The `plumb` command: its verbs, one line each, and the one place where an error becomes a message and an exit code.
 import { Command } from 'commander'
-import { PlumbError } from '../shared/problem.ts'
+import { PlumbError, problemsOf } from '../shared/problem.ts'
 import { apply } from './commands/apply.ts'
 import { check } from './commands/check.ts'
 import { defaultState } from './commands/configuration.ts'
@@ -45,12 +45,9 @@ onHost('apply', 'make this host as the repository says, drift included; exits 0 
     settle(apply((await openAgent(options)).agent, options, outputTo(options))),
   )
 
-program
-  .command('status')
-  .description('what the last look at this host found; exits as check does')
-  .option('--state <dir>', 'what the agent remembers', defaultState)
-  .option('--json', 'print JSON')
-  .action((options: { readonly state: string } & Json) => settle(status(options.state, outputTo(options))))
+onHost('status', 'what the last look at this host found, without looking again; exits as check does').action(
+  (options: HostOptions & Json) => settle(status(options.state, outputTo(options))),
+)
 
 program
   .command('lint')
@@ -90,6 +87,8 @@ onHost('install', 'make this machine a host: pin its repository, enrol, apply, a
 
 program.parseAsync().catch((thrown: unknown) => {
   console.error(thrown instanceof PlumbError ? `plumb: ${thrown.message}` : thrown)
+  // Who asked for a document gets one, also of what went wrong.
+  outputTo({ json: process.argv.includes('--json') }).print({ json: { problems: problemsOf(thrown) }, text: [] })
   process.exitCode = 1
 })
 

@@ -1,15 +1,13 @@
 // One pass of the running agent: sync, desire, observe, plan, apply, verify -> a report. Never throws: what went wrong is reported.
-import { randomUUID } from 'node:crypto'
-import { release } from 'node:os'
 import type { Revision } from '../shared/names.ts'
 import { type Problem, problemsOf } from '../shared/problem.ts'
 import type { ApplyReport, Change, Report, ServiceReport } from '../shared/report.ts'
 import { actOn } from './act.ts'
-import { type Agent, type Desired, desireAt, serviceReportsOf } from './look.ts'
+import { type Agent, type Desired, desireAt, type Look, lookAt, serviceReportsOf } from './look.ts'
 import type { LoopTiming, PassRequest } from './loop.ts'
+import { reportOf } from './report-of.ts'
 import { readStatus } from './state/status.ts'
 import type { RevisionReader } from './sync/revision.ts'
-import { agentVersion } from './version.ts'
 
 export type PassOutcome = { readonly report: Report; readonly timing: LoopTiming }
 
@@ -24,14 +22,19 @@ export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOu
     const head = options.sync || good.value === undefined ? await headOf(agent, good.value?.revision) : undefined
     if (head !== undefined) fromSync = head.problems
     const desired = await desiredNow(agent, head?.value, good.value)
-    const outcome = await attempt(async () => desired.value && (await actUnderLock(agent, desired.value, options)))
+    const outcome = desired.value === undefined ? undefined : await actOrLook(agent, desired.value, options)
     // A pass that could not look says what was seen last: a service is not gone because nobody could look.
-    services = outcome.value?.services ?? services
-    const problems = [good, { problems: fromSync }, desired, outcome].flatMap((part) => part.problems)
-    return {
-      report: reportOf(agent, { desired: desired.value, outcome: outcome.value, services, problems }),
-      timing: desired.value?.desired ?? firstTiming,
-    }
+    services = outcome?.value?.services ?? services
+    const report = reportOf({
+      host: agent.name,
+      revision: desired.value?.desired.revision,
+      services,
+      problems: [good, { problems: fromSync }, desired, outcome, outcome?.value].flatMap(
+        (part) => part?.problems ?? [],
+      ),
+      apply: outcome?.value?.apply,
+    })
+    return { report, timing: desired.value?.desired ?? firstTiming }
   }
 }
 
@@ -68,41 +71,34 @@ async function desiredNow(
   return attempt(async () => good && (await desireAt(agent, good)))
 }
 
-type ActOutcome = {
+type Outcome = {
   readonly services: readonly ServiceReport[]
-  readonly apply: ApplyReport | undefined
+  readonly apply?: ApplyReport | undefined
   readonly problems: readonly Problem[]
 }
 
-async function actUnderLock(agent: Agent, desired: Desired, { full, onChange }: PassOptions): Promise<ActOutcome> {
+/** Where nothing can be applied - a full disk has no room for a lock - the host is still looked at. */
+async function actOrLook(agent: Agent, desired: Desired, options: PassOptions): Promise<Attempt<Outcome>> {
+  const acted = await attempt(() => actUnderLock(agent, desired, options))
+  const [reason] = acted.problems
+  // What somebody else is changing at this moment would look like drift.
+  if (reason === undefined || reason.code === 'locked') return acted
+  const looked = await attempt(async () => outcomeOf(agent, await lookAt(agent, desired, options)))
+  return { value: looked.value, problems: [...acted.problems, ...looked.problems] }
+}
+
+async function actUnderLock(agent: Agent, desired: Desired, { full, onChange }: PassOptions): Promise<Outcome> {
   const lock = await agent.state.lock({ purpose: 'plumb agent', now: new Date(), waitSeconds: 600 })
   try {
-    const { look, report, problems } = await actOn(agent, desired, lock, { repair: 'by-policy', full, onChange })
-    const unseen = look.comparison.services.flatMap((service) => service.problems)
-    return { services: await serviceReportsOf(agent, look), apply: report, problems: [...problems, ...unseen] }
+    const acted = await actOn(agent, desired, lock, { repair: 'by-policy', full, onChange })
+    const { services, problems } = await outcomeOf(agent, acted.look)
+    return { services, apply: acted.report, problems: [...acted.problems, ...problems] }
   } finally {
     lock.release()
   }
 }
 
-type ReportParts = {
-  readonly desired: Desired | undefined
-  readonly outcome: ActOutcome | undefined
-  readonly services: readonly ServiceReport[]
-  readonly problems: readonly Problem[]
-}
-
-function reportOf(agent: Agent, { desired, outcome, services, problems }: ReportParts): Report {
-  return {
-    id: randomUUID(),
-    host: agent.name,
-    at: new Date().toISOString(),
-    agentVersion,
-    platform: `${process.platform} ${process.arch} ${release()}`,
-    ...(desired === undefined ? {} : { revision: desired.desired.revision }),
-    services: [...services],
-    problems: [...problems, ...(outcome?.problems ?? [])].slice(0, 1000),
-    ...(outcome?.apply === undefined ? {} : { apply: outcome.apply }),
-    dropped: 0,
-  }
+async function outcomeOf(agent: Agent, look: Look): Promise<Outcome> {
+  const unseen = look.comparison.services.flatMap(({ problems }) => problems)
+  return { services: await serviceReportsOf(agent, look), problems: [...look.problems, ...unseen] }
 }

@@ -2,10 +2,11 @@
 import { problemLine } from '../../shared/problem.ts'
 import { actOn } from '../act.ts'
 import type { ApplyResult, ServiceOutcome } from '../apply/apply.ts'
-import { type Agent, desireAt, type Look, serviceReportsOf } from '../look.ts'
+import { type Agent, type Look, serviceReportsOf } from '../look.ts'
 import { isInPlumb } from '../plan/compare.ts'
-import type { Output } from './output.ts'
-import { revisionFor } from './revision-for.ts'
+import { desiredHere } from './desired-here.ts'
+import { counted, type Output } from './output.ts'
+import { tellStatus } from './tell-status.ts'
 
 export type ApplyOptions = {
   readonly revision?: string
@@ -16,26 +17,30 @@ export type ApplyOptions = {
 export async function apply(agent: Agent, options: ApplyOptions, output: Output): Promise<number> {
   const lock = await agent.state.lock({ purpose: 'plumb apply', now: new Date(), waitSeconds: 60 })
   try {
-    const found = await revisionFor(agent, options.revision, { allowRewind: options.allowRewind === true })
-    const desired = await desireAt(agent, found.reader)
-    if (options.revision === undefined) await agent.repository.accept(found.reader.revision)
+    const allowRewind = options.allowRewind === true
+    const { desired, problems: fromSync } = await desiredHere(agent, options.revision, { allowRewind })
+    const { revision } = desired.desired
+    if (options.revision === undefined && fromSync.length === 0) await agent.repository.accept(revision)
     const acted = await actOn(agent, desired, lock, {
       repair: 'everything',
       full: options.full === true,
       onChange: ({ service, summary }) => output.progress(`${service}: ${summary}`),
     })
-    const problems = [...found.problems, ...acted.problems]
     const services = await serviceReportsOf(agent, acted.look)
+    const unseen = acted.look.comparison.services.flatMap((service) => service.problems)
+    const found = { host: agent.name, revision, services, problems: [...fromSync, ...acted.problems, ...unseen] }
+    const untold = tellStatus(agent.state, { ...found, apply: acted.report })
     const changes = acted.report?.changes ?? []
+    const beside = [...fromSync, ...acted.problems, ...untold]
     output.print({
-      json: { host: agent.name, revision: desired.desired.revision, changes, services, problems },
+      json: { ...found, changes, problems: [...found.problems, ...untold] },
       text: [
         ...acted.result.services.flatMap(outcomeLines),
-        ...problems.map(problemLine),
+        ...beside.map(problemLine),
         summary(acted.look, acted.result),
       ],
     })
-    return isInPlumb(acted.look.comparison) && problems.length === 0 && acted.result.services.every(isWell) ? 0 : 1
+    return isInPlumb(acted.look.comparison) && beside.length === 0 && acted.result.services.every(isWell) ? 0 : 1
   } finally {
     lock.release()
   }
@@ -59,7 +64,9 @@ function summary({ comparison }: Look, { services, revision }: ApplyResult): str
   const changed = services.filter(({ kind }) => kind === 'applied').length
   const at = revision.slice(0, 12)
   if (!isInPlumb(comparison) || !services.every(isWell)) return `out of plumb at ${at}`
-  return changed === 0 ? `nothing to change: in plumb at ${at}` : `in plumb at ${at}: ${changed} services changed`
+  return changed === 0
+    ? `nothing to change: in plumb at ${at}`
+    : `in plumb at ${at}: ${counted(changed, 'service')} changed`
 }
 
 function isWell({ kind }: ServiceOutcome): boolean {

@@ -2,9 +2,10 @@
 import type { Problem } from '../../shared/problem.ts'
 import { problemLine } from '../../shared/problem.ts'
 import type { ServiceReport } from '../../shared/report.ts'
-import { type Agent, desireAt, lookAt, serviceReportsOf } from '../look.ts'
-import type { Output } from './output.ts'
-import { revisionFor } from './revision-for.ts'
+import { type Agent, lookAt, serviceReportsOf } from '../look.ts'
+import { desiredHere } from './desired-here.ts'
+import { counted, type Output } from './output.ts'
+import { tellStatus } from './tell-status.ts'
 
 export type CheckOptions = {
   readonly revision?: string
@@ -12,18 +13,22 @@ export type CheckOptions = {
 }
 
 export async function check(agent: Agent, options: CheckOptions, output: Output): Promise<number> {
-  const { reader, problems: fromSync } = await revisionFor(agent, options.revision)
-  const look = await lookAt(agent, await desireAt(agent, reader), { full: options.full === true })
+  const { desired, problems: fromSync } = await desiredHere(agent, options.revision)
+  const look = await lookAt(agent, desired, { full: options.full === true })
   const services = await serviceReportsOf(agent, look)
   const unseen = look.comparison.services.flatMap((service) => service.problems)
-  const problems = [...fromSync, ...look.problems, ...unseen]
+  const { revision } = look.comparison
+  const found = { host: agent.name, revision, services, problems: [...fromSync, ...look.problems, ...unseen] }
+  // Another revision than the one in force is a question, not the state of this host.
+  const untold = options.revision === undefined ? tellStatus(agent.state, found) : []
+  const problems = [...found.problems, ...untold]
   const resources = look.comparison.services.reduce((sum, service) => sum + service.resources.length, 0)
   output.print({
-    json: { host: agent.name, revision: reader.revision, services, problems },
+    json: { ...found, problems },
     text: [
       ...services.flatMap(serviceLines),
       ...problems.map(problemLine),
-      summary(services, problems, `${resources} resources at ${reader.revision.slice(0, 12)}`),
+      summary(services, problems, `${counted(resources, 'resource')} at ${revision.slice(0, 12)}`),
     ],
   })
   if (services.some(differs)) return 2
@@ -58,6 +63,6 @@ function summary(services: readonly ServiceReport[], problems: readonly Problem[
     ...(problems.length > 0 ? [`${problems.length} not looked at as they should be`] : []),
   ]
   return found.length === 0
-    ? `in plumb: ${services.length} services, ${of}`
+    ? `in plumb: ${counted(services.length, 'service')}, ${of}`
     : `out of plumb: ${found.join(', ')} (${of})`
 }

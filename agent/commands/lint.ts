@@ -9,6 +9,7 @@ import { managedService } from '../desire/managed-files.ts'
 import { readTemplates, type ServiceTemplate } from '../desire/render.ts'
 import { unknownReferences } from '../desire/template.ts'
 import { readWorkTree } from '../desire/work-tree.ts'
+import { counted } from './output.ts'
 
 /** `write` is where the text goes; standard output when left out. */
 export type LintOptions = { readonly json: boolean; readonly write?: (text: string) => void }
@@ -85,10 +86,6 @@ function hostsText(hosts: readonly string[]): string {
   const [first, second, third, ...more] = hosts
   if (more.length > 0) return `${first}, ${second} and ${more.length + 1} more hosts`
   return [first, second, third].filter((host) => host !== undefined).join(', ')
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
 
 function byPlace(one: Problem, other: Problem): number {

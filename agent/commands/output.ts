@@ -15,3 +15,7 @@ export function outputTo({ json }: { readonly json?: boolean }): Output {
     progress: (line) => void (json === true ? process.stderr : process.stdout).write(`${line}\n`),
   }
 }
+
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}

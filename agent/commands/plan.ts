@@ -1,17 +1,17 @@
 // `plumb plan`: exactly what `plumb apply` would do, in order, with diffs. Changes nothing. Exits 0 when there is nothing to do, 2 when there is, 1 on an error.
 import { problemLine } from '../../shared/problem.ts'
-import { type Agent, contentsOf, desireAt, type Look, lookAt, maskOf } from '../look.ts'
+import { type Agent, contentsOf, type Look, lookAt, maskOf } from '../look.ts'
 import { changeDiff, type FindingInput } from '../plan/findings.ts'
 import { changesIn, isEmpty, type Plan, planFor, type ServicePlan } from '../plan/plan.ts'
 import { stepLines } from '../plan/text.ts'
-import type { Output } from './output.ts'
-import { revisionFor } from './revision-for.ts'
+import { desiredHere } from './desired-here.ts'
+import { counted, type Output } from './output.ts'
 
 export type PlanOptions = { readonly revision?: string }
 
 export async function plan(agent: Agent, options: PlanOptions, output: Output): Promise<number> {
-  const { reader, problems: fromSync } = await revisionFor(agent, options.revision)
-  const look = await lookAt(agent, await desireAt(agent, reader), { full: false })
+  const { desired, problems: fromSync } = await desiredHere(agent, options.revision)
+  const look = await lookAt(agent, desired, { full: false })
   const planned = planFor(look.comparison, { repair: 'everything' })
   const described = await describe(agent, look, planned)
   const problems = [...fromSync, ...look.problems]
@@ -62,5 +62,7 @@ function linesOf({ service, steps, diffs, blocked }: DescribedService): readonly
 
 function summary({ services, revision }: Plan): string {
   const steps = services.reduce((sum, service) => sum + service.steps.flatMap(stepLines).length, 0)
-  return steps === 0 ? `nothing to do at ${revision.slice(0, 12)}` : `${steps} steps to ${revision.slice(0, 12)}`
+  return steps === 0
+    ? `nothing to do at ${revision.slice(0, 12)}`
+    : `${counted(steps, 'step')} to ${revision.slice(0, 12)}`
 }

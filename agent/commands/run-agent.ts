@@ -3,14 +3,15 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { destination, type Logger, pino } from 'pino'
-import { problemLine } from '../../shared/problem.ts'
+import { PlumbError, problemLine, problemsOf } from '../../shared/problem.ts'
 import { type Report, stateOf } from '../../shared/report.ts'
 import { Asks, type Clock, runLoop } from '../loop.ts'
 import { passesOf } from '../pass.ts'
 import { ServerConnection } from '../report/connection.ts'
 import { readIdentity } from '../report/identity.ts'
 import { openSpool } from '../report/spool.ts'
-import { acquireLock } from '../state/lock.ts'
+import { onceEach } from '../report-of.ts'
+import { acquireLock, type Lock } from '../state/lock.ts'
 import { writeStatus } from '../state/status.ts'
 import { agentVersion } from '../version.ts'
 import type { Configuration } from './configuration.ts'
@@ -22,10 +23,10 @@ export type RunAgentOptions = HostOptions & {
 }
 
 export async function runAgent(options: RunAgentOptions): Promise<number> {
-  const log = pino({ base: null }, destination({ sync: true }))
+  const log = logger()
   const { agent, configuration } = await openAgent(options)
   const { directory } = agent.state
-  const only = await acquireLock(join(directory, 'agent-lock'), { purpose: 'plumb agent', now: new Date() })
+  const only = await onlyAgent(directory, log)
   const asks = new Asks()
   const connection = await connectionFor(configuration, { directory, root: agent.host.root, asks, log })
   const said = onlyNews(log)
@@ -35,8 +36,8 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
     await runLoop(
       {
         pass: (request) => pass({ ...request, onChange: (change) => log.info(change, 'applied') }),
-        publish: async (report) => {
-          writeStatus(directory, report)
+        publish: async (found) => {
+          const report = noted(directory, found)
           connection?.publish(said(report) ? report : undefined)
         },
         asks,
@@ -46,10 +47,39 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
     )
   } finally {
     connection?.close()
-    only.release()
+    only?.release()
   }
   log.info('agent stopped')
   return 0
+}
+
+/** A log that cannot be written, as on a full disk, ends no agent. */
+function logger(): Logger {
+  return pino(
+    { base: null },
+    destination({ sync: true }).on('error', () => undefined),
+  )
+}
+
+/** Throws PlumbError `locked`. Undefined where there is no room for a lock: then nothing can be applied, but much is to be reported. */
+async function onlyAgent(directory: string, log: Logger): Promise<Lock | undefined> {
+  try {
+    return await acquireLock(join(directory, 'agent-lock'), { purpose: 'plumb agent', now: new Date() })
+  } catch (error) {
+    if (!(error instanceof PlumbError) || error.code === 'locked') throw error
+    log.warn(error.message)
+    return undefined
+  }
+}
+
+/** Where `plumb status` reads it; when that fails, it is one more thing to report. */
+function noted(directory: string, report: Report): Report {
+  try {
+    writeStatus(directory, report)
+    return report
+  } catch (error) {
+    return { ...report, problems: onceEach([...report.problems, ...problemsOf(error)]) }
+  }
 }
 
 const systemClock: Clock = {

@@ -7,7 +7,12 @@ import type { Output } from './output.ts'
 export function status(stateDirectory: string, output: Output): number {
   const report = readStatus(stateDirectory)
   if (report === undefined) {
-    output.print({ json: null, text: [`nothing known yet: no agent has looked at this host with ${stateDirectory}`] })
+    output.print({
+      json: null,
+      text: [
+        `nothing known yet: nobody has looked at this host with ${stateDirectory}. Run plumb check, or start the agent`,
+      ],
+    })
     return 1
   }
   output.print({ json: report, text: lines(report) })

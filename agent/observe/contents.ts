@@ -46,8 +46,17 @@ async function sidesOf({ id, desired, baseline }: Differing, readers: ContentRea
   const same = desired?.kind === 'file' && desired.sha256 === baseline?.attributes['content']
   const applied = same ? wanted : await appliedBytes(baseline, readers)
   // Once it drifted its diff is wanted until somebody decides, also when the clone no longer has this content.
-  if (applied !== undefined && baseline !== undefined) readers.objects.put(applied)
+  if (applied !== undefined && baseline !== undefined) keep(applied, readers.objects)
   return { desired: wanted, baseline: applied, live: await liveBytes(id, readers.host) }
+}
+
+/** A full disk is no reason to have no diff now. */
+function keep(bytes: Uint8Array, objects: ObjectStore): void {
+  try {
+    objects.put(bytes)
+  } catch (error) {
+    if (!(error instanceof PlumbError)) throw error
+  }
 }
 
 async function appliedBytes(

@@ -147,8 +147,8 @@ function startOf(pid: number): string | undefined {
 function locked(directory: string, { pid, purpose, at }: Holder): PlumbError {
   return new PlumbError({
     code: 'locked',
-    message: `another apply is under way: "${purpose}", process ${pid}, since ${at}.`,
+    message: `"${purpose}" is under way: process ${pid}, since ${at}.`,
     where: { file: directory },
-    remedy: 'Wait until it has ended, then try again.',
+    remedy: 'Wait until it has ended, or end it, then try again.',
   })
 }

@@ -1,0 +1,36 @@
+// What a look at the host found, as a report: for the server, and for `plumb status`.
+import { randomUUID } from 'node:crypto'
+import { release } from 'node:os'
+import type { HostName, Revision } from '../shared/names.ts'
+import { type Problem, problemLine } from '../shared/problem.ts'
+import type { ApplyReport, Report, ServiceReport } from '../shared/report.ts'
+import { agentVersion } from './version.ts'
+
+export type Found = {
+  readonly host: HostName
+  /** Undefined when none could be desired. */
+  readonly revision: Revision | undefined
+  readonly services: readonly ServiceReport[]
+  readonly problems: readonly Problem[]
+  readonly apply?: ApplyReport | undefined
+}
+
+export function reportOf({ host, revision, services, problems, apply }: Found): Report {
+  return {
+    id: randomUUID(),
+    host,
+    at: new Date().toISOString(),
+    agentVersion,
+    platform: `${process.platform} ${process.arch} ${release()}`,
+    ...(revision === undefined ? {} : { revision }),
+    services: [...services],
+    problems: onceEach(problems).slice(0, 1000),
+    ...(apply === undefined ? {} : { apply }),
+    dropped: 0,
+  }
+}
+
+/** A full disk is met by every step, and a secret that is gone by every revision that uses it: one cause is told once. */
+export function onceEach(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [problemLine(problem), problem])).values()]
+}

@@ -1,0 +1,220 @@
+// The verbs as processes, on a real repository made from examples/fleet.
+import { chmodSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
+import { problemSchema } from '../../../shared/problem.ts'
+import { changeSchema, serviceReportSchema } from '../../../shared/report.ts'
+import { exampleFleet } from '../../lab/example-fleet.ts'
+import type { TestRepository } from '../../support/git.ts'
+import { makeSandbox, runPlumb, type Sandbox } from '../../support/plumb.ts'
+import { treeOf } from '../apply/world.ts'
+
+const nginxConf = 'services/nginx/files/etc/nginx/nginx.conf'
+
+let fleet: TestRepository
+let box: Sandbox
+
+beforeEach(async () => {
+  fleet = await exampleFleet()
+  box = await makeSandbox({ repo: fleet.directory })
+})
+
+afterEach(async () => {
+  await box.remove()
+  await fleet.remove()
+})
+
+test('an empty root is all pending; apply makes it as the repository says, and the second time changes nothing', async () => {
+  const at = (await fleet.head()).slice(0, 12)
+
+  const before = await box.plumb('check')
+  expect(before.code).toBe(2)
+  expect(before.out).toContain('base: pending: /etc/motd: missing\n')
+  expect(before.out).not.toContain('drift')
+  expect(before.out).toMatch(new RegExp(`\nout of plumb: 7 pending \\(7 resources at ${at}\\)\n$`))
+  expect(treeOf(box.root)).toEqual([])
+
+  const first = await box.plumb('apply')
+  expect(first).toMatchObject({ code: 0, err: '' })
+  expect(first.out.split('\n')).toEqual([
+    'base: wrote /etc/motd (new)',
+    'hello: wrote /etc/sysusers.d/hello.conf (new)',
+    'hello: wrote /etc/hello/greeting (new)',
+    'hello: wrote /etc/tmpfiles.d/hello.conf (new)',
+    'hello: wrote /usr/local/lib/hello/hello.py (new)',
+    'hello: wrote /etc/systemd/system/hello.service (new)',
+    'nginx: wrote /etc/nginx/nginx.conf (new)',
+    `in plumb at ${at}: 3 services changed`,
+    '',
+  ])
+  expect(await box.read('/etc/motd')).toContain('This is web-1.')
+
+  const applied = treeOf(box.root)
+  const second = await box.plumb('apply')
+  expect(second).toEqual({ code: 0, out: `nothing to change: in plumb at ${at}\n`, err: '' })
+  expect(treeOf(box.root)).toEqual(applied)
+
+  const after = await box.plumb('check')
+  expect(after).toEqual({ code: 0, out: `in plumb: 3 services, 7 resources at ${at}\n`, err: '' })
+})
+
+test('drift is told by check, plan and status with its diff, and put right by apply', async () => {
+  await box.plumb('apply')
+  const motd = await box.read('/etc/motd')
+  await box.write('/etc/motd', `${motd}typed by hand\n`)
+  chmodSync(join(box.root, 'etc/hello/greeting'), 0o600)
+  const drifted = treeOf(box.root)
+  const diff = [' change it there. Questions: ops@example.org', '+typed by hand']
+
+  const check = await box.plumb('check')
+  expect(check.code).toBe(2)
+  expect(check.out.split('\n')).toEqual([
+    'base: drift: /etc/motd: content differs',
+    '--- repository: services/base/files/etc/motd',
+    '+++ live: /etc/motd',
+    '@@ -1,2 +1,3 @@',
+    ' This is web-1. Its configuration is a git repository, kept in plumb by Plumbline:',
+    ...diff,
+    'hello: drift: /etc/hello/greeting: mode is 0600, should be 0644',
+    expect.stringMatching(/^out of plumb: 2 drifted \(7 resources at /),
+    '',
+  ])
+
+  const status = await box.plumb('status')
+  expect(status.code).toBe(2)
+  expect(status.out.split('\n').slice(1)).toEqual([
+    '  base   drift: /etc/motd: content differs',
+    '  hello  drift: /etc/hello/greeting: mode is 0600, should be 0644',
+    '  nginx  in plumb',
+    '',
+  ])
+
+  const plan = await box.plumb('plan')
+  expect(plan.code).toBe(2)
+  expect(plan.out).toContain('base: write /etc/motd (content)\n--- live: /etc/motd\n+++ repository: services/base')
+  expect(plan.out).toContain('-typed by hand\nhello: write /etc/hello/greeting (mode)\n2 steps to ')
+  expect(treeOf(box.root)).toEqual(drifted)
+
+  const apply = await box.plumb('apply')
+  expect(apply.code).toBe(0)
+  expect(apply.out).toContain('base: wrote /etc/motd (content)\nhello: wrote /etc/hello/greeting (mode)\nin plumb at ')
+  expect(await box.read('/etc/motd')).toBe(motd)
+  expect((await box.plumb('status')).code).toBe(0)
+})
+
+const answerSchema = z.object({
+  host: z.literal('web-1'),
+  revision: z.string(),
+  services: z.array(serviceReportSchema),
+  problems: z.array(problemSchema),
+})
+
+test('a commit not applied yet is pending and an edit on the host is drift, also both in one service', async () => {
+  await box.plumb('apply')
+  await box.write(
+    '/etc/nginx/nginx.conf',
+    (await box.read('/etc/nginx/nginx.conf')).replace('timeout 65', 'timeout 99'),
+  )
+  const live = await box.read('/etc/nginx/nginx.conf')
+  const applied = await fleet.head()
+  const head = await fleet.commit({ [nginxConf]: live.replace('timeout 99', 'timeout 30') })
+
+  const text = await box.plumb('check')
+  expect(text.code).toBe(2)
+  expect(text.out).toMatch(/^nginx: drift: \/etc\/nginx\/nginx.conf: content differs\n--- repository: services\/nginx/)
+  expect(text.out).toContain('-    keepalive_timeout 65;\n+    keepalive_timeout 99;\n')
+  expect(text.out).toContain('\nnginx: pending: /etc/nginx/nginx.conf: content differs\n')
+  expect(text.out).toContain('out of plumb: 1 drifted, 1 pending (7 resources at ')
+
+  const json = await box.plumb('check', '--json')
+  expect(json.code).toBe(2)
+  const answer = answerSchema.parse(JSON.parse(json.out))
+  expect(answer.revision).toBe(head)
+  const [base, , nginx] = answer.services
+  expect(base).toMatchObject({ service: 'base', applied, findings: [], pending: [] })
+  expect(nginx).toMatchObject({
+    applied,
+    findings: [{ source: nginxConf, diff: expect.stringContaining('+    keepalive_timeout 99;') }],
+    pending: [{ resource: 'file:/etc/nginx/nginx.conf', source: nginxConf }],
+  })
+
+  const apply = await box.plumb('apply', '--json')
+  expect(apply.code).toBe(0)
+  const result = answerSchema.extend({ changes: z.array(changeSchema) }).parse(JSON.parse(apply.out))
+  expect(result.changes.map(({ summary }) => summary)).toEqual(['wrote /etc/nginx/nginx.conf (content)'])
+  expect(result.services.map((service) => service.applied)).toEqual([head, head, head])
+  expect(apply.err).toBe('nginx: wrote /etc/nginx/nginx.conf (content)\n')
+  expect(await box.read('/etc/nginx/nginx.conf')).toContain('timeout 30')
+})
+
+test('an earlier revision is applied when it is named; one that is nowhere is an error that changes nothing', async () => {
+  const first = await fleet.head()
+  const second = await fleet.commit({ 'services/base/files/etc/motd': 'second\n' })
+  await box.plumb('apply')
+  const applied = treeOf(box.root)
+
+  const unknown = await box.plumb('apply', '--revision', 'f00dfeed')
+  expect(unknown).toMatchObject({ code: 1, out: '' })
+  expect(unknown.err).toMatch(/^plumb: \S+: "f00dfeed" is no branch, no tag, and no commit .*\.\n$/)
+  expect(treeOf(box.root)).toEqual(applied)
+
+  const asked = await box.plumb('check', '--revision', first.slice(0, 8))
+  expect(asked).toMatchObject({ code: 2, out: expect.stringContaining('base: pending: /etc/motd: content differs') })
+  expect((await box.plumb('status')).code).toBe(0)
+
+  const back = await box.plumb('apply', '--revision', first.slice(0, 8))
+  expect(back).toMatchObject({ code: 0, out: expect.stringContaining(`in plumb at ${first.slice(0, 12)}`) })
+  expect(await box.read('/etc/motd')).toContain('This is web-1.')
+  expect(await box.plumb('check')).toMatchObject({ code: 2, out: expect.stringContaining(second.slice(0, 12)) })
+})
+
+test('what cannot be applied is put back and told; the services that do not need it are applied; the exit code says so', async () => {
+  mkdirSync(join(box.root, 'etc/nginx/nginx.conf'), { recursive: true })
+
+  const { code, out } = await box.plumb('apply')
+
+  expect(code).toBe(1)
+  expect(out).toContain('hello: wrote /etc/hello/greeting (new)\n')
+  expect(out).toMatch(
+    /\nnginx: not applied, put back as it was: .*\/etc\/nginx\/nginx.conf: a directory is in the way\..*\n/,
+  )
+  expect(out).toMatch(/\nout of plumb at [0-9a-f]{12}\n$/)
+  expect(treeOf(join(box.root, 'etc/nginx'))).toHaveLength(1)
+  expect(await box.plumb('status')).toMatchObject({ code: 2, out: expect.stringContaining('  nginx  failed: ') })
+})
+
+test('without a repository, or with one that has no such host, the error says what to do', async () => {
+  const lost = await runPlumb(['check', '--root', box.root, '--state', box.state, '--json'])
+  const message = `No repository: ${box.root}/etc/plumb/agent.yaml is not there.`
+  const remedy = 'Add --repo DIR_OR_URL, or make this machine a host by plumb install.'
+  expect(lost).toMatchObject({ code: 1, err: `plumb: ${message} ${remedy}\n` })
+  expect(JSON.parse(lost.out)).toEqual({ problems: [{ code: 'usage', message, remedy }] })
+
+  const nothing = await runPlumb(['status', '--state', box.state])
+  expect(nothing).toMatchObject({ code: 1, out: expect.stringContaining('nothing known yet') })
+
+  const stranger = await makeSandbox({ repo: fleet.directory, host: 'web-7', directory: box.directory })
+  const { code, err } = await stranger.plumb('apply')
+  expect(code).toBe(1)
+  expect(err).toContain('has no host "web-7"')
+  expect(err).toContain('Did you mean "web-1"?')
+})
+
+test('lint tells every problem of a work tree at once, before anything is committed', async () => {
+  expect(await runPlumb(['lint', fleet.directory])).toMatchObject({
+    code: 0,
+    out: '4 services on 2 hosts: no problems\n',
+  })
+  await fleet.commit({ 'services/base/README.md': null, 'services/nginx/service.yaml': 'aftre: [hello]\n' })
+
+  const { code, out } = await runPlumb(['lint'], { cwd: fleet.directory })
+
+  expect(code).toBe(1)
+  expect(out.split('\n')).toEqual([
+    expect.stringMatching(/^services\/base\/README.md: /),
+    expect.stringMatching(/^services\/nginx\/service.yaml:1:1: unknown key "aftre".*Did you mean "after"\?$/),
+    '4 services on 2 hosts: 2 problems',
+    '',
+  ])
+})
