@@ -64,7 +64,7 @@ export function matchesPattern(pattern: string, name: string): boolean {
 
 function unknownHost(fleet: Fleet, host: HostName): Problem {
   return invalid(
-    `plumb.yaml has no host ${quoted(host)}, and no group's pattern matches it`,
+    `there is no host ${quoted(host)}, and no group's pattern matches it`,
     { file: 'plumb.yaml', key: 'hosts' },
     { code: 'host-unknown', remedy: suggestion(host, namedHosts(fleet), 'hosts') ?? 'Add it under hosts:.' },
   )

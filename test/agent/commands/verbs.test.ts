@@ -197,8 +197,9 @@ test('without a repository, or with one that has no such host, the error says wh
   const stranger = await makeSandbox({ repo: fleet.directory, host: 'web-7', directory: box.directory })
   const { code, err } = await stranger.plumb('apply')
   expect(code).toBe(1)
-  expect(err).toContain('has no host "web-7"')
-  expect(err).toContain('Did you mean "web-1"?')
+  expect(err).toBe(
+    'plumb: plumb.yaml: there is no host "web-7", and no group\'s pattern matches it. Did you mean "web-1"?\n',
+  )
 })
 
 test('lint tells every problem of a work tree at once, before anything is committed', async () => {

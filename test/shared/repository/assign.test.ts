@@ -44,7 +44,7 @@ test('a host that nothing names is a problem with the nearest name', () => {
     kind: 'unknown',
     problem: {
       code: 'host-unknown',
-      message: 'plumb.yaml has no host "wbe-1", and no group\'s pattern matches it.',
+      message: 'there is no host "wbe-1", and no group\'s pattern matches it.',
       where: { file: 'plumb.yaml', key: 'hosts' },
       remedy: 'Did you mean "web-1"?',
     },
