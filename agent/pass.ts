@@ -27,7 +27,7 @@ export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOu
     services = outcome?.value?.services ?? services
     const report = reportOf({
       host: agent.name,
-      revision: desired.value?.desired.revision,
+      revision: desired.value?.desired.revision ?? good.value?.revision,
       services,
       problems: [good, { problems: fromSync }, desired, outcome, outcome?.value].flatMap(
         (part) => part?.problems ?? [],

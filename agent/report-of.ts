@@ -8,7 +8,7 @@ import { agentVersion } from './version.ts'
 
 export type Found = {
   readonly host: HostName
-  /** Undefined when none could be desired. */
+  /** Undefined when none was ever synced. */
   readonly revision: Revision | undefined
   readonly services: readonly ServiceReport[]
   readonly problems: readonly Problem[]

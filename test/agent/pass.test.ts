@@ -1,0 +1,189 @@
+// One pass of the agent, in this process: a real repository, a real root and state directory.
+import { existsSync } from 'node:fs'
+import { appendFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openAgent } from '../../agent/commands/open.ts'
+import { type PassOptions, type PassOutcome, passesOf } from '../../agent/pass.ts'
+import { writeStatus } from '../../agent/state/status.ts'
+import { type Report, reportSchema } from '../../shared/report.ts'
+import { makeRepository, type TestRepository } from '../support/git.ts'
+
+const plumbYaml = `version: 1
+hosts:
+  web-1: { services: [base, motd], vars: { place: cellar } }
+defaults: { syncEvery: 2m, checkEvery: 30s }
+`
+const motd = 'services/motd/files/etc/motd'
+
+let directory: string
+let fleet: TestRepository
+let pass: (options: PassOptions) => Promise<PassOutcome>
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'plumb-pass-'))
+  await mkdir(at('root'))
+  fleet = await makeRepository({
+    'plumb.yaml': plumbYaml,
+    'services/base/README.md': '# base\n',
+    'services/base/service.yaml': 'onDrift: repair\nfiles:\n  /etc/base.conf: { template: true }\n',
+    'services/base/files/etc/base.conf': `place = \${{ vars.place }}\n`,
+    'services/motd/README.md': '# motd\n',
+    [motd]: 'welcome\n',
+  })
+  pass = await passes()
+})
+
+afterEach(async () => {
+  await fleet.remove()
+  await rm(directory, { recursive: true, force: true })
+})
+
+test('the first pass clones, applies and says so; the next finds nothing to do', async () => {
+  const { report: first, timing } = await run({ sync: true })
+  expect(first).toMatchObject({ host: 'web-1', revision: await fleet.head(), problems: [] })
+  expect(first.apply?.changes.map(({ summary }) => summary)).toEqual([
+    'wrote /etc/base.conf (new)',
+    'wrote /etc/motd (new)',
+  ])
+  expect(await readFile(at('root/etc/base.conf'), 'utf8')).toBe('place = cellar\n')
+  expect(timing).toMatchObject({ syncEverySeconds: 120, checkEverySeconds: 30 })
+
+  const { report: second } = await run({ sync: true })
+  expect(second.apply).toBeUndefined()
+  expect(second.services).toEqual(first.services)
+  expect(second.id).not.toBe(first.id)
+})
+
+test('a check alone looks at the host and not at the remote', async () => {
+  const before = (await run({ sync: true })).report.revision
+  await fleet.commit({ [motd]: 'later\n' })
+  await appendFile(at('root/etc/motd'), 'typed\n')
+
+  const { report } = await run({ sync: false })
+
+  expect(report.revision).toBe(before)
+  expect(report.services[1]).toMatchObject({ service: 'motd', findings: [{ diff: expect.stringContaining('+typed') }] })
+  expect(await readFile(at('root/etc/motd'), 'utf8')).toBe('welcome\ntyped\n')
+})
+
+test('what the last sync ran into is told by every pass until the next sync', async () => {
+  await run({ sync: true })
+  await rename(fleet.directory, at('elsewhere'))
+
+  const away = await run({ sync: true })
+  const between = await run({ sync: false })
+  await rename(at('elsewhere'), fleet.directory)
+  const still = await run({ sync: false })
+  const back = await run({ sync: true })
+
+  for (const { report } of [away, between, still]) {
+    expect(report.problems).toMatchObject([{ code: 'repository-unreachable', remedy: expect.any(String) }])
+    expect(report.revision).toBe(await fleet.head())
+    expect(report.services.map(({ service }) => service)).toEqual(['base', 'motd'])
+  }
+  expect(back.report.problems).toEqual([])
+})
+
+test('a head that cannot be desired leaves the last good revision in force: looked at, repaired, and reported', async () => {
+  const good = (await run({ sync: true })).report.revision
+  await fleet.commit({ 'plumb.yaml': 'version: 1\nhost: {}\n', [motd]: 'never\n' })
+  await writeFile(at('root/etc/base.conf'), 'typed\n')
+
+  const { report } = await run({ sync: true })
+  expect(report.revision).toBe(good)
+  expect(report.problems).toMatchObject([{ code: 'repository-invalid', where: { file: 'plumb.yaml', line: 2 } }])
+  expect(report.apply?.changes).toMatchObject([{ summary: 'wrote /etc/base.conf (content)' }])
+  expect(report.services.map(({ applied }) => applied)).toEqual([good, good])
+  expect(await readFile(at('root/etc/motd'), 'utf8')).toBe('welcome\n')
+
+  const mended = await fleet.commit({ 'plumb.yaml': plumbYaml })
+  expect((await run({ sync: true })).report).toMatchObject({ revision: mended, problems: [] })
+  expect(await readFile(at('root/etc/motd'), 'utf8')).toBe('never\n')
+})
+
+test('a pass that could not look says what was seen last, also in the next process', async () => {
+  await mkdir(at('root/etc/plumb/secrets'), { recursive: true, mode: 0o700 })
+  await writeFile(at('root/etc/plumb/secrets/word'), 'xyzzy-plugh\n', { mode: 0o600 })
+  const head = await fleet.commit({ 'services/base/files/etc/base.conf': `word = \${{ secrets.word }}\n` })
+  await run({ sync: true })
+  await appendFile(at('root/etc/motd'), 'typed\n')
+  const { report: seen } = await run({ sync: false })
+  writeStatus(at('state'), seen)
+  await rm(at('root/etc/plumb/secrets/word'))
+
+  const { report: blind } = await run({ sync: true })
+  pass = await passes()
+  const { report: restarted } = await run({ sync: true })
+
+  for (const report of [blind, restarted]) {
+    expect(report.problems).toMatchObject([{ code: 'secret-missing', where: { line: 1, column: 8 } }])
+    expect(report.services).toEqual(seen.services)
+    expect(report.services[1]?.findings).toHaveLength(1)
+    expect(report.revision).toBe(head)
+  }
+  expect(await readFile(at('root/etc/base.conf'), 'utf8')).toBe('word = xyzzy-plugh\n')
+})
+
+test('where nothing can be applied the host is still looked at', async () => {
+  await run({ sync: true })
+  await rm(at('state/lock'), { recursive: true })
+  await writeFile(at('state/lock'), 'in the way of the lock')
+  await writeFile(at('root/etc/base.conf'), 'typed\n')
+
+  const { report } = await run({ sync: false })
+
+  expect(report.problems).toMatchObject([{ where: { file: at('state/lock') } }])
+  expect(report.services[0]).toMatchObject({ service: 'base', findings: [{ diff: expect.stringContaining('+typed') }] })
+  expect(await readFile(at('root/etc/base.conf'), 'utf8')).toBe('typed\n')
+})
+
+test('before anything could be synced the report says why, and that there is no revision', async () => {
+  await rename(fleet.directory, at('elsewhere'))
+
+  for (const sync of [true, false]) {
+    const { report, timing } = await run({ sync })
+    expect(report.problems).toMatchObject([{ code: 'repository-unreachable' }])
+    expect(report).toMatchObject({ services: [] })
+    expect(report.revision).toBeUndefined()
+    expect(timing.syncEverySeconds).toBe(60)
+  }
+  expect(existsSync(at('root/etc'))).toBe(false)
+
+  await rename(at('elsewhere'), fleet.directory)
+  expect((await run({ sync: false })).report).toMatchObject({ revision: await fleet.head(), problems: [] })
+})
+
+test('one service that fails is put back and told with its attempt; the others are applied', async () => {
+  await run({ sync: true })
+  await mkdir(at('root/etc/app/conf'), { recursive: true })
+  const head = await fleet.commit({ 'services/base/files/etc/app/conf': 'x\n', [motd]: 'later\n' })
+
+  const { report } = await run({ sync: true })
+
+  expect(report.apply).toMatchObject({ revision: head, failed: ['base'], changes: [{ service: 'motd' }] })
+  expect(report.services).toMatchObject([
+    { service: 'base', failure: { revision: head, attempts: 1, problem: { where: { file: '/etc/app/conf' } } } },
+    { service: 'motd', applied: head, pending: [] },
+  ])
+  const { report: again } = await run({ sync: true })
+  expect(again.apply).toBeUndefined()
+  expect(again.services[0]?.failure?.attempts).toBe(1)
+})
+
+function at(path: string): string {
+  return join(directory, path)
+}
+
+async function passes() {
+  const { agent } = await openAgent({ root: at('root'), state: at('state'), repo: fleet.directory, host: 'web-1' })
+  return passesOf(agent)
+}
+
+/** Every report is one that the server takes. */
+async function run({ sync }: { readonly sync: boolean }): Promise<PassOutcome & { readonly report: Report }> {
+  const outcome = await pass({ sync, full: false, onChange: () => {} })
+  reportSchema.parse(JSON.parse(JSON.stringify(outcome.report)))
+  return outcome
+}
