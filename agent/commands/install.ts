@@ -5,16 +5,20 @@ import { join, resolve } from 'node:path'
 import { isSea } from 'node:sea'
 import { absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
+import type { Change } from '../../shared/report.ts'
 import type { FileWriter } from '../host/files.ts'
 import { type HostWriter, openHost } from '../host/host.ts'
 import { createRun, endText, type Run } from '../host/run.ts'
+import { passesOf } from '../pass.ts'
 import { noteEnrolled, readEnrolled } from '../report/enrolled.ts'
-import { apply } from './apply.ts'
+import { openSpool } from '../report/spool.ts'
+import { writeStatus } from '../state/status.ts'
 import { type Configuration, ownHostName, readConfiguration, writeConfiguration } from './configuration.ts'
 import { enrolHost } from './enrol.ts'
 import { type HostOptions, hostNameOption, openAgent } from './open.ts'
 import type { Output } from './output.ts'
 import { placeFile } from './place-file.ts'
+import { status } from './status.ts'
 
 export type InstallOptions = HostOptions & {
   readonly server?: string
@@ -40,18 +44,23 @@ export async function install(options: InstallOptions, output: Output): Promise<
   if (options.certificate !== undefined) await keepCertificate(options.certificate, host.files)
   await writeConfiguration(host.files, configuration)
   output.progress(`${configuration.host} follows ${repository}`)
-  const { agent } = await openAgent({ root: options.root, state: options.state })
-  const outcome = await apply(agent, {}, output).catch((error: unknown) => {
-    if (!(error instanceof PlumbError)) throw error
-    output.progress(`plumb: ${error.message}`)
-    return 1
-  })
+  const outcome = await firstPass(options, output)
   if (host.capabilities.units) {
     await installService(host)
     const next = outcome === 0 ? 'keeps it in plumb' : 'tries again'
     output.progress(`plumb.service is enabled and ${next}; its log: journalctl -u plumb`)
   }
   return outcome
+}
+
+/** One pass as the agent makes it, in the foreground; the agent that starts next sends its report. */
+async function firstPass({ root, state }: HostOptions, output: Output): Promise<number> {
+  const { agent, configuration } = await openAgent({ root, state })
+  const onChange = ({ service, summary }: Change) => output.progress(`${service}: ${summary}`)
+  const { report } = await passesOf(agent)({ sync: true, full: false, onChange })
+  writeStatus(agent.state.directory, report)
+  if (configuration.server !== undefined) openSpool(agent.state.directory).add(report)
+  return status(state, output)
 }
 
 function certificateOf({ certificate, root }: InstallOptions, known: Configuration) {

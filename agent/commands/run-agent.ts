@@ -136,6 +136,10 @@ function onlyNews(log: Logger): (report: Report) => boolean {
 function stopSignal(attached: boolean): AbortSignal {
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort())
-  if (attached) process.stdin.on('end', () => stop.abort()).resume()
+  if (attached) {
+    process.stdin.on('end', () => stop.abort()).resume()
+    // Open, it would keep the process: a supervisor waits for its end before it closes the pipe.
+    stop.signal.addEventListener('abort', () => process.stdin.destroy())
+  }
   return stop.signal
 }
