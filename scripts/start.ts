@@ -46,9 +46,11 @@ async function start(): Promise<RunningServer> {
       alertsToThisMachine: true,
     },
     { log: pino({ level: 'info' }, destination({ dest: log, sync: true })) },
-  ).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EADDRINUSE') throw error
-    console.error(`start: port ${port} of 127.0.0.1 is taken. Stop what uses it, or: PORT=7421 npm start`)
+  ).catch((error: Error) => {
+    const cause = error.cause as NodeJS.ErrnoException | undefined
+    const isTaken = cause?.code === 'EADDRINUSE'
+    const taken = `port ${port} of 127.0.0.1 is taken. Stop what uses it, or: PORT=${port + 1} npm start`
+    console.error(`start: ${isTaken ? taken : error.message}`)
     process.exit(1)
   })
 }
@@ -141,9 +143,8 @@ function whatToTry(): string {
        ./scripts/plumb apply ${places}          puts it back
 
   2. Commit a change, and see it applied, with your message beside the file:
-       cd ${shown(fleet)}
-       sed -i 's/keepalive_timeout 65/keepalive_timeout 30/' services/nginx/files/etc/nginx/nginx.conf
-       git commit -am 'Shorter keep-alive: the phones of visitors hold too many connections'
+       sed -i 's/keepalive_timeout 65/keepalive_timeout 30/' ${shown(join(fleet, 'services/nginx/files/etc/nginx/nginx.conf'))}
+       git -C ${shown(fleet)} commit -am 'Shorter keep-alive: the phones of visitors hold too many connections'
 
   3. Ask why a file is as it is:
        ./scripts/plumb why /etc/nginx/nginx.conf --server ${server.url}
