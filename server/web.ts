@@ -72,6 +72,7 @@ export function createWeb(parts: WebParts): Hono {
     syncAll: () => loop.syncAll(),
     removeHost: (host) => loop.removeHost(host),
     checkHealth: async () => void (await sql`select 1`.execute(db)),
+    isHost: (request) => isEnrolledHost(request, parts),
     mirror: mirrorRoutes({ clone: parts.clone, authorise: (request) => isEnrolledHost(request, parts) }),
     pages: dashboard(parts, views, access),
     async enrol(request, address) {

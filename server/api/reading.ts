@@ -1,5 +1,5 @@
 // GET: what the pages show, as JSON.
-import { Hono } from 'hono'
+import { type Handler, Hono } from 'hono'
 import { hostNameSchema, serviceNameSchema } from '../../shared/names.ts'
 import type { Views } from '../show/views.ts'
 import { notFound, RefusedRequest } from './errors.ts'
@@ -22,7 +22,11 @@ export function readingRoutes(views: Views): Hono {
     return context.json(view)
   })
   routes.get('/alerts', async (context) => context.json(await views.alerts()))
-  routes.get('/why', async (context) => {
+  return routes
+}
+
+export function whyRoute(views: Views): Handler {
+  return async (context) => {
     const path = context.req.query('path') ?? ''
     const host = hostNameSchema.optional().safeParse(context.req.query('host'))
     if (path === '' || !host.success) {
@@ -32,6 +36,5 @@ export function readingRoutes(views: Views): Hono {
     const paths = await views.why(path, host.data)
     if (paths.length === 0) throw notFound(`managed path "${path}"${host.data === undefined ? '' : ` on ${host.data}`}`)
     return context.json(paths)
-  })
-  return routes
+  }
 }

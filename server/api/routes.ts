@@ -11,7 +11,7 @@ import { answer, errorAnswer } from './errors.ts'
 import { eventRoutes } from './events.ts'
 import { dataHeaders, limitBody, neverStored, ownNamesOnly, ownOriginOnly } from './guards.ts'
 import { type InstallParts, installRoutes } from './install.ts'
-import { readingRoutes } from './reading.ts'
+import { readingRoutes, whyRoute } from './reading.ts'
 
 export type RouteParts = Omit<AgentParts, 'operatorOnly' | 'addressOf'> &
   InstallParts & {
@@ -24,6 +24,8 @@ export type RouteParts = Omit<AgentParts, 'operatorOnly' | 'addressOf'> &
     /** Anyone on this machine may read, so that other names for it are refused. */
     readonly answersOwnNamesOnly: boolean
     syncAll(): Promise<SyncAnswer>
+    /** The request is signed by the key of an enrolled host. */
+    isHost(request: Request): Promise<boolean>
     /** Rejects when the database does not answer. */
     checkHealth(): Promise<void>
     readonly mirror: Hono
@@ -32,7 +34,13 @@ export type RouteParts = Omit<AgentParts, 'operatorOnly' | 'addressOf'> &
 
 export function serverRoutes(parts: RouteParts): Hono {
   const { access, publicUrl } = parts
-  const readers = allowed(access.mayRead, 'Authorization: Bearer OPERATOR-TOKEN, or sign in at /login.')
+  const signIn = 'Authorization: Bearer OPERATOR-TOKEN, or sign in at /login.'
+  const readers = allowed(access.mayRead, signIn)
+  // A host can read the whole repository from the mirror: why a file is as it is, is no secret to it.
+  const readersAndHosts = allowed(
+    async (context) => (await access.mayRead(context)) || (await parts.isHost(context.req.raw)),
+    signIn,
+  )
   const operatorOnly = allowed(
     access.isOperator,
     'The operator token is in the file operator-token of the data directory.',
@@ -43,6 +51,7 @@ export function serverRoutes(parts: RouteParts): Hono {
   api.use(neverStored, dataHeaders, limitBody)
   api.route('/', agentRoutes({ ...parts, operatorOnly, addressOf }))
   api.post('/sync', syncersOnly, async (context) => context.json(await parts.syncAll()))
+  api.get('/why', readersAndHosts, whyRoute(parts.views))
   api.use(readers)
   api.route('/', eventRoutes(parts.changes, parts.closing))
   api.route('/', readingRoutes(parts.views))
