@@ -64,6 +64,7 @@ program
   .option('--server <url>', 'ask this server; default: the one this host reports to')
   .option('--host <name>', 'only as this host has it')
   .option('--root <dir>', 'where the configuration of this host is', '/')
+  .option('--state <dir>', 'what the agent remembers, its key among it', defaultState)
   .option('--json', 'print JSON')
   .action((path: string, options: WhyOptions & Json) => settle(why(path, options, outputTo(options))))
 

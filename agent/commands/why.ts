@@ -1,7 +1,11 @@
 // `plumb why PATH`: the commit that gave a managed path its present content. From a full clone, or from the server.
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { PlumbError } from '../../shared/problem.ts'
 import { createRun, type Run } from '../host/run.ts'
+import { type Asking, askServer, notAServer } from '../report/ask-server.ts'
+import { mirrorCredentials } from '../report/mirror-credentials.ts'
 import { readConfiguration } from './configuration.ts'
 import type { Output } from './output.ts'
 
@@ -22,52 +26,83 @@ export type WhyOptions = {
   readonly server?: string
   readonly host?: string
   readonly root: string
+  readonly state: string
 }
 
 export async function why(path: string, options: WhyOptions, output: Output): Promise<number> {
-  const server = options.server ?? (await readConfiguration(options.root))?.server
+  const server = options.repo === undefined ? await serverAsked(options) : undefined
   const answers =
-    options.repo === undefined && server !== undefined
-      ? await whyFromServer(path, server, options.host)
-      : await whyFromRepository(path, options.repo ?? '.', createRun())
+    server === undefined
+      ? await whyFromRepository(path, options.repo ?? '.', createRun())
+      : await whyFromServer(path, server, options.host)
   output.print({ json: answers, text: [whyText(answers)] })
   return 0
 }
 
+type ServerAsked = Pick<Asking, 'certificate' | 'credentials'> & { readonly address: string }
+
+/** This host's own server is known by its pinned certificate, and knows this host by its key; another answers what anyone may read. */
+async function serverAsked({ server, root, state }: WhyOptions): Promise<ServerAsked | undefined> {
+  const known = await readConfiguration(root)
+  const address = server ?? known?.server
+  if (address === undefined) return undefined
+  if (known?.server === undefined || URL.parse(address)?.origin !== new URL(known.server).origin) return { address }
+  const { certificate, host } = known
+  return {
+    address,
+    certificate: certificate === undefined ? undefined : await readFile(join(root, certificate), 'utf8'),
+    credentials: mirrorCredentials({ stateDirectory: resolve(state), host })(),
+  }
+}
+
 /** `repository` is a clone with its history. Throws PlumbError `usage` when nothing there manages the path. */
 async function whyFromRepository(path: string, repository: string, run: Run): Promise<readonly Why[]> {
-  const listed = await git(run, repository, ['ls-tree', '-r', '-z', '--name-only', 'HEAD'])
+  const listed = await git(run, repository, ['ls-tree', '--full-tree', '-r', '-z', '--name-only', 'HEAD'])
   const sources = listed.split('\0').filter((source) => source !== '' && manages(source, path))
   if (sources.length === 0) throw notManaged(path, repository)
   return await Promise.all(
     sources.map(async (source) => {
       const format = ['%H', '%an', '%aI', '%s', '%B'].join('%x00')
-      const log = await git(run, repository, ['log', '-1', `--format=${format}`, 'HEAD', '--', source])
+      const log = await git(run, repository, [
+        'log',
+        '-1',
+        `--format=${format}`,
+        'HEAD',
+        '--',
+        `:(top,literal)${source}`,
+      ])
       const [revision = '', author = '', at = '', subject = '', message = ''] = log.split('\0')
       return { path, source, why: { revision, author, at, subject, message: message.trim() } }
     }),
   )
 }
 
-async function whyFromServer(path: string, server: string, host: string | undefined): Promise<readonly Why[]> {
-  const url = new URL('/api/v1/why', server)
+async function whyFromServer(path: string, server: ServerAsked, host: string | undefined): Promise<readonly Why[]> {
+  const { address, ...proof } = server
+  const url = new URL(whyPath, serverAddress(address))
   url.searchParams.set('path', path)
   if (host !== undefined) url.searchParams.set('host', host)
-  const response = await fetch(url, { signal: AbortSignal.timeout(10_000) }).catch((cause: unknown) => {
-    throw new PlumbError(
-      {
-        code: 'server-unreachable',
-        message: `${server} does not answer.`,
-        remedy: 'Is the server running? Or use --repo with a clone.',
-      },
-      { cause },
-    )
+  const answer = await askServer({ url, ...proof, remedy: 'Is the server running? Or use --repo with a clone.' })
+  if (answer.kind === 'refused' && answer.status === 404) throw notManaged(path, url.origin)
+  if (answer.kind === 'refused') {
+    const message = `${url.origin}: ${answer.message}`
+    throw new PlumbError({ code: 'usage', message, remedy: 'Ask on a host of the fleet, or use --repo with a clone.' })
+  }
+  const parsed = answerSchema.safeParse(answer.json)
+  if (parsed.success) return parsed.data
+  throw notAServer(url, answer.status)
+}
+
+const whyPath = '/api/v1/why'
+
+function serverAddress(text: string): URL {
+  const url = URL.parse(text)
+  if (url !== null && /^https?:$/.test(url.protocol)) return url
+  throw new PlumbError({
+    code: 'usage',
+    message: `"${text}" is not the address of a server.`,
+    remedy: 'Give it as https://NAME[:PORT].',
   })
-  if (!response.ok)
-    throw new PlumbError({ code: 'usage', message: `${server} answered ${response.status} for ${path}.` })
-  const answer = answerSchema.parse(await response.json())
-  if (answer.length === 0) throw notManaged(path, server)
-  return answer
 }
 
 function whyText(answers: readonly Why[]): string {
@@ -76,7 +111,7 @@ function whyText(answers: readonly Why[]): string {
       if (why === undefined) return `${source}: not committed yet`
       const body = why.message
         .split('\n')
-        .map((line) => `    ${line}`)
+        .map((line) => `    ${line}`.trimEnd())
         .join('\n')
       return `${source}\n  ${why.revision.slice(0, 12)} by ${why.author} on ${why.at}\n\n${body}`
     })
@@ -98,7 +133,7 @@ function hostPathOf([place, ...rest]: readonly string[]): string | undefined {
 }
 
 async function git(run: Run, repository: string, args: readonly string[]): Promise<string> {
-  const command = ['git', '-C', repository, '-c', `safe.directory=${repository}`, ...args]
+  const command = ['git', '-C', repository, '-c', `safe.directory=${resolve(repository)}`, ...args]
   const result = await run({ args: command, outputLimitBytes: 64 * 1024 * 1024 })
   if (result.code === 127)
     throw new PlumbError({

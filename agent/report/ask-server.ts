@@ -1,0 +1,103 @@
+// One HTTP request to the server: who it must be, how long it may take and how much it may answer.
+import http from 'node:http'
+import https from 'node:https'
+import { PlumbError } from '../../shared/problem.ts'
+import { httpProblemSchema } from '../../shared/protocol.ts'
+import { isDistrust, serverTls } from './server-tls.ts'
+
+export type Asking = {
+  readonly url: URL
+  /** Sent as JSON; without it the request is a GET. */
+  readonly body?: object | undefined
+  /** PEM of the one certificate the server may show. */
+  readonly certificate?: string | undefined
+  readonly credentials?: { readonly username: string; readonly password: string } | undefined
+  /** What to do when it does not answer. */
+  readonly remedy: string
+}
+
+export type Answer =
+  | { readonly kind: 'answered'; readonly status: number; readonly json: unknown }
+  /** In the one shape that every refusal has. */
+  | {
+      readonly kind: 'refused'
+      readonly status: number
+      readonly message: string
+      readonly remedy?: string | undefined
+    }
+
+/** Throws PlumbError `server-unreachable` or `server-untrusted`. */
+export async function askServer(asking: Asking): Promise<Answer> {
+  const { status, body } = await exchange(asking)
+  if (status >= 200 && status < 300) return { kind: 'answered', status, json: json(body) }
+  const told = httpProblemSchema.safeParse(json(body)).data?.error
+  if (told === undefined || status >= 500) throw notAServer(asking.url, status, told?.message)
+  return { kind: 'refused', status, message: told.message, remedy: told.remedy }
+}
+
+export function notAServer({ origin }: URL, status: number, told?: string): PlumbError {
+  const message = `${origin} answered ${status}${told === undefined ? ', and not as a Plumbline server does' : `: ${told}`}`
+  return new PlumbError({
+    code: 'server-unreachable',
+    message: message.slice(0, 4000),
+    remedy: 'Check the address, and the log of the server.',
+  })
+}
+
+const answerLimitBytes = 1024 * 1024
+const deadlineMs = 30_000
+
+function exchange(asking: Asking): Promise<{ readonly status: number; readonly body: string }> {
+  const { url, certificate, body, credentials } = asking
+  const isSecure = url.protocol === 'https:'
+  const options = {
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(credentials === undefined ? {} : { auth: `${credentials.username}:${credentials.password}` }),
+    signal: AbortSignal.timeout(deadlineMs),
+    ...(isSecure ? serverTls(certificate) : {}),
+  }
+  return new Promise((resolve, reject) => {
+    const call = (isSecure ? https : http).request(url, options, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => {
+        text += chunk
+        if (text.length > answerLimitBytes) call.destroy(new Error('it answered with far too much'))
+      })
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }))
+      response.on('error', (error) => reject(notReached(asking, error)))
+    })
+    call.on('error', (error) =>
+      reject(notReached(asking, options.signal.aborted ? new Error('no answer in time') : error)),
+    )
+    call.end(body === undefined ? undefined : JSON.stringify(body))
+  })
+}
+
+function notReached({ url: { origin }, remedy }: Asking, error: Error): PlumbError {
+  if (isDistrust(error))
+    return new PlumbError(
+      {
+        code: 'server-untrusted',
+        message: `${origin} is not the server it should be: ${error.message}.`,
+        remedy:
+          'Take the install line from the server again. If it did not change its certificate, somebody is in between.',
+      },
+      { cause: error },
+    )
+  // Several addresses of one name were tried, and the error for all of them has no text.
+  const said = error.message || (error instanceof AggregateError ? String(error.errors.at(-1)) : error.name)
+  return new PlumbError(
+    { code: 'server-unreachable', message: `${origin} cannot be reached: ${said}.`, remedy },
+    { cause: error },
+  )
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
