@@ -2,6 +2,7 @@
 import type { Revision, ServiceName } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import type { ApplyReport, Change, Failure } from '../../shared/report.ts'
+import type { CheckOptions } from '../host/checks.ts'
 import type { HostWriter } from '../host/host.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import type { ApplyHost, ReadContents } from '../resources/kind.ts'
@@ -21,6 +22,8 @@ export type ApplyOptions = {
   readonly now: () => Date
   /** Takes the values of secrets out of the words of failed commands. */
   readonly mask?: (text: string) => string
+  /** How long the checks of a service may take to hold; default 30 s each. */
+  readonly checks?: CheckOptions
   /** One past-tense line for each thing done, as it is done. */
   readonly onProgress?: (change: Change) => void
 }
@@ -75,7 +78,16 @@ type Context = TransactionHost & { readonly options: ApplyOptions; readonly run:
 function contextOf({ revision }: Plan, options: ApplyOptions, run: Run): Context {
   const { state, now, contents } = options
   const host: ApplyHost = { ...options.host, contents: keepingRendered(contents, state.objects) }
-  return { host, state, revision, now, options, run, onChange: (change) => options.onProgress?.(change) }
+  return {
+    host,
+    state,
+    revision,
+    now,
+    options,
+    run,
+    checks: options.checks ?? {},
+    onChange: (change) => options.onProgress?.(change),
+  }
 }
 
 async function outcomeOf(plan: ServicePlan, context: Context): Promise<ServiceOutcome> {

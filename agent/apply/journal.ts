@@ -1,6 +1,6 @@
 // What an apply writes down before it changes anything, so that another process can finish or undo it after a crash.
 import { z } from 'zod'
-import { type ServiceName, serviceNameSchema } from '../../shared/names.ts'
+import { type Revision, revisionSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
 import type { ResourceKindName, TriggerAction } from '../../shared/resource.ts'
 import type { ToolStep } from '../host/tools.ts'
 import { baselineJson, type ServiceBaseline, serviceBaselineSchema } from '../state/baseline.ts'
@@ -25,11 +25,19 @@ const service = serviceNameSchema
 
 const recordSchema = z.discriminatedUnion('kind', [
   /** What was there before a change; `mark` finds the temporary names beside the files. */
-  z.object({ kind: z.literal('saved'), service, mark: z.string(), resource: kindSchema, saved: z.array(z.unknown()) }),
+  z.object({
+    kind: z.literal('saved'),
+    service,
+    revision: revisionSchema,
+    mark: z.string(),
+    resource: kindSchema,
+    saved: z.array(z.unknown()),
+  }),
   z.object({ kind: z.literal('tools'), service, tools: z.array(toolSchema) }),
   z.object({ kind: z.literal('trigger'), service, action: actionSchema }),
   /** From here on the service is as desired: its baseline is to be this one, or none. */
   z.object({ kind: z.literal('committed'), service, baseline: serviceBaselineSchema.nullable() }),
+  /** All but the triggers of the undo has been done; those are not run twice, since one may be what killed us. */
   z.object({ kind: z.literal('undone'), service }),
 ])
 
@@ -40,16 +48,19 @@ export type Saved = Extract<JournalRecord, { kind: 'saved' }>
 export class ServiceJournal {
   readonly service: ServiceName
   readonly records: JournalRecord[] = []
+  readonly #revision: Revision
   readonly #file: JournalFile
 
-  constructor(name: ServiceName, file: JournalFile) {
-    this.service = name
+  constructor(service: ServiceName, revision: Revision, file: JournalFile) {
+    this.service = service
+    this.#revision = revision
     this.#file = file
   }
 
   async saved(resource: ResourceKindName, mark: string, saved: readonly unknown[]): Promise<void> {
-    if (saved.length > 0)
-      await this.#append({ kind: 'saved', service: this.service, mark, resource, saved: [...saved] })
+    if (saved.length === 0) return
+    const about = { service: this.service, revision: this.#revision, mark, resource }
+    await this.#append({ kind: 'saved', ...about, saved: [...saved] })
   }
 
   async tools(tools: readonly ToolStep[]): Promise<void> {
@@ -73,13 +84,17 @@ export class ServiceJournal {
   }
 
   async undone(): Promise<void> {
-    await this.#file.append({ kind: 'undone', service: this.service })
+    await markUndone(this.service, this.#file)
   }
 
   async #append(record: JournalRecord): Promise<void> {
     await this.#file.append(record)
     this.records.push(record)
   }
+}
+
+export async function markUndone(service: ServiceName, file: JournalFile): Promise<void> {
+  await file.append({ kind: 'undone', service })
 }
 
 /** Records that cannot be read are passed over: a version that wrote them must be the one to recover. */

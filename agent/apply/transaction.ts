@@ -3,7 +3,7 @@ import { type Revision, resourceId } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
-import { runCheck } from '../host/checks.ts'
+import { type CheckOptions, runCheck } from '../host/checks.ts'
 import { runTools } from '../host/tools.ts'
 import { runTrigger } from '../host/triggers.ts'
 import type { ServicePlan } from '../plan/plan.ts'
@@ -23,6 +23,7 @@ export type TransactionHost = {
   readonly revision: Revision
   readonly now: () => Date
   readonly onChange: (change: Change) => void
+  readonly checks: CheckOptions
 }
 
 export type TransactionResult =
@@ -37,7 +38,7 @@ export type TransactionResult =
 
 export async function applyService(plan: ServicePlan, context: TransactionHost): Promise<TransactionResult> {
   const { host, state, now } = context
-  const journal = new ServiceJournal(plan.service, state.journal)
+  const journal = new ServiceJournal(plan.service, context.revision, state.journal)
   const changes: Change[] = []
   const started = new Set<string>()
   let step: Step | undefined
@@ -53,8 +54,7 @@ export async function applyService(plan: ServicePlan, context: TransactionHost):
     await journal.committed(baseline)
     return { kind: 'committed', changes, baseline, problems: await forget(journal.records, host) }
   } catch (error) {
-    const problems = await undo(journal.records, host)
-    if (problems.length === 0 && journal.records.length > 0) await undoneQuietly(journal)
+    const problems = await undo(journal.records, host, () => undoneQuietly(journal))
     return { kind: 'undone', step: stepText(step, error), problem: failureProblem(plan, error, problems) }
   }
 }
@@ -81,7 +81,7 @@ async function take(step: Step, taking: Taking): Promise<readonly Change[]> {
     case 'trigger':
       return trigger(step.action, taking)
     case 'check': {
-      await runCheck(step.check, run)
+      await runCheck(step.check, run, context.checks)
       return []
     }
   }
@@ -155,7 +155,7 @@ function displacing({ service }: ServicePlan, { now }: TransactionHost) {
 /** A full disk must not turn a service that was put back into an error of its own: an undo can be done twice. */
 async function undoneQuietly(journal: ServiceJournal): Promise<void> {
   try {
-    await journal.undone()
+    if (journal.records.length > 0) await journal.undone()
   } catch (error) {
     if (!(error instanceof PlumbError)) throw error
   }

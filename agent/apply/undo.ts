@@ -1,4 +1,5 @@
-// Puts back what a service's steps changed: files first, then what reads them, then what runs.
+// Puts back what a service's steps changed: units that did not run go, then files come back, then what reads them, then what runs.
+import { z } from 'zod'
 import type { AbsolutePath } from '../../shared/names.ts'
 import { type Problem, problemsOf } from '../../shared/problem.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
@@ -10,8 +11,15 @@ import { savedPathSchema } from '../resources/paths.ts'
 import { kinds } from '../resources/registry.ts'
 import type { JournalRecord, Saved } from './journal.ts'
 
-/** Goes on after a failure; returns what could not be put back. */
-export async function undo(records: readonly JournalRecord[], host: HostWriter): Promise<readonly Problem[]> {
+/**
+ * Goes on after a failure; returns what could not be put back. `onUndone` is called before commands of the repository are
+ * run again.
+ */
+export async function undo(
+  records: readonly JournalRecord[],
+  host: HostWriter,
+  onUndone: () => Promise<void>,
+): Promise<readonly Problem[]> {
   const problems: Problem[] = []
   const attempt = async (work: () => Promise<unknown>) => {
     try {
@@ -21,6 +29,12 @@ export async function undo(records: readonly JournalRecord[], host: HostWriter):
     }
   }
   const saved = records.filter((record) => record.kind === 'saved')
+  // A unit is stopped and disabled by way of the file that enabled it, so before that goes.
+  for (const { resource, saved: points } of saved.filter(({ resource: kind }) => kind === 'unit'))
+    await attempt(async () => {
+      const resting = points.filter(isResting)
+      if (resting.length > 0) await kinds[resource].restore(resting, host)
+    })
   for (const { resource, saved: points, mark } of saved.filter(isPaths).toReversed())
     await attempt(() => kinds[resource].restore(points, { ...host, files: host.files.marked(mark) }))
   for (const tool of records.flatMap((record) => (record.kind === 'tools' ? record.tools : [])))
@@ -29,6 +43,7 @@ export async function undo(records: readonly JournalRecord[], host: HostWriter):
   const running = await runningOf(actions, host)
   for (const { resource, saved: points } of saved.filter((record) => !isPaths(record)))
     await attempt(() => kinds[resource].restore(points, host))
+  await onUndone()
   // What runs with the content that was just taken back is told so; what had died was started by the restore above.
   for (const action of actions)
     if (action.kind === 'run' || running.has(action.unit)) await attempt(() => runTrigger(action, host.run))
@@ -62,6 +77,14 @@ function isPaths({ resource }: Saved): boolean {
   return resource === 'file' || resource === 'symlink' || resource === 'directory'
 }
 
+/** A unit that did not run before. */
+function isResting(point: unknown): boolean {
+  const unit = savedUnitSchema.safeParse(point)
+  return unit.success && !['running', 'starting', 'restarting'].includes(unit.data.state)
+}
+
+const savedUnitSchema = z.object({ state: z.string() })
+
 /** With the files it named that are there again; one whose files are all gone has nothing to say. */
 async function runAgain(tool: ToolStep, host: HostWriter): Promise<void> {
   const [program = '', ...args] = tool.command.args
@@ -82,11 +105,7 @@ async function runningOf(actions: readonly TriggerAction[], host: HostWriter): P
   if (units.length === 0) return new Set()
   try {
     const statuses = await unitStatuses(units, host.query)
-    const running = units.filter((unit) => statuses.get(unit)?.activeState === 'active')
-    // A unit that the new files made fail again and again may not be started otherwise.
-    const others = units.filter((unit) => !running.includes(unit))
-    if (others.length > 0) await host.run({ args: ['systemctl', 'reset-failed', '--', ...others] })
-    return new Set(running)
+    return new Set(units.filter((unit) => statuses.get(unit)?.activeState === 'active'))
   } catch {
     return new Set()
   }

@@ -222,15 +222,21 @@ function linkAt(walk: Walk, path: string): string | undefined {
 }
 
 function savedPath(walk: Walk, path: AbsolutePath, becomes: string | undefined): SavedPath {
-  const missingParents: string[] = []
-  for (let at = parentOf(path); at !== '/' && walk.directory(at).kind === 'missing'; at = parentOf(at))
-    missingParents.unshift(at)
   const stat = statAt(walk, path)
   const was =
     stat === undefined
       ? ({ type: 'missing' } as const)
       : { type: stat.type, mode: stat.mode, uid: stat.uid, gid: stat.gid }
-  return { path, was, missingParents, ...(becomes === undefined ? {} : { becomes }) }
+  return { path, was, missingParents: missingAbove(walk, path), ...(becomes === undefined ? {} : { becomes }) }
+}
+
+/** The directories that writing the path would make, outermost first, as they will be after following links. */
+function missingAbove(walk: Walk, path: string): readonly string[] {
+  const parent = walk.directory(parentOf(path))
+  if (parent.kind !== 'missing') return []
+  const missing: string[] = []
+  for (let at = parent.wanted; at.length >= parent.path.length; at = parentOf(at)) missing.unshift(at)
+  return missing
 }
 
 function sameMoment(one: FileStat, other: FileStat): boolean {

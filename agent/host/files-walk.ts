@@ -7,7 +7,8 @@ import { errnoOf, fileError, unsafePath } from './files-errors.ts'
 export type OpenDirectory = { readonly kind: 'directory'; readonly fd: number; readonly path: string }
 export type Walked =
   | OpenDirectory
-  | { readonly kind: 'missing'; readonly path: string }
+  /** `path` is the first that is not there, `wanted` what was asked for; neither has links in it. */
+  | { readonly kind: 'missing'; readonly path: string; readonly wanted: string }
   | { readonly kind: 'not-a-directory'; readonly path: string }
 
 /** A name in an open directory. */
@@ -87,6 +88,7 @@ export class Walk {
     if (fd !== undefined) return this.#touched(real, fd)
     if (real === '/') return this.#keep('/', openRoot(this.root))
     const parent = this.#directory(parentOf(real), links)
+    if (parent.kind === 'missing') return { ...parent, wanted: join(parent.wanted, nameOf(real)) }
     if (parent.kind !== 'directory') return parent
     return this.#child({ directory: parent, name: nameOf(real) }, path, links)
   }
@@ -99,7 +101,7 @@ export class Walk {
       return this.#keep(real, openSync(pathOf(entry), directoryFlags))
     } catch (error) {
       const errno = errnoOf(error)
-      if (errno === 'ENOENT') return { kind: 'missing', path: real }
+      if (errno === 'ENOENT') return { kind: 'missing', path: real, wanted: real }
       if (errno !== 'ENOTDIR' && errno !== 'ELOOP') throw fileError(error, path, 'reading')
     }
     return this.#link(entry, path, links)
@@ -113,9 +115,9 @@ export class Walk {
       throw unsafePath(path, `more than ${linkLimit} links lead to it.`, 'Remove the circle of links.')
     let at: Walked = target.startsWith('/') ? this.#directory('/', links) : entry.directory
     for (const part of target.split('/').filter((name) => name !== '' && name !== '.')) {
-      if (at.kind !== 'directory') return at
-      const next = part === '..' ? parentOf(at.path) : join(at.path, part)
-      at = this.#directory(next, links + 1)
+      if (at.kind === 'not-a-directory') return at
+      if (at.kind === 'missing') at = { ...at, wanted: stepFrom(at.wanted, part) }
+      else at = this.#directory(stepFrom(at.path, part), links + 1)
     }
     if (at.kind === 'directory') this.#links.set(path, at.path)
     return at
@@ -173,6 +175,11 @@ export function pathOf(entry: Entry): string {
 
 export function join(directory: string, name: string): string {
   return directory === '/' ? `/${name}` : `${directory}/${name}`
+}
+
+/** From a path without links. */
+function stepFrom(path: string, part: string): string {
+  return part === '..' ? parentOf(path) : join(path, part)
 }
 
 export function parentOf(path: string): string {

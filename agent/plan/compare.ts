@@ -5,9 +5,10 @@ import type { DesiredHost, DesiredService } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import type { LiveHost } from '../observe/observe.ts'
 import { allDifferences } from '../resources/compare.ts'
+import { withExtras } from '../resources/directory.ts'
 import type { AttributeDifference, Comparison, LiveResource, Subject } from '../resources/kind.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
-import { subjectsOf } from '../resources/subjects.ts'
+import { pathInId, subjectsOf } from '../resources/subjects.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 
 export type ComparedResource = Subject & {
@@ -37,13 +38,20 @@ export type HostComparison = {
 
 export function compareHost(desired: DesiredHost, baselines: Baselines, live: LiveHost): HostComparison {
   const { host, revision } = desired
-  const services = subjectsOf(desired, baselines).map(({ subjects, ...service }) => ({
+  const compared = subjectsOf(desired, baselines).map(({ subjects, ...service }) => ({
     ...service,
-    resources: subjects.flatMap((subject) => compared(subject, live)),
+    resources: subjects.flatMap((subject) => comparedSubject(subject, live)),
     problems: subjects.flatMap(({ id }) => {
       const problem = live.problems.get(id)
       return problem === undefined ? [] : [{ ...problem, service: service.service }]
     }),
+  }))
+  const leaving = leavingPaths(compared)
+  const services = compared.map((service) => ({
+    ...service,
+    resources: service.resources.map((resource) =>
+      resource.live.extras === undefined ? resource : withoutLeaving(resource, resource.live.extras, leaving),
+    ),
   }))
   return { host, revision, capabilities: live.capabilities, services }
 }
@@ -64,9 +72,29 @@ export function isInPlumb({ services }: HostComparison): boolean {
   )
 }
 
-function compared(subject: Subject, live: LiveHost): readonly ComparedResource[] {
+function comparedSubject(subject: Subject, live: LiveHost): readonly ComparedResource[] {
   const here = live.resources.get(subject.id)
-  if (here === undefined) return []
-  const comparison = kinds[kindNameOf(subject.id)].compare(subject, here)
-  return [{ ...subject, live: here, comparison, differences: allDifferences(comparison) }]
+  return here === undefined ? [] : [compared(subject, here)]
+}
+
+function compared(subject: Subject, live: LiveResource): ComparedResource {
+  const comparison = kinds[kindNameOf(subject.id)].compare(subject, live)
+  return { ...subject, live, comparison, differences: allDifferences(comparison) }
+}
+
+/** What left the repository and is to be removed as itself. */
+function leavingPaths(services: readonly ServiceComparison[]): ReadonlySet<string> {
+  const resources = services.flatMap((service) => service.resources)
+  const leaving = resources.filter(({ desired, comparison }) => desired === undefined && comparison.pending.length > 0)
+  return new Set(leaving.flatMap(({ id }) => pathInId(id) ?? []))
+}
+
+/** In a purged directory it is no extra besides: it would be drift that nobody caused. */
+function withoutLeaving(
+  { id, desired, baseline, live }: ComparedResource,
+  extras: readonly string[],
+  leaving: ReadonlySet<string>,
+): ComparedResource {
+  const foreign = extras.filter((name) => !leaving.has(`${pathInId(id)}/${name}`))
+  return compared({ id, desired, baseline }, withExtras(live, foreign))
 }

@@ -29,7 +29,7 @@ export const directoryKind: ResourceKind<DirectoryResource, SavedPath> = {
   describe: describePath,
   save: async (changes, host) => host.files.pass(async () => changes.map(({ id }) => host.files.before(pathOf(id)))),
   change,
-  restore: putBackAll,
+  restore: (saved, host) => putBackAll(inOrderOfChange(saved), host),
 }
 
 /** Entries of a purged directory that no service has, as `list` names them. A mount, and what holds one, is left alone. */
@@ -42,6 +42,11 @@ export function extrasOf({ path, keep }: DirectoryResource, host: HostReader): r
     const entry = `${path}/${name}`
     return !mounts.some((mount) => mount === entry || mount.startsWith(`${entry}/`))
   })
+}
+
+/** Pure. */
+export function withExtras(live: LiveResource, extras: readonly string[]): LiveResource {
+  return { ...live, extras, attributes: { ...live.attributes, extra: extraText(extras) } }
 }
 
 function attributes({ mode, owner, group, purge }: DirectoryResource): Attributes {
@@ -66,8 +71,10 @@ async function observeOne({ id, desired, baseline }: Subject<DirectoryResource>,
     if (stat.type !== 'directory') return livePath(stat, { type: stat.type })
     const preferred = desired ?? { owner: baseline?.attributes['owner'], group: baseline?.attributes['group'] }
     const owner = await owners(stat, preferred)
-    const extra = desired?.purge === true ? { extra: extraText(extrasOf(desired, host)) } : {}
-    return livePath(stat, { type: 'directory', mode: modeText(stat.mode), ...owner, ...extra })
+    const attributes = { type: 'directory', mode: modeText(stat.mode), ...owner }
+    return desired?.purge === true
+      ? withExtras(livePath(stat, attributes), extrasOf(desired, host))
+      : livePath(stat, attributes, baseline?.attributes)
   } catch (error) {
     return unreachable(error)
   }
@@ -77,6 +84,13 @@ function extraText(names: readonly string[]): string {
   if (names.length === 0) return 'none'
   const shown = names.slice(0, namesShown).join(', ')
   return names.length > namesShown ? `${shown} and ${names.length - namesShown} more` : shown
+}
+
+/** `putBackAll` goes backwards: removed directories come back parents first, made ones go children first. */
+function inOrderOfChange(saved: readonly SavedPath[]): readonly SavedPath[] {
+  const sorted = saved.toSorted((one, other) => (one.path < other.path ? -1 : 1))
+  const there = sorted.filter(({ was }) => was.type === 'directory')
+  return [...sorted.filter(({ was }) => was.type !== 'directory'), ...there.toReversed()]
 }
 
 type DirectoryChange = ResourceChange<DirectoryResource>

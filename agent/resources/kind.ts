@@ -33,6 +33,8 @@ export type LiveResource = {
   readonly modifiedAt?: string
   readonly changedAt?: string
   readonly size?: number
+  /** Of a purged directory: every name in it that no service has; `attributes.extra` is what is shown of them. */
+  readonly extras?: readonly string[]
   /** Why it could not be looked at; the attributes then say nothing. */
   readonly problem?: Problem
 }

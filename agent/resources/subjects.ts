@@ -1,6 +1,6 @@
 // What there is to look at on a host: for each service its desired resources, and those it was last applied with and no longer has.
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
-import type { DesiredHost, DesiredService, DirectoryResource, Resource } from '../../shared/resource.ts'
+import type { DesiredHost, DesiredService, Resource } from '../../shared/resource.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import type { BaselineResource, Subject } from './kind.ts'
 
@@ -17,7 +17,6 @@ export function subjectsOf({ services }: DesiredHost, baselines: Baselines): rea
   const host = {
     applied: appliedResources(baselines),
     claimed: claimedBy(services),
-    managed: managedNames(services, baselines),
   }
   const present = new Set(services.map(({ name }) => name))
   const left = [...baselines.values()].filter(({ service }) => !present.has(service))
@@ -32,7 +31,7 @@ export function subjectsOf({ services }: DesiredHost, baselines: Baselines): rea
       const baseline = baselines.get(desired.name)
       const own = desired.resources.map((resource) => ({
         id: resource.id,
-        desired: resource.kind === 'directory' ? knowing(resource, host) : resource,
+        desired: resource,
         // A resource that moved here from another service was applied as that one's.
         baseline: baseline?.resources.get(resource.id) ?? host.applied.get(resource.id),
       }))
@@ -51,8 +50,6 @@ type HostView = {
   readonly applied: ReadonlyMap<ResourceId, BaselineResource>
   /** Ids and paths that some service of the host desires. */
   readonly claimed: ReadonlySet<string>
-  /** Directory -> names in it that were applied. */
-  readonly managed: ReadonlyMap<string, readonly string[]>
 }
 
 function appliedResources(baselines: Baselines): ReadonlyMap<ResourceId, BaselineResource> {
@@ -66,26 +63,6 @@ function claimedBy(services: readonly DesiredService[]): ReadonlySet<string> {
 
 function pathsOf(resource: Resource): readonly string[] {
   return 'path' in resource ? [resource.path] : []
-}
-
-function managedNames(
-  services: readonly DesiredService[],
-  baselines: Baselines,
-): ReadonlyMap<string, readonly string[]> {
-  const names = new Map<string, string[]>()
-  const isPurged = (resource: Resource) => resource.kind === 'directory' && resource.purge
-  if (!services.some(({ resources }) => resources.some(isPurged))) return names
-  for (const { resources } of baselines.values())
-    for (const id of resources.keys()) {
-      const path = pathInId(id)
-      if (path === undefined) continue
-      const slash = path.lastIndexOf('/')
-      const directory = path.slice(0, slash)
-      const inside = names.get(directory)
-      if (inside === undefined) names.set(directory, [path.slice(slash + 1)])
-      else inside.push(path.slice(slash + 1))
-    }
-  return names
 }
 
 /** Not removed: what another service has now, and a path that a link or a file replaces by itself. */
@@ -105,10 +82,4 @@ function isTakenOver(id: ResourceId, claimed: ReadonlySet<string>): boolean {
   const path = pathInId(id)
   if (path === undefined || !claimed.has(path)) return false
   return !id.startsWith('directory:') && !claimed.has(`directory:${path}`)
-}
-
-/** What was applied into a purged directory and left the repository is pending removal as itself, not drift of the directory. */
-function knowing(directory: DirectoryResource, { managed }: HostView): DirectoryResource {
-  const applied = directory.purge ? managed.get(directory.path) : undefined
-  return applied === undefined ? directory : { ...directory, keep: [...directory.keep, ...applied] }
 }

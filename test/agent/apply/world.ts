@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ApplyResult, applyPlan } from '../../../agent/apply/apply.ts'
 import { recover } from '../../../agent/apply/recover.ts'
-import { type HostWriter, openHost } from '../../../agent/host/host.ts'
+import { type Capabilities, type HostWriter, openHost } from '../../../agent/host/host.ts'
 import { createRun, type Run } from '../../../agent/host/run.ts'
 import { contentsFor } from '../../../agent/observe/contents.ts'
 import { observeHost } from '../../../agent/observe/observe.ts'
@@ -48,8 +48,8 @@ export type World = {
 }
 
 export type WorldOptions = {
-  /** Validation, tools, triggers and checks run, although this is no real host's root. */
-  readonly commands?: boolean
+  /** What is possible although this is no real host's root: `{ commands: true }` to run validation, triggers, checks. */
+  readonly capabilities?: Partial<Capabilities>
   readonly run?: Run
   readonly root?: string
   readonly stateDirectory?: string
@@ -83,7 +83,7 @@ export async function applyIn(
   try {
     await recover(state, host, lock)
     const plan = await planIn(world, desired, options)
-    return await applyPlan(plan, { host, state, lock, contents, now: () => new Date() })
+    return await applyPlan(plan, { host, state, lock, contents, checks: { withinSeconds: 0.5 }, now: () => new Date() })
   } finally {
     lock.release()
   }
@@ -211,7 +211,7 @@ type Places = WorldOptions & { readonly root: string; readonly stateDirectory: s
 function openWorld(directory: string, places: Places): World {
   const state = openState(places.stateDirectory)
   const sandbox = openHost({ root: places.root, run: places.run ?? run, hashes: state.hashes })
-  const capabilities = { ...sandbox.capabilities, commands: places.commands ?? false }
+  const capabilities = { ...sandbox.capabilities, ...places.capabilities }
   return {
     directory,
     root: places.root,

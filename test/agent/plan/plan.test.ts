@@ -251,26 +251,15 @@ test('services can be chosen, and what is after one that waits waits too', () =>
 })
 
 test('what was applied into a purged directory and left is removed as itself, and is no drift of the directory', () => {
-  const was = applied('web', [directory('/d', { purge: true }), file('/d/old', 'x')])
-  const web = service('web', [directory('/d', { purge: true })])
-  const comparison = compareHost(
-    desiredHost([web]),
-    was,
-    live(
-      {
-        'directory:/d': { type: 'directory', mode: '0755', owner: 'root', group: 'root', extra: 'none' },
-        'file:/d/old': liveFile('x'),
-      },
-      [web],
-    ),
-  )
+  const purged = directory('/d', { purge: true })
+  const was = applied('web', [purged, file('/d/old', 'x')])
+  const web = service('web', [purged])
+  const attributes = { type: 'directory', mode: '0755', owner: 'root', group: 'root', extra: 'old, theirs' }
+  const here = live({ 'file:/d/old': liveFile('x') }, [web])
+  const resources = new Map([...here.resources, [purged.id, { attributes, extras: ['old', 'theirs'] }]])
+  const comparison = compareHost(desiredHost([web]), was, { ...here, resources })
   const [first] = comparison.services[0]?.resources ?? []
-  expect(first?.desired).toMatchObject({ keep: ['old'] })
-  expect(changesIn(planFor(comparison, { repair: 'by-policy' }).services[0] ?? never()).map(({ id }) => id)).toEqual([
-    'file:/d/old',
-  ])
+  expect(first?.comparison.drift).toEqual([{ name: 'extra', expected: 'none', live: 'theirs' }])
+  const [planned] = planFor(comparison, { repair: 'by-policy' }).services
+  expect(planned && changesIn(planned).map(({ id }) => id)).toEqual(['file:/d/old'])
 })
-
-function never(): never {
-  throw new Error('no service in the plan')
-}

@@ -1,0 +1,91 @@
+// A fake: units of a world's root as plain values, behind the few systemctl verbs that the agent uses.
+// Real systemd is tested in test/lab; this one is for the order of things and for units that die on demand.
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command, CommandResult, Run } from '../../../agent/host/run.ts'
+
+export type FakeUnit = { active: boolean; enabled: boolean; failed: boolean }
+
+export type FakeSystemd = {
+  readonly run: Run
+  /** Verbs that change something, in order: `restart web.service`. */
+  readonly log: string[]
+  readonly units: Map<string, FakeUnit>
+}
+
+/** A unit starts when its file in /etc/systemd/system of `root()` is there and does not say `broken`. */
+export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
+  const log: string[] = []
+  const units = new Map<string, FakeUnit>()
+  const unitOf = (name: string): FakeUnit => {
+    const unit = units.get(name) ?? { active: false, enabled: false, failed: false }
+    units.set(name, unit)
+    return unit
+  }
+  const textOf = (name: string) => {
+    const path = join(root(), 'etc/systemd/system', name)
+    return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+  }
+  const start = (name: string) => {
+    const unit = unitOf(name)
+    const config = join(root(), 'etc', name.replace('.service', '.conf'))
+    const broken = existsSync(config) && readFileSync(config, 'utf8').includes('broken')
+    unit.active = textOf(name) !== undefined && !textOf(name)?.includes('broken') && !broken
+    unit.failed = !unit.active
+    return unit.active
+  }
+  const changes: Readonly<Record<string, (name: string) => boolean>> = {
+    start: (name) => unitOf(name).active || start(name),
+    restart: start,
+    reload: (name) => unitOf(name).active,
+    stop: (name) => {
+      unitOf(name).active = false
+      return true
+    },
+    enable: (name) => {
+      unitOf(name).enabled = true
+      return true
+    },
+    disable: (name) => {
+      unitOf(name).enabled = false
+      return true
+    },
+    'reset-failed': (name) => {
+      unitOf(name).failed = false
+      return true
+    },
+  }
+  const show = (name: string) => {
+    const unit = unitOf(name)
+    const isThere = textOf(name) !== undefined || unit.active
+    return [
+      `Id=${name}`,
+      `LoadState=${isThere ? 'loaded' : 'not-found'}`,
+      `ActiveState=${unit.active ? 'active' : unit.failed ? 'failed' : 'inactive'}`,
+      `SubState=${unit.active ? 'running' : 'dead'}`,
+      'Type=notify',
+      'Result=success',
+      'CanReload=yes',
+    ].join('\n')
+  }
+  const run: Run = async (command) => {
+    if (command.args[0] === 'journalctl') return done(0)
+    if (command.args[0] !== 'systemctl') return otherwise(command)
+    const { verb, names } = verbOf(command)
+    if (verb === 'show') return done(0, names.map(show).join('\n\n'))
+    if (verb === 'is-enabled')
+      return done(0, names.map((name) => (unitOf(name).enabled ? 'enabled' : 'disabled')).join('\n'))
+    log.push([verb, ...names].join(' '))
+    return done(names.map((name) => changes[verb]?.(name) ?? true).every(Boolean) ? 0 : 1)
+  }
+  return { run, log, units }
+}
+
+function verbOf({ args }: Command): { readonly verb: string; readonly names: readonly string[] } {
+  const [verb = '', ...names] = args.slice(1).filter((arg) => !arg.startsWith('-'))
+  return { verb, names }
+}
+
+function done(code: number, stdout = ''): CommandResult {
+  return { code, stdout: `${stdout}\n`, stderr: '' }
+}
