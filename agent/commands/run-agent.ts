@@ -38,7 +38,8 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
         pass: (request) => pass({ ...request, onChange: (change) => log.info(change, 'applied') }),
         publish: async (found) => {
           const report = noted(directory, found)
-          connection?.publish(said(report) ? report : undefined)
+          const isNews = said(report)
+          connection?.publish(isNews ? report : undefined)
         },
         asks,
         clock: systemClock,

@@ -78,6 +78,8 @@ export type ServeOptions = {
   readonly tls?: { readonly key: string; readonly cert: string }
   /** Called for each request before git; true: the test has answered (or will never answer). */
   readonly intercept?: (request: IncomingMessage, response: ServerResponse) => boolean
+  /** Each request waits for it: a slow remote. */
+  readonly hold?: () => Promise<void>
   readonly port?: number
   /** Default: loopback. */
   readonly address?: string
@@ -113,7 +115,9 @@ export async function serveRepository(
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     requests.push(`${request.method} ${request.url}`)
     authorizations.push(request.headers.authorization)
-    if (options.intercept?.(request, response) !== true) void answer(request, response)
+    if (options.intercept?.(request, response) === true) return
+    if (options.hold === undefined) void answer(request, response)
+    else void options.hold().then(() => answer(request, response))
   }
   const server = options.tls === undefined ? createHttpServer(listener) : createHttpsServer(options.tls, listener)
   const sockets = new Set<Socket>()

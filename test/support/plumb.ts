@@ -1,6 +1,6 @@
 // The `plumb` command as a person runs it, on a sandbox: a root and a state directory of its own.
 //   const box = await makeSandbox(fleet); const { code, out } = await box.plumb('apply')
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -77,7 +77,7 @@ export async function makeSandbox({ repo, host = 'web-1', directory }: SandboxOp
 }
 
 export type RunningAgent = {
-  readonly child: ChildProcess
+  readonly child: ChildProcessWithoutNullStreams
   /** Its log so far. */
   log(): string
   /** The log from the last mark on, once `text` is in it. Fails when the agent ends first. */
@@ -89,7 +89,7 @@ export type RunningAgent = {
 }
 
 /** The process itself, not its shell: scripts/plumb replaces itself. */
-export function startAgent(args: readonly string[]): RunningAgent {
+function startAgent(args: readonly string[]): RunningAgent {
   const child = spawn(command, ['agent', ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
   let text = ''
   let from = 0
