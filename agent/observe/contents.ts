@@ -1,4 +1,5 @@
 // The bytes that a diff needs, read only for files whose content differs: what was applied, what is desired, what is live.
+import { hash } from 'node:crypto'
 import type { ResourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileResource } from '../../shared/resource.ts'
@@ -66,7 +67,8 @@ async function appliedBytes(
   const kept = objects.get(baseline?.attributes['content'] ?? '')
   const oid = baseline?.blob
   if (kept !== undefined || oid === undefined) return kept
-  return orUndefined(async () => (await contents([{ kind: 'blob', oid }]))[0])
+  const read = await orUndefined(async () => (await contents([{ kind: 'blob', oid }]))[0])
+  return read !== undefined && hash('sha256', read, 'hex') === baseline?.attributes['content'] ? read : undefined
 }
 
 /** Without them there is no diff; the difference itself is told all the same. */

@@ -64,7 +64,7 @@ export async function permissionsFor(
 
 /** With what evidence needs of the stat; what is as applied needs none. */
 export function livePath(stat: FileStat, attributes: Attributes, applied?: Attributes): LiveResource {
-  if (applied !== undefined && isSame(attributes, applied)) return { attributes: applied }
+  if (applied !== undefined && isWithin(attributes, applied)) return { attributes }
   return {
     attributes,
     modifiedAt: isoTime(stat.modifiedNs),
@@ -118,9 +118,8 @@ function attributeText({ name, expected, live }: AttributeDifference): string {
   return name === 'extra' ? `not in the repository: ${live}` : `${name} is ${live}, should be ${expected}`
 }
 
-function isSame(one: Attributes, other: Attributes): boolean {
-  const names = Object.keys(one)
-  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name])
+function isWithin(one: Attributes, other: Attributes): boolean {
+  return Object.entries(one).every(([name, value]) => other[name] === value)
 }
 
 function isoTime(ns: bigint): string {
