@@ -39,10 +39,7 @@ describe.skipIf(reason !== null)('web-1 and box-1', () => {
       return edited(asked, 'checkEvery: 10s', 'checkEvery: 5s') + channels.yaml
     })
     server = await startLabServer(fleet, { silentAfterSeconds, secrets: channels.secrets })
-    for (const host of [web, box]) {
-      const ran = await runLine(await server.installLine(host.name), host)
-      if (ran.code !== 0) throw new Error(`${host.name} was not bootstrapped:\n${ran.stdout}${ran.stderr}`)
-    }
+    await Promise.all([web, box].map(bootstrap))
     await inPlumbEverywhere(await fleet.head())
   })
 
@@ -189,11 +186,17 @@ describe.skipIf(reason !== null)('web-1 and box-1', () => {
     expect(channels.slack().filter((text) => text.includes(' - resolved'))).toHaveLength(4)
   })
 
-  test('at rest the agent holds less than 80 MiB', async () => {
+  // Pages of the executable are the machine's to take back, and how many are resident differs by how its cache holds them.
+  test('at rest the agent needs less than 60 MiB of its own', async () => {
     const { resident, anonymous, file } = await memoryOf(web, await mainPid(web, 'plumb.service'))
-    console.log(`the agent on web-1 holds ${resident} MiB: ${anonymous} of its own, ${file} of its executable`)
-    expect(resident).toBeLessThan(80)
+    console.log(`the agent on web-1: ${resident} MiB resident, ${anonymous} of its own, ${file} of its executable`)
+    expect(anonymous).toBeLessThan(60)
   })
+
+  async function bootstrap(host: LabHost): Promise<void> {
+    const ran = await runLine(await server.installLine(host.name), host)
+    if (ran.code !== 0) throw new Error(`${host.name} was not bootstrapped:\n${ran.stdout}${ran.stderr}`)
+  }
 
   async function inPlumbEverywhere(revision: Revision): Promise<void> {
     await Promise.all(['web-1', 'box-1'].map((host) => server.inPlumb(host, revision)))
