@@ -1,17 +1,19 @@
 // `npm start`: the whole product on one machine, for someone who has nothing yet. A server, an example fleet served over
-// smart HTTP, and two agents that apply into sandbox roots. Everything lives in .plumb/; the next start picks up from there.
+// smart HTTP, and two agents that apply into sandbox roots. Everything lives in .plumb/ (or PLUMB_HOME); the next start picks
+// up from there. PORT: where the server listens, default 7420; 0: on a free one.
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { destination, pino } from 'pino'
 import { z } from 'zod'
+import { noteEnrolled, readEnrolled } from '../agent/report/enrolled.ts'
 import { type RunningServer, startServer } from '../server/main.ts'
 import { defaultSettings } from '../server/settings.ts'
 
 const execute = promisify(execFile)
 const checkout = resolve(import.meta.dirname, '..')
-const home = join(checkout, '.plumb')
+const home = resolve(process.env['PLUMB_HOME'] ?? join(checkout, '.plumb'))
 const fleet = join(home, 'fleet')
 const serverData = join(home, 'server')
 const hosts = ['web-1', 'box-1']
@@ -20,17 +22,18 @@ const port = Number(process.env['PORT'] ?? 7420)
 const server = await start()
 const agents: ChildProcess[] = []
 let stopping = false
+const started = startAgents()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop())
 
 try {
-  for (const host of hosts) {
-    await enrol(host)
-    agents.push(startAgent(host))
-  }
-  console.log(whatToTry())
+  await started
+  if (!stopping) console.log(whatToTry())
 } catch (error) {
-  console.error(`start: ${error instanceof Error ? error.message : String(error)}`)
-  process.exitCode = 1
+  // Ctrl-C also reached whatever was being started.
+  if (!stopping) {
+    console.error(`start: ${error instanceof Error ? error.message : String(error)}`)
+    process.exitCode = 1
+  }
   await stop()
 }
 
@@ -80,14 +83,26 @@ function hasIdentity(): boolean {
   }
 }
 
+async function startAgents(): Promise<void> {
+  for (const host of hosts) {
+    if (stopping) return
+    await enrol(host)
+    if (!stopping) agents.push(startAgent(host))
+  }
+}
+
+/** A host that is enrolled here keeps what was typed on it: its agent tells, and changes nothing. */
 async function enrol(host: string): Promise<void> {
   const { root, state } = placesOf(host)
   mkdirSync(root, { recursive: true })
   mkdirSync(state, { recursive: true })
-  const known = existsSync(join(state, 'enrolled'))
-  say(known ? `${host}: picking up where it was` : `${host}: enrolling, first apply into ${shown(root)}`)
+  const known = readEnrolled(state)
+  say(known === undefined ? `${host}: enrolling, first apply into ${shown(root)}` : `${host}: picking up where it was`)
+  if (known === server.url && existsSync(join(root, 'etc/plumb/agent.yaml'))) return
+  // The same server, which has another address this time.
+  if (known !== undefined) await noteEnrolled(state, server.url)
   const args = ['--host', host, '--server', server.url, '--repo', new URL('git/fleet.git', server.url).href]
-  const token = known ? {} : { PLUMB_TOKEN: await enrolmentToken(host) }
+  const token = known === undefined ? { PLUMB_TOKEN: await enrolmentToken(host) } : {}
   // Not synchronously: the server that it enrols at runs in this very process.
   await execute(plumb(), ['install', ...args, '--root', root, '--state', state], { env: { ...process.env, ...token } })
 }
@@ -117,6 +132,7 @@ async function stop(): Promise<void> {
   if (stopping) return
   stopping = true
   say('stopping ...')
+  await started.catch(() => undefined)
   await Promise.all(
     agents.map((agent) => {
       if (agent.exitCode !== null) return undefined
@@ -126,7 +142,7 @@ async function stop(): Promise<void> {
     }),
   )
   await server.close()
-  say(`stopped. Everything is in ${shown(home)}: npm start picks up from there, rm -r .plumb forgets it.`)
+  say(`stopped. Everything is in ${shown(home)}: npm start picks up from there, rm -r ${shown(home)} forgets it.`)
 }
 
 function whatToTry(): string {
@@ -140,7 +156,7 @@ function whatToTry(): string {
   1. Change a live file by hand, and see the alert with its diff:
        echo 'typed by hand' >> ${shown(join(root, 'etc/motd'))}
        ./scripts/plumb check ${places}
-       ./scripts/plumb apply ${places}          puts it back
+       ./scripts/plumb apply ${places}   # puts it back
 
   2. Commit a change, and see it applied, with your message beside the file:
        sed -i 's/keepalive_timeout 65/keepalive_timeout 30/' ${shown(join(fleet, 'services/nginx/files/etc/nginx/nginx.conf'))}
