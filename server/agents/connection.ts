@@ -64,6 +64,8 @@ export class AgentConnection {
     webSocket.on('message', (message, isBinary) => this.#take(message, isBinary))
     webSocket.on('pong', () => {
       this.#unansweredPings = 0
+      // A word too: an agent that applies for ten minutes, or looks only every ten, is not silent.
+      if (this.host !== undefined) this.#events.heard(this.host)
     })
     webSocket.on('error', (error) => this.#log.info({ reason: error.message }, 'agent connection broke'))
     webSocket.on('close', () => this.#end())

@@ -13,6 +13,7 @@ let server: Server
 let gate: AgentGate
 const clients: Socket[] = []
 let changed = () => {}
+let heard = () => {}
 
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy()
@@ -34,6 +35,18 @@ test('a host that answers no pings is gone', async () => {
 
   await ended(agent)
   while (gate.isConnected(web1)) await nextChange()
+})
+
+test('a host that has nothing to say is heard of by its answers to pings', async () => {
+  await open({ pingEveryMs: 50 })
+  const agent = await authenticated()
+  const word = new Promise<void>((resolve) => {
+    heard = resolve
+  })
+
+  agent.write(pong)
+
+  await word
 })
 
 test('a host that does not read is cut off before it costs memory', async () => {
@@ -91,7 +104,7 @@ async function open(limits: Partial<GateLimits>, received = () => Promise.resolv
     version: '0.1.0',
     log: pino({ level: 'silent' }),
     publicKeyOf: async () => key.publicKey,
-    heard: () => {},
+    heard: () => heard(),
     received,
     connectionChanged: () => changed(),
     limits,
@@ -100,6 +113,9 @@ async function open(limits: Partial<GateLimits>, received = () => Promise.resolv
   server.on('upgrade', gate.upgrade)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
 }
+
+/** Masked with zeroes, without content. */
+const pong = Buffer.from([0x8a, 0x80, 0, 0, 0, 0])
 
 function nextChange(): Promise<void> {
   return new Promise((resolve) => {
