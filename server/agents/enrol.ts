@@ -59,6 +59,9 @@ export async function enrolHost(
   return db.transaction().execute(async (transaction) => {
     const token = await findToken(transaction, hashOf(request.token))
     if (token === undefined) return { kind: 'refused', reason: 'no such token was ever issued', told: false }
+    const known = await findHost(transaction, request.host)
+    // Asked again by the host itself, whom the first answer did not reach: its token is used up by then.
+    if (known?.publicKey === request.publicKey) return { kind: 'enrolled' }
     const refuse = async (cause: string, reason: string) =>
       saveRefusal(transaction, { cause, host: request.host, reason, address, lastAt: at })
     const ended = endOf(token, request.host, at)
@@ -66,7 +69,7 @@ export async function enrolHost(
       await refuse(`token:${token.id}`, ended)
       return { kind: 'refused', reason: ended, told: true }
     }
-    if ((await findHost(transaction, request.host)) !== undefined) {
+    if (known !== undefined) {
       await refuse(`host:${request.host}`, 'the host is enrolled already')
       return { kind: 'host-known' }
     }

@@ -69,6 +69,19 @@ test('a token never replaces a host: 403, an alert, and the host keeps its key',
   expect(other.status).toBe(201)
 })
 
+test('a host whom the answer did not reach asks again with its key and its used token, and is enrolled', async () => {
+  const token = await makeToken(server)
+  const { publicKey } = newHostKey()
+
+  const statuses = []
+  for (const key of [publicKey, publicKey, newHostKey().publicKey])
+    statuses.push((await enrol(server, { token, host: 'web-1', publicKey: key })).status)
+  const withoutToken = await enrol(server, { token: 'plumb_made-up-by-somebody', host: 'web-1', publicKey })
+
+  expect(statuses).toEqual([201, 201, 403])
+  expect(withoutToken.status).toBe(403)
+})
+
 test('removing the host ends the alert about it and lets it enrol again', async () => {
   await enrolAgent(server, 'web-1')
   await enrol(server, { token: await makeToken(server), host: 'web-1', publicKey: newHostKey().publicKey })
