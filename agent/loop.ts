@@ -34,16 +34,21 @@ export type LoopParts = {
 /** Runs until `stop` aborts; a pass under way is finished first. */
 export async function runLoop({ pass, publish, asks, clock }: LoopParts, stop: AbortSignal): Promise<void> {
   let syncDue = clock.now()
+  let syncFrom = clock.now()
   let checkDue = clock.now()
   let fullDue = clock.now() + dayMs
   while (!stop.aborted) {
     const asked = asks.take()
-    const sync = asked.has('sync') || clock.now() >= syncDue
+    // A check that comes when a sync is nearly due takes it along: one pass, not two.
+    const sync = asked.has('sync') || clock.now() >= syncFrom
     const full = clock.now() >= fullDue
     const { report, timing } = await pass({ sync, full })
     await publish(report)
     const ended = clock.now()
-    if (sync) syncDue = ended + jittered(timing.syncEverySeconds, clock)
+    if (sync) {
+      syncDue = ended + jittered(timing.syncEverySeconds, clock)
+      syncFrom = ended + timing.syncEverySeconds * 900
+    }
     if (full) fullDue = ended + dayMs
     checkDue = ended + jittered(timing.checkEverySeconds, clock)
     await asks.waitUntil(Math.min(syncDue, checkDue), clock, stop)

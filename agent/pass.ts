@@ -16,12 +16,14 @@ export type PassOptions = PassRequest & { readonly onChange: (change: Change) =>
 /** A pass for one agent; what the last sync ran into is told by every pass until the next sync. */
 export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOutcome> {
   let fromSync: readonly Problem[] = []
+  let latest: Desired | undefined
   let services: readonly ServiceReport[] = readStatus(agent.state.directory)?.services ?? []
   return async (options) => {
     const good = await attempt(() => agent.repository.lastGood())
     const head = options.sync || good.value === undefined ? await headOf(agent, good.value?.revision) : undefined
     if (head !== undefined) fromSync = head.problems
-    const desired = await desiredNow(agent, head?.value, good.value)
+    const desired = await desiredNow(agent, good.value, head?.value ?? unchanged(latest, good.value))
+    latest = desired.value
     const outcome = desired.value === undefined ? undefined : await actOrLook(agent, desired.value, options)
     // A pass that could not look says what was seen last: a service is not gone because nobody could look.
     services = outcome?.value?.services ?? services
@@ -62,12 +64,20 @@ function headOf(agent: Agent, good: Revision | undefined): Promise<Attempt<Desir
   })
 }
 
+/** What a revision says of a host changes only with its secrets: without them it is not worked out twice. */
+function unchanged(latest: Desired | undefined, good: RevisionReader | undefined): Desired | undefined {
+  const isSame = latest !== undefined && latest.desired.revision === good?.revision
+  const resources = latest?.desired.services.flatMap((service) => service.resources) ?? []
+  const hasSecrets = resources.some((resource) => resource.kind === 'file' && resource.secrets.length > 0)
+  return isSame && !hasSecrets ? latest : undefined
+}
+
 async function desiredNow(
   agent: Agent,
-  head: Desired | undefined,
   good: RevisionReader | undefined,
+  known: Desired | undefined,
 ): Promise<Attempt<Desired | undefined>> {
-  if (head !== undefined) return { value: head, problems: [] }
+  if (known !== undefined) return { value: known, problems: [] }
   return attempt(async () => good && (await desireAt(agent, good)))
 }
 

@@ -22,10 +22,10 @@ export function runtimeFor(architecture: Architecture, root: string): Runtime | 
 }
 
 /**
- * Kept small at rest: after a burst of work the heap stays at its peak with V8's own settings (143 MB resident after
- * hashing 1,000 files twenty times, 79 MB with this flag, at a few per cent of speed).
+ * Kept small at rest: 28 MB of its own memory on 1,000 files, against 51 MB with V8's own settings, and no slower for work that
+ * is mostly system calls. The rest of what is resident is the executable's pages, which the page cache shares and can take back.
  */
-export const runtimeFlags: readonly string[] = ['--optimize-for-size']
+export const runtimeFlags: readonly string[] = ['--lite-mode', '--max-semi-space-size=1']
 
 /** Writes the executable to `output`; `work` is a directory for the steps between. */
 export function buildExecutable(runtime: Runtime, bundle: string, { output, work }: BuildPlaces): void {

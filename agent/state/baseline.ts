@@ -51,8 +51,9 @@ export type BaselineStore = {
 export function baselineStore(directory: string): BaselineStore {
   makeStateDirectory(directory)
   const fileOf = (service: ServiceName) => join(directory, `${service}.json`)
+  const parsed: ParsedFiles = new Map()
   return {
-    read: () => readAll(directory),
+    read: () => readAll(directory, parsed),
     write: (baselines) =>
       replaceDurably(
         baselines.map(
@@ -66,18 +67,30 @@ export function baselineStore(directory: string): BaselineStore {
   }
 }
 
-function readAll(directory: string) {
+/** By file name, what was parsed last: another process may write them, so their bytes are always read, but rarely parsed. */
+type ParsedFiles = Map<string, { readonly bytes: Buffer; readonly baseline: ServiceBaseline }>
+
+function readAll(directory: string, parsed: ParsedFiles) {
   const problems: Problem[] = []
   const baselines = new Map<ServiceName, ServiceBaseline>()
   for (const name of readdirSync(directory)
     .filter((entry) => entry.endsWith('.json'))
     .sort()) {
     const path = join(directory, name)
-    const baseline = parse(readIfThere(path))
+    const baseline = parsedFile(name, readIfThere(path), parsed)
     if (baseline === undefined || `${baseline.service}.json` !== name) problems.push(setAside(path))
     else baselines.set(baseline.service, baseline)
   }
   return { baselines, problems }
+}
+
+function parsedFile(name: string, bytes: Buffer | undefined, parsed: ParsedFiles): ServiceBaseline | undefined {
+  const known = parsed.get(name)
+  if (bytes !== undefined && known?.bytes.equals(bytes) === true) return known.baseline
+  const baseline = parse(bytes)
+  if (bytes === undefined || baseline === undefined) parsed.delete(name)
+  else parsed.set(name, { bytes, baseline })
+  return baseline
 }
 
 function parse(bytes: Buffer | undefined): ServiceBaseline | undefined {

@@ -41,7 +41,7 @@ test('the second one is told who holds the lock and since when', async () => {
   await first.said
   await expect(acquireLock(directory, mine)).rejects.toMatchObject({
     code: 'locked',
-    message: expect.stringMatching(new RegExp(`"plumb apply", process ${first.child.pid}, since 20`)),
+    message: expect.stringMatching(new RegExp(`"plumb apply" is under way: process ${first.child.pid}, since 20`)),
   })
 })
 
