@@ -3,7 +3,7 @@
 import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isSea } from 'node:sea'
-import { absolutePathSchema } from '../../shared/names.ts'
+import { absolutePathSchema, type HostName } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
 import type { FileWriter } from '../host/files.ts'
@@ -31,7 +31,9 @@ export async function install(options: InstallOptions, output: Output): Promise<
   const host = openHost({ root: resolve(options.root), run: createRun() })
   if (process.geteuid?.() !== 0 && host.capabilities.units)
     throw new PlumbError({ code: 'usage', message: 'It changes this machine, so it needs root.', remedy: 'Use sudo.' })
-  const configuration = configurationFor(options, await readConfiguration(host.root))
+  const known = await readConfiguration(host.root)
+  const configuration = configurationFor(options, known)
+  if (known !== undefined && known.host !== configuration.host) throw isAnotherHost(known.host, configuration.host)
   const { server, repository } = configuration
   if (server !== undefined && readEnrolled(options.state) !== server) {
     await enrolHost(
@@ -61,6 +63,15 @@ async function firstPass({ root, state }: HostOptions, output: Output): Promise<
   writeStatus(agent.state.directory, report)
   if (configuration.server !== undefined) openSpool(agent.state.directory).add(report)
   return status(state, output)
+}
+
+/** The services of the host that this machine is would be removed from it. */
+function isAnotherHost(known: HostName, wanted: HostName): PlumbError {
+  return new PlumbError({
+    code: 'usage',
+    message: `This machine is the host ${known}, not ${wanted}. Nothing was changed.`,
+    remedy: `Run the line on the other machine. To make this one ${wanted}: rm /etc/plumb/agent.yaml /var/lib/plumb/enrolled, then the line again.`,
+  })
 }
 
 function certificateOf({ certificate, root }: InstallOptions, known: Configuration) {

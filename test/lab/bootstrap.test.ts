@@ -80,10 +80,16 @@ describe.skipIf(reason !== null)('by the line of a server', () => {
     expect(await traceOf(web, ['/etc', '/usr/local', '/tmp'], ['nginx.service', 'hello.service'])).toBe(before)
   })
 
-  test('another line makes another host, with other services', async () => {
+  test('another line turns no host into another one, and is still good for a bare one, which gets other services', async () => {
     tellMoreOnFailure(box)
+    const line = await server.installLine('box-1')
+    const before = await traceOf(web, ['/etc', '/usr/local', '/tmp'], ['plumb.service', 'nginx.service'])
+    const refused = await runLine(line, web)
+    expect(refused.stderr).toContain('This machine is the host web-1, not box-1. Nothing was changed.')
+    expect(refused.code).not.toBe(0)
+    expect(await traceOf(web, ['/etc', '/usr/local', '/tmp'], ['plumb.service', 'nginx.service'])).toBe(before)
 
-    const { code, stdout, stderr } = await runLine(await server.installLine('box-1'), box)
+    const { code, stdout, stderr } = await runLine(line, box)
 
     expect(`${stdout}${stderr}`).toContain('in plumb')
     expect(code).toBe(0)
