@@ -265,7 +265,8 @@ async function memoryOf(host: LabHost, pid: number) {
 
 /** Half a request over a connection that is open until `finish` sends the rest. */
 async function requestUnderWay(host: LabHost): Promise<{ finish(): Promise<string> }> {
-  const socket = connect({ host: host.address, port: 80 })
+  const socket = connect({ host: host.address, port: 80, timeout: 60_000 })
+  socket.once('timeout', () => socket.destroy(new Error(`${host.name} neither answers nor ends the connection`)))
   const answered = new Promise<string>((resolve, reject) => {
     let answer = ''
     socket.setEncoding('utf8')
