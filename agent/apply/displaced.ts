@@ -6,43 +6,41 @@ import type { HostReader } from '../host/host.ts'
 import { extrasOf } from '../resources/directory.ts'
 import type { ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
+import { pathInId } from '../resources/subjects.ts'
 import type { DisplacedContent } from '../state/displaced.ts'
 import { objectLimitBytes } from '../state/objects.ts'
 
 export type Displacing = { readonly service: ServiceName; readonly at: string }
 
-/** Of files already replaced or set aside; what is the baseline's own content is in the repository's history. */
-export async function replacedContents(
+/** Of what is already replaced or set aside, whatever took its place; the baseline's own content is in the repository's history. */
+export async function* replacedContents(
   changes: readonly ResourceChange[],
   files: FileWriter,
   { service, at }: Displacing,
-): Promise<readonly DisplacedContent[]> {
-  const contents: DisplacedContent[] = []
+): AsyncGenerator<DisplacedContent> {
   for (const { id, baseline } of changes) {
+    if (pathInId(id) === undefined) continue
     const path = pathOf(id)
     const bytes = await files.readReplaced(path, objectLimitBytes)
     if (bytes === undefined || hash('sha256', bytes, 'hex') === baseline?.attributes['content']) continue
-    contents.push({ service, at, path, bytes })
+    yield { service, at, path, bytes }
   }
-  return contents
 }
 
 /** Of what a purge is about to remove, with everything below it. */
-export async function extraContents(
+export async function* extraContents(
   changes: readonly ResourceChange[],
   host: HostReader,
   { service, at }: Displacing,
-): Promise<readonly DisplacedContent[]> {
-  const contents: DisplacedContent[] = []
+): AsyncGenerator<DisplacedContent> {
   for (const { desired, differences } of changes) {
     if (desired?.kind !== 'directory' || !differences.some(({ name }) => name === 'extra')) continue
     const paths = extrasOf(desired, host).map((name) => `${desired.path}/${name}`)
     for (const path of filesBelow(paths, host.files)) {
       const bytes = await host.files.read(path, objectLimitBytes)
-      if (bytes !== undefined) contents.push({ service, at, path, bytes })
+      if (bytes !== undefined) yield { service, at, path, bytes }
     }
   }
-  return contents
 }
 
 /** Somebody's whole download directory is not kept. */

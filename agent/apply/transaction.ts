@@ -11,6 +11,8 @@ import type { Step } from '../plan/steps.ts'
 import type { ApplyHost, ResourceChange } from '../resources/kind.ts'
 import { kinds } from '../resources/registry.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
+import type { DisplacedContent } from '../state/displaced.ts'
+import { objectLimitBytes } from '../state/objects.ts'
 import type { State } from '../state/state.ts'
 import { extraContents, replacedContents } from './displaced.ts'
 import { ServiceJournal } from './journal.ts'
@@ -94,7 +96,7 @@ async function changeResources({ resource, changes }: ChangeStep, taking: Taking
   const { host, state } = context
   const kind = kinds[resource]
   if (resource === 'unit') for (const unit of await unitsToStart(changes, host)) taking.started.add(unit)
-  if (resource === 'directory') await state.displaced.add(await extraContents(changes, host, displacing(plan, context)))
+  if (resource === 'directory') await keepAll(extraContents(changes, host, displacing(plan, context)), state)
   await journal.saved(resource, host.files.mark, await kind.save(changes, host))
   const lines = await kind.change(changes, host)
   return lines.map((summary, index) => ({
@@ -141,11 +143,23 @@ function unitSubject(name: string): ResourceChange {
 
 async function keepReplaced(plan: ServicePlan, context: TransactionHost): Promise<void> {
   const { host, state } = context
-  const files = plan.steps.flatMap((step) => (step.kind === 'change' && step.resource === 'file' ? step.changes : []))
-  if (files.length === 0) return
-  await host.files.pass(async () => {
-    await state.displaced.add(await replacedContents(files, host.files, displacing(plan, context)))
-  })
+  const changes = plan.steps.flatMap((step) => (step.kind === 'change' ? step.changes : []))
+  await host.files.pass(() => keepAll(replacedContents(changes, host.files, displacing(plan, context)), state))
+}
+
+/** In parts, so that not all of it is in memory at once. */
+async function keepAll(contents: AsyncIterable<DisplacedContent>, { displaced }: State): Promise<void> {
+  let part: DisplacedContent[] = []
+  let bytes = 0
+  for await (const content of contents) {
+    part.push(content)
+    bytes += content.bytes.length
+    if (bytes < objectLimitBytes) continue
+    await displaced.add(part)
+    part = []
+    bytes = 0
+  }
+  await displaced.add(part)
 }
 
 function displacing({ service }: ServicePlan, { now }: TransactionHost) {

@@ -53,6 +53,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
       '`lsattr` shows an immutable attribute, `chattr -i` removes it. Without root only own files can be changed.',
   },
   EACCES: { message: 'permission denied', remedy: 'Run it as root.' },
+  EBUSY: {
+    message: 'it is a mount point, and cannot be replaced',
+    remedy: 'Unmount it, or leave it to what mounts it.',
+  },
   EISDIR: { message: 'a directory is in the way', remedy: 'Move it away, then apply again.' },
   ENOTDIR: {
     message: 'one of its parent directories is not a directory',

@@ -44,6 +44,7 @@ export function readMethods(walk: Walk, memory: HashMemory): ReadMethods {
       }),
     read: (path, limitBytes) => walk.pass(() => readAt(walk, path, limitBytes)),
     readLink: (path) => walk.passNow(() => linkAt(walk, path)),
+    shown: (name) => shownName(Buffer.from(name)),
     list: (path) => walk.passNow(() => [...entriesOf(walk, path).keys()]),
     mounts: () => mountsBelow(walk.root),
     before: (path, becomes) => walk.passNow(() => savedPath(walk, path, becomes)),
@@ -72,6 +73,18 @@ export function statOf(entry: Entry): FileStat | undefined {
 
 export function sameInode(one: Pick<FileStat, 'inode' | 'device'>, other: Pick<FileStat, 'inode' | 'device'>): boolean {
   return one.inode === other.inode && one.device === other.device
+}
+
+/** What is not UTF-8, and what would move a terminal's cursor, is escaped; two names are never shown alike. */
+function shownName(name: Buffer): string {
+  const text = name.toString('utf8')
+  const isPlain = !/\p{Cc}/u.test(text) && !text.includes('\\x') && Buffer.from(text, 'utf8').equals(name)
+  if (isPlain) return text
+  const shown = (byte: number) =>
+    byte < 0x20 || byte >= 0x7f || byte === 0x5c
+      ? `\\x${byte.toString(16).padStart(2, '0')}`
+      : String.fromCharCode(byte)
+  return [...name].map(shown).join('')
 }
 
 /** Names as shown -> as bytes, sorted. */
@@ -269,12 +282,6 @@ function typeOf(stats: BigIntStats): FileType {
   if (stats.isSymbolicLink()) return 'symlink'
   if (stats.isFIFO()) return 'fifo'
   return stats.isSocket() ? 'socket' : 'device'
-}
-
-function shownName(name: Buffer): string {
-  const text = name.toString('utf8')
-  if (Buffer.from(text, 'utf8').equals(name)) return text
-  return [...name].map((byte) => (byte < 0x80 ? String.fromCharCode(byte) : `\\x${byte.toString(16)}`)).join('')
 }
 
 /** Resolves at once, except when `workMs` have passed since the event loop last had its turn. */

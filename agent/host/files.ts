@@ -66,8 +66,10 @@ export type FileReader = {
   /** Undefined when it is not there, not a regular file, or larger than `limitBytes`. */
   read(path: AbsolutePath, limitBytes: number): Promise<Uint8Array | undefined>
   readLink(path: AbsolutePath): string | undefined
-  /** Names in a directory, sorted; bytes that are not UTF-8 are shown as `\xNN`. Empty when it is not there. */
+  /** Names in a directory, sorted; control characters and what is not UTF-8 are shown as `\xNN`. Empty when it is not there. */
   list(path: AbsolutePath): readonly string[]
+  /** A name as `list` shows it. */
+  shown(name: string): string
   /** Mount points at or below the root, as host paths. */
   mounts(): ReadonlySet<string>
   /** What a change of this path will overwrite. */

@@ -34,7 +34,7 @@ export const directoryKind: ResourceKind<DirectoryResource, SavedPath> = {
 
 /** Entries of a purged directory that no service has, as `list` names them. A mount, and what holds one, is left alone. */
 export function extrasOf({ path, keep }: DirectoryResource, host: HostReader): readonly string[] {
-  const kept = new Set(keep)
+  const kept = new Set(keep.map((name) => host.files.shown(name)))
   const extras = host.files.list(path).filter((name) => !kept.has(name))
   if (extras.length === 0) return []
   const mounts = [...host.files.mounts()]

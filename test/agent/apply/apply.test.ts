@@ -126,6 +126,14 @@ test('an edit made by hand that an apply overwrites is kept', async () => {
   expect(Buffer.from(world.state.objects.get(displaced?.sha256 ?? '') ?? '').toString()).toBe('typed at 3 a.m.')
 })
 
+test('what a link or a directory replaces is kept too', async () => {
+  write('a', 'typed a')
+  await applyIn(world, web([symlink('/a', 'x'), file('/b', 'x')]))
+  write('b', 'typed b')
+  await applyIn(world, desiredHost([service('web', [symlink('/a', 'x'), symlink('/b', 'x')])], '2'))
+  expect(world.state.displaced.list().map(({ path }) => path)).toEqual(['/a', '/b'])
+})
+
 test('a file with a mode of its own only is corrected in place', async () => {
   const desired = web([file('/etc/f', 'x')])
   await applyIn(world, desired)

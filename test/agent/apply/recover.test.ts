@@ -94,9 +94,11 @@ test('killed at any moment, every service is as before or as after, and nothing 
     child.stdout.on('data', (chunk: Buffer) => {
       told += chunk.toString()
     })
-    await new Promise<void>((resolve) => child.stdout.once('data', () => resolve()))
+    const closed = new Promise((resolve) => child.once('close', resolve))
+    await Promise.race([closed, new Promise((resolve) => child.stdout.once('data', resolve))])
+    expect(told).toContain('applying')
     setTimeout(() => child.kill('SIGKILL'), 3 + round * 4)
-    await new Promise((resolve) => child.once('close', resolve))
+    await closed
     ended[told.includes('applied') ? 'applied' : 'killed'] += 1
     const again = world.again()
     const { problems } = await recoverIn(again)

@@ -101,6 +101,11 @@ test('names are listed as text where they are UTF-8 and escaped where not', () =
   expect(files.list(path('/'))).toEqual(['b\\xff\\xfe', 'grün'])
 })
 
+test('a name that would move a cursor is escaped, and no two names are shown alike', () => {
+  for (const name of ['a\nb', 'a\\x0ab', 'c\x1b[2J']) writeFileSync(join(root, name), '')
+  expect(files.list(path('/'))).toEqual(['a\\x0ab', 'a\\x5cx0ab', 'c\\x1b[2J'])
+})
+
 test('what is not there is undefined, also below what is not there', async () => {
   expect(files.stat(path('/none'))).toBeUndefined()
   expect(await files.inspect(path('/none/below'))).toBeUndefined()
