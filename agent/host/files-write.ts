@@ -1,5 +1,16 @@
 // Writing below a root: stage beside the target, publish by rename, keep what was there until it is forgotten or put back.
-import { closeSync, constants, fstatSync, fsync, mkdirSync, openSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+} from 'node:fs'
 import { promisify } from 'node:util'
 import type { FileWriter, Permissions } from './files.ts'
 import { errnoOf, fileError, unsafePath } from './files-errors.ts'
@@ -107,6 +118,8 @@ function removeDirectory(writing: Writing, path: string): boolean {
     if (statOf(kept) === undefined) renameSync(pathOf(entry), pathOf(kept))
     else rmdirSync(pathOf(entry))
   } catch (error) {
+    // On an overlay a directory of the lower layer is not renamed; an empty one can be made again.
+    if (errnoOf(error) === 'EXDEV') return removeEmpty(writing, path)
     if (isInUse(error)) return false
     throw error
   }
@@ -230,8 +243,29 @@ export function moveEntry(name: Buffer, from: number, to: number): void {
     renameSync(below(from, name), below(to, name))
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno !== 'EBUSY' && errno !== 'ENOENT') throw error
+    if (errno === 'EXDEV') moveDirectory(name, from, to)
+    else if (errno !== 'EBUSY' && errno !== 'ENOENT') throw error
   }
+}
+
+/** On an overlay a directory of the lower layer is not renamed, but what is in it can be. */
+function moveDirectory(name: Buffer, from: number, to: number): void {
+  const source = openSync(below(from, name), lookFlags | constants.O_DIRECTORY)
+  try {
+    mkdirSync(below(to, name), 0o700)
+    const target = openSync(below(to, name), lookFlags | constants.O_DIRECTORY)
+    try {
+      for (const child of readdirSync(`/proc/self/fd/${source}/.`, { encoding: 'buffer' }))
+        moveEntry(child, source, target)
+      const { mode, uid, gid } = fstatSync(source)
+      permit(target, { mode: mode & 0o7777, ...(process.geteuid?.() === 0 ? { uid, gid } : {}) })
+    } finally {
+      closeSync(target)
+    }
+  } finally {
+    closeSync(source)
+  }
+  rmdirSync(below(from, name))
 }
 
 /** A name that need not be UTF-8, in an open directory. */

@@ -272,6 +272,32 @@ test.runIf(asRoot)('a mount in a purged directory stays where it is', async () =
   }
 })
 
+test.runIf(asRoot)('on an overlay, what lies in the lower layer is replaced, set aside and put back', async () => {
+  const layers = ['lower', 'upper', 'work'].map((name) => join(base, 'layers', name))
+  for (const layer of layers) mkdirSync(layer, { recursive: true })
+  const [lower = '', upper = '', work = ''] = layers
+  mkdirSync(join(lower, 'd/sub/deep'), { recursive: true })
+  mkdirSync(join(lower, 'empty'), { mode: 0o711 })
+  for (const name of ['f', 'd/sub/deep/x', 'd/y']) writeFileSync(join(lower, name), name)
+  execFileSync('mount', ['-t', 'overlay', '-o', `lowerdir=${lower},upperdir=${upper},workdir=${work},redirect_dir=off`, 'overlay', root])
+  try {
+    const shown = () => treeOf(root).map((line) => line.replace(/ \d+ [\d.]+ (?=[0-9a-f]{64})/, ' '))
+    const before = shown()
+    const saved = [files.before(path('/d')), files.before(path('/empty')), await put(path('/f'), 'new')]
+    files.setAsideEntries(path('/d'), ['sub', 'y'])
+    expect(files.removeDirectory(path('/empty'))).toBe(true)
+    expect(readdirSync(root)).toEqual(expect.not.arrayContaining(['empty']))
+    expect(existsSync(join(root, 'd/sub'))).toBe(false)
+    for (const one of saved) await files.putBack(one)
+    expect(shown()).toEqual(before)
+    files.setAsideEntries(path('/d'), ['sub', 'y'])
+    await files.forget(path('/d'))
+    expect(readdirSync(join(root, 'd'))).toEqual([])
+  } finally {
+    execFileSync('umount', [root])
+  }
+})
+
 const swapper = `
 const { renameSync, symlinkSync, mkdirSync, unlinkSync } = require('node:fs')
 const [, home, outside] = process.argv
