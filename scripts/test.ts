@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 const leftOut: string[] = []
 if (process.getuid?.() !== 0) leftOut.push('booted hosts, owners and mounts (not root)')
 else if (!existsSync('/etc/debian_version')) leftOut.push('booted hosts (not Debian)')
+if (!existsSync('/usr/sbin/sshd') && !existsSync('build/sshd')) leftOut.push('ssh remotes (no sshd)')
 if (!existsSync('/usr/bin/chromium')) leftOut.push('the browser (no /usr/bin/chromium)')
 
 if (process.env['PLUMB_LEAVE_NOTHING_OUT'] === '1' && leftOut.length > 0) {

@@ -1,16 +1,17 @@
-// Against a real sshd on loopback; left out where Debian's openssh-server is not installed (or PLUMB_SSHD names none).
+// Against a real sshd on loopback: the machine's own, or the one that scripts/setup unpacks.
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { createRun, type Run } from '../../../agent/host/run.ts'
 import { afterwards, fleetWith, openWith, stateDirectory, texts } from './fixture.ts'
 
-const sshd = process.env['PLUMB_SSHD'] ?? '/usr/sbin/sshd'
+const unpacked = resolve('build/sshd/usr/sbin/sshd')
+const sshd = existsSync(unpacked) ? unpacked : '/usr/sbin/sshd'
 const noRewind = { allowRewind: false }
 
 describe.skipIf(!existsSync(sshd) || process.getuid?.() !== 0)('over ssh', () => {
@@ -76,8 +77,11 @@ async function sshServer() {
     'PidFile=none',
   ]
   const child = spawn(
-    sshd,
+    'unshare',
     [
+      ...['--mount', 'sh', '-c', 'mount --bind "$1" /etc/passwd && shift && exec "$@"', 'sh'],
+      await passwdWithSshd(directory),
+      sshd,
       '-D',
       '-e',
       '-f',
@@ -116,6 +120,15 @@ async function sshServer() {
       }
     },
   }
+}
+
+/** sshd drops its rights to a user that only the installed package makes: it gets one in a mount namespace of its own. */
+async function passwdWithSshd(directory: string): Promise<string> {
+  const path = join(directory, 'passwd')
+  const users = await readFile('/etc/passwd', 'utf8')
+  const added = /^sshd:/m.test(users) ? '' : 'sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n'
+  await writeFile(path, users + added, { mode: 0o644 })
+  return path
 }
 
 async function freePort(): Promise<number> {
