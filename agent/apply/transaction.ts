@@ -178,7 +178,7 @@ async function undoneQuietly(journal: ServiceJournal): Promise<void> {
 function failureProblem({ service }: ServicePlan, error: unknown, undoing: readonly Problem[]): Problem {
   const [problem, ...others] = problemsOf(error)
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`
-  const left = undoing.length === 0 ? '' : ` Not everything could be put back: ${undoing.map(problemLine).join('; ')}.`
+  const left = undoing.length === 0 ? '' : ` Not everything could be put back: ${undoing.map(problemLine).join('; ')}`
   const base = problem ?? { code: 'apply-failed', message: 'it failed for no known reason.' }
   return { ...base, service, message: `${base.message}${more}${left}`.slice(0, 4000) }
 }

@@ -71,7 +71,7 @@ type Edit = { readonly path: string; readonly what: string }
 function make({ root }: World, { path, what }: Edit): void {
   const at = join(root, path)
   try {
-    if (what === 'chmod') chmodSync(at, 0o640)
+    if (what === 'chmod') chmodSync(at, 0o750)
     if (what === 'chmod') return
     rmSync(at, { recursive: true, force: true })
     if (what === 'remove') return
