@@ -47,7 +47,7 @@ export type ApplyResult = {
 export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
   const { state, now } = options
   if (recordsIn(state.journal).length > 0) throw interrupted(state.directory)
-  const run: Run = { outcomes: new Map(), written: [], removed: [], problems: [] }
+  const run: Run = { outcomes: new Map(), written: [], removed: [], problems: [], isUndone: true }
   const context = contextOf(plan, options, run)
   for (const service of plan.services) run.outcomes.set(service.service, await outcomeOf(service, context))
   await settle(run, options)
@@ -71,6 +71,8 @@ type Run = {
   readonly written: ServiceBaseline[]
   readonly removed: ServiceName[]
   readonly problems: Problem[]
+  /** Every service that failed was put back in full. */
+  isUndone: boolean
 }
 
 type Context = TransactionHost & { readonly options: ApplyOptions; readonly run: Run }
@@ -97,7 +99,10 @@ async function outcomeOf(plan: ServicePlan, context: Context): Promise<ServiceOu
   if (reason !== undefined) return { kind: 'skipped', service, reason }
   if (steps.length === 0) return unchanged(plan, context)
   const result = await applyService(plan, context)
-  if (result.kind === 'undone') return failed(plan, result, context)
+  if (result.kind === 'undone') {
+    run.isUndone &&= result.isComplete
+    return failed(plan, result, context)
+  }
   run.problems.push(...result.problems)
   remember(plan.service, result.baseline, run)
   tolerate(run, () => context.state.failures.clear(service))
@@ -150,13 +155,13 @@ function remember(service: ServiceName, baseline: ServiceBaseline | undefined, r
   else run.written.push(baseline)
 }
 
-/** Everything is in the journal until the baselines are on disk; if they cannot be written, recover() will. */
+/** Everything is in the journal until the baselines are on disk; what fails now, or was not undone, recover() tries again. */
 async function settle(run: Run, { state, host }: ApplyOptions): Promise<void> {
   try {
     await state.baselines.write(run.written)
     await state.baselines.remove(run.removed)
     await host.files.settle()
-    await state.journal.remove()
+    if (run.isUndone) await state.journal.remove()
     state.hashes.save()
     if ([...run.outcomes.values()].some(({ kind }) => kind === 'applied')) state.objects.prune(contentsOf(state))
   } catch (error) {

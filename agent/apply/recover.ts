@@ -27,7 +27,8 @@ export async function recover(state: State, host: HostWriter, _lock: Lock): Prom
       problems.push(...(await forget(records, host)))
       finished.push(service)
     } else if (!records.some(({ kind }) => kind === 'undone')) {
-      problems.push(...(await undo(records, host, () => markUndone(service, state.journal))))
+      const undoing = await undo(records, host, () => markUndone(service, state.journal))
+      problems.push(...undoing.problems)
       problems.push(...countFailure(service, records, state))
       undone.push(service)
     }

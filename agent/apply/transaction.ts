@@ -36,7 +36,13 @@ export type TransactionResult =
       /** What was kept for an undo and could not be removed. */
       readonly problems: readonly Problem[]
     }
-  | { readonly kind: 'undone'; readonly step: string; readonly problem: Problem }
+  | {
+      readonly kind: 'undone'
+      readonly step: string
+      readonly problem: Problem
+      /** False: the journal is still needed, to try again. */
+      readonly isComplete: boolean
+    }
 
 export async function applyService(plan: ServicePlan, context: TransactionHost): Promise<TransactionResult> {
   const { host, state, now } = context
@@ -56,8 +62,9 @@ export async function applyService(plan: ServicePlan, context: TransactionHost):
     await journal.committed(baseline)
     return { kind: 'committed', changes, baseline, problems: await forget(journal.records, host) }
   } catch (error) {
-    const problems = await undo(journal.records, host, () => undoneQuietly(journal))
-    return { kind: 'undone', step: stepText(step, error), problem: failureProblem(plan, error, problems) }
+    const undoing = await undo(journal.records, host, () => undoneQuietly(journal))
+    const problem = failureProblem(plan, error, undoing.problems)
+    return { kind: 'undone', step: stepText(step, error), problem, isComplete: undoing.isComplete }
   }
 }
 

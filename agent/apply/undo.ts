@@ -1,7 +1,7 @@
 // Puts back what a service's steps changed: units that did not run go, then files come back, then what reads them, then what runs.
 import { z } from 'zod'
 import type { AbsolutePath } from '../../shared/names.ts'
-import { type Problem, problemsOf } from '../../shared/problem.ts'
+import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
 import type { HostWriter } from '../host/host.ts'
 import { unitStatuses } from '../host/systemd.ts'
@@ -11,15 +11,22 @@ import { savedPathSchema } from '../resources/paths.ts'
 import { kinds } from '../resources/registry.ts'
 import type { JournalRecord, Saved } from './journal.ts'
 
+export type Undoing = {
+  /** What could not be put back, or not be told that it was. */
+  readonly problems: readonly Problem[]
+  /** Everything was put back. */
+  readonly isComplete: boolean
+}
+
 /**
- * Goes on after a failure; returns what could not be put back. `onUndone` is called before commands of the repository are
- * run again.
+ * Goes on after a failure. `onUndone` is called when everything is, before commands of
+ * the repository are run again.
  */
 export async function undo(
   records: readonly JournalRecord[],
   host: HostWriter,
   onUndone: () => Promise<void>,
-): Promise<readonly Problem[]> {
+): Promise<Undoing> {
   const problems: Problem[] = []
   const attempt = async (work: () => Promise<unknown>) => {
     try {
@@ -43,11 +50,20 @@ export async function undo(
   const running = await runningOf(actions, host)
   for (const { resource, saved: points } of saved.filter((record) => !isPaths(record)))
     await attempt(() => kinds[resource].restore(points, host))
-  await onUndone()
+  const isComplete = problems.length === 0
+  if (isComplete) await onUndone()
   // What runs with the content that was just taken back is told so; what had died was started by the restore above.
-  for (const action of actions)
-    if (action.kind === 'run' || running.has(action.unit)) await attempt(() => runTrigger(action, host.run))
-  return problems
+  for (const action of actions) {
+    if (action.kind !== 'run' && running.has(action.unit)) await attempt(() => runTrigger(action, host.run))
+    // One that fails with the old content as well is not what could not be put back.
+    if (action.kind === 'run') await runTrigger(action, host.run).catch(isExpected)
+  }
+  return { problems, isComplete }
+}
+
+function isExpected(error: unknown): undefined {
+  if (error instanceof PlumbError) return undefined
+  throw error
 }
 
 /** After success: removes what was kept for an undo. */

@@ -6,7 +6,18 @@ import { recover } from '../../../agent/apply/recover.ts'
 import { isInPlumb } from '../../../agent/plan/compare.ts'
 import type { State } from '../../../agent/state/state.ts'
 import { generation, servicesInGeneration } from './generation.ts'
-import { applyIn, compareIn, desiredHost, file, makeWorld, reportsIn, service, treeOf, type World } from './world.ts'
+import {
+  applyIn,
+  compareIn,
+  desiredHost,
+  file,
+  idOf,
+  makeWorld,
+  reportsIn,
+  service,
+  treeOf,
+  type World,
+} from './world.ts'
 
 const script = join(import.meta.dirname, 'apply-and-die.ts')
 let world: World
@@ -138,3 +149,36 @@ test('a journal that nobody can read any more stops nothing', async () => {
   await applyIn(world, desired)
   expect(isInPlumb(await compareIn(world, desired))).toBe(true)
 })
+
+test.runIf(process.geteuid?.() === 0)(
+  'what could not be put back at once is put back by the next recovery',
+  async () => {
+    const first = desiredHost([service('web', [file('/etc/a', 'one'), file('/small/f', 'one')])])
+    await applyIn(world, first)
+    const before = treeOf(world.root)
+    // The trigger makes /etc immutable, so that neither it nor the undo can be carried through.
+    const etc = join(world.root, 'etc')
+    const triggers = [
+      { on: [idOf('file', '/etc/a')], action: { kind: 'run', command: `chattr +i ${etc}; exit 1` } },
+    ] as const
+    const next = desiredHost([service('web', [file('/etc/a', 'two'), file('/small/f', 'two')], { triggers })], '2')
+    const able = makeWorld({
+      root: world.root,
+      stateDirectory: join(world.directory, 'state'),
+      capabilities: { commands: true },
+    })
+    try {
+      const [outcome] = (await applyIn(able, next)).services
+      expect(outcome).toMatchObject({
+        failure: { problem: { message: expect.stringContaining('Not everything could be put back: /etc/a') } },
+      })
+      expect(readFileSync(join(world.root, 'small/f'), 'utf8')).toBe('one')
+      spawnSync('chattr', ['-i', etc])
+      expect(await recoverIn(world.again())).toEqual({ undone: ['web'], finished: [], problems: [] })
+      expect(treeOf(world.root)).toEqual(before)
+    } finally {
+      spawnSync('chattr', ['-i', etc])
+      able.remove()
+    }
+  },
+)
