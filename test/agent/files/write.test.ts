@@ -279,7 +279,14 @@ test.runIf(asRoot)('on an overlay, what lies in the lower layer is replaced, set
   mkdirSync(join(lower, 'd/sub/deep'), { recursive: true })
   mkdirSync(join(lower, 'empty'), { mode: 0o711 })
   for (const name of ['f', 'd/sub/deep/x', 'd/y']) writeFileSync(join(lower, name), name)
-  execFileSync('mount', ['-t', 'overlay', '-o', `lowerdir=${lower},upperdir=${upper},workdir=${work},redirect_dir=off`, 'overlay', root])
+  execFileSync('mount', [
+    '-t',
+    'overlay',
+    '-o',
+    `lowerdir=${lower},upperdir=${upper},workdir=${work},redirect_dir=off`,
+    'overlay',
+    root,
+  ])
   try {
     const shown = () => treeOf(root).map((line) => line.replace(/ \d+ [\d.]+ (?=[0-9a-f]{64})/, ' '))
     const before = shown()
