@@ -41,8 +41,8 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
     ...(options.onChange === undefined ? {} : { onProgress: options.onChange }),
   })
   const report = applyReport(result)
-  const isTouched = result.services.some(({ kind }) => kind === 'applied' || kind === 'failed')
-  const look = isTouched ? await lookAt(agent, desired, { full: false }) : before
+  const isOld = plan.services.some(({ isRecorded }) => !isRecorded) || report !== undefined
+  const look = isOld ? await lookAt(agent, desired, { full: false }) : before
   return { look, result, report, problems: [...recovery.problems, ...before.problems, ...result.problems] }
 }
 
