@@ -30,7 +30,12 @@ export function reportOf({ host, revision, services, problems, apply }: Found): 
   }
 }
 
-/** A full disk is met by every step, and a secret that is gone by every revision that uses it: one cause is told once. */
+/** One cause is told once: a full disk is met by every step, a secret that is gone by every revision that uses it. */
 export function onceEach(problems: readonly Problem[]): Problem[] {
-  return [...new Map(problems.map((problem) => [problemLine(problem), problem])).values()]
+  const byCause = new Map<string, Problem>()
+  for (const problem of problems) {
+    const cause = problem.code === 'disk-full' ? problem.code : problemLine(problem)
+    if (!byCause.has(cause)) byCause.set(cause, problem)
+  }
+  return [...byCause.values()]
 }

@@ -4,6 +4,7 @@ import { actOn } from '../act.ts'
 import type { ApplyResult, ServiceOutcome } from '../apply/apply.ts'
 import { type Agent, type Look, serviceReportsOf } from '../look.ts'
 import { isInPlumb } from '../plan/compare.ts'
+import { onceEach } from '../report-of.ts'
 import { desiredHere } from './desired-here.ts'
 import { counted, type Output } from './output.ts'
 import { tellStatus } from './tell-status.ts'
@@ -31,9 +32,9 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
     const found = { host: agent.name, revision, services, problems: [...fromSync, ...acted.problems, ...unseen] }
     const untold = tellStatus(agent.state, { ...found, apply: acted.report })
     const changes = acted.report?.changes ?? []
-    const beside = [...fromSync, ...acted.problems, ...untold]
+    const beside = onceEach([...fromSync, ...acted.problems, ...untold])
     output.print({
-      json: { ...found, changes, problems: [...found.problems, ...untold] },
+      json: { ...found, changes, problems: onceEach([...found.problems, ...untold]) },
       text: [
         ...acted.result.services.flatMap(outcomeLines),
         ...beside.map(problemLine),

@@ -3,6 +3,7 @@ import type { Problem } from '../../shared/problem.ts'
 import { problemLine } from '../../shared/problem.ts'
 import type { ServiceReport } from '../../shared/report.ts'
 import { type Agent, lookAt, serviceReportsOf } from '../look.ts'
+import { onceEach } from '../report-of.ts'
 import { desiredHere } from './desired-here.ts'
 import { counted, type Output } from './output.ts'
 import { tellStatus } from './tell-status.ts'
@@ -21,7 +22,7 @@ export async function check(agent: Agent, options: CheckOptions, output: Output)
   const found = { host: agent.name, revision, services, problems: [...fromSync, ...look.problems, ...unseen] }
   // Another revision than the one in force is a question, not the state of this host.
   const untold = options.revision === undefined ? tellStatus(agent.state, found) : []
-  const problems = [...found.problems, ...untold]
+  const problems = onceEach([...found.problems, ...untold])
   const resources = look.comparison.services.reduce((sum, service) => sum + service.resources.length, 0)
   output.print({
     json: { ...found, problems },

@@ -58,10 +58,12 @@ function syntaxProblems(file: string, document: Document, lines: LineCounter): r
     if (byLine.has(line) || byLine.size === yamlLimits.problems) continue
     const message =
       error.code === 'RESOURCE_EXHAUSTION' ? 'is nested too deeply' : `is not valid YAML: ${lowerFirst(error.message)}`
-    byLine.set(line, invalid(message, place))
+    byLine.set(line, invalid(message, place, { remedy: syntaxRemedy }))
   }
   return [...byLine.values()]
 }
+
+const syntaxRemedy = 'Look for wrong indentation, or a bracket or quote that is not closed, there or before it.'
 
 function lowerFirst(text: string): string {
   return text.slice(0, 1).toLowerCase() + text.slice(1)
