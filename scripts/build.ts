@@ -3,7 +3,7 @@
 // `--bundle-only` stops after the bundle. Nothing is made again when nothing changed.
 import { createHash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { parseArgs } from 'node:util'
@@ -50,8 +50,11 @@ try {
 }
 
 async function writeBundle(entry: string): Promise<Buffer> {
+  const started = new Date()
   const bundle = await bundleOf(entry)
   await writeFile(join(work, 'plumb.cjs'), bundle)
+  // As old as what was read: scripts/plumb takes what was changed meanwhile for newer.
+  await utimes(join(work, 'plumb.cjs'), started, started)
   await rename(join(work, 'plumb.cjs'), join(out, 'plumb.cjs'))
   return bundle
 }
