@@ -40,6 +40,8 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
           const report = noted(directory, found)
           const isNews = said(report)
           connection?.publish(isNews ? report : undefined)
+          // The executable exposes it: what a pass leaves behind is given back before the long wait.
+          globalThis.gc?.()
         },
         asks,
         clock: systemClock,
