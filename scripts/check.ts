@@ -10,7 +10,7 @@ type CheckStep = {
 }
 
 const steps: readonly CheckStep[] = [
-  { name: 'format and lint', args: ['biome', 'ci', '.'], looked: atLeast(/Checked (\d+) files/, 50) },
+  { name: 'format and lint', args: ['biome', 'ci', '--colors=off', '.'], looked: atLeast(/Checked (\d+) files/, 50) },
   { name: 'types', args: ['tsc', '--noEmit', '--listFilesOnly'], looked: (output) => output.split('\n').length > 100 },
   { name: 'types', args: ['tsc', '--noEmit'], looked: () => true },
   {
