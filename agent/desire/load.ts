@@ -1,4 +1,7 @@
 // A revision's objects -> the parsed repository.
+import type { Problem } from '../../shared/problem.ts'
+import type { Fleet } from '../../shared/repository/fleet.ts'
+import { invalid } from '../../shared/repository/invalid.ts'
 import { type ParsedRepository, parseRepository } from '../../shared/repository/parse.ts'
 import { isParsed } from '../../shared/repository/tree.ts'
 import type { RevisionReader } from '../sync/revision.ts'
@@ -9,5 +12,23 @@ export async function loadRepository(reader: RevisionReader): Promise<ParsedRepo
   const contents = await reader.readMany(parsed.map(({ oid }) => oid))
   const decoder = new TextDecoder()
   const texts = new Map(parsed.map(({ path }, index) => [path, decoder.decode(contents[index])]))
-  return parseRepository({ entries, texts })
+  const { repository, problems } = parseRepository({ entries, texts })
+  return { repository, problems: [...problems, ...promised(repository.fleet)] }
+}
+
+/** The format has them, this agent does not carry them out: to pass over them in silence would be a promise that is not kept. */
+function promised({ trust, rollout }: Fleet): readonly Problem[] {
+  const where = (key: string) => ({ file: 'plumb.yaml', key })
+  return [
+    ...(trust === undefined
+      ? []
+      : [
+          invalid('this version cannot verify signed revisions yet', where('trust'), {
+            remedy: 'Remove trust for now.',
+          }),
+        ]),
+    ...(rollout.length === 0
+      ? []
+      : [invalid('this version has no rollouts yet', where('rollout'), { remedy: 'Remove rollout for now.' })]),
+  ]
 }

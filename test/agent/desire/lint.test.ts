@@ -131,3 +131,14 @@ test("a large file elsewhere in the repository is nobody's business", async () =
   }
   expect(await linesOf(directory)).toEqual(['services/a/files/etc/x: is larger than 100 MiB.'])
 })
+
+test('what the format has and this version does not carry out is refused, not passed over', async () => {
+  const directory = fleetDirectory({
+    '.plumb/allowed_signers': '',
+    'plumb.yaml': 'version: 1\ntrust: { signers: .plumb/allowed_signers }\nrollout: [{ hosts: ["*"] }]\n',
+  })
+  expect(await linesOf(directory)).toEqual([
+    'plumb.yaml: this version cannot verify signed revisions yet. Remove trust for now.',
+    'plumb.yaml: this version has no rollouts yet. Remove rollout for now.',
+  ])
+})
