@@ -122,4 +122,6 @@ export type DesiredHost = {
   readonly services: readonly DesiredService[]
   readonly syncEverySeconds: number
   readonly checkEverySeconds: number
+  /** How long an apply may leave the host without server and remote before it is undone; 0: as long as it likes. */
+  readonly connectivityGuardSeconds: number
 }

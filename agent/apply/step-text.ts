@@ -4,7 +4,7 @@ import { checkText } from '../host/checks.ts'
 import type { Step } from '../plan/steps.ts'
 
 export function stepText(step: Step | undefined, error: unknown): string {
-  const [problem] = problemsOf(error)
+  const problem = error === undefined ? undefined : problemsOf(error)[0]
   if (problem?.code === 'validation-failed') return `validate ${problem.where?.file ?? ''}`
   if (step === undefined) return 'record what was applied'
   switch (step.kind) {

@@ -25,7 +25,7 @@ hosts:
 groups:
   edge: { hosts: [edge-*], services: [base], vars: { region: north } }
 vars: { contact: ops@example.org }
-defaults: { syncEvery: 10s, checkEvery: 2m, onDrift: repair, silentAfter: 1h }
+defaults: { syncEvery: 10s, checkEvery: 2m, onDrift: repair, silentAfter: 1h, connectivityGuard: 30s }
 trust: { signers: .plumb/allowed_signers }
 rollout: [ { hosts: [web-1], soak: 10m }, { hosts: ["*"] } ]
 alerts:
@@ -78,7 +78,7 @@ onRemove: restore
     ]),
     groups: new Map([['edge', { hosts: ['edge-*'], services: ['base'], vars: new Map([['region', 'north']]) }]]),
     vars: new Map([['contact', 'ops@example.org']]),
-    defaults: { syncEvery: 10, checkEvery: 120, onDrift: 'repair', silentAfter: 3600 },
+    defaults: { syncEvery: 10, checkEvery: 120, onDrift: 'repair', silentAfter: 3600, connectivityGuard: 30 },
     trust: { signers: '.plumb/allowed_signers' },
     rollout: [
       { hosts: ['web-1'], soak: 600 },
