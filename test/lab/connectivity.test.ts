@@ -1,14 +1,11 @@
 // Three commits that cut a host off - its route, its names, its firewall - are each undone by the host itself, also when it is
 // switched off before that.
-import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest'
-import { z } from 'zod'
-import type { LabHost } from '../../scripts/lab/host.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Lab, labUnavailable, openLab } from '../../scripts/lab/lab.ts'
 import { machineAddress } from '../../scripts/lab/places.ts'
 import { eventually } from '../../scripts/lab/waiting.ts'
-import { makeRepository, type ServedRepository, serveRepository, type TestRepository } from '../support/git.ts'
-import { artifactsDirectory, buildArtifacts } from './agent-artifacts.ts'
-import { now } from './example-fleet.ts'
+import type { Revision } from '../../shared/names.ts'
+import { type FollowedHost, followedHost, serviceIn } from './followed-host.ts'
 import { type NameServer, startNameServer } from './name-server.ts'
 
 const reason = labUnavailable()
@@ -19,35 +16,24 @@ const guardSeconds = 6
 
 describe.skipIf(reason !== null)('a host whose every way out is its repository', () => {
   let lab: Lab
-  let host: LabHost
-  let fleet: TestRepository
+  let followed: FollowedHost
   let names: NameServer
-  let served: ServedRepository
-  let good: string
+  let good: Revision
 
   beforeAll(async () => {
-    await buildArtifacts()
     lab = openLab({ say: console.log })
-    host = await lab.host('edge-1')
+    followed = await followedHost(lab, 'edge-1')
     names = await startNameServer(remoteName)
-    fleet = await makeRepository(files(), { at: now() })
-    served = await serveRepository(fleet, { address: machineAddress })
-    await host.copyIn(`${artifactsDirectory}/plumb-linux-x64`, '/root/plumb', '0755')
-    // As an installer that knows only the address would leave it: from here on the repository says it.
-    await host.write('/etc/resolv.conf', `nameserver ${names.address}\n`)
-    const url = served.url.replace(machineAddress, remoteName)
-    const installed = await host.exec(['/root/plumb', 'install', '--repo', url, '--host', 'edge-1'], {
-      timeoutMs: 300_000,
-    })
-    expect(`${installed.stdout}${installed.stderr}`).toContain('in plumb')
-    good = await fleet.head()
+    good = await followed.commit(files())
+    // From here on the repository says it.
+    await followed.host.write('/etc/resolv.conf', `nameserver ${names.address}\n`)
+    await followed.install({ remoteName })
   })
 
   afterAll(async () => {
-    await served?.close()
+    await followed?.close()
     await names?.close()
     lab?.close()
-    await fleet?.remove()
   })
 
   test.each<readonly [string, Said]>([
@@ -55,48 +41,51 @@ describe.skipIf(reason !== null)('a host whose every way out is its repository',
     ['the name server', { resolv: 'nameserver 192.0.2.53\noptions timeout:1 attempts:1\n' }],
     ['every packet', { firewall: firewall('drop') }],
   ])('a commit that takes away %s is undone by the host itself, and told once it is back', async (what, said) => {
-    tellMoreOnFailure()
+    followed.tellMoreOnFailure()
     const commit = files(said)
-    const revision = await fleet.commit({ ...commit, 'services/network/files/etc/motd': `${what}\n` }, { at: now() })
-    const report = await reportWith(({ services }) => services.some(({ failure }) => failure?.revision === revision))
-    const network = report.services.find(({ service }) => service === 'network')
-    expect(network).toMatchObject({
+    const revision = await followed.commit({ ...commit, 'services/network/files/etc/motd': `${what}\n` })
+    const report = await followed.reportWith(({ services }) =>
+      services.some(({ failure }) => failure?.revision === revision),
+    )
+    expect(serviceIn(report, 'network')).toMatchObject({
       applied: good,
       failure: { step: 'stay in contact', problem: { code: 'contact-lost' } },
       findings: [],
     })
     await isReached()
-    expect(await host.read('/etc/motd')).toBe('as it should be\n')
+    expect(await followed.host.read('/etc/motd')).toBe('as it should be\n')
     expect(report.problems).toEqual([])
-    good = await fleet.commit(files(), { at: now() })
-    await inPlumbAt(good)
+    good = await followed.commit(files())
+    await followed.inPlumbAt(good)
   })
 
   test('a host that is switched off while its guard waits undoes it after the next boot, before it has a network', async () => {
-    tellMoreOnFailure()
-    const revision = await fleet.commit(files({ network: elsewhere }), { at: now() })
+    followed.tellMoreOnFailure()
+    const revision = await followed.commit(files({ network: elsewhere }))
     await eventually('the route is gone', async () => {
-      const routes = await host.output(['ip', 'route'])
+      const routes = await followed.host.output(['ip', 'route'])
       return routes.includes('default') ? undefined : true
     })
-    host.powerOff()
-    await host.boot({ network: false })
-    expect(await host.read('/etc/systemd/network/10-host0.network')).toContain('192.0.2.9')
-    const report = await reportWith(({ services }) => services.some(({ failure }) => failure?.revision === revision))
-    expect(report.services.find(({ service }) => service === 'network')).toMatchObject({
+    followed.host.powerOff()
+    await followed.host.boot({ network: false })
+    expect(await followed.host.read('/etc/systemd/network/10-host0.network')).toContain('192.0.2.9')
+    const report = await followed.reportWith(({ services }) =>
+      services.some(({ failure }) => failure?.revision === revision),
+    )
+    expect(serviceIn(report, 'network')).toMatchObject({
       applied: good,
       failure: { problem: { code: 'contact-lost' } },
     })
     await isReached()
-    good = await fleet.commit(files(), { at: now() })
-    await inPlumbAt(good)
+    good = await followed.commit(files())
+    await followed.inPlumbAt(good)
   })
 
   test('a commit that moves the host and keeps it reached stays', async () => {
-    tellMoreOnFailure()
-    const revision = await fleet.commit(files({ firewall: firewall('accept', '# others') }), { at: now() })
-    await inPlumbAt(revision)
-    expect(await host.output(['nft', 'list', 'ruleset'])).toContain('policy accept')
+    followed.tellMoreOnFailure()
+    const revision = await followed.commit(files({ firewall: firewall('accept', '# others') }))
+    await followed.inPlumbAt(revision)
+    expect(await followed.host.output(['nft', 'list', 'ruleset'])).toContain('policy accept')
   })
 
   function files({ network = networkFile(), resolv, firewall: rules = firewall('accept') }: Said = {}) {
@@ -128,7 +117,7 @@ units:
 Name=host0
 
 [Network]
-Address=${host.address}/24
+Address=${followed.host.address}/24
 Gateway=${machineAddress}
 LinkLocalAddressing=no
 IPv6AcceptRA=no
@@ -138,29 +127,14 @@ IgnoreCarrierLoss=yes
   }
 
   async function isReached(): Promise<void> {
-    await host.output(['curl', '--silent', '--show-error', '--max-time', '10', `http://${remoteName}:${served.port}/`])
-  }
-
-  async function reportWith(is: (report: Report) => boolean): Promise<Report> {
-    return await eventually('the host says so', async () => {
-      const { stdout } = await host.exec(['plumb', 'status', '--json'])
-      const report = reportSchema.parse(JSON.parse(stdout))
-      return is(report) ? report : undefined
-    })
-  }
-
-  async function inPlumbAt(revision: string): Promise<void> {
-    await reportWith(
-      ({ revision: at, services }) =>
-        at === revision &&
-        services.every(
-          ({ findings, pending, failure }) => findings.length + pending.length === 0 && failure === undefined,
-        ),
-    )
-  }
-
-  function tellMoreOnFailure(): void {
-    onTestFailed(async () => console.log(await host.journal('plumb', 80)))
+    await followed.host.output([
+      'curl',
+      '--silent',
+      '--show-error',
+      '--max-time',
+      '10',
+      `http://${remoteName}:${followed.served.port}/`,
+    ])
   }
 })
 
@@ -178,20 +152,3 @@ function firewall(policy: 'accept' | 'drop', comment = ''): string {
   const chain = (hook: string) => `  chain ${hook} { type filter hook ${hook} priority 0; policy ${policy}; }\n`
   return `#!/usr/sbin/nft -f\n${comment}\nflush ruleset\ntable inet filter {\n${['input', 'forward', 'output'].map(chain).join('')}}\n`
 }
-
-const reportSchema = z.looseObject({
-  revision: z.string().optional(),
-  problems: z.array(z.unknown()),
-  services: z.array(
-    z.looseObject({
-      service: z.string(),
-      applied: z.string().optional(),
-      findings: z.array(z.unknown()),
-      pending: z.array(z.unknown()),
-      failure: z
-        .looseObject({ revision: z.string(), step: z.string(), problem: z.looseObject({ code: z.string() }) })
-        .optional(),
-    }),
-  ),
-})
-type Report = z.infer<typeof reportSchema>
