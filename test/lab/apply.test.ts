@@ -41,7 +41,10 @@ describe.skipIf(reason !== null)('a host that serves', () => {
     expect(answered).toBeGreaterThan(20)
     expect(serviceIn(report, 'nginx')).toMatchObject({
       applied: good,
-      failure: { step: 'validate nginx -t -q', problem: { message: expect.stringContaining('unknown directive "retrun"') } },
+      failure: {
+        step: 'validate nginx -t -q',
+        problem: { message: expect.stringContaining('unknown directive "retrun"') },
+      },
       findings: [],
     })
     expect(serviceIn(report, 'base')).toMatchObject({ applied: broken })
@@ -56,7 +59,11 @@ describe.skipIf(reason !== null)('a host that serves', () => {
     const load = startLoad(`http://${host.address}/`)
     good = await followed.commit(files({ site: 'return 200 "two\\n";' }))
     await followed.inPlumbAt(good)
-    await until('nginx serves it', () => answerOf(host, '/'), (body) => body === 'two\n')
+    await until(
+      'nginx serves it',
+      () => answerOf(host, '/'),
+      (body) => body === 'two\n',
+    )
     const { answered, failed, bodies } = await load.stop()
     console.log(`${answered} requests were answered through a reload`)
     expect(failed).toEqual([])
@@ -79,7 +86,11 @@ describe.skipIf(reason !== null)('a host that serves', () => {
         problem: { code: 'check-failed', message: expect.stringContaining('out of memory') },
       },
     })
-    await until('the old one runs', () => host.read('/run/worker'), (text) => text === 'one\n')
+    await until(
+      'the old one runs',
+      () => host.read('/run/worker'),
+      (text) => text === 'one\n',
+    )
     expect(await unitState(host, 'worker.service')).toBe('enabled active')
     good = await followed.commit(files({ site: 'return 200 "two\\n";' }))
     await followed.inPlumbAt(good)
@@ -104,10 +115,18 @@ describe.skipIf(reason !== null)('a host that serves', () => {
     const report = await followed.reportWith((found) => serviceIn(found, 'nginx')?.failure?.revision === cut)
     expect(serviceIn(report, 'nginx')?.failure?.problem.message).toContain('interrupted')
     expect(await traceOf(host, places, [])).toBe(before)
-    await until('nginx serves what it did', () => answerOf(host, '/'), (body) => body === 'two\n')
+    await until(
+      'nginx serves what it did',
+      () => answerOf(host, '/'),
+      (body) => body === 'two\n',
+    )
     good = await followed.commit(files({ site: 'return 200 "four\\n";' }))
     await followed.inPlumbAt(good)
-    await until('nginx serves it', () => answerOf(host, '/'), (body) => body === 'four\n')
+    await until(
+      'nginx serves it',
+      () => answerOf(host, '/'),
+      (body) => body === 'four\n',
+    )
   })
 
   type Said = { readonly site?: string; readonly worker?: string }
