@@ -13,6 +13,7 @@ const toolSchema = z.object({
   command: z.object({ args: z.array(z.string()), deadlineSeconds: z.number().exactOptional() }),
   summary: z.string(),
   needs: z.string().exactOptional(),
+  mayFail: z.literal(true).exactOptional(),
 })
 
 const actionSchema = z.discriminatedUnion('kind', [
@@ -75,11 +76,12 @@ export class ServiceJournal {
   }
 
   async tools(tools: readonly ToolStep[]): Promise<void> {
-    const kept = tools.map(({ when, summary, needs, command: { args, deadlineSeconds } }) => ({
+    const kept = tools.map(({ when, summary, needs, mayFail, command: { args, deadlineSeconds } }) => ({
       when,
       summary,
       command: { args: [...args], ...(deadlineSeconds === undefined ? {} : { deadlineSeconds }) },
       ...(needs === undefined ? {} : { needs }),
+      ...(mayFail === undefined ? {} : { mayFail }),
     }))
     await this.#append({ kind: 'tools', service: this.service, tools: kept })
   }

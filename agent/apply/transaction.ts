@@ -8,6 +8,7 @@ import type { TriggerAction } from '../../shared/resource.ts'
 import { type CheckOptions, runCheck } from '../host/checks.ts'
 import { runTools } from '../host/tools.ts'
 import { runTrigger } from '../host/triggers.ts'
+import { validateTree } from '../host/validate-tree.ts'
 import type { ServicePlan } from '../plan/plan.ts'
 import type { Step } from '../plan/steps.ts'
 import type { ApplyHost, ResourceChange } from '../resources/kind.ts'
@@ -121,6 +122,10 @@ async function take(step: Step, taking: Taking): Promise<readonly Change[]> {
       await journal.tools(step.tools)
       return (await runTools(step.tools, run)).map((summary) => ({ service, summary }))
     }
+    case 'validate': {
+      await validateTree(step.command, run)
+      return []
+    }
     case 'trigger':
       return trigger(step.action, taking)
     case 'check': {
@@ -160,7 +165,8 @@ async function unitsToStart(changes: readonly ResourceChange[], host: ApplyHost)
   return changes.flatMap(({ id, desired }) => {
     if (desired?.kind !== 'unit' || desired.state !== 'running') return []
     const state = live.get(id)?.attributes['state'] ?? 'missing'
-    return ['running', 'starting', 'restarting'].includes(state) ? [] : [desired.name]
+    // One that waits to be started again is started with the new files, by systemd or by this.
+    return ['running', 'starting'].includes(state) ? [] : [desired.name]
   })
 }
 
