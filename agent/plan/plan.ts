@@ -13,6 +13,8 @@ import { type Step, stepsFor } from './steps.ts'
 export type ServicePlan = {
   readonly service: ServiceName
   readonly after: readonly ServiceName[]
+  /** How long what its steps start has to stay up. */
+  readonly settleSeconds: number
   /** Why it cannot be applied now: something of it could not be looked at. */
   readonly blocked: readonly Problem[]
   readonly steps: readonly Step[]
@@ -92,6 +94,7 @@ function servicePlan(compared: ServiceComparison, context: Context): ServicePlan
   return {
     service,
     after: desired?.after ?? [],
+    settleSeconds: desired?.settleSeconds ?? 0,
     blocked: problems,
     steps: problems.length > 0 ? [] : stepsFor(compared, chosen, context),
     leftAlone: repairs ? [] : onlyDrifted(resources).map(({ id }) => id),
