@@ -6,10 +6,7 @@ import { journalEnd, type UnitStatus, unitStatuses } from './systemd.ts'
  * Notes how the units are. The returned function says in words what has gone wrong since, with the end of the journal; undefined
  * when nothing has. A restart by a person is no fault. Both throw PlumbError when systemd does not answer.
  */
-export async function watchUnits(
-  names: readonly string[],
-  query: Run,
-): Promise<() => Promise<string | undefined>> {
+export async function watchUnits(names: readonly string[], query: Run): Promise<() => Promise<string | undefined>> {
   if (names.length === 0) return async () => undefined
   const before = await unitStatuses(names, query)
   return async () => {
