@@ -1,6 +1,13 @@
 // The order inside one service: what leaves, packages, users, files, validation of them all, tools, units, compose, triggers, checks.
 import type { ResourceId } from '../../shared/names.ts'
-import type { Check, DesiredService, ResourceKindName, TriggerAction, UnitTrigger } from '../../shared/resource.ts'
+import type {
+  Check,
+  DesiredService,
+  DirectoryResource,
+  ResourceKindName,
+  TriggerAction,
+  UnitTrigger,
+} from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import { type ChangedPaths, daemonReloadTool, type ToolStep, toolSteps } from '../host/tools.ts'
 import type { ResourceChange } from '../resources/kind.ts'
@@ -88,10 +95,7 @@ function resourceSteps(
     ),
     ...change('file', [...files, ...later('file')]),
     ...change('symlink', [...wanted('symlink'), ...later('symlink')]),
-    ...change(
-      'directory',
-      directories(wanted('directory'), (name) => name === 'extra'),
-    ),
+    ...change('directory', purges(wanted('directory'), desired, wanted('package').length > 0)),
     ...change('directory', later('directory')),
     ...validation,
     ...run(tools.filter(({ when }) => when === 'after-files')),
@@ -120,6 +124,27 @@ function directories(changes: readonly ResourceChange[], counts: (name: string) 
     const differences = directory.differences.filter(({ name }) => counts(name))
     return differences.length === 0 ? [] : [{ ...directory, differences }]
   })
+}
+
+/** What a package of this very apply puts into a purged directory cannot be seen before it is installed. */
+function purges(
+  changes: readonly ResourceChange[],
+  desired: DesiredService | undefined,
+  isInstalling: boolean,
+): readonly ResourceChange[] {
+  const seen = directories(changes, (name) => name === 'extra')
+  if (!isInstalling) return seen
+  const known = new Set(seen.map(({ id }) => id))
+  const unseen = (desired?.resources ?? []).flatMap((resource) =>
+    resource.kind === 'directory' && resource.purge && !known.has(resource.id) ? [resource] : [],
+  )
+  return [...seen, ...unseen.map(purgeUnseen)]
+}
+
+function purgeUnseen(desired: DirectoryResource): ResourceChange {
+  const difference = { name: 'extra', expected: 'none', live: 'what its packages leave there' }
+  const live = { attributes: { type: 'directory' } }
+  return { id: desired.id, desired, baseline: undefined, live, differences: [difference] }
 }
 
 /** sysusers.d: users have to be there before files that are theirs. */

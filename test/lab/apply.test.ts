@@ -42,7 +42,7 @@ describe.skipIf(reason !== null)('a host that serves', () => {
     expect(serviceIn(report, 'nginx')).toMatchObject({
       applied: good,
       failure: {
-        step: 'validate nginx -t -q',
+        step: 'validate with nginx -t -q',
         problem: { message: expect.stringContaining('unknown directive "retrun"') },
       },
       findings: [],
@@ -99,7 +99,7 @@ describe.skipIf(reason !== null)('a host that serves', () => {
   test('a host whose plug is pulled in the middle of an apply is as before after the next boot, and takes the next commit', async () => {
     followed.tellMoreOnFailure()
     const { host } = followed
-    const places = ['/etc/nginx', '/etc/motd', '/etc/systemd/system', '/usr/local', '/srv']
+    const places = ['/etc/nginx', '/etc/systemd/system', '/usr/local', '/srv']
     const before = await traceOf(host, places, [])
     const cut = await followed.commit({
       ...files({ site: 'return 200 "three\\n";' }),
