@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type Revision, revisionSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
 import type { ResourceKindName, TriggerAction } from '../../shared/resource.ts'
+import { bootId } from '../host/boot.ts'
 import type { ToolStep } from '../host/tools.ts'
 import { baselineJson, type ServiceBaseline, serviceBaselineSchema } from '../state/baseline.ts'
 import type { JournalFile } from '../state/journal.ts'
@@ -26,6 +27,8 @@ const service = serviceNameSchema
 
 /** What is said of one service. */
 const serviceRecordSchema = z.discriminatedUnion('kind', [
+  /** The triggers to come: whatever was started by a later boot than this one has read what they would have told. */
+  z.object({ kind: z.literal('begun'), service, boot: z.string(), triggers: z.array(actionSchema) }),
   /** What was there before a change; `mark` finds the temporary names beside the files. */
   z.object({
     kind: z.literal('saved'),
@@ -67,6 +70,10 @@ export class ServiceJournal {
     this.service = service
     this.#revision = revision
     this.#file = file
+  }
+
+  async begun(triggers: readonly TriggerAction[]): Promise<void> {
+    await this.#append({ kind: 'begun', service: this.service, boot: bootId(), triggers: [...triggers] })
   }
 
   async saved(resource: ResourceKindName, mark: string, saved: readonly unknown[]): Promise<void> {

@@ -1,7 +1,7 @@
 // One service, applied in full or not at all: every step is written down before it is taken, and a failure undoes them all.
 // Two acts, so that services settle side by side: its steps are taken, and later, when what they started has stayed up for its
 // settle time, it is committed.
-import { type Revision, resourceId } from '../../shared/names.ts'
+import type { Revision } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
@@ -17,6 +17,7 @@ import type { ServiceBaseline } from '../state/baseline.ts'
 import type { DisplacedContent } from '../state/displaced.ts'
 import { objectLimitBytes } from '../state/objects.ts'
 import type { State } from '../state/state.ts'
+import { begin, unitSubject } from './begin.ts'
 import { extraContents, replacedContents } from './displaced.ts'
 import { ServiceJournal } from './journal.ts'
 import { type Settling, settled, settleText, settlingOf } from './settling.ts'
@@ -64,6 +65,7 @@ export async function takeSteps(plan: ServicePlan, context: TransactionHost): Pr
   const started = new Set<string>()
   let step: Step | undefined
   try {
+    await begin(plan, journal, context)
     for (step of plan.steps) {
       const done = await take(step, { plan, context, journal, started })
       for (const change of done) context.onChange(change)
@@ -180,12 +182,6 @@ async function trigger(action: TriggerAction, { context, journal, plan, started 
   await journal.trigger(action)
   const summary = await runTrigger(action, host.run)
   return summary === undefined ? [] : [{ service: plan.service, summary }]
-}
-
-/** The unit that a trigger speaks to, as a change of nothing. */
-function unitSubject(name: string): ResourceChange {
-  const id = resourceId('unit', name)
-  return { id, desired: undefined, baseline: undefined, live: { attributes: {} }, differences: [] }
 }
 
 async function keepReplaced(plan: ServicePlan, context: TransactionHost): Promise<void> {

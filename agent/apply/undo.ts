@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { AbsolutePath } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
+import { bootId } from '../host/boot.ts'
 import type { HostWriter } from '../host/host.ts'
 import { unitStatuses } from '../host/systemd.ts'
 import { runTools, type ToolStep } from '../host/tools.ts'
@@ -46,7 +47,7 @@ export async function undo(
     await attempt(() => kinds[resource].restore(points, { ...host, files: host.files.marked(mark) }))
   for (const tool of records.flatMap((record) => (record.kind === 'tools' ? record.tools : [])))
     await attempt(() => runAgain(tool, host))
-  const actions = records.flatMap((record) => (record.kind === 'trigger' ? [record.action] : []))
+  const actions = toTell(records)
   const running = await runningOf(actions, host)
   for (const { resource, saved: points } of saved.filter((record) => !isPaths(record)))
     await attempt(() => kinds[resource].restore(points, host))
@@ -59,6 +60,16 @@ export async function undo(
     if (action.kind === 'run') await runTrigger(action, host.run).catch(isExpected)
   }
   return { problems, isComplete }
+}
+
+/** What was told of the new content; after a reboot also what has read it by itself. */
+function toTell(records: readonly JournalRecord[]): readonly TriggerAction[] {
+  const boot = bootId()
+  const actions = records.flatMap((record) => {
+    if (record.kind === 'trigger') return [record.action]
+    return record.kind === 'begun' && record.boot !== boot ? record.triggers : []
+  })
+  return [...new Map(actions.map((action) => [JSON.stringify(action), action])).values()]
 }
 
 function isExpected(error: unknown): undefined {
@@ -94,7 +105,7 @@ function isPaths({ resource }: Saved): boolean {
 }
 
 /** A unit that did not run before. */
-function isResting(point: unknown): boolean {
+export function isResting(point: unknown): boolean {
   const unit = savedUnitSchema.safeParse(point)
   return unit.success && !['running', 'starting', 'restarting'].includes(unit.data.state)
 }

@@ -160,10 +160,9 @@ function stateOf(unit: UnitStatus): UnitState {
 async function restore(saved: readonly SavedUnit[], host: HostWriter): Promise<void> {
   const units = z.array(savedUnitSchema).parse(saved)
   const names = (matches: (unit: SavedUnit) => boolean) => units.filter(matches).map(({ name }) => name)
-  await daemonReload(host.run)
-  const now = await unitStatuses(
+  const now = await statusesAsOnDisk(
     units.map(({ name }) => name),
-    host.query,
+    host,
   )
   const isNow = (name: string, attribute: 'enabled' | 'state', holds: (value: string) => boolean) => {
     const unit = now.get(name)
@@ -194,6 +193,14 @@ async function restore(saved: readonly SavedUnit[], host: HostWriter): Promise<v
     names((unit) => ran(unit) && !isNow(unit.name, 'state', (state) => state === 'running')),
     host.run,
   )
+}
+
+/** systemd reads its units again when it has others than those on disk: their files have just been put back. */
+async function statusesAsOnDisk(names: readonly string[], { query, run }: HostWriter) {
+  const known = await unitStatuses(names, query)
+  if (![...known.values()].some(({ needsDaemonReload }) => needsDaemonReload)) return known
+  await daemonReload(run)
+  return await unitStatuses(names, query)
 }
 
 function isEnabled(value: string): boolean {

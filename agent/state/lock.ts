@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { PlumbError } from '../../shared/problem.ts'
+import { bootId } from '../host/boot.ts'
 import { errnoOf, fileError } from '../host/files-errors.ts'
 import { makeStateDirectory, removeIfThere } from './durable.ts'
 
@@ -127,10 +128,6 @@ function isHolding({ released, boot, pid, started }: Holder): boolean {
 function holderOf({ purpose, now }: LockOptions): Holder {
   const { pid } = process
   return { pid, started: startOf(pid) ?? '', boot: bootId(), purpose, at: now.toISOString(), released: false }
-}
-
-function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 }
 
 /** Field 22 of /proc/PID/stat; counted behind the last `)`, since a program's name may hold anything. */

@@ -211,7 +211,7 @@ test('a failed check takes back a new unit and lets the one that ran run on', as
     failure: { step: 'check run `false`', problem: { code: 'check-failed' } },
   })
   expect(text('etc/web.conf')).toBe('works')
-  expect(systemd.log).toEqual(['reload web.service', 'daemon-reload', 'reload web.service'])
+  expect(systemd.log).toEqual(['reload web.service', 'reload web.service'])
   expect(systemd.units.get('web.service')).toMatchObject({ active: true })
 })
 

@@ -1,0 +1,36 @@
+// Written down before a service is touched: what an undo needs that happens after a reboot. Whatever starts at boot has read the
+// files as they were halfway then, also what this apply would only have told of them later.
+import { resourceId } from '../../shared/names.ts'
+import type { TriggerAction } from '../../shared/resource.ts'
+import type { ServicePlan } from '../plan/plan.ts'
+import type { ApplyHost, ResourceChange } from '../resources/kind.ts'
+import { kinds } from '../resources/registry.ts'
+import type { ServiceJournal } from './journal.ts'
+import { isResting } from './undo.ts'
+
+export async function begin(
+  { steps }: ServicePlan,
+  journal: ServiceJournal,
+  { host }: { readonly host: ApplyHost },
+): Promise<void> {
+  const actions = steps.flatMap((step) => (step.kind === 'trigger' ? [step.action] : []))
+  const projects = steps.flatMap((step) => (step.kind === 'change' && step.resource === 'compose' ? step.changes : []))
+  if (actions.length > 0) await journal.begun(actions)
+  const { mark } = host.files
+  await journal.saved('unit', mark, await running(actions, host))
+  await journal.saved('compose', mark, projects.length === 0 ? [] : await kinds.compose.save(projects, host))
+}
+
+/** One that does not run may yet be started by its package, and is then not to be stopped by an undo. */
+async function running(actions: readonly TriggerAction[], host: ApplyHost): Promise<readonly unknown[]> {
+  const names = new Set(actions.flatMap((action) => (action.kind === 'run' ? [] : [action.unit])))
+  if (names.size === 0) return []
+  const saved = await kinds.unit.save([...names].map(unitSubject), host)
+  return saved.filter((point) => !isResting(point))
+}
+
+/** The unit that a trigger speaks to, as a change of nothing. */
+export function unitSubject(name: string): ResourceChange {
+  const id = resourceId('unit', name)
+  return { id, desired: undefined, baseline: undefined, live: { attributes: {} }, differences: [] }
+}
