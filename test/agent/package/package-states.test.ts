@@ -1,7 +1,7 @@
 // What dpkg-query printed on a booted Debian 12 host.
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { packageStates, parseProvided, parseStates } from '../../../agent/host/apt.ts'
+import { packageStates, parseProvided, parseStates } from '../../../agent/host/packages/dpkg.ts'
 import type { Command } from '../../../agent/host/run.ts'
 import { packageKind } from '../../../agent/resources/package.ts'
 import { resourceId } from '../../../shared/names.ts'
