@@ -1,9 +1,19 @@
 // Versions and holds of packages with a real apt, from a repository of trivial packages on the host itself.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { type ApplyResult, applyPlan } from '../../agent/apply/apply.ts'
+import { type LiveHost, observeHost } from '../../agent/observe/observe.ts'
+import { compareHost, isInPlumb } from '../../agent/plan/compare.ts'
+import { type Plan, planFor } from '../../agent/plan/plan.ts'
+import { stepLines } from '../../agent/plan/text.ts'
 import { packageKind } from '../../agent/resources/package.ts'
+import { openState, type State } from '../../agent/state/state.ts'
 import { type Lab, labUnavailable, openLab } from '../../scripts/lab/lab.ts'
 import { resourceId } from '../../shared/names.ts'
-import type { PackageResource, PackageSettings } from '../../shared/resource.ts'
+import type { DesiredHost, DesiredService, PackageResource, PackageSettings } from '../../shared/resource.ts'
+import { desiredHost, outcome, service } from '../agent/apply/world.ts'
 import { Applied, type KindHost, kindHost } from './kind-host.ts'
 
 describe.skipIf(labUnavailable() !== null)('on a booted Debian 12 with a repository of its own', () => {
@@ -140,6 +150,39 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12 with a reposit
     expect((await transactions(host)).length).toBe(3)
   })
 
+  test('a service whose check fails has its packages put back, and the plan said what would be done', async () => {
+    const state = openState(mkdtempSync(join(tmpdir(), 'plumb-packages-')))
+    try {
+      const before = service('web', [pkg('plumb-a', { version: '1.1', hold: true })])
+      expect(outcome(await applied(desiredHost([before], '1'), host, state))?.kind).toBe('applied')
+      const failing = service('web', [pkg('plumb-a', { version: '2.*' }), pkg('plumb-c', { version: '1.0' })], {
+        checks: [{ kind: 'run', command: 'false' }],
+      })
+      const desired = desiredHost([failing], '2')
+      const plan = await planned(desired, host, state)
+      expect(plan.services.flatMap(({ steps }) => steps.flatMap(stepLines))).toEqual([
+        'plumb-a: 1.1, should be 2.*; held, should not be',
+        'plumb-c: not installed, should be 1.0',
+        'check run `false`',
+      ])
+      expect(outcome(await applied(desired, host, state))).toMatchObject({
+        kind: 'failed',
+        failure: { step: 'check run `false`', problem: { code: 'check-failed' } },
+      })
+      expect(await versionOf(host, 'plumb-a')).toBe('1.1')
+      expect(await host.output('apt-mark', 'showhold')).toBe('plumb-a\n')
+      expect(state.journal.read()).toEqual([])
+      const compared = compareHost(
+        desiredHost([before], '1'),
+        state.baselines.read().baselines,
+        await observed([before], host, state),
+      )
+      expect(isInPlumb(compared)).toBe(true)
+    } finally {
+      rmSync(state.directory, { recursive: true })
+    }
+  })
+
   test('a version that is not to be had any more is told, and everything else is put back', async () => {
     const packages = new Applied(packageKind, host)
     await packages.apply([pkg('plumb-a', { version: '1.1', hold: true }), pkg('plumb-b', { version: '1:1.0' })])
@@ -201,6 +244,26 @@ const all = ['plumb-a', 'plumb-b', 'plumb-c', 'plumb-lib', 'plumb-old', 'plumb-b
 
 function pkg(name: string, wanted: Omit<PackageSettings, 'name'> = {}): PackageResource {
   return { kind: 'package', id: resourceId('package', name), name, ...wanted }
+}
+
+async function observed(services: readonly DesiredService[], host: KindHost, state: State): Promise<LiveHost> {
+  return observeHost(desiredHost(services), state.baselines.read().baselines, host, { full: false })
+}
+
+async function planned(desired: DesiredHost, host: KindHost, state: State): Promise<Plan> {
+  const live = await observed(desired.services, host, state)
+  return planFor(compareHost(desired, state.baselines.read().baselines, live), { repair: 'by-policy' })
+}
+
+async function applied(desired: DesiredHost, host: KindHost, state: State): Promise<ApplyResult> {
+  const lock = await state.lock({ purpose: 'test', now: new Date(), waitSeconds: 5 })
+  try {
+    const plan = await planned(desired, host, state)
+    const checks = { withinSeconds: 0 }
+    return await applyPlan(plan, { host, state, lock, contents: host.contents, checks, now: () => new Date() })
+  } finally {
+    lock.release()
+  }
 }
 
 /** As the journal keeps it. */
