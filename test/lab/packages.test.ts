@@ -32,7 +32,7 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12 with a reposit
     await host.output('sh', '/root/index.sh')
     await host.run({ args: ['apt-mark', 'unhold', ...all] })
     await host.output('dpkg', '--purge', '--force-all', ...all)
-    await host.output('rm', '-f', '/run/ready', '/run/killed', '/var/log/apt/history.log')
+    await host.output('rm', '-f', '/run/ready', '/run/killed', '/var/log/apt/history.log', preferences)
   })
 
   test('a service is installed at its versions, held, in one transaction, and not a second time', async () => {
@@ -127,10 +127,13 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12 with a reposit
     expect(await versionOf(host, 'plumb-c')).toBe('')
   })
 
-  test('a dependency is not taken down for a pin that goes up', async () => {
+  test('a dependency is not taken down for a pin that goes up, whatever the preferences of apt', async () => {
     const packages = new Applied(packageKind, host)
     await host.output('apt-get', 'install', '--yes', 'plumb-lib=2.0')
-    await expect(packages.apply([pkg('plumb-old', { version: '1.0' })])).rejects.toThrow(/plumb-old=1\.0 not installed/)
+    await host.write(preferences, 'Package: plumb-lib\nPin: version 1.0\nPin-Priority: 1001\n')
+    await expect(packages.apply([pkg('plumb-old', { version: '1.0' })])).rejects.toThrow(
+      /plumb-old=1\.0 not installed: .*downgraded.*without --allow-downgrades/s,
+    )
     expect(await versionOf(host, 'plumb-lib')).toBe('2.0')
   })
 
@@ -241,6 +244,8 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12 with a reposit
 })
 
 const all = ['plumb-a', 'plumb-b', 'plumb-c', 'plumb-lib', 'plumb-old', 'plumb-bad', 'plumb-kill'] as const
+
+const preferences = '/etc/apt/preferences.d/lab'
 
 function pkg(name: string, wanted: Omit<PackageSettings, 'name'> = {}): PackageResource {
   return { kind: 'package', id: resourceId('package', name), name, ...wanted }
