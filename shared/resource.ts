@@ -47,11 +47,15 @@ export type DirectoryResource = {
   readonly keep: readonly string[]
 }
 
-export type PackageResource = {
-  readonly kind: 'package'
-  readonly id: ResourceId
+export type PackageSettings = {
   readonly name: string
+  /** `2.6.2-5`, or a pattern such as `2.6.*`; any version without it. */
+  readonly version?: string
+  /** Kept from being changed by others than Plumbline; without it, a hold on the host is not looked at. */
+  readonly hold?: boolean
 }
+
+export type PackageResource = PackageSettings & { readonly kind: 'package'; readonly id: ResourceId }
 
 export type UnitResource = {
   readonly kind: 'unit'

@@ -8,6 +8,7 @@ import type {
   DirectoryResource,
   FileResource,
   PackageResource,
+  PackageSettings,
   SymlinkResource,
   Trigger,
   TriggerAction,
@@ -56,10 +57,11 @@ export function desiredServices(
   })
 }
 
-function packageResource(name: string, seen: Set<string>): readonly PackageResource[] {
-  if (seen.has(name)) return []
-  seen.add(name)
-  return [{ kind: 'package', id: resourceId('package', name), name }]
+/** Whoever else names it wants the same version and hold: repository/claims.ts sees to that. */
+function packageResource(wanted: PackageSettings, seen: Set<string>): readonly PackageResource[] {
+  if (seen.has(wanted.name)) return []
+  seen.add(wanted.name)
+  return [{ kind: 'package', id: resourceId('package', wanted.name), ...wanted }]
 }
 
 function directoryResource(

@@ -1,89 +1,120 @@
-// Packages: present or not. Versions are apt's business, upgrades the distribution's.
+// Packages: present, at a version when one is asked for, held or not. Other upgrades are the distribution's.
 //
 // A package that left the repository stays installed, as with Puppet and ansible: what depends on it is not ours to know
 // (removing python3 removes half a host), its data would lose their program, and the same package may have been wanted
 // before. It is said once. For the same reason a failed apply does not take packages away again: their scripts cannot be
-// undone, and the next attempt needs them; their units are put back by the unit kind.
+// undone, and the next attempt needs them; their units are put back by the unit kind. Versions and holds are put back.
 import type { ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
 import type { PackageResource } from '../../shared/resource.ts'
-import { apt, type PackageProvider } from '../host/apt.ts'
 import type { HostReader } from '../host/host.ts'
+import { packageProvider } from '../host/packages/detect.ts'
+import { matchesVersion, type PackageStatus } from '../host/packages/provider.ts'
 import { compareAttributes } from './compare.ts'
-import type { ApplyHost, AttributeDifference, LiveResource, ResourceChange, ResourceKind, Subject } from './kind.ts'
+import type { AttributeDifference, Attributes, Comparison, LiveResource, ResourceKind, Subject } from './kind.ts'
+import { asksForHolds, changePackages, packageNameOf } from './package-change.ts'
+import { restorePackages, type SavedPackage, savePackages } from './package-saved.ts'
 
-const provider: PackageProvider = apt
-
-export const packageKind: ResourceKind<PackageResource, never> = {
+export const packageKind: ResourceKind<PackageResource, SavedPackage> = {
   kind: 'package',
   attributes,
   observe,
-  compare: ({ desired, baseline }, live) =>
-    compareAttributes(desired && attributes(), baseline?.attributes, live.attributes),
+  compare,
   describe,
-  save: async () => [],
-  change,
-  restore: async () => {},
+  save: savePackages,
+  change: changePackages,
+  restore: restorePackages,
 }
 
-function attributes() {
-  return { installed: 'yes' }
+function attributes({ version, hold }: PackageResource): Attributes {
+  return {
+    installed: 'yes',
+    ...(version === undefined ? {} : { version }),
+    ...(hold === undefined ? {} : { hold: hold ? 'yes' : 'no' }),
+  }
 }
 
 async function observe(subjects: readonly Subject<PackageResource>[], host: HostReader) {
   if (subjects.length === 0) return new Map<ResourceId, LiveResource>()
   try {
-    const states = await provider.states(
-      subjects.map(({ id }) => nameOf(id)),
-      host.query,
-    )
-    return new Map(subjects.map(({ id }) => [id, liveOf(states.get(nameOf(id)) ?? 'no')] as const))
+    const provider = await packageProvider(host.query)
+    const names = subjects.map(({ id }) => packageNameOf(id))
+    const states = await provider.states(names, host.query, { holds: subjects.some(asksForHolds) })
+    return new Map(subjects.map((subject) => [subject.id, liveOf(subject, states.get(packageNameOf(subject.id)))]))
   } catch (error) {
     const [problem] = problemsOf(error)
     return new Map(subjects.map(({ id }) => [id, { attributes: {}, ...(problem ? { problem } : {}) }] as const))
   }
 }
 
-function liveOf(installed: string): LiveResource {
-  return { attributes: { type: installed === 'no' ? 'missing' : 'package', installed } }
+/** A name that another package provides is as good as a package, but has no version and cannot be held. */
+function liveOf({ desired }: Subject<PackageResource>, status: PackageStatus | undefined): LiveResource {
+  const isProvided = status?.installed === 'yes' && status.version === undefined
+  const isPlain = desired?.version === undefined && desired?.hold !== true
+  const installed = isProvided && !isPlain ? 'no' : (status?.installed ?? 'no')
+  return {
+    attributes: {
+      type: installed === 'no' ? 'missing' : 'package',
+      installed,
+      ...(isProvided && isPlain ? {} : { version: status?.version ?? 'none' }),
+      ...(status?.held === undefined ? {} : { hold: status.held ? 'yes' : 'no' }),
+    },
+  }
 }
 
+function compare({ desired, baseline }: Subject<PackageResource>, live: LiveResource): Comparison {
+  const wanted = desired && attributes(desired)
+  const before = baseline?.attributes
+  const seenThrough = (...patterns: readonly (string | undefined)[]) =>
+    compareAttributes(wanted, before, withPattern(live.attributes, patterns))
+  const { drift } = seenThrough(wanted?.['version'], before?.['version'])
+  const { pending } = seenThrough((wanted ?? before)?.['version'])
+  return { drift, pending: [...pending, ...releasedHold(wanted, before, live.attributes)] }
+}
+
+/** A version that matches is what was asked for. */
+function withPattern(live: Attributes, patterns: readonly (string | undefined)[]): Attributes {
+  const { version } = live
+  const matching = patterns.find((pattern) => pattern !== undefined && matchesVersion(pattern, version ?? ''))
+  return version === undefined || matching === undefined ? live : { ...live, version: matching }
+}
+
+/** What was held by the repository and is no longer; a hold that somebody else set is none of its business. */
+function releasedHold(
+  wanted: Attributes | undefined,
+  before: Attributes | undefined,
+  live: Attributes,
+): readonly AttributeDifference[] {
+  const isLeft = wanted !== undefined && wanted['hold'] === undefined && before?.['hold'] === 'yes'
+  return isLeft && live['hold'] === 'yes' ? [{ name: 'hold', expected: 'no', live: 'yes' }] : []
+}
+
+/** `caddy: not installed, should be 2.6.* and held`, `caddy: 2.5.1, should be 2.6.*; not held`. */
 function describe(id: ResourceId, differences: readonly AttributeDifference[]): string {
-  const [difference] = differences
-  if (difference?.name === 'type') return `${nameOf(id)}: no longer in the repository`
-  const live = difference?.live ?? 'no'
-  return `${nameOf(id)}: ${live === 'no' ? 'not installed' : live}, should be installed`
-}
-
-/** One line for each change. */
-async function change(
-  changes: readonly ResourceChange<PackageResource>[],
-  host: ApplyHost,
-): Promise<readonly string[]> {
-  const wanted = changes.flatMap(({ desired }) => desired?.name ?? [])
-  const note = wanted.length === 0 ? '' : await install(wanted, host)
-  const last = wanted.at(-1)
-  return changes.map(({ id, desired }) => {
-    if (desired === undefined) return `left ${nameOf(id)} installed`
-    return `installed ${desired.name}${desired.name === last ? note : ''}`
-  })
-}
-
-/** All in one call; returns what that did beside: ` (with libpcre2-8-0; removed exim4-base, which conflicts)`. */
-async function install(wanted: readonly string[], { run }: ApplyHost): Promise<string> {
-  const { installed, removed } = await provider.install(wanted, run)
-  const others = installed.filter((name) => !wanted.includes(name))
-  const notes = [
-    ...(others.length === 0 ? [] : [`with ${othersText(others)}`]),
-    ...(removed.length === 0 ? [] : [`removed ${removed.join(', ')}, which conflicts`]),
+  const byName = new Map(differences.map((difference) => [difference.name, difference]))
+  const installed = byName.get('installed')
+  const version = byName.get('version')
+  const hold = byName.get('hold')
+  const name = packageNameOf(id)
+  if (byName.has('type')) return `${name}: no longer in the repository`
+  if (installed !== undefined) {
+    const held = hold?.expected === 'yes' ? ' and held' : ''
+    return `${name}: ${stateText(installed.live)}, should be ${version?.expected ?? 'installed'}${held}`
+  }
+  const texts = [
+    ...(version === undefined ? [] : [`${version.live}, should be ${version.expected}`]),
+    ...(hold === undefined ? [] : [hold.expected === 'yes' ? 'not held' : 'held, should not be']),
   ]
-  return notes.length === 0 ? '' : ` (${notes.join('; ')})`
+  return `${name}: ${texts.join('; ')}`
 }
 
-function othersText(names: readonly string[]): string {
-  return names.length > 12 ? `${names.slice(0, 10).join(', ')} and ${names.length - 10} more` : names.join(', ')
+function stateText(installed: string): string {
+  return stateTexts[installed] ?? installed
 }
 
-function nameOf(id: ResourceId): string {
-  return id.slice(id.indexOf(':') + 1)
+const stateTexts: Readonly<Record<string, string>> = {
+  no: 'not installed',
+  unpacked: 'unpacked and not set up (unpacked)',
+  'half-configured': 'not set up to the end (half-configured)',
+  'half-installed': 'not unpacked to the end (half-installed)',
 }

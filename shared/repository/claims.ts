@@ -1,6 +1,8 @@
-// Two services of one host cannot own the same thing: paths, units, and paths below what another says is a file.
+// Two services of one host cannot own the same thing: paths, units, and paths below what another says is a file. A package
+// may be named by both, as the same.
 import type { ServiceName } from '../names.ts'
 import { type Place, type Problem, placeText } from '../problem.ts'
+import type { PackageSettings } from '../resource.ts'
 import { invalid, quoted } from './invalid.ts'
 import type { RepositoryService } from './repository.ts'
 
@@ -13,6 +15,8 @@ type Claim = {
   readonly what: string
   readonly path: string | undefined
   readonly directory: boolean
+  /** Of a package, what is wanted of it: claims that want the same go together. */
+  readonly wants?: string
   readonly where: () => Place
 }
 
@@ -53,7 +57,20 @@ function claimsOf(service: RepositoryService): readonly Claim[] {
     directory: false,
     where: () => settingsPlace(['units', unit]),
   }))
-  return [...files, ...directories, ...units]
+  const packages = settings.packages.map((wanted, index) => ({
+    service: name,
+    what: `package ${wanted.name}`,
+    path: undefined,
+    directory: false,
+    wants: wantedText(wanted),
+    where: () => settingsPlace(['packages', index]),
+  }))
+  return [...files, ...directories, ...units, ...packages]
+}
+
+/** `any version`, `2.6.*, held`. */
+function wantedText({ version = 'any version', hold }: PackageSettings): string {
+  return hold === undefined ? version : `${version}, ${hold ? 'held' : 'not held'}`
 }
 
 /** Claims to the same thing that stand before this one, so that each pair is told once. */
@@ -73,6 +90,7 @@ function claimsAbove({ path }: Claim, byName: ReadonlyMap<string, readonly Claim
 
 function conflicts(claim: Claim, others: readonly Claim[], sharedHost: SharedHost): readonly Problem[] {
   return others.flatMap((other) => {
+    if (claim.wants !== undefined && claim.wants === other.wants) return []
     const host = claim.service === other.service ? undefined : sharedHost(claim.service, other.service)
     if (host === undefined && claim.service !== other.service) return []
     return [conflict(claim, other, host)]
@@ -84,6 +102,12 @@ function conflict(claim: Claim, other: Claim, host: string | undefined): Problem
     host === undefined
       ? `twice by the service ${quoted(claim.service)}`
       : `by the services ${quoted(other.service)} and ${quoted(claim.service)}, both on host ${host}`
+  if (claim.wants !== undefined && other.wants !== undefined)
+    return invalid(
+      `${claim.what} is wanted as ${other.wants} and as ${claim.wants} ${who}; the other place is ${placeText(other.where())}`,
+      claim.where(),
+      { service: claim.service, remedy: 'Say the same in both, or name it in one only.' },
+    )
   const message =
     claim.what === other.what
       ? `${claim.what} is claimed ${who}; the other place is ${placeText(other.where())}`

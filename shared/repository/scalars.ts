@@ -37,6 +37,12 @@ export const packageNameSchema = text(
   'the name of a package',
 )
 
+/** apt's own syntax: `2.6.2-5`, `2.6.*`, `1:2.?*`. */
+export const packageVersionSchema = text(
+  /^[A-Za-z0-9*?][A-Za-z0-9.+~^:_*?-]{0,127}$/,
+  'a version in quotes, whole or with *, such as "2.6.2-5" or "2.6.*"',
+)
+
 export const hostPatternSchema = text(/^[a-z0-9.*?-]{1,63}$/, 'a host name or a pattern such as edge-* or *')
 
 export const commandSchema = text(/\S/, 'a command', 4000).refine((command) => !command.includes('\0'), 'a command')

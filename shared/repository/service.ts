@@ -1,21 +1,13 @@
 // service.yaml: what the layout of a service's directory cannot say. Every key is optional.
 import { z } from 'zod'
 import { type AbsolutePath, absolutePathSchema, type ServiceName, serviceNameSchema } from '../names.ts'
-import type { Check, TriggerAction } from '../resource.ts'
-import {
-  accountSchema,
-  commandSchema,
-  mapOf,
-  modeSchema,
-  packageNameSchema,
-  settleSchema,
-  text,
-  unitNameSchema,
-} from './scalars.ts'
+import type { Check, PackageSettings, TriggerAction } from '../resource.ts'
+import { packageSchema } from './package.ts'
+import { accountSchema, commandSchema, mapOf, modeSchema, settleSchema, text, unitNameSchema } from './scalars.ts'
 
 export type ServiceFile = {
   readonly after: readonly ServiceName[]
-  readonly packages: readonly string[]
+  readonly packages: readonly PackageSettings[]
   /** By absolute path on the host, or, beside a compose file, by path in the service's directory. */
   readonly files: ReadonlyMap<string, FileSettings>
   readonly directories: ReadonlyMap<AbsolutePath, DirectorySettings>
@@ -116,7 +108,11 @@ const checkSchema = z
 export const serviceSchema: z.ZodType<ServiceFile, unknown> = z
   .strictObject({
     after: z.array(serviceNameSchema).max(1000).default([]).describe('Services applied before this one.'),
-    packages: z.array(packageNameSchema).max(1000).default([]).describe('Packages that must be present.'),
+    packages: z
+      .array(packageSchema)
+      .max(1000)
+      .default([])
+      .describe('Packages that must be present: caddy, caddy=2.6.*, or a map with name, version and hold.'),
     files: mapOf(text(/^[^\0]+$/, 'the path of a file', 4096), fileSchema, { limit: 10_000, of: 'files' })
       .default(new Map())
       .describe('By path on the host; what the file under files/ or units/ cannot say itself.'),

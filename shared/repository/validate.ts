@@ -21,7 +21,7 @@ export function validated<Value>(yaml: YamlFile, options: Options<Value>): Valid
   const { schema } = options
   if (yaml.value === undefined) return { value: undefined, problems: yaml.problems }
   const parsed = schema.safeParse(yaml.value, { error: expectation })
-  const issues = parsed.error?.issues ?? []
+  const issues = (parsed.error?.issues ?? []).flatMap(inChosenOption)
   const unknownIn = new Set(issues.flatMap(({ code, path }) => (code === 'unrecognized_keys' ? [path.join('.')] : [])))
   // What a map lacks is said by the key it has instead.
   const told = issues.filter(({ code, path }) => code !== 'custom' || !unknownIn.has(path.join('.')))
@@ -35,6 +35,16 @@ export function validated<Value>(yaml: YamlFile, options: Options<Value>): Valid
 }
 
 type Issue = z.core.$ZodIssue
+
+/** What is wrong in the one option that the value has the type of: a map that may also be written as text. */
+function inChosenOption(issue: Issue): readonly Issue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const isOfType = (inner: readonly Issue[]) =>
+    !inner.some(({ code, path }) => code === 'invalid_type' && path.length === 0)
+  const [chosen, ...others] = issue.errors.filter(isOfType)
+  if (chosen === undefined || others.length > 0) return [issue]
+  return chosen.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
+}
 
 /** The noun phrase after "expected" where a schema has none of its own. */
 function expectation(issue: z.core.$ZodRawIssue): string {
@@ -141,6 +151,7 @@ function keysAt(schema: z.core.$ZodType, path: KeyPath, value: unknown): readonl
   const at = unwrapped(schema)
   const [part, ...rest] = path
   if (at instanceof z.ZodDiscriminatedUnion) return keysAt(optionFor(at, value), path, value)
+  if (at instanceof z.ZodUnion) return at.options.flatMap((option: z.core.$ZodType) => keysAt(option, path, value))
   if (part === undefined) return at instanceof z.ZodObject ? Object.keys(at.shape) : []
   const inner = valueAt(value, [part])
   if (at instanceof z.ZodObject) return keysAt(at.shape[String(part)], rest, inner)

@@ -36,7 +36,7 @@ test("files/ mirrors /, with the repository's own mode bits and links", async ()
 test('service.yaml overrides mode, owner and group, and adds validation, packages and checks', async () => {
   const service = await desiredService({
     'services/a/files/etc/a.conf': '',
-    'services/a/service.yaml': `packages: [nginx, curl]
+    'services/a/service.yaml': `packages: [nginx, curl=7.*, { name: jq, hold: true }]
 files:
   /etc/a.conf: { mode: "0640", owner: www-data, group: "33", validate: "test -s {}" }
 checks: [ { tcp: 127.0.0.1:80 } ]
@@ -47,7 +47,11 @@ onRemove: keep
   expect(ofKind('file', service)).toMatchObject([
     { mode: 0o640, owner: 'www-data', group: '33', validate: 'test -s {}' },
   ])
-  expect(ofKind('package', service)).toMatchObject([{ id: 'package:nginx' }, { id: 'package:curl', name: 'curl' }])
+  expect(ofKind('package', service)).toEqual([
+    { kind: 'package', id: 'package:nginx', name: 'nginx' },
+    { kind: 'package', id: 'package:curl', name: 'curl', version: '7.*' },
+    { kind: 'package', id: 'package:jq', name: 'jq', hold: true },
+  ])
   expect(service).toMatchObject({
     checks: [{ kind: 'tcp', address: '127.0.0.1:80' }],
     onDrift: 'repair',

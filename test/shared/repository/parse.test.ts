@@ -38,7 +38,10 @@ alerts:
       'services/caddy/README.md': '',
       'services/caddy/files/etc/caddy/Caddyfile': '',
       'services/caddy/service.yaml': `after: [base]
-packages: [caddy]
+packages:
+  - caddy=2.6.*
+  - xcaddy
+  - { name: "libnss3-tools", version: "2:3.87.*", hold: true }
 files:
   /etc/caddy/Caddyfile:
     mode: "0640"
@@ -95,7 +98,11 @@ onRemove: restore
   })
   expect(repository.services.get(serviceNameSchema.parse('caddy'))?.settings).toEqual({
     after: ['base'],
-    packages: ['caddy'],
+    packages: [
+      { name: 'caddy', version: '2.6.*' },
+      { name: 'xcaddy' },
+      { name: 'libnss3-tools', version: '2:3.87.*', hold: true },
+    ],
     settle: 0,
     validate: ['caddy validate'],
     files: new Map([
@@ -281,6 +288,41 @@ test('a path claimed by two services of one host is an error with both places', 
     '/etc/app is claimed by the services "c" and "d", both on host web-1; the other place is services/c/files/etc/app.',
     '/etc/app/x is below /etc/app, which is a file, claimed by the services "c" and "e", both on host web-1; the other place is services/c/files/etc/app.',
     'unit ssh.service is claimed by the services "d" and "e", both on host web-1; the other place is services/d/service.yaml:2:23.',
+  ])
+})
+
+test('a package may be named by two services of one host as the same, and not as two things', () => {
+  const files = {
+    'services/a/service.yaml': 'packages: [curl, caddy=2.6.*, { name: jq, hold: true }, vim]\n',
+    'services/b/service.yaml': 'packages: [curl, { name: caddy, version: 2.6.* }, { name: jq, hold: true }, vim=9.*]\n',
+    'services/c/service.yaml': 'packages: [{ name: caddy, version: "2.7.*", hold: false }, tree, tree=1.*]\n',
+  }
+  expect(linesOf(fleetOf(files))).toEqual([
+    'services/b/service.yaml:1:77: package vim is wanted as any version and as 9.* by the services "a" and "b", both on host web-1; the other place is services/a/service.yaml:1:57. Say the same in both, or name it in one only.',
+    'services/c/service.yaml:1:12: package caddy is wanted as 2.6.* and as 2.7.*, not held by the services "a" and "c", both on host web-1; the other place is services/a/service.yaml:1:18. Say the same in both, or name it in one only.',
+    'services/c/service.yaml:1:12: package caddy is wanted as 2.6.* and as 2.7.*, not held by the services "b" and "c", both on host web-1; the other place is services/b/service.yaml:1:18. Say the same in both, or name it in one only.',
+    'services/c/service.yaml:1:66: package tree is wanted as any version and as 1.* twice by the service "c"; the other place is services/c/service.yaml:1:60. Say the same in both, or name it in one only.',
+  ])
+})
+
+test('a package that is written wrongly is told with what was expected, in its map key by key', () => {
+  const linesFor = (item: string) => linesOf(fleetOf({ 'services/a/service.yaml': `packages: [${item}]\n` }))
+  const expected = 'expected a package such as caddy, caddy=2.6.* or { name: caddy, version: "2.6.*", hold: true }'
+  const place = 'services/a/service.yaml:1'
+  expect(linesFor('caddy==2.6')).toEqual([`${place}:12: packages[0]: ${expected}, found "caddy==2.6".`])
+  expect(linesFor('"caddy 2.6"')).toEqual([`${place}:12: packages[0]: ${expected}, found "caddy 2.6".`])
+  expect(linesFor('[caddy]')).toEqual([`${place}:12: packages[0]: ${expected}, found a list.`])
+  expect(linesFor('{ name: caddy, verison: "2" }')).toEqual([
+    `${place}:27: unknown key "verison" in packages[0]. Did you mean "version"?`,
+  ])
+  expect(linesFor('{ name: caddy, version: 2.6 }')).toEqual([
+    `${place}:36: packages[0].version: expected a version in quotes, whole or with *, such as "2.6.2-5" or "2.6.*", found the number 2.6. Put it in quotes: version: "2.6".`,
+  ])
+  expect(linesFor('{ name: caddy, hold: yes please }')).toEqual([
+    `${place}:33: packages[0].hold: expected true or false, found "yes please".`,
+  ])
+  expect(linesFor('{ version: "2" }')).toEqual([
+    `${place}:12: packages[0]: the key "name" is missing. Expected the name of a package.`,
   ])
 })
 
