@@ -35,6 +35,7 @@ export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOu
         (part) => part?.problems ?? [],
       ),
       apply: outcome?.value?.apply,
+      endedHolds: agent.state.holds.read().ended,
     })
     return { report, timing: desired.value?.desired ?? firstTiming }
   }

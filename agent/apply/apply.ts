@@ -1,7 +1,7 @@
 // In: a plan. Out: what was changed and what failed. The only stage that writes to the host.
 import type { Revision, ServiceName } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
-import type { ApplyReport, Change, Failure } from '../../shared/report.ts'
+import type { ApplyReport, Change, Failure, Hold } from '../../shared/report.ts'
 import type { CheckOptions } from '../host/checks.ts'
 import type { HostWriter } from '../host/host.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
@@ -33,6 +33,7 @@ export type ServiceOutcome =
   | { readonly kind: 'applied'; readonly service: ServiceName; readonly changes: readonly Change[] }
   | { readonly kind: 'failed'; readonly service: ServiceName; readonly failure: Failure }
   | { readonly kind: 'skipped'; readonly service: ServiceName; readonly reason: string }
+  | { readonly kind: 'held'; readonly service: ServiceName; readonly hold: Hold }
 
 export type ApplyResult = {
   readonly revision: Revision
@@ -94,7 +95,8 @@ function contextOf({ revision }: Plan, options: ApplyOptions, run: Run): Context
 
 async function outcomeOf(plan: ServicePlan, context: Context): Promise<ServiceOutcome> {
   const { run } = context
-  const { service, steps } = plan
+  const { service, steps, held } = plan
+  if (held !== undefined) return { kind: 'held', service, hold: held }
   const reason = reasonToSkip(plan, run)
   if (reason !== undefined) return { kind: 'skipped', service, reason }
   if (steps.length === 0) return unchanged(plan, context)
@@ -109,9 +111,10 @@ async function outcomeOf(plan: ServicePlan, context: Context): Promise<ServiceOu
   return { kind: 'applied', service, changes: result.changes }
 }
 
-function reasonToSkip({ blocked, after, steps }: ServicePlan, { outcomes }: Run): string | undefined {
+function reasonToSkip({ blocked, waits, after, steps }: ServicePlan, { outcomes }: Run): string | undefined {
   const [problem] = blocked
   if (problem !== undefined) return problemLine(problem)
+  if (waits !== undefined) return waits
   const stopped = after.find((earlier) => ['failed', 'skipped'].includes(outcomes.get(earlier)?.kind ?? ''))
   return stopped === undefined || steps.length === 0 ? undefined : `${stopped}, which it is after, was not applied.`
 }

@@ -1,6 +1,7 @@
 // `plumb status`: what the last look at this host found, without looking again. Exits as `plumb check` does.
 import { problemLine } from '../../shared/problem.ts'
 import { type Report, type ServiceReport, stateOf } from '../../shared/report.ts'
+import { holdText } from '../plan/hold-text.ts'
 import { readStatus } from '../state/status.ts'
 import type { Output } from './output.ts'
 
@@ -16,7 +17,8 @@ export function status(stateDirectory: string, output: Output): number {
     return 1
   }
   output.print({ json: report, text: lines(report) })
-  if (report.services.some((service) => stateOf(service) !== 'in-plumb')) return 2
+  // A hold by itself is no difference.
+  if (report.services.some(({ hold: _, ...service }) => stateOf(service) !== 'in-plumb')) return 2
   return report.problems.length > 0 ? 1 : 0
 }
 
@@ -30,12 +32,14 @@ function lines({ host, at, revision, services, problems }: Report): readonly str
 }
 
 function stateText(service: ServiceReport): string {
-  const { findings, pending, failure } = service
+  const { findings, pending, failure, hold } = service
+  const name = stateOf(service)
   const details = [
+    ...(hold === undefined || name === 'held' ? [] : [holdText(hold)]),
     ...(failure === undefined ? [] : [`${failure.step}: ${failure.problem.message}`]),
     ...findings.map(({ summary }) => summary),
     ...(pending.length > 0 ? [`${pending.length} pending`] : []),
   ]
-  const state = stateOf(service).replace('-', ' ')
+  const state = hold !== undefined && name === 'held' ? holdText(hold) : name.replace('-', ' ')
   return details.length === 0 ? state : `${state}: ${details.join('; ')}`
 }
