@@ -82,7 +82,8 @@ export function createHolds(parts: HoldParts): Holds {
     async release(id, host) {
       const hold = await findHold(db, id)
       if (hold === undefined || !isOngoing(hold, clock.now())) return false
-      if (host === undefined) await deleteHold(db, id)
+      const isAll = host === undefined || hold.hosts.every((pattern) => pattern === host)
+      if (isAll) await deleteHold(db, id)
       else if (matchesAny(hold.hosts, host)) await saveButNot(db, id, [...new Set([...hold.butNot, host])])
       else return false
       changed(hold, host === undefined ? 'hold released' : `hold released for ${host}`)

@@ -19,8 +19,8 @@ export type PageOptions = {
   /** Asks every connected agent to sync. */
   readonly syncAll: () => Promise<{ readonly asked: number }>
   readonly placeHold: (request: HoldRequest) => Promise<Placed>
-  /** False: it was over. */
-  readonly releaseHold: (id: string, host: HostName) => Promise<boolean>
+  /** For one host, or for all. False: it was over. */
+  readonly releaseHold: (id: string, host?: HostName) => Promise<boolean>
   /** Told of every error that became an error page; the page shows the reference. */
   readonly failed: (error: unknown, reference: string) => void
   readonly now: () => Date

@@ -12,6 +12,7 @@ const calm: HostFacts = {
   host: web1,
   services: [serviceOf('nginx')],
   problems: [],
+  endedHolds: [],
   lastSeenAt: '2026-11-23T03:00:00.000Z',
   silentForMs: 0,
   heardSinceStart: true,
