@@ -45,13 +45,13 @@ export function AskedPart({ host, hold, operator }: Omit<HeldProps, 'hold' | 'se
       <p class="what">
         {released === undefined ? (
           <>
-            <b>To be held</b> for {visibleText(hold.by)}, until <When at={hold.until} exact />: the host has not said
-            yet that it keeps this
+            <b>Hold asked for</b> by {visibleText(hold.by)}, ends <When at={hold.until} exact />: the host has not said
+            yet that it keeps it
           </>
         ) : (
           <>
-            <b>Released</b> on the host by {visibleText(released.releasedBy ?? '')}, though held by the server for{' '}
-            {visibleText(hold.by)}, until <When at={hold.until} exact />
+            <b>Released</b> on the host by {visibleText(released.releasedBy ?? '')}; the server’s hold for{' '}
+            {visibleText(hold.by)} ends <When at={hold.until} exact />
           </>
         )}
       </p>
@@ -122,7 +122,7 @@ export function HoldLines({ holds, operator }: { readonly holds: readonly HoldVi
         <li>
           <span class="state is-held">{hold.services.map(targetName).join(', ')}</span>
           <span>
-            by {visibleText(hold.by)} until <When at={hold.until} exact />: {visibleText(hold.why)}
+            by {visibleText(hold.by)}, ends <When at={hold.until} exact />: {visibleText(hold.why)}
             <span class="by">
               {' '}
               <HoldPlaces hold={hold} />
