@@ -2,7 +2,7 @@
 import { problemLine } from '../../shared/problem.ts'
 import { type Report, type ServiceReport, stateOf } from '../../shared/report.ts'
 import { holdText } from '../plan/hold-text.ts'
-import { type HoldsNow, holdStore } from '../state/holds.ts'
+import { heldAsNow, holdStore } from '../state/holds.ts'
 import { readStatus } from '../state/status.ts'
 import type { Output } from './output.ts'
 
@@ -17,20 +17,12 @@ export function status(stateDirectory: string, output: Output): number {
     })
     return 1
   }
-  const report = heldAsNow(seen, holdStore(stateDirectory).read())
+  const services = heldAsNow(seen.services, holdStore(stateDirectory).read())
+  const report: Report = { ...seen, services: [...services] }
   output.print({ json: report, text: lines(report) })
   // A hold by itself is no difference.
   if (report.services.some(({ hold: _, ...service }) => stateOf(service) !== 'in-plumb')) return 2
   return report.problems.length > 0 ? 1 : 0
-}
-
-/** A hold counts from the moment it is made; the last look may be older. */
-function heldAsNow(report: Report, holds: HoldsNow): Report {
-  const services = report.services.map(({ hold: _, ...service }) => {
-    const hold = holds.of(service.service)
-    return hold === undefined ? service : { ...service, hold }
-  })
-  return { ...report, services }
 }
 
 function lines({ host, at, revision, services, problems }: Report): readonly string[] {

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { covers, type HoldTarget, holdTargetSchema, longestHoldSeconds, type ServerHold } from '../../shared/hold.ts'
 import type { ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
-import { type EndedHold, type Hold, holdSchema } from '../../shared/report.ts'
+import { type EndedHold, type Hold, holdSchema, type ServiceReport } from '../../shared/report.ts'
 import { readIfThere, replaceDurably } from './durable.ts'
 import { acquireLock } from './lock.ts'
 
@@ -90,6 +90,14 @@ export function holdStore(directory: string, now: () => Date = () => new Date())
       }),
     takeUnlogged: () => takeUnlogged(path, now, changing),
   }
+}
+
+/** A hold counts from the moment it is made, and to its end; the last look may be older. */
+export function heldAsNow(services: readonly ServiceReport[], holds: HoldsNow): readonly ServiceReport[] {
+  return services.map(({ hold: _, ...service }) => {
+    const hold = holds.of(service.service)
+    return hold === undefined ? service : { ...service, hold }
+  })
 }
 
 type Change<T> = { readonly kept: readonly KeptHold[] | undefined; readonly result: T }

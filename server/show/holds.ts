@@ -2,7 +2,7 @@
 import { covers } from '../../shared/hold.ts'
 import type { HostName } from '../../shared/names.ts'
 import { matchesPattern } from '../../shared/repository/assign.ts'
-import type { RecordedEnd, StoredHold } from '../store/holds.ts'
+import type { Release, StoredHold } from '../store/holds.ts'
 import type { HeldService } from '../store/service-states.ts'
 import type { HoldHostView, HoldView, HostRow } from './views.ts'
 
@@ -11,7 +11,7 @@ export type HeldFacts = {
   readonly holds: readonly StoredHold[]
   readonly hosts: readonly HostRow[]
   readonly reported: readonly HeldService[]
-  readonly ended: readonly RecordedEnd[]
+  readonly releases: readonly Release[]
 }
 
 /** Those that end first, first. */
@@ -20,7 +20,7 @@ export function holdViews(facts: HeldFacts): readonly HoldView[] {
   return [...asked, ...ownViews(facts.reported)].toSorted((one, other) => (one.until < other.until ? -1 : 1))
 }
 
-function askedView(hold: StoredHold, { hosts, reported, ended }: HeldFacts): HoldView {
+function askedView(hold: StoredHold, { hosts, reported, releases }: HeldFacts): HoldView {
   const { id, service, by, why, since, until } = hold
   const concerned = hosts.filter(
     ({ host, state, cells }) =>
@@ -30,7 +30,8 @@ function askedView(hold: StoredHold, { hosts, reported, ended }: HeldFacts): Hol
       (service === '*' || cells.some((cell) => cell.service === service)),
   )
   const keeping = new Set(reported.filter((one) => isKept(hold, one)).map(({ host }) => host))
-  const releasedBy = new Map(ended.flatMap((end) => (end.id === id ? [[end.host, end.releasedBy] as const] : [])))
+  const own = releases.filter((release) => release.id === id)
+  const releasedBy = new Map(own.map((release) => [release.host, release.releasedBy]))
   return {
     ...{ id, services: [service], by, why, since, until, patterns: hold.hosts },
     hosts: concerned.map(({ host }) => hostView(host, keeping, releasedBy)),
@@ -40,7 +41,7 @@ function askedView(hold: StoredHold, { hosts, reported, ended }: HeldFacts): Hol
 function hostView(
   host: HostName,
   keeping: ReadonlySet<HostName>,
-  releasedBy: ReadonlyMap<HostName, string | undefined>,
+  releasedBy: ReadonlyMap<HostName, string>,
 ): HoldHostView {
   const by = releasedBy.get(host)
   if (by !== undefined) return { host, state: 'released', releasedBy: by }

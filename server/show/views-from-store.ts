@@ -8,7 +8,7 @@ import type { FleetSource } from '../fleet.ts'
 import type { FleetClone } from '../repository/clone.ts'
 import { type Alert, listAlerts, listOpenAlerts } from '../store/alerts.ts'
 import { listApplies, listTransitions } from '../store/history.ts'
-import { listEndedHolds, listHolds } from '../store/holds.ts'
+import { listHolds, listReleases } from '../store/holds.ts'
 import { type EnrolledHost, findHost, listHosts } from '../store/hosts.ts'
 import {
   type Cell,
@@ -116,16 +116,14 @@ async function hostRows(
   return { hosts, cells }
 }
 
+/** `hosts`: only what concerns these. */
 async function heldViews(parts: ViewParts, hosts?: readonly HostRow[]): Promise<readonly HoldView[]> {
   const { db, clock } = parts
-  const [holds, reported, ended] = await Promise.all([
-    listHolds(db, clock.now().toISOString()),
-    listHeldServices(db),
-    listEndedHolds(db),
-  ])
-  // Nearly always; and the page of one host then costs no look at all of them.
+  const [holds, reported] = await Promise.all([listHolds(db, clock.now().toISOString()), listHeldServices(db)])
   if (holds.length + reported.length === 0) return []
-  return holdViews({ holds, reported, ended, hosts: hosts ?? (await hostRows(parts)).hosts })
+  const ids = holds.map(({ id }) => id)
+  const releases = ids.length === 0 ? [] : await listReleases(db, ids)
+  return holdViews({ holds, reported, releases, hosts: hosts ?? (await hostRows(parts)).hosts })
 }
 
 type Known = { readonly enrolled: EnrolledHost | undefined; readonly cells: readonly Cell[]; readonly silent: boolean }
@@ -179,10 +177,10 @@ async function hostView(parts: ViewParts, host: HostName): Promise<HostView | un
   const silent = silentHosts(alerts).has(host)
   const row = hostRow(parts, host, { enrolled, cells, silent })
   const commit = row.revision === undefined ? undefined : await clone.commit(row.revision)
-  const { cells: rowCells, ...who } = row
+  const { cells: _cells, ...who } = row
   return {
     ...who,
-    services: await serviceReports(parts, { host, states, cells: rowCells }),
+    services: await serviceReports(parts, { row, states }),
     problems: enrolled?.problems ?? [],
     applies,
     transitions,
@@ -194,18 +192,14 @@ async function hostView(parts: ViewParts, host: HostName): Promise<HostView | un
   }
 }
 
-type Reported = {
-  readonly host: HostName
-  readonly states: readonly ServiceState[]
-  readonly cells: readonly CellView[]
-}
+type Reported = { readonly row: HostRow; readonly states: readonly ServiceState[] }
 
-async function serviceReports(parts: ViewParts, { host, states, cells }: Reported): Promise<HostView['services']> {
+async function serviceReports(parts: ViewParts, { row, states }: Reported): Promise<HostView['services']> {
   const { clone } = parts
-  const holds = (await heldViews(parts)).filter((hold) => hold.id !== undefined && !isKeptBy(hold, host))
+  const holds = (await heldViews(parts, [row])).filter((hold) => hold.id !== undefined && !isKeptBy(hold, row.host))
   const reports = new Map(states.map((state) => [state.report.service, state.report]))
   return Promise.all(
-    cells.map(async ({ service, state }) => {
+    row.cells.map(async ({ service, state }) => {
       const report = reports.get(service) ?? { service, findings: [], pending: [] }
       const commit = report.applied === undefined ? undefined : await clone.commit(report.applied)
       const asked = holds.filter((hold) => hold.services.some((target) => covers(target, service)))

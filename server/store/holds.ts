@@ -78,9 +78,12 @@ export async function insertEndedHold(db: Db, host: HostName, hold: EndedHold, b
     .execute()
 }
 
-export async function listEndedHolds(db: Db, hosts?: readonly HostName[]): Promise<readonly RecordedEnd[]> {
-  const all = db.selectFrom('ended_holds').selectAll().orderBy('host').orderBy('until').orderBy('service')
-  const rows = await (hosts === undefined ? all : all.where('host', 'in', [...hosts])).execute()
+export async function listEndedHolds(db: Db, hosts: readonly HostName[]): Promise<readonly RecordedEnd[]> {
+  const all = db
+    .selectFrom('ended_holds')
+    .selectAll()
+    .where('host', 'in', [...hosts])
+  const rows = await all.orderBy('host').orderBy('until').orderBy('service').execute()
   return rows.map((row) => ({
     host: hostNameSchema.parse(row.host),
     service: target(row.service),
@@ -88,6 +91,23 @@ export async function listEndedHolds(db: Db, hosts?: readonly HostName[]): Promi
     ...{ findings: row.findings, pending: row.pending, told: row.told === 1 },
     ...present('id', row.hold),
     ...present('releasedBy', row.released_by),
+  }))
+}
+
+export type Release = { readonly host: HostName; readonly id: string; readonly releasedBy: string }
+
+/** What people on hosts released that the server had asked for. */
+export async function listReleases(db: Db, ids: readonly string[]): Promise<readonly Release[]> {
+  const rows = await db
+    .selectFrom('ended_holds')
+    .select(['host', 'hold', 'released_by'])
+    .where('hold', 'in', [...ids])
+    .where('released_by', 'is not', null)
+    .execute()
+  return rows.map((row) => ({
+    host: hostNameSchema.parse(row.host),
+    id: row.hold ?? '',
+    releasedBy: row.released_by ?? '',
   }))
 }
 

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type HoldStore, holdStore } from '../../../agent/state/holds.ts'
+import { type HoldStore, heldAsNow, holdStore } from '../../../agent/state/holds.ts'
 import type { HoldTarget, ServerHold } from '../../../shared/hold.ts'
 import { serviceNameSchema } from '../../../shared/names.ts'
 
@@ -142,6 +142,23 @@ test('what is no record of holds is set aside and told, once', async () => {
   expect(holds.read().problems).toEqual([])
   expect(existsSync(path)).toBe(false)
   expect(readFileSync(`${path}.corrupt`, 'utf8')).toContain('tomorrow')
+})
+
+test('what was seen last is shown with the holds of now', async () => {
+  const seen = { findings: [], pending: [] }
+  const over = { by: 'ben@web-1', why: 'earlier', until: '2026-11-23T11:00:00.000Z' }
+  await hold(caddy, 1)
+
+  const [one, other] = heldAsNow(
+    [
+      { ...seen, service: caddy },
+      { ...seen, service: base, hold: over },
+    ],
+    holds.read(),
+  )
+
+  expect(one?.hold?.by).toBe('anna@web-1')
+  expect(other).toEqual({ ...seen, service: base })
 })
 
 test('holds that are made at the same time are all kept', async () => {
