@@ -81,9 +81,10 @@ export async function recoverFirst(agent: Agent): Promise<readonly Problem[]> {
   }
 }
 
-function planOptions({ state }: Agent, { comparison }: Look, { repair }: ActOptions): PlanOptions {
-  if (repair === 'everything') return { repair }
+function planOptions({ state }: Agent, { comparison, holds }: Look, { repair }: ActOptions): PlanOptions {
+  const holdOf = holds.of
+  if (repair === 'everything') return { repair, holdOf }
   const now = new Date()
   const mayTry = (service: ServiceName) => state.failures.mayTry(service, comparison.revision, now)
-  return { repair, services: servicesToTry(comparison, mayTry) }
+  return { repair, holdOf, services: servicesToTry(comparison, mayTry) }
 }

@@ -13,6 +13,7 @@ import { compareHost, drifted, type HostComparison } from './plan/compare.ts'
 import { serviceReports } from './plan/findings.ts'
 import { type Mask, maskFor } from './plan/mask.ts'
 import type { ReadContents } from './resources/kind.ts'
+import type { HoldsNow } from './state/holds.ts'
 import type { State } from './state/state.ts'
 import type { Repository } from './sync/repository.ts'
 import type { RevisionReader } from './sync/revision.ts'
@@ -33,6 +34,8 @@ export type Look = {
   /** Bytes of what is desired. */
   readonly contents: ReadContents
   readonly comparison: HostComparison
+  /** In force when it was looked; a hold that comes later counts from the next look on. */
+  readonly holds: HoldsNow
   /** What was wrong with what the agent remembers. */
   readonly problems: readonly Problem[]
 }
@@ -61,7 +64,9 @@ export async function lookAt(agent: Agent, { desired, contents }: Desired, { ful
   const { baselines, problems } = agent.state.baselines.read()
   const live = await observeHost(desired, baselines, readerOf(agent.host), { full })
   remember(() => agent.state.hashes.save())
-  return { desired, contents, comparison: compareHost(desired, baselines, live), problems }
+  const holds = agent.state.holds.read()
+  const comparison = compareHost(desired, baselines, live)
+  return { desired, contents, comparison, holds, problems: [...problems, ...holds.problems] }
 }
 
 /** What a report, `plumb check` and `plumb status` say of each service. */
@@ -73,6 +78,7 @@ export async function serviceReportsOf(agent: Agent, look: Look): Promise<readon
     contents: await contentsOf(agent, look, findings),
     mask: await maskOf(agent, look),
     failureOf: agent.state.failures.get,
+    holdOf: look.holds.of,
   })
 }
 

@@ -5,6 +5,8 @@ import { apply } from './commands/apply.ts'
 import { check } from './commands/check.ts'
 import { defaultState } from './commands/configuration.ts'
 import { type EnrolOptions, enrolHost } from './commands/enrol.ts'
+import { hold, listHolds, release } from './commands/hold.ts'
+import { type FleetOptions, holdFleet, listFleetHolds, releaseFleet } from './commands/hold-fleet.ts'
 import { type InstallOptions, install } from './commands/install.ts'
 import { lint } from './commands/lint.ts'
 import { type HostOptions, openAgent } from './commands/open.ts'
@@ -18,6 +20,7 @@ import { agentVersion } from './version.ts'
 type Json = { readonly json?: boolean }
 type Revision = { readonly revision?: string }
 type Full = { readonly full?: boolean }
+type Fleet = FleetOptions & { readonly fleet?: boolean }
 
 const program = new Command('plumb')
   .description('Keeps this machine as its git repository says it is.')
@@ -54,6 +57,18 @@ onHost('apply', 'make this host as the repository says, drift included; exits 0 
 onHost('status', 'what the last look at this host found, without looking again; exits as check does').action(
   (options: HostOptions & Json) => settle(status(options.state, outputTo(options))),
 )
+
+onFleet('hold', 'leave a service alone for a while: no apply, no repair, drift still told; without one, what is held')
+  .argument('[service]', "its name; '*' for all")
+  .option('--for <duration>', 'how long: 30m, 2h, 1d; at most 14d')
+  .option('--why <text>', 'the reason, for whoever meets the hold')
+  .action(async (service: string | undefined, options: HostOptions & Json & Fleet) =>
+    settle(holdVerb(service, options)),
+  )
+
+onFleet('release', 'end a hold before its time')
+  .argument('<service>', "its name; '*' for a hold on all")
+  .action(async (service: string, options: HostOptions & Json & Fleet) => settle(releaseVerb(service, options)))
 
 program
   .command('lint')
@@ -110,6 +125,37 @@ function onHost(name: string, description: string): Command {
     .option('--root <dir>', 'a sandbox: everything below it, no unit or container is started', '/')
     .option('--state <dir>', 'what the agent remembers', defaultState)
     .option('--json', 'print JSON')
+}
+
+/** Not variadic, which would take the service for one more pattern. */
+function oneMore(pattern: string, before: readonly string[] = []): readonly string[] {
+  return [...before, pattern]
+}
+
+/** A verb on this host or, by its server, on many. */
+function onFleet(name: string, description: string): Command {
+  return onHost(name, description)
+    .option('--fleet', 'on the hosts of the fleet, by the server; the operator token is read from PLUMB_TOKEN')
+    .option('--hosts <pattern>', 'with --fleet: only hosts so named, such as web-*; may be repeated', oneMore)
+    .option('--server <url>', 'with --fleet: ask this server; default: the one this host reports to')
+    .option('--certificate <file>', 'with --fleet: PEM certificate of the server, when it is self-signed')
+    .option('--token-file <file>', 'with --fleet: a file with the operator token')
+}
+
+async function holdVerb(service: string | undefined, options: HostOptions & Json & Fleet): Promise<number> {
+  const output = outputTo(options)
+  if (options.fleet === true)
+    return await (service === undefined ? listFleetHolds(options, output) : holdFleet(service, options, output))
+  const { agent } = await openAgent(options)
+  if (service !== undefined) return await hold(agent, service, options, output)
+  if (options.for === undefined && options.why === undefined) return listHolds(agent, output)
+  throw new PlumbError({ code: 'usage', message: 'Hold what?', remedy: 'plumb hold SERVICE --for 2h --why "..."' })
+}
+
+async function releaseVerb(service: string, options: HostOptions & Json & Fleet): Promise<number> {
+  const output = outputTo(options)
+  if (options.fleet === true) return await releaseFleet(service, options, output)
+  return await release((await openAgent(options)).agent, service, output)
 }
 
 async function settle(outcome: number | Promise<number>): Promise<void> {

@@ -6,6 +6,7 @@ import { actOn, recoverFirst } from './act.ts'
 import { type Agent, type Desired, desireAt, type Look, lookAt, serviceReportsOf } from './look.ts'
 import type { LoopTiming, PassRequest } from './loop.ts'
 import { reportOf } from './report-of.ts'
+import { heldAsNow } from './state/holds.ts'
 import { readStatus } from './state/status.ts'
 import type { RevisionReader } from './sync/revision.ts'
 
@@ -28,10 +29,11 @@ export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOu
     const outcome = desired.value === undefined ? undefined : await actOrLook(agent, desired.value, options)
     // A pass that could not look says what was seen last: a service is not gone because nobody could look.
     services = outcome?.value?.services ?? services
+    const holds = agent.state.holds.read()
     const report = reportOf({
       host: agent.name,
       revision: desired.value?.desired.revision ?? good.value?.revision,
-      services,
+      services: heldAsNow(services, holds),
       problems: [
         recovered,
         { problems: recovered.value ?? [] },
@@ -42,6 +44,7 @@ export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOu
         outcome?.value,
       ].flatMap((part) => part?.problems ?? []),
       apply: outcome?.value?.apply,
+      endedHolds: holds.ended,
     })
     return { report, timing: desired.value?.desired ?? firstTiming }
   }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { release } from 'node:os'
 import type { HostName, Revision } from '../shared/names.ts'
 import { type Problem, problemLine } from '../shared/problem.ts'
-import type { ApplyReport, Report, ServiceReport } from '../shared/report.ts'
+import type { ApplyReport, EndedHold, Report, ServiceReport } from '../shared/report.ts'
 import { agentVersion } from './version.ts'
 
 export type Found = {
@@ -13,9 +13,10 @@ export type Found = {
   readonly services: readonly ServiceReport[]
   readonly problems: readonly Problem[]
   readonly apply?: ApplyReport | undefined
+  readonly endedHolds?: readonly EndedHold[]
 }
 
-export function reportOf({ host, revision, services, problems, apply }: Found): Report {
+export function reportOf({ host, revision, services, problems, apply, endedHolds = [] }: Found): Report {
   return {
     id: randomUUID(),
     host,
@@ -26,6 +27,7 @@ export function reportOf({ host, revision, services, problems, apply }: Found): 
     services: [...services],
     problems: onceEach(problems).slice(0, 1000),
     ...(apply === undefined ? {} : { apply }),
+    ...(endedHolds.length === 0 ? {} : { endedHolds: [...endedHolds] }),
     dropped: 0,
   }
 }

@@ -13,6 +13,7 @@ import type { Changes } from './show/changes.ts'
 import { listOpenAlerts, type Scope } from './store/alerts.ts'
 import { listRefusals } from './store/enrolment.ts'
 import { insertTransition } from './store/history.ts'
+import { listEndedHolds, markEndsTold } from './store/holds.ts'
 import { findHost, listHostNames, listHosts } from './store/hosts.ts'
 import { listServiceStates } from './store/service-states.ts'
 import type { Db } from './store/tables.ts'
@@ -131,6 +132,7 @@ export function createJudging(parts: JudgingParts): Judging {
         ...(fleetFacts === undefined ? {} : { fleet: fleetFacts }),
       })
       await settleAlerts(transaction, changes, now)
+      if (names.length > 0) await markEndsTold(transaction, names)
       await recordSilence(transaction, changes, now.toISOString())
       return changes
     })
@@ -138,6 +140,7 @@ export function createJudging(parts: JudgingParts): Judging {
 
   async function readHostFacts(transaction: Db, names: readonly HostName[]): Promise<readonly HostFacts[]> {
     if (names.length === 0) return []
+    const ended = Map.groupBy(await listEndedHolds(transaction, names), (hold) => hold.host)
     const states = Map.groupBy(await listServiceStates(transaction, { hosts: names }), (state) => state.host)
     return (await listHosts(transaction, names)).map(({ host, problems, lastSeenAt }) => {
       const heardAt = presence.lastHeardAt(host)
@@ -145,6 +148,7 @@ export function createJudging(parts: JudgingParts): Judging {
         host,
         problems,
         services: (states.get(host) ?? []).map((state) => state.report),
+        endedHolds: ended.get(host) ?? [],
         lastSeenAt: heardAt ?? lastSeenAt,
         silentForMs: presence.silentForMs(host),
         heardSinceStart: heardAt !== undefined,
@@ -178,6 +182,8 @@ export function createJudging(parts: JudgingParts): Judging {
     for (const change of changes) {
       const { key, kind, host, title } = change.kind === 'resolve' ? change.alert : change.cause
       if (kind === 'host-silent' && host !== undefined && change.kind === 'open') silent.add(host)
+      // Told; where nothing is behind, it is over with that.
+      if (kind === 'hold-expired' && host !== undefined && change.kind === 'open') hosts.add(host)
       log.info({ alert: key, title }, `alert ${change.kind === 'open' ? 'opened' : `${change.kind}d`}`)
       parts.changes.announce({ noun: 'alert', name: key })
       if (host !== undefined) parts.changes.announce({ noun: 'host', name: host })

@@ -7,6 +7,7 @@ import { createAgentGate } from './agents/gate.ts'
 import { createPresence } from './agents/presence.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { createFleetSource } from './fleet.ts'
+import { createHolds } from './holds.ts'
 import { startListening } from './http-server.ts'
 import { createLoop, type ServerLoop } from './loop.ts'
 import { createCourier } from './notify/courier.ts'
@@ -16,6 +17,7 @@ import { type CloneOptions, openClone } from './repository/clone.ts'
 import { createGit } from './repository/git.ts'
 import { publicUrlOf, type ServerSettings, settingsFromCommandLine } from './settings.ts'
 import { createChanges } from './show/changes.ts'
+import { createViews } from './show/views-from-store.ts'
 import { claimDirectory } from './store/claim.ts'
 import { damagedDatabases, openDatabase } from './store/database.ts'
 import { findHost } from './store/hosts.ts'
@@ -71,13 +73,24 @@ async function startWith(
     publicKeyOf: async (host) => (await findHost(db, host))?.publicKey,
     heard: (host) => loop.heard(host),
     received: (report) => loop.received(report),
-    connectionChanged: (host) => changes.announce({ noun: 'host', name: host }),
+    connectionChanged: (host) => {
+      changes.announce({ noun: 'host', name: host })
+      holds.tell(host)
+    },
   })
   const courier = createCourier({
     ...{ db, clock, log, publicUrl, random, post: postJson },
     secretsDirectory: join(data, 'secrets'),
     allowOwnAddresses: settings.alertsToThisMachine,
   })
+  const views = createViews({
+    ...{ db, clock, source, clone },
+    isConnected: gate.isConnected,
+    lastHeardAt: presence.lastHeardAt,
+    channelProblems: () => courier.problems(),
+  })
+  const { isConnected, connectedHosts, tell: send } = gate
+  const holds = createHolds({ ...{ db, clock, log, changes, views }, isConnected, connectedHosts, send })
   const loop = createLoop({
     ...{ ...common, courier },
     askAll: gate.askAll,
@@ -89,9 +102,10 @@ async function startWith(
     silentAfterSeconds: settings.silentAfterSeconds,
   })
   opened.defer(() => loop.close())
+  opened.defer(() => holds.settled())
   opened.defer(() => gate.close())
   const app = createWeb({
-    ...{ ...common, settings, tokens, clone, gate, courier, loop, publicUrl, certificate },
+    ...{ ...common, settings, tokens, clone, views, holds, loop, publicUrl, certificate },
     closing: closing.signal,
   })
   http.serve(getRequestListener(app.fetch), gate.upgrade)

@@ -5,18 +5,15 @@ import type { Logger } from 'pino'
 import { hostNameSchema } from '../shared/names.ts'
 import { createArtifacts } from './agents/artifacts.ts'
 import { enrolHost, issueToken, type TokenRequest, tokenRequestSchema } from './agents/enrol.ts'
-import type { AgentGate } from './agents/gate.ts'
 import { installLine, installWarning } from './agents/install-line.ts'
 import { installScript } from './agents/install-script.ts'
-import type { Presence } from './agents/presence.ts'
 import { type Access, createAccess } from './api/access.ts'
 import type { Invitation } from './api/agents.ts'
 import { isLoopbackName } from './api/guards.ts'
 import { serverRoutes } from './api/routes.ts'
 import type { Clock } from './clock.ts'
-import type { FleetSource } from './fleet.ts'
+import type { Holds } from './holds.ts'
 import type { ServerLoop } from './loop.ts'
-import type { Courier } from './notify/courier.ts'
 import type { OwnTokens } from './own-tokens.ts'
 import { pageRoutes } from './pages/routes.tsx'
 import type { FleetClone } from './repository/clone.ts'
@@ -24,7 +21,6 @@ import { basicCredentials, mirrorPath, mirrorRoutes, verifyMirrorPassword } from
 import { type ServerSettings, viewersOf } from './settings.ts'
 import type { Changes } from './show/changes.ts'
 import type { Views } from './show/views.ts'
-import { createViews } from './show/views-from-store.ts'
 import { findHost } from './store/hosts.ts'
 import type { Db } from './store/tables.ts'
 import type { Certificate } from './tls.ts'
@@ -37,11 +33,9 @@ export type WebParts = {
   readonly db: Db
   readonly tokens: OwnTokens
   readonly clone: FleetClone
-  readonly source: FleetSource
-  readonly presence: Presence
   readonly changes: Changes
-  readonly gate: AgentGate
-  readonly courier: Courier
+  readonly views: Views
+  readonly holds: Holds
   readonly loop: ServerLoop
   readonly publicUrl: URL
   readonly certificate: Certificate | undefined
@@ -50,13 +44,7 @@ export type WebParts = {
 }
 
 export function createWeb(parts: WebParts): Hono {
-  const { db, clock, log, loop, publicUrl, settings } = parts
-  const views = createViews({
-    ...parts,
-    isConnected: parts.gate.isConnected,
-    lastHeardAt: parts.presence.lastHeardAt,
-    channelProblems: () => parts.courier.problems(),
-  })
+  const { db, clock, log, loop, publicUrl, settings, views, holds } = parts
   const access = createAccess({
     ...{ db, clock, ...parts.tokens },
     viewers: viewersOf(settings, publicUrl),
@@ -71,10 +59,11 @@ export function createWeb(parts: WebParts): Hono {
     invite: (request) => invite(parts, request),
     syncAll: () => loop.syncAll(),
     removeHost: (host) => loop.removeHost(host),
+    holds,
     checkHealth: async () => void (await sql`select 1`.execute(db)),
     isHost: (request) => isEnrolledHost(request, parts),
     mirror: mirrorRoutes({ clone: parts.clone, authorise: (request) => isEnrolledHost(request, parts) }),
-    pages: dashboard(parts, views, access),
+    pages: dashboard(parts, access),
     async enrol(request, address) {
       const enrolment = await enrolHost(db, request, { clock, address })
       loop.enrolmentTried(request.host)
@@ -108,15 +97,17 @@ async function isEnrolledHost(request: Request, { db, clock }: WebParts): Promis
   return verifyMirrorPassword(host.publicKey, host.host, password, clock.now().getTime() / 1000)
 }
 
-function dashboard(parts: WebParts, views: Views, access: Access): Hono {
+function dashboard(parts: WebParts, access: Access): Hono {
   return pageRoutes({
-    views,
+    views: parts.views,
     readAccess: access.mayRead,
     operator: access.isOperator,
     signIn: access.signIn,
     signOut: access.signOut,
     createEnrolment: (host) => invite(parts, tokenRequestSchema.parse({ host })),
     syncAll: () => parts.loop.syncAll(),
+    placeHold: (request) => parts.holds.place(request),
+    releaseHold: (id, host) => parts.holds.release(id, host),
     failed: (error, reference) => parts.log.error({ err: error, reference }, 'a page failed'),
     now: () => parts.clock.now(),
     publicUrl: parts.settings.publicUrl?.href,

@@ -2,7 +2,9 @@
 // The list of messages is closed and short on purpose: no server message carries content, a path or a command.
 //
 // Version 1 (2026-11): challenge, hello, welcome, report, ack, heartbeat, sync, check, refused.
+// Added within it: holds. An agent ignores a message that it does not know, and both sides a key, so that two releases apart work.
 import { z } from 'zod'
+import { serverHoldSchema } from './hold.ts'
 import { hostNameSchema } from './names.ts'
 import { reportSchema } from './report.ts'
 
@@ -12,6 +14,8 @@ export const enrolPath = '/api/v1/agents/enrol'
 /** Frame limits in bytes: before and after the agent has proved who it is. */
 export const frameLimitBeforeHello = 1024 * 1024
 export const frameLimit = 8 * 1024 * 1024
+/** Holds that a server has for one host at a time. */
+export const serverHoldsLimit = 200
 /** A silent connection is pinged this often; two missed pongs close it. */
 export const pingEverySeconds = 20
 
@@ -25,6 +29,11 @@ export const serverMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('sync') }),
   /** Compare live with baseline now. */
   z.object({ type: z.literal('check') }),
+  /**
+   * Every hold that the server has for this host, after each welcome and each change: one that is not in it any more is
+   * released. The host ends a hold by its own clock, so those whose time was over lately are in it too.
+   */
+  z.object({ type: z.literal('holds'), holds: z.array(serverHoldSchema).max(serverHoldsLimit) }),
   /** The connection is closed after this one. */
   z.object({ type: z.literal('refused'), reason: z.string().max(500) }),
 ])

@@ -1,5 +1,6 @@
 // What an agent says of its host. Zod schemas, because the server parses reports from the network, with limits.
 import { z } from 'zod'
+import { holdTargetSchema } from './hold.ts'
 import { hostNameSchema, resourceIdSchema, revisionSchema, serviceNameSchema } from './names.ts'
 import { problemSchema } from './problem.ts'
 
@@ -56,6 +57,18 @@ export const holdSchema = z.object({
   by: z.string().max(200),
   why: z.string().max(2000),
   until: z.string().max(40),
+  since: z.string().max(40).optional(),
+  /** Made on the host itself, or asked for by the server. */
+  origin: z.enum(['host', 'server']).optional(),
+  /** The server's, of a hold that it asked for. */
+  id: z.string().max(64).optional(),
+})
+
+/** A hold whose time is over, or that the server asked for and somebody released on the host itself. */
+export const endedHoldSchema = holdSchema.extend({
+  service: holdTargetSchema,
+  since: z.string().max(40),
+  releasedBy: z.string().max(200).optional(),
 })
 
 export const serviceReportSchema = z.object({
@@ -98,6 +111,8 @@ export const reportSchema = z.object({
   problems: z.array(problemSchema).max(1000),
   /** The last apply that changed something or failed since the last report. */
   apply: applyResultSchema.optional(),
+  /** Those of the last weeks; absent when there are none. */
+  endedHolds: z.array(endedHoldSchema).max(100).optional(),
   /** Reports that the bounded spool had to drop before this one. */
   dropped: z.number().int().nonnegative(),
 })
@@ -108,6 +123,7 @@ export type Finding = z.infer<typeof findingSchema>
 export type Pending = z.infer<typeof pendingSchema>
 export type Failure = z.infer<typeof failureSchema>
 export type Hold = z.infer<typeof holdSchema>
+export type EndedHold = z.infer<typeof endedHoldSchema>
 export type ServiceReport = z.infer<typeof serviceReportSchema>
 export type Change = z.infer<typeof changeSchema>
 export type ApplyReport = z.infer<typeof applyResultSchema>

@@ -1,7 +1,7 @@
 // In: a plan. Out: what was changed and what failed. The only stage that writes to the host.
 import type { Revision, ServiceName } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
-import type { ApplyReport, Change, Failure } from '../../shared/report.ts'
+import type { ApplyReport, Change, Failure, Hold } from '../../shared/report.ts'
 import type { CheckOptions } from '../host/checks.ts'
 import type { HostWriter } from '../host/host.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
@@ -47,6 +47,7 @@ export type ServiceOutcome =
   | { readonly kind: 'applied'; readonly service: ServiceName; readonly changes: readonly Change[] }
   | { readonly kind: 'failed'; readonly service: ServiceName; readonly failure: Failure }
   | { readonly kind: 'skipped'; readonly service: ServiceName; readonly reason: string }
+  | { readonly kind: 'held'; readonly service: ServiceName; readonly hold: Hold }
 
 export type ApplyResult = {
   readonly revision: Revision
@@ -123,11 +124,12 @@ function contextOf({ revision }: Plan, options: ApplyOptions, run: Run): Context
 
 async function begin(plan: ServicePlan, context: Context): Promise<void> {
   const { run, options } = context
-  const { service, steps } = plan
+  const { service, steps, held } = plan
   const reason =
     reasonToSkip(plan, run) ??
     (steps.length > 0 && options.stop?.aborted === true ? 'it was stopped before.' : undefined)
-  if (reason !== undefined) run.outcomes.set(service, { kind: 'skipped', service, reason })
+  if (held !== undefined) run.outcomes.set(service, { kind: 'held', service, hold: held })
+  else if (reason !== undefined) run.outcomes.set(service, { kind: 'skipped', service, reason })
   else if (steps.length === 0) run.outcomes.set(service, unchanged(plan, context))
   else {
     const result = await takeSteps(plan, context)
@@ -177,9 +179,10 @@ async function conclude(guard: Guard | undefined, context: Context): Promise<voi
   await settle(run, options)
 }
 
-function reasonToSkip({ blocked, after, steps }: ServicePlan, { outcomes }: Run): string | undefined {
+function reasonToSkip({ blocked, waits, after, steps }: ServicePlan, { outcomes }: Run): string | undefined {
   const [problem] = blocked
   if (problem !== undefined) return problemLine(problem)
+  if (waits !== undefined) return waits
   const stopped = after.find((earlier) => ['failed', 'skipped'].includes(outcomes.get(earlier)?.kind ?? ''))
   return stopped === undefined || steps.length === 0 ? undefined : `${stopped}, which it is after, was not applied.`
 }

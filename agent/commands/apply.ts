@@ -4,6 +4,7 @@ import { actOn } from '../act.ts'
 import type { ApplyResult, ServiceOutcome } from '../apply/apply.ts'
 import { type Agent, type Look, serviceReportsOf } from '../look.ts'
 import { isInPlumb } from '../plan/compare.ts'
+import { holdText } from '../plan/hold-text.ts'
 import { onceEach } from '../report-of.ts'
 import { desiredHere } from './desired-here.ts'
 import { counted, type Output } from './output.ts'
@@ -75,6 +76,8 @@ function outcomeLines(outcome: ServiceOutcome): readonly string[] {
       ]
     case 'skipped':
       return [`${outcome.service}: not applied: ${outcome.reason}`]
+    case 'held':
+      return [`${outcome.service}: ${holdText(outcome.hold)}: not applied`]
     case 'applied':
     case 'unchanged':
       return []
@@ -91,5 +94,5 @@ function summary({ comparison }: Look, { services, revision }: ApplyResult): str
 }
 
 function isWell({ kind }: ServiceOutcome): boolean {
-  return kind === 'applied' || kind === 'unchanged'
+  return kind === 'applied' || kind === 'unchanged' || kind === 'held'
 }

@@ -3,6 +3,7 @@ import type { Problem } from '../../shared/problem.ts'
 import { problemLine } from '../../shared/problem.ts'
 import type { ServiceReport } from '../../shared/report.ts'
 import { type Agent, lookAt, serviceReportsOf } from '../look.ts'
+import { holdText } from '../plan/hold-text.ts'
 import { onceEach } from '../report-of.ts'
 import { desiredHere } from './desired-here.ts'
 import { counted, type Output } from './output.ts'
@@ -36,9 +37,10 @@ export async function check(agent: Agent, options: CheckOptions, output: Output)
   return problems.length > 0 ? 1 : 0
 }
 
-/** One line for each difference, and under it the diff of a drifted file. */
-export function serviceLines({ service, findings, pending, failure }: ServiceReport): readonly string[] {
+/** Who holds it, one line for each difference, and under it the diff of a drifted file. */
+export function serviceLines({ service, findings, pending, failure, hold }: ServiceReport): readonly string[] {
   return [
+    ...(hold === undefined ? [] : [`${service}: ${holdText(hold)}`]),
     ...findings.flatMap(({ summary: found, diff, diffCut }) => [
       `${service}: drift: ${found}`,
       ...(diff === undefined ? [] : [diff.trimEnd()]),

@@ -1,7 +1,9 @@
 // `plumb plan`: exactly what `plumb apply` would do, in order, with diffs. Changes nothing. Exits 0 when there is nothing to do, 2 when there is, 1 on an error.
 import { problemLine } from '../../shared/problem.ts'
+import type { Hold } from '../../shared/report.ts'
 import { type Agent, contentsOf, type Look, lookAt, maskOf } from '../look.ts'
 import { changeDiff, type FindingInput } from '../plan/findings.ts'
+import { holdText } from '../plan/hold-text.ts'
 import { changesIn, isEmpty, type Plan, planFor, type ServicePlan } from '../plan/plan.ts'
 import { waitingRemoval } from '../plan/removal.ts'
 import { stepLines } from '../plan/text.ts'
@@ -13,7 +15,7 @@ export type PlanOptions = { readonly revision?: string }
 export async function plan(agent: Agent, options: PlanOptions, output: Output): Promise<number> {
   const { desired, problems: fromSync } = await desiredHere(agent, options.revision)
   const look = await lookAt(agent, desired, { full: false })
-  const planned = planFor(look.comparison, { repair: 'everything' })
+  const planned = planFor(look.comparison, { repair: 'everything', holdOf: look.holds.of })
   const described = await describe(agent, look, planned)
   const removal = waitingRemoval(look.comparison)
   const problems = [...fromSync, ...look.problems, ...(removal === undefined ? [] : [removal])]
@@ -30,6 +32,8 @@ type DescribedService = {
   readonly steps: readonly string[]
   readonly diffs: readonly string[]
   readonly blocked: readonly string[]
+  readonly held?: Hold
+  readonly waits?: string
 }
 
 async function describe(agent: Agent, look: Look, { services }: Plan): Promise<readonly DescribedService[]> {
@@ -38,12 +42,17 @@ async function describe(agent: Agent, look: Look, { services }: Plan): Promise<r
     mask: await maskOf(agent, look),
   }
   return services
-    .filter(({ steps, blocked }) => steps.length > 0 || blocked.length > 0)
+    .filter(
+      ({ steps, blocked, held, waits }) =>
+        steps.length + blocked.length > 0 || held !== undefined || waits !== undefined,
+    )
     .map((service) => ({
       service: service.service,
       steps: service.steps.flatMap(stepLines).map(input.mask.text),
       diffs: diffsOf(service, input),
       blocked: service.blocked.map(problemLine),
+      ...(service.held === undefined ? {} : { held: service.held }),
+      ...(service.waits === undefined ? {} : { waits: service.waits }),
     }))
 }
 
@@ -54,8 +63,10 @@ function diffsOf(service: ServicePlan, input: FindingInput): readonly string[] {
   })
 }
 
-function linesOf({ service, steps, diffs, blocked }: DescribedService): readonly string[] {
+function linesOf({ service, steps, diffs, blocked, held, waits }: DescribedService): readonly string[] {
   return [
+    ...(held === undefined ? [] : [`${service}: ${holdText(held)}: nothing will be applied`]),
+    ...(waits === undefined ? [] : [`${service}: ${waits}`]),
     ...steps.map((step) => `${service}: ${step}`),
     ...diffs.map((diff) => diff.trimEnd()),
     ...blocked.map((problem) => `${service}: cannot be applied: ${problem}`),

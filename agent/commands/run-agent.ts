@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { destination, type Logger, pino } from 'pino'
+import type { ServerHold } from '../../shared/hold.ts'
 import { PlumbError, problemLine, problemsOf } from '../../shared/problem.ts'
 import { type Report, stateOf } from '../../shared/report.ts'
 import { Asks, type Clock, runLoop } from '../loop.ts'
@@ -11,6 +12,7 @@ import { ServerConnection } from '../report/connection.ts'
 import { readIdentity } from '../report/identity.ts'
 import { openSpool } from '../report/spool.ts'
 import { onceEach } from '../report-of.ts'
+import type { HoldStore } from '../state/holds.ts'
 import { acquireLock, type Lock } from '../state/lock.ts'
 import { writeStatus } from '../state/status.ts'
 import { agentVersion } from '../version.ts'
@@ -28,8 +30,10 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
   const { directory } = agent.state
   const only = await onlyAgent(directory, log)
   const asks = new Asks()
-  const connection = await connectionFor(configuration, { directory, root: agent.host.root, asks, log })
+  const held = adoptingHolds(agent.state.holds, asks, log)
+  const connection = await connectionFor(configuration, { directory, root: agent.host.root, asks, held, log })
   const said = onlyNews(log)
+  const logEnded = loggingEnded(agent.state.holds, log)
   const pass = passesOf(agent)
   log.info({ host: agent.name, version: agentVersion, server: configuration.server ?? 'none' }, 'agent started')
   try {
@@ -38,6 +42,7 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
         pass: (request) => pass({ ...request, onChange: (change) => log.info(change, 'applied') }),
         publish: async (found) => {
           const report = noted(directory, found)
+          await logEnded()
           const isNews = said(report)
           connection?.publish(isNews ? report : undefined)
           // The executable exposes it: what a pass leaves behind is given back before the long wait.
@@ -95,13 +100,14 @@ type ConnectionNeeds = {
   readonly directory: string
   readonly root: string
   readonly asks: Asks
+  readonly held: (holds: readonly ServerHold[]) => void
   readonly log: Logger
 }
 
 /** None without a server: the agent is then the whole product for one host. */
 async function connectionFor(
   { server, certificate, host }: Configuration,
-  { directory, root, asks, log }: ConnectionNeeds,
+  { directory, root, asks, held, log }: ConnectionNeeds,
 ): Promise<ServerConnection | undefined> {
   if (server === undefined) return undefined
   const identity = readIdentity(directory)
@@ -116,18 +122,57 @@ async function connectionFor(
     agentVersion,
     spool: openSpool(directory),
     asked: (what) => asks.ask(what),
+    held,
     noted: (event) => log.info({ server, event }, 'server connection'),
     random: Math.random,
     ...(certificate === undefined ? {} : { certificate: await readFile(join(root, certificate), 'utf8') }),
   })
 }
 
+/** In the order they came; a change is looked at, and so reported, at once. */
+function adoptingHolds(holds: HoldStore, asks: Asks, log: Logger): (listed: readonly ServerHold[]) => void {
+  let adopting: Promise<void> = Promise.resolve()
+  const adopt = async (listed: readonly ServerHold[]) => {
+    if (!(await holds.adopt(listed))) return
+    const active = holds.read().active.filter(({ origin }) => origin === 'server')
+    log.info(
+      { holds: active.map(({ service, by, why, until }) => ({ service, by, why, until })) },
+      'held by the server',
+    )
+    asks.ask('check')
+  }
+  return (listed) => {
+    adopting = adopting
+      .then(() => adopt(listed))
+      .catch((error: unknown) => log.error(`a hold of the server could not be kept: ${toldOf(error)}`))
+  }
+}
+
+/** Each end once, for without a server there is nobody else to tell; and a full disk once, not in every pass. */
+function loggingEnded(holds: HoldStore, log: Logger): () => Promise<void> {
+  let failed = ''
+  return async () => {
+    try {
+      for (const { service, by, why, since, until } of await holds.takeUnlogged())
+        log.warn({ service, by, why, since, until }, 'a hold has ended: the normal policy applies again')
+      failed = ''
+    } catch (error) {
+      if (toldOf(error) !== failed) log.error(`what is held cannot be read or written: ${toldOf(error)}`)
+      failed = toldOf(error)
+    }
+  }
+}
+
+function toldOf(error: unknown): string {
+  return problemsOf(error).map(problemLine).join('; ')
+}
+
 /** True for a report that says something the last one did not; that is also what is logged. */
 function onlyNews(log: Logger): (report: Report) => boolean {
   let before = ''
   return (report) => {
-    const { revision, services, problems, apply } = report
-    const now = JSON.stringify([revision, services, problems])
+    const { revision, services, problems, apply, endedHolds } = report
+    const now = JSON.stringify([revision, services, problems, endedHolds])
     if (now === before && apply === undefined) return false
     before = now
     const states = Object.fromEntries(services.map((service) => [service.service, stateOf(service)]))

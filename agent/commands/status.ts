@@ -1,12 +1,14 @@
-// `plumb status`: what the last look at this host found, without looking again. Exits as `plumb check` does.
+// `plumb status`: what the last look at this host found, without looking again, and what is held now. Exits as `plumb check` does.
 import { problemLine } from '../../shared/problem.ts'
 import { type Report, type ServiceReport, stateOf } from '../../shared/report.ts'
+import { holdText } from '../plan/hold-text.ts'
+import { heldAsNow, holdStore } from '../state/holds.ts'
 import { readStatus } from '../state/status.ts'
 import type { Output } from './output.ts'
 
 export function status(stateDirectory: string, output: Output): number {
-  const report = readStatus(stateDirectory)
-  if (report === undefined) {
+  const seen = readStatus(stateDirectory)
+  if (seen === undefined) {
     output.print({
       json: null,
       text: [
@@ -15,8 +17,11 @@ export function status(stateDirectory: string, output: Output): number {
     })
     return 1
   }
+  const services = heldAsNow(seen.services, holdStore(stateDirectory).read())
+  const report: Report = { ...seen, services: [...services] }
   output.print({ json: report, text: lines(report) })
-  if (report.services.some((service) => stateOf(service) !== 'in-plumb')) return 2
+  // A hold by itself is no difference.
+  if (report.services.some(({ hold: _, ...service }) => stateOf(service) !== 'in-plumb')) return 2
   return report.problems.length > 0 ? 1 : 0
 }
 
@@ -30,12 +35,14 @@ function lines({ host, at, revision, services, problems }: Report): readonly str
 }
 
 function stateText(service: ServiceReport): string {
-  const { findings, pending, failure } = service
+  const { findings, pending, failure, hold } = service
+  const name = stateOf(service)
   const details = [
+    ...(hold === undefined || name === 'held' ? [] : [holdText(hold)]),
     ...(failure === undefined ? [] : [`${failure.step}: ${failure.problem.message}`]),
     ...findings.map(({ summary }) => summary),
     ...(pending.length > 0 ? [`${pending.length} pending`] : []),
   ]
-  const state = stateOf(service).replace('-', ' ')
+  const state = hold !== undefined && name === 'held' ? holdText(hold) : name.replace('-', ' ')
   return details.length === 0 ? state : `${state}: ${details.join('; ')}`
 }

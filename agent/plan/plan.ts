@@ -1,6 +1,7 @@
 // In: a comparison. Out: the ordered steps that would make live as desired, and what is then to be recorded. Pure.
 import type { HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
+import type { Hold } from '../../shared/report.ts'
 import type { DesiredService, UnitTrigger } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import type { BaselineResource, ResourceChange } from '../resources/kind.ts'
@@ -8,7 +9,9 @@ import { kinds } from '../resources/registry.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import { type ComparedResource, type HostComparison, pendingOf, type ServiceComparison } from './compare.ts'
 import { type Forecast, forecastAfter, forecastAt } from './forecast.ts'
+import { waitsText } from './hold-text.ts'
 import { type Step, stepsFor } from './steps.ts'
+import { type HoldOf, waitsIn } from './waits.ts'
 
 export type ServicePlan = {
   readonly service: ServiceName
@@ -18,12 +21,16 @@ export type ServicePlan = {
   /** Why it cannot be applied now: something of it could not be looked at. */
   readonly blocked: readonly Problem[]
   readonly steps: readonly Step[]
+  /** Somebody wants it left alone: there are no steps, whatever differs. */
+  readonly held: Hold | undefined
+  /** Why there are no steps, though something differs: a hold on another service. */
+  readonly waits: string | undefined
   /** Drifted and, by the service's policy, for a person to decide. */
   readonly leftAlone: readonly ResourceId[]
   readonly before: ServiceBaseline | undefined
   /** The baseline after success, but for its time; undefined: the service is forgotten. */
   readonly record: ServiceRecord | undefined
-  /** The baseline says all of `record` already. */
+  /** The baseline says all of `record` already, or nothing is to be recorded now: it is held or waits. */
   readonly isRecorded: boolean
 }
 
@@ -41,17 +48,19 @@ export type PlanOptions = {
   readonly repair: 'by-policy' | 'everything'
   /** Default: all. */
   readonly services?: ReadonlySet<ServiceName>
+  readonly holdOf?: (service: ServiceName) => Hold | undefined
 }
 
 export function planFor({ host, revision, capabilities, services, units }: HostComparison, options: PlanOptions): Plan {
+  const { repair, holdOf = () => undefined } = options
   const plans: ServicePlan[] = []
   let forecast = forecastAt(units)
   for (const service of services.filter(({ service: name }) => options.services?.has(name) ?? true)) {
-    const plan = servicePlan(service, { revision, capabilities, repair: options.repair, forecast })
+    const plan = servicePlan(service, { revision, capabilities, repair, holdOf, forecast })
     plans.push(plan)
     forecast = forecastAfter(forecast, changesIn(plan))
   }
-  return { host, revision, services: plans }
+  return { host, revision, services: withWaits(plans, services, holdOf) }
 }
 
 export function changesIn({ steps }: ServicePlan): readonly ResourceChange[] {
@@ -81,27 +90,40 @@ type Context = {
   readonly revision: Revision
   readonly capabilities: Capabilities
   readonly repair: PlanOptions['repair']
+  readonly holdOf: HoldOf
   /** Before this service. */
   readonly forecast: Forecast
 }
 
 function servicePlan(compared: ServiceComparison, context: Context): ServicePlan {
-  const { revision, repair } = context
+  const { revision, repair, holdOf } = context
   const { service, desired, baseline, resources, problems } = compared
   const repairs = repair === 'everything' || desired?.onDrift === 'repair'
   const chosen = repairs ? resources.filter(({ differences }) => differences.length > 0) : pendingOf(compared)
   const record = desired === undefined ? undefined : recordOf(compared, revision)
+  const held = holdOf(service)
   return {
     service,
     after: desired?.after ?? [],
     settleSeconds: desired?.settleSeconds ?? 0,
-    blocked: problems,
-    steps: problems.length > 0 ? [] : stepsFor(compared, chosen, context),
+    blocked: held === undefined ? problems : [],
+    steps: problems.length > 0 || held !== undefined ? [] : stepsFor(compared, chosen, context),
+    held,
+    waits: undefined,
     leftAlone: repairs ? [] : onlyDrifted(resources).map(({ id }) => id),
     before: baseline,
     record,
-    isRecorded: isSame(record, baseline),
+    isRecorded: held !== undefined || isSame(record, baseline),
   }
+}
+
+function withWaits(plans: readonly ServicePlan[], services: readonly ServiceComparison[], holdOf: HoldOf) {
+  const planned = plans.map((plan) => ({ ...plan, changed: changesIn(plan).map(({ id }) => id) }))
+  const waits = waitsIn(planned, services, holdOf)
+  return plans.map((plan): ServicePlan => {
+    const waiting = waits.get(plan.service)
+    return waiting === undefined ? plan : { ...plan, steps: [], waits: waitsText(waiting), isRecorded: true }
+  })
 }
 
 function onlyDrifted(resources: readonly ComparedResource[]): readonly ComparedResource[] {

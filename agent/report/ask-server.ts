@@ -7,8 +7,11 @@ import { isDistrust, serverTls } from './server-tls.ts'
 
 export type Asking = {
   readonly url: URL
-  /** Sent as JSON; without it the request is a GET. */
+  /** Sent as JSON; without it the request is a GET, unless `method` says otherwise. */
   readonly body?: object | undefined
+  readonly method?: 'DELETE' | undefined
+  /** An operator's token. */
+  readonly token?: string | undefined
   /** PEM of the one certificate the server may show. */
   readonly certificate?: string | undefined
   readonly credentials?: { readonly username: string; readonly password: string } | undefined
@@ -48,11 +51,15 @@ const answerLimitBytes = 1024 * 1024
 const deadlineMs = 30_000
 
 function exchange(asking: Asking): Promise<{ readonly status: number; readonly body: string }> {
-  const { url, certificate, body, credentials } = asking
+  const { url, certificate, body, method, credentials, token } = asking
   const isSecure = url.protocol === 'https:'
   const options = {
-    method: body === undefined ? 'GET' : 'POST',
-    headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    method: method ?? (body === undefined ? 'GET' : 'POST'),
+    headers: {
+      accept: 'application/json',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
     ...(credentials === undefined ? {} : { auth: `${credentials.username}:${credentials.password}` }),
     signal: AbortSignal.timeout(deadlineMs),
     ...(isSecure ? serverTls(certificate) : {}),

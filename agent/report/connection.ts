@@ -1,7 +1,8 @@
-// The agent's one connection to its server: dials out, proves who it is, sends what the spool holds, and hears two asks. Always
+// The agent's one connection to its server: dials out, proves who it is, sends what the spool holds, and hears what the server asks. Always
 // trying; a server that is away, or is hostile, stops nothing else.
 import https from 'node:https'
 import { WebSocket } from 'ws'
+import type { ServerHold } from '../../shared/hold.ts'
 import type { HostName } from '../../shared/names.ts'
 import { problemLine, problemsOf } from '../../shared/problem.ts'
 import {
@@ -28,6 +29,8 @@ export type ConnectionParts = {
   readonly agentVersion: string
   readonly spool: Spool
   readonly asked: (what: 'sync' | 'check') => void
+  /** All that the server wants held on this host. */
+  readonly held: (holds: readonly ServerHold[]) => void
   /** `connected`, `lost: <reason>`, `refused: <reason>`: for the log. */
   readonly noted: (event: string) => void
   /** In [0, 1). */
@@ -201,6 +204,9 @@ export class ServerConnection {
       case 'sync':
       case 'check':
         if (session.stage === 'welcome') this.#parts.asked(message.type)
+        break
+      case 'holds':
+        if (session.stage === 'welcome') this.#parts.held(message.holds)
         break
       case 'refused':
         session.refused = true

@@ -8,6 +8,7 @@ import { type DisplacedStore, displacedStore } from './displaced.ts'
 import { makeStateDirectory } from './durable.ts'
 import { type FailureStore, failureStore } from './failures.ts'
 import { type HashStore, hashStore } from './hashes.ts'
+import { type HoldStore, holdStore } from './holds.ts'
 import { type JournalFile, journalFile } from './journal.ts'
 import { acquireLock, type Lock, type LockOptions } from './lock.ts'
 import { type ObjectStore, objectStore } from './objects.ts'
@@ -20,6 +21,7 @@ export type State = {
   readonly objects: ObjectStore
   readonly displaced: DisplacedStore
   readonly failures: FailureStore
+  readonly holds: HoldStore
   readonly journal: JournalFile
   /** Throws PlumbError `locked`, saying who holds it. */
   lock(options: LockOptions): Promise<Lock>
@@ -37,6 +39,7 @@ export function openState(directory: string): State {
     objects,
     displaced: displacedStore(directory, objects),
     failures: failureStore(directory),
+    holds: holdStore(directory),
     journal: journalFile(at('journal')),
     lock: (options) => acquireLock(at('lock'), options),
   }

@@ -6,6 +6,7 @@ import { WebSocketServer } from 'ws'
 import type { HostName } from '../../shared/names.ts'
 import { agentSocketPath, frameLimit, pingEverySeconds, type ServerMessage } from '../../shared/protocol.ts'
 import type { Report } from '../../shared/report.ts'
+import type { HoldsMessage } from '../holds.ts'
 import { isOwnOrigin } from '../origin.ts'
 import { AgentConnection, type ConnectionEvents, type ConnectionLimits, closeCodes } from './connection.ts'
 
@@ -15,11 +16,14 @@ export type AgentGate = {
   isConnected(host: HostName): boolean
   /** Asks every connected agent; returns how many were asked. */
   askAll(message: AskMessage): number
+  connectedHosts(): readonly HostName[]
+  /** Nothing happens when it is not connected. */
+  tell(host: HostName, message: HoldsMessage): void
   disconnect(host: HostName): void
   close(): Promise<void>
 }
 
-/** All that a server may ask of an agent. */
+/** What a server may ask of all agents; beside it, it may only tell each what is held. */
 export type AskMessage = Extract<ServerMessage, { type: 'sync' | 'check' }>
 
 export type GateParts = {
@@ -94,6 +98,8 @@ export function createAgentGate(parts: GateParts): AgentGate {
       })
     },
     isConnected: (host) => byHost.has(host),
+    connectedHosts: () => [...byHost.keys()],
+    tell: (host, message) => byHost.get(host)?.send(message),
     askAll(message) {
       const asked = byHost.size
       for (const connection of [...byHost.values()]) connection.send(message)

@@ -1,11 +1,11 @@
 // Enrolment over HTTP: a token for a host's key; tokens made and hosts removed by the operator.
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import type { Logger } from 'pino'
-import { z } from 'zod'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
 import { type EnrolRequest, enrolRequestSchema } from '../../shared/protocol.ts'
 import type { Enrolment, TokenRequest } from '../agents/enrol.ts'
 import { tokenRequestSchema } from '../agents/enrol.ts'
+import { jsonBody } from './body.ts'
 import { notFound, RefusedRequest } from './errors.ts'
 
 export type AgentParts = {
@@ -71,21 +71,4 @@ export function agentRoutes(parts: AgentParts): Hono {
     return context.json({ host: host.data })
   })
   return routes
-}
-
-/** An empty body is an empty object. */
-async function jsonBody<Schema extends z.ZodType>(context: Context, schema: Schema): Promise<z.infer<Schema>> {
-  const text = await context.req.text()
-  const parsed = schema.safeParse(parseJson(text === '' ? '{}' : text))
-  if (parsed.success) return parsed.data
-  const message = `The body is not what is expected here: ${z.prettifyError(parsed.error).slice(0, 1000)}`
-  throw new RefusedRequest({ status: 400, code: 'usage', message })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -21,6 +21,7 @@ export function readingRoutes(views: Views): Hono {
     if (view === undefined) throw notFound(`service "${name}"`)
     return context.json(view)
   })
+  routes.get('/holds', async (context) => context.json(await views.holds()))
   routes.get('/alerts', async (context) => context.json(await views.alerts()))
   return routes
 }

@@ -2,6 +2,7 @@
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { type Context, Hono } from 'hono'
 import type { Logger } from 'pino'
+import type { Holds } from '../holds.ts'
 import type { SyncAnswer } from '../loop.ts'
 import type { Changes } from '../show/changes.ts'
 import type { Views } from '../show/views.ts'
@@ -10,6 +11,7 @@ import { type AgentParts, agentRoutes } from './agents.ts'
 import { answer, errorAnswer } from './errors.ts'
 import { eventRoutes } from './events.ts'
 import { dataHeaders, limitBody, neverStored, ownNamesOnly, ownOriginOnly } from './guards.ts'
+import { holdRoutes } from './holds.ts'
 import { type InstallParts, installRoutes } from './install.ts'
 import { readingRoutes, whyRoute } from './reading.ts'
 
@@ -24,6 +26,7 @@ export type RouteParts = Omit<AgentParts, 'operatorOnly' | 'addressOf'> &
     /** Anyone on this machine may read, so that other names for it are refused. */
     readonly answersOwnNamesOnly: boolean
     syncAll(): Promise<SyncAnswer>
+    readonly holds: Pick<Holds, 'place' | 'release'>
     /** The request is signed by the key of an enrolled host. */
     isHost(request: Request): Promise<boolean>
     /** Rejects when the database does not answer. */
@@ -52,6 +55,7 @@ export function serverRoutes(parts: RouteParts): Hono {
   api.route('/', agentRoutes({ ...parts, operatorOnly, addressOf }))
   api.post('/sync', syncersOnly, async (context) => context.json(await parts.syncAll()))
   api.get('/why', readersAndHosts, whyRoute(parts.views))
+  api.route('/', holdRoutes(parts.holds, operatorOnly))
   api.use(readers)
   api.route('/', eventRoutes(parts.changes, parts.closing))
   api.route('/', readingRoutes(parts.views))

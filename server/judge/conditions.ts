@@ -4,12 +4,15 @@ import type { HostName } from '../../shared/names.ts'
 import { type Problem, type ProblemCode, problemLine } from '../../shared/problem.ts'
 import type { ServiceReport } from '../../shared/report.ts'
 import type { Cause, Severity } from '../store/alerts.ts'
+import type { RecordedEnd } from '../store/holds.ts'
 import { diffText, findingsText } from './diff-text.ts'
+import { endedHoldText, isBehind } from './hold-text.ts'
 
 export type HostFacts = {
   readonly host: HostName
   readonly services: readonly ServiceReport[]
   readonly problems: readonly Problem[]
+  readonly endedHolds: readonly RecordedEnd[]
   readonly lastSeenAt: string
   readonly silentForMs: number
   /** False: not one word since this server was started. */
@@ -50,6 +53,7 @@ type Condition<Facts extends readonly unknown[]> = {
 export const hostConditions: readonly Condition<[HostFacts, Context]>[] = [
   { kind: 'drift', severity: 'warning', found: drift },
   { kind: 'apply-failed', severity: 'critical', found: applyFailed },
+  { kind: 'hold-expired', severity: 'warning', found: holdExpired },
   { kind: 'host-silent', severity: 'critical', found: hostSilent },
   { kind: 'agent-problem', severity: 'warning', found: agentProblem },
 ]
@@ -90,6 +94,16 @@ function applyFailed({ host, services }: HostFacts): readonly Found[] {
       text: `Revision ${revision.slice(0, 7)} failed at "${step}": ${lineOf(problem)}`,
       remedy: problem.remedy ?? 'Fix and push; the service is tried again with the next commit.',
     }
+  })
+}
+
+/** Told once in any case; then open for as long as what was held is not as the repository says. */
+function holdExpired({ host, services, endedHolds }: HostFacts, context: Context): readonly Found[] {
+  return endedHolds.flatMap((hold) => {
+    const key = `hold-expired:${host}:${hold.service}:${hold.until}`
+    const isOver = hold.told && !(context.isOpen(key) && isBehind(hold, services))
+    if (hold.releasedBy !== undefined || isOver) return []
+    return [{ key, ...(hold.service === '*' ? {} : { service: hold.service }), ...endedHoldText(host, hold) }]
   })
 }
 

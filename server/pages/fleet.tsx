@@ -4,6 +4,7 @@ import type { FleetView, HostStateName } from '../show/views.ts'
 import { AlertLines } from './components/alert.tsx'
 import { CommitLine } from './components/commit.tsx'
 import { Empty } from './components/empty.tsx'
+import { HoldLines } from './components/hold.tsx'
 import { enrolLink } from './components/links.ts'
 import { ProblemList } from './components/problem.tsx'
 import { State, states, stateWords } from './components/state.tsx'
@@ -16,7 +17,7 @@ const alertsShown = 5
 type FleetProps = { readonly fleet: FleetView; readonly filter: FleetFilter; readonly operator: boolean }
 
 export function FleetPage({ fleet, filter, operator }: FleetProps) {
-  const { repository, openAlerts } = fleet
+  const { repository, openAlerts, holds } = fleet
   return (
     <>
       <FleetSummary fleet={fleet} />
@@ -35,6 +36,12 @@ export function FleetPage({ fleet, filter, operator }: FleetProps) {
               <a href="/alerts">All {openAlerts.length} open alerts</a>
             </p>
           )}
+        </section>
+      )}
+      {holds.length > 0 && (
+        <section class="panel" aria-labelledby="holds">
+          <h2 id="holds">Held</h2>
+          <HoldLines holds={holds} operator={operator} />
         </section>
       )}
       <FleetHosts fleet={fleet} filter={filter} operator={operator} />

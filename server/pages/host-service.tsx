@@ -1,9 +1,10 @@
 // One service on a host: a line when it is in plumb, and below the line whatever keeps it from that.
 import type { HostName, Revision } from '../../shared/names.ts'
-import type { Failure, Finding, Hold, Pending } from '../../shared/report.ts'
+import type { Failure, Finding, Pending } from '../../shared/report.ts'
 import type { CommitView, HostStateName, HostView } from '../show/views.ts'
 import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { Differences } from './components/differences.tsx'
+import { AskedPart, HeldPart, HoldForm } from './components/hold.tsx'
 import { driftLink, serviceAnchor, serviceLink } from './components/links.ts'
 import { ProblemText } from './components/problem.tsx'
 import { ResourceName } from './components/resource.tsx'
@@ -17,12 +18,13 @@ type HostServiceProps = {
   readonly host: HostName
   readonly hostState: HostStateName
   readonly service: ServiceOnHost
+  readonly operator: boolean
 }
 
 const findingsShown = 100
 const pendingShown = 100
 
-export function HostService({ host, hostState, service }: HostServiceProps) {
+export function HostService({ host, hostState, service, operator }: HostServiceProps) {
   const state = hostState === 'not-enrolled' ? 'not-enrolled' : service.state
   return (
     <article class={`host-service is-${state}`} id={serviceAnchor(service.service)}>
@@ -36,11 +38,22 @@ export function HostService({ host, hostState, service }: HostServiceProps) {
         </span>
       </header>
       {service.failure !== undefined && <ServiceFailure failure={service.failure} />}
-      {service.hold !== undefined && <ServiceHold hold={service.hold} />}
+      {service.hold !== undefined && (
+        <HeldPart host={host} service={service.service} hold={service.hold} operator={operator} />
+      )}
+      {service.asked.map((hold) => (
+        <AskedPart host={host} hold={hold} operator={operator} />
+      ))}
       {service.findings.length > 0 && <Findings host={host} findings={service.findings} />}
       {service.pending.length > 0 && <PendingChanges pending={service.pending} />}
+      {operator && isHoldable(service, hostState) && <HoldForm host={host} service={service.service} />}
     </article>
   )
+}
+
+/** One hold at a time: whoever wants another length releases the first. */
+function isHoldable({ hold, asked }: ServiceOnHost, hostState: HostStateName): boolean {
+  return hostState !== 'not-enrolled' && hold === undefined && asked.length === 0
 }
 
 type AppliedProps = {
@@ -73,17 +86,6 @@ function ServiceFailure({ failure }: { readonly failure: Failure }) {
         {failure.attempts > 1 && `, ${failure.attempts} attempts`}
       </p>
       <ProblemText problem={failure.problem} />
-    </div>
-  )
-}
-
-function ServiceHold({ hold }: { readonly hold: Hold }) {
-  return (
-    <div class="part is-held">
-      <p class="what">
-        <b>Held</b> by {visibleText(hold.by)}, ends <When at={hold.until} exact />
-      </p>
-      <p>{visibleText(hold.why)}</p>
     </div>
   )
 }

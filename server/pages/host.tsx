@@ -47,7 +47,7 @@ export function HostPage({ host, commits, operator }: HostProps) {
         {host.state === 'silent' && (
           <p class="lead by">As last reported; what they are now is not known while the host is silent.</p>
         )}
-        {host.services.length === 0 ? <NoServices host={host} /> : <HostServices host={host} />}
+        {host.services.length === 0 ? <NoServices host={host} /> : <HostServices host={host} operator={operator} />}
       </section>
       <HostApplies host={host} commits={commits} />
       <HostTransitions host={host} />
@@ -103,11 +103,11 @@ function HostRevision({ host }: { readonly host: HostView }) {
   return <>none synced yet</>
 }
 
-function HostServices({ host }: { readonly host: HostView }) {
+function HostServices({ host, operator }: { readonly host: HostView; readonly operator: boolean }) {
   return (
     <div class="services">
       {host.services.map((service) => (
-        <HostService host={host.host} hostState={host.state} service={service} />
+        <HostService host={host.host} hostState={host.state} service={service} operator={operator} />
       ))}
     </div>
   )

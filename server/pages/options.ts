@@ -1,5 +1,8 @@
 // What the pages need from the server around them.
 import type { Context } from 'hono'
+import type { HoldRequest } from '../../shared/hold.ts'
+import type { HostName } from '../../shared/names.ts'
+import type { Placed } from '../holds.ts'
 import type { EnrolView, Views } from '../show/views.ts'
 
 export type PageOptions = {
@@ -15,6 +18,9 @@ export type PageOptions = {
   readonly createEnrolment: (host?: string) => Promise<EnrolView>
   /** Asks every connected agent to sync. */
   readonly syncAll: () => Promise<{ readonly asked: number }>
+  readonly placeHold: (request: HoldRequest) => Promise<Placed>
+  /** For one host, or for all. False: it was over. */
+  readonly releaseHold: (id: string, host?: HostName) => Promise<boolean>
   /** Told of every error that became an error page; the page shows the reference. */
   readonly failed: (error: unknown, reference: string) => void
   readonly now: () => Date

@@ -15,6 +15,7 @@ import { DriftPage } from './drift.tsx'
 import { EnrolForm, EnrolLine } from './enrol.tsx'
 import { FleetPage } from './fleet.tsx'
 import { fleetFilterOf, notEnrolled } from './fleet-filter.ts'
+import { placeHold, releaseHold } from './holds.tsx'
 import { HostPage } from './host.tsx'
 import { LoginPage } from './login.tsx'
 import { MessagePage } from './message.tsx'
@@ -50,6 +51,9 @@ export function pageRoutes(options: PageOptions): Hono {
   app.get('/enrol', operating, (c) => showEnrolForm(c, options))
   app.post('/enrol', changing, operatorOnly(options), (c) => enrol(c, options))
   app.post('/sync', changing, operatorOnly(options), (c) => sync(c, options))
+  app.post('/hosts/:host/hold', changing, operatorOnly(options), (c) => placeHold(c, options))
+  app.post('/hosts/:host/release', changing, operatorOnly(options), (c) => releaseHold(c, options))
+  app.post('/holds/release', changing, operatorOnly(options), (c) => releaseHold(c, options))
   app.get('*', page, (c) => showNoSuchPage(c, options))
   app.onError((error, c) => showError(c, options, error))
   return app

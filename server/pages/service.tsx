@@ -6,6 +6,7 @@ import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { Empty } from './components/empty.tsx'
 import { hostServiceLink } from './components/links.ts'
 import { State } from './components/state.tsx'
+import { When } from './components/when.tsx'
 import { visibleText } from './visible-text.ts'
 
 export function ServicePage({ service }: { readonly service: ServiceView }) {
@@ -66,6 +67,11 @@ function ServiceHosts({ service }: { readonly service: ServiceView }) {
               <a href={hostServiceLink(host.host, service.service)}>{host.host}</a>
               <State state={host.state} />
               {host.applied !== undefined && <RevisionCode revision={host.applied} />}
+              {host.hold !== undefined && (
+                <span class="by held-by">
+                  by {visibleText(host.hold.by)}, ends <When at={host.hold.until} />: {visibleText(host.hold.why)}
+                </span>
+              )}
             </li>
           ))}
         </ul>

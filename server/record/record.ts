@@ -1,9 +1,11 @@
 // record: a report -> rows and transitions, in one database transaction. What is recorded is what changed: a report that says
 // the same again leaves no trace.
 import { createHash } from 'node:crypto'
+import { covers } from '../../shared/hold.ts'
 import type { HostName, ServiceName } from '../../shared/names.ts'
 import { type Report, type ServiceReport, type ServiceStateName, stateOf } from '../../shared/report.ts'
 import { insertApply, insertReportId, insertTransition, isReportKnown, trimHistory } from '../store/history.ts'
+import { insertEndedHold, trimEndedHolds } from '../store/holds.ts'
 import { findHost, saveWhatHostSaid } from '../store/hosts.ts'
 import {
   deleteFinding,
@@ -31,6 +33,7 @@ export async function recordReport(db: Db, report: Report, receivedAt: string): 
     if (saysNothingNew || (await isReportKnown(transaction, report.host, report.id))) return { kind: 'nothing-new' }
     const services = await recordServices(transaction, report, receivedAt)
     await recordApply(transaction, report, receivedAt)
+    await recordEndedHolds(transaction, report)
     await saveWhatHostSaid(transaction, report.host, {
       agentVersion: report.agentVersion,
       platform: report.platform,
@@ -45,9 +48,9 @@ export async function recordReport(db: Db, report: Report, receivedAt: string): 
 }
 
 /** Over everything that describes the host, and nothing that only describes the report. */
-function digestOf({ agentVersion, platform, revision, services, problems }: Report): string {
+function digestOf({ agentVersion, platform, revision, services, problems, endedHolds }: Report): string {
   return createHash('sha256')
-    .update(JSON.stringify([agentVersion, platform, revision ?? null, services, problems]))
+    .update(JSON.stringify([agentVersion, platform, revision ?? null, services, problems, endedHolds ?? []]))
     .digest('hex')
 }
 
@@ -113,4 +116,14 @@ async function recordApply(db: Db, report: Report, at: string): Promise<void> {
   await insertApply(db, report.host, apply, at)
   const to = apply.failed.length === 0 ? 'applied' : 'apply failed'
   await insertTransition(db, report.host, { at, to, revision: apply.revision })
+}
+
+async function recordEndedHolds(db: Db, { host, endedHolds = [], services }: Report): Promise<void> {
+  for (const hold of endedHolds) {
+    const covered = services.filter(({ service }) => covers(hold.service, service))
+    const findings = covered.reduce((sum, service) => sum + service.findings.length, 0)
+    const pending = covered.reduce((sum, service) => sum + service.pending.length, 0)
+    await insertEndedHold(db, host, hold, { findings, pending })
+  }
+  if (endedHolds.length > 0) await trimEndedHolds(db, host)
 }

@@ -1,14 +1,25 @@
 // show: what is recorded, and what the repository says -> the plain data that pages and API give out.
+import { covers } from '../../shared/hold.ts'
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { namedHosts, servicesFor } from '../../shared/repository/assign.ts'
+import type { Clock } from '../clock.ts'
 import type { FleetSource } from '../fleet.ts'
 import type { FleetClone } from '../repository/clone.ts'
 import { type Alert, listAlerts, listOpenAlerts } from '../store/alerts.ts'
 import { listApplies, listTransitions } from '../store/history.ts'
+import { listHolds, listReleases } from '../store/holds.ts'
 import { type EnrolledHost, findHost, listHosts } from '../store/hosts.ts'
-import { type Cell, findFinding, listCells, listServiceStates, type ServiceState } from '../store/service-states.ts'
+import {
+  type Cell,
+  findFinding,
+  listCells,
+  listHeldServices,
+  listServiceStates,
+  type ServiceState,
+} from '../store/service-states.ts'
 import type { Db } from '../store/tables.ts'
+import { holdViews } from './holds.ts'
 import { type Commits, pathsAt, pathsOf } from './paths.ts'
 import { readmeHtml } from './readme.ts'
 import type {
@@ -16,6 +27,7 @@ import type {
   CellView,
   CommitView,
   FleetView,
+  HoldView,
   HostRow,
   HostStateName,
   HostView,
@@ -25,6 +37,7 @@ import type {
 
 export type ViewParts = {
   readonly db: Db
+  readonly clock: Clock
   readonly source: FleetSource
   readonly clone: Pick<FleetClone, 'commit' | 'readText' | 'lastCommits' | 'history'>
   isConnected(host: HostName): boolean
@@ -40,6 +53,7 @@ export function createViews(parts: ViewParts): Views {
   const { db, source, clone } = parts
   return {
     fleet: () => fleetView(parts),
+    holds: () => heldViews(parts),
     host: (host) => hostView(parts, host),
     service: (service) => serviceView(parts, service),
     async drift(host, resource) {
@@ -63,21 +77,12 @@ export function createViews(parts: ViewParts): Views {
 async function fleetView(parts: ViewParts): Promise<FleetView> {
   const { db, source } = parts
   const state = source.state()
-  const [enrolled, cells, openAlerts, branch, channelProblems] = await Promise.all([
-    listHosts(db),
-    listCells(db),
+  const [{ hosts, cells }, openAlerts, branch, channelProblems] = await Promise.all([
+    hostRows(parts),
     listOpenAlerts(db),
     source.branch(),
     parts.channelProblems(),
   ])
-  const cellsByHost = Map.groupBy(cells, (cell) => cell.host)
-  const silent = silentHosts(openAlerts)
-  const byName = new Map(enrolled.map((host) => [host.host, host]))
-  const names = [...new Set([...namedHosts(state.fleet), ...byName.keys()])].sort()
-  const hosts = names.map((name) => {
-    const host = byName.get(name)
-    return hostRow(parts, name, { enrolled: host, cells: cellsByHost.get(name) ?? [], silent: silent.has(name) })
-  })
   const unreachable = state.unreachable === undefined ? [] : [state.unreachable.problem]
   return {
     repository: {
@@ -90,7 +95,35 @@ async function fleetView(parts: ViewParts): Promise<FleetView> {
     services: [...new Set([...state.services.keys(), ...cells.map((cell) => cell.service)])].sort(),
     hosts,
     openAlerts: openAlerts.map(withoutDiff),
+    holds: await heldViews(parts, hosts),
   }
+}
+
+/** Every host that is named or enrolled, and the cells they reported. */
+async function hostRows(
+  parts: ViewParts,
+): Promise<{ readonly hosts: readonly HostRow[]; readonly cells: readonly Cell[] }> {
+  const { db, source } = parts
+  const [enrolled, cells, openAlerts] = await Promise.all([listHosts(db), listCells(db), listOpenAlerts(db)])
+  const cellsByHost = Map.groupBy(cells, (cell) => cell.host)
+  const silent = silentHosts(openAlerts)
+  const byName = new Map(enrolled.map((host) => [host.host, host]))
+  const names = [...new Set([...namedHosts(source.state().fleet), ...byName.keys()])].sort()
+  const hosts = names.map((name) => {
+    const host = byName.get(name)
+    return hostRow(parts, name, { enrolled: host, cells: cellsByHost.get(name) ?? [], silent: silent.has(name) })
+  })
+  return { hosts, cells }
+}
+
+/** `hosts`: only what concerns these. */
+async function heldViews(parts: ViewParts, hosts?: readonly HostRow[]): Promise<readonly HoldView[]> {
+  const { db, clock } = parts
+  const [holds, reported] = await Promise.all([listHolds(db, clock.now().toISOString()), listHeldServices(db)])
+  if (holds.length + reported.length === 0) return []
+  const ids = holds.map(({ id }) => id)
+  const releases = ids.length === 0 ? [] : await listReleases(db, ids)
+  return holdViews({ holds, reported, releases, hosts: hosts ?? (await hostRows(parts)).hosts })
 }
 
 type Known = { readonly enrolled: EnrolledHost | undefined; readonly cells: readonly Cell[]; readonly silent: boolean }
@@ -144,10 +177,10 @@ async function hostView(parts: ViewParts, host: HostName): Promise<HostView | un
   const silent = silentHosts(alerts).has(host)
   const row = hostRow(parts, host, { enrolled, cells, silent })
   const commit = row.revision === undefined ? undefined : await clone.commit(row.revision)
-  const { cells: rowCells, ...who } = row
+  const { cells: _cells, ...who } = row
   return {
     ...who,
-    services: await serviceReports(parts, { states, cells: rowCells }),
+    services: await serviceReports(parts, { row, states }),
     problems: enrolled?.problems ?? [],
     applies,
     transitions,
@@ -159,18 +192,26 @@ async function hostView(parts: ViewParts, host: HostName): Promise<HostView | un
   }
 }
 
-async function serviceReports(
-  { clone }: ViewParts,
-  { states, cells }: { readonly states: readonly ServiceState[]; readonly cells: readonly CellView[] },
-): Promise<HostView['services']> {
+type Reported = { readonly row: HostRow; readonly states: readonly ServiceState[] }
+
+async function serviceReports(parts: ViewParts, { row, states }: Reported): Promise<HostView['services']> {
+  const { clone } = parts
+  const holds = (await heldViews(parts, [row])).filter((hold) => hold.id !== undefined && !isKeptBy(hold, row.host))
   const reports = new Map(states.map((state) => [state.report.service, state.report]))
   return Promise.all(
-    cells.map(async ({ service, state }) => {
+    row.cells.map(async ({ service, state }) => {
       const report = reports.get(service) ?? { service, findings: [], pending: [] }
       const commit = report.applied === undefined ? undefined : await clone.commit(report.applied)
-      return { ...report, state, ...(commit === undefined ? {} : { commit }) }
+      const asked = holds.filter((hold) => hold.services.some((target) => covers(target, service)))
+      return { ...report, state, asked, ...(commit === undefined ? {} : { commit }) }
     }),
   )
+}
+
+/** Also when it does not concern the host at all. */
+function isKeptBy({ hosts }: HoldView, host: HostName): boolean {
+  const concerned = hosts.find((one) => one.host === host)
+  return concerned === undefined || concerned.state === 'in-force'
 }
 
 async function serviceView(parts: ViewParts, service: ServiceName): Promise<ServiceView | undefined> {
@@ -202,8 +243,13 @@ function serviceHosts(parts: ViewParts, service: ServiceName, reported: readonly
   return [...new Set([...named, ...byHost.keys()])].sort().map((host) => {
     const state = byHost.get(host)
     if (state === undefined) return { host, state: 'unknown' }
-    const { applied } = state.report
-    return { host, state: state.state, ...(applied === undefined ? {} : { applied }) }
+    const { applied, hold } = state.report
+    return {
+      host,
+      state: state.state,
+      ...(applied === undefined ? {} : { applied }),
+      ...(hold === undefined ? {} : { hold }),
+    }
   })
 }
 

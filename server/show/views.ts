@@ -1,7 +1,8 @@
 // What the pages show, as plain data: made by show/ from the store and the repository, rendered by pages/, served as JSON by api/.
+import type { HoldTarget } from '../../shared/hold.ts'
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
-import type { ApplyReport, Finding, ServiceReport, ServiceStateName } from '../../shared/report.ts'
+import type { ApplyReport, Finding, Hold, ServiceReport, ServiceStateName } from '../../shared/report.ts'
 
 /** A commit as shown beside what it changed. `at` is ISO 8601. */
 export type CommitView = {
@@ -50,6 +51,30 @@ export type FleetView = {
   readonly services: readonly ServiceName[]
   readonly hosts: readonly HostRow[]
   readonly openAlerts: readonly AlertView[]
+  readonly holds: readonly HoldView[]
+}
+
+/** What is held: by the server for hosts that match, or by a person on one host. */
+export type HoldView = {
+  /** Of one that the server keeps, and can release. */
+  readonly id?: string
+  /** `*`: all. */
+  readonly services: readonly HoldTarget[]
+  /** As it was asked for, `web-*`. */
+  readonly patterns?: readonly string[]
+  readonly by: string
+  readonly why: string
+  /** ISO 8601, as `until`. */
+  readonly since?: string
+  readonly until: string
+  readonly hosts: readonly HoldHostView[]
+}
+
+/** `asked`: the host has not said yet that it keeps it - it is away, or its agent is older than holds. */
+export type HoldHostView = {
+  readonly host: HostName
+  readonly state: 'in-force' | 'asked' | 'released'
+  readonly releasedBy?: string
 }
 
 /** A managed path with the commit that gave it its present content. */
@@ -74,6 +99,8 @@ export type HostView = {
   readonly services: readonly (ServiceReport & {
     readonly state: ServiceStateName | 'unknown'
     readonly commit?: CommitView
+    /** Holds of the server that the host does not keep (yet). */
+    readonly asked: readonly HoldView[]
   })[]
   readonly problems: readonly Problem[]
   /** Newest first. */
@@ -90,6 +117,7 @@ export type ServiceView = {
     readonly host: HostName
     readonly state: ServiceStateName | 'unknown'
     readonly applied?: Revision
+    readonly hold?: Hold
   }[]
   readonly paths: readonly PathView[]
   /** The newest commits that touched the service's directory, newest first. */
@@ -141,6 +169,7 @@ export type Views = {
   host(host: HostName): Promise<HostView | undefined>
   service(service: ServiceName): Promise<ServiceView | undefined>
   drift(host: HostName, resource: string): Promise<DriftView | undefined>
+  holds(): Promise<readonly HoldView[]>
   /** Open ones first, then the latest resolved. */
   alerts(): Promise<readonly AlertView[]>
   /** The commit behind a path on a host, or behind a path of the repository. */

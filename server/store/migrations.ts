@@ -4,7 +4,7 @@ import type { Kysely } from 'kysely'
 import type { Migration, MigrationProvider } from 'kysely/migration'
 
 export const migrations: MigrationProvider = {
-  getMigrations: async () => ({ '0001-first': first }),
+  getMigrations: async () => ({ '0001-first': first, '0002-holds': holds }),
 }
 
 type AnySchema = Kysely<Record<string, Record<string, unknown>>>
@@ -150,4 +150,35 @@ async function createAlerts(db: AnySchema): Promise<void> {
     .addColumn('due_at', 'text', (column) => column.notNull())
     .execute()
   await db.schema.createIndex('outbox_by_channel').on('outbox').columns(['channel', 'id']).execute()
+}
+
+const holds: Migration = {
+  async up(db: AnySchema) {
+    await db.schema
+      .createTable('holds')
+      .addColumn('id', 'text', (column) => column.primaryKey().notNull())
+      .addColumn('service', 'text', (column) => column.notNull())
+      .addColumn('hosts', 'text', (column) => column.notNull())
+      .addColumn('but_not', 'text', (column) => column.notNull())
+      .addColumn('by', 'text', (column) => column.notNull())
+      .addColumn('why', 'text', (column) => column.notNull())
+      .addColumn('since', 'text', (column) => column.notNull())
+      .addColumn('until', 'text', (column) => column.notNull())
+      .execute()
+    await db.schema
+      .createTable('ended_holds')
+      .addColumn('host', 'text', (column) => column.notNull().references('hosts.name').onDelete('cascade'))
+      .addColumn('service', 'text', (column) => column.notNull())
+      .addColumn('since', 'text', (column) => column.notNull())
+      .addColumn('until', 'text', (column) => column.notNull())
+      .addColumn('by', 'text', (column) => column.notNull())
+      .addColumn('why', 'text', (column) => column.notNull())
+      .addColumn('hold', 'text')
+      .addColumn('released_by', 'text')
+      .addColumn('findings', 'integer', (column) => column.notNull())
+      .addColumn('pending', 'integer', (column) => column.notNull())
+      .addColumn('told', 'integer', (column) => column.notNull())
+      .addPrimaryKeyConstraint('ended_holds_key', ['host', 'service', 'since', 'until'])
+      .execute()
+  },
 }

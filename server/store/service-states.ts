@@ -4,6 +4,7 @@ import { type HostName, hostNameSchema, type ServiceName, serviceNameSchema } fr
 import {
   type Finding,
   findingSchema,
+  type Hold,
   type ServiceReport,
   type ServiceStateName,
   serviceReportSchema,
@@ -65,6 +66,23 @@ export async function listCells(db: Db): Promise<readonly Cell[]> {
     service: serviceNameSchema.parse(row.service),
     state: stateNameSchema.parse(row.state),
   }))
+}
+
+export type HeldService = { readonly host: HostName; readonly service: ServiceName; readonly hold: Hold }
+
+/** What hosts say they hold now. A failed service may be held too. */
+export async function listHeldServices(db: Db): Promise<readonly HeldService[]> {
+  const rows = await db
+    .selectFrom('service_states')
+    .select(['host', 'body'])
+    .where('state', 'in', ['held', 'failed'])
+    .orderBy('host')
+    .orderBy('service')
+    .execute()
+  return rows.flatMap((row) => {
+    const { service, hold } = fromJson(serviceReportSchema, row.body)
+    return hold === undefined ? [] : [{ host: hostNameSchema.parse(row.host), service, hold }]
+  })
 }
 
 export async function findFinding(db: Db, host: HostName, resource: string): Promise<FoundFinding | undefined> {

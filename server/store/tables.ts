@@ -14,6 +14,8 @@ export type Tables = {
   channels: ChannelTable
   outbox: OutboxTable
   sessions: SessionTable
+  holds: HoldTable
+  ended_holds: EndedHoldTable
 }
 
 /** The database or a transaction on it: every query takes one, so that callers decide what is one transaction. */
@@ -147,4 +149,37 @@ type SessionTable = {
   hash: string
   created_at: string
   expires_at: string
+}
+
+/** What operators want left alone; kept for a while after its end, because hosts end it by their own clocks. */
+type HoldTable = {
+  id: string
+  service: string
+  /** Names and patterns, as JSON. */
+  hosts: string
+  /** Hosts for which it was released, as JSON. */
+  but_not: string
+  by: string
+  why: string
+  since: string
+  until: string
+}
+
+/** Holds that hosts said are over; remembered so that each end is told once. */
+type EndedHoldTable = {
+  host: string
+  service: string
+  since: string
+  until: string
+  by: string
+  why: string
+  /** Of `holds`, when the server had asked for it. */
+  hold: string | null
+  /** Who released it on the host; null: its time was over. */
+  released_by: string | null
+  /** What differed when its end was heard of. */
+  findings: number
+  pending: number
+  /** 0 or 1. */
+  told: number
 }

@@ -6,7 +6,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openAgent } from '../../agent/commands/open.ts'
 import { type PassOptions, type PassOutcome, passesOf } from '../../agent/pass.ts'
+import { holdStore } from '../../agent/state/holds.ts'
 import { writeStatus } from '../../agent/state/status.ts'
+import { serviceNameSchema } from '../../shared/names.ts'
 import { type Report, reportSchema } from '../../shared/report.ts'
 import { makeRepository, type TestRepository } from '../support/git.ts'
 
@@ -172,13 +174,40 @@ test('one service that fails is put back and told with its attempt; the others a
   expect(again.services[0]?.failure?.attempts).toBe(1)
 })
 
+test('a held service is not repaired until the hold ends; the next pass then repairs it and tells of the end', async () => {
+  await run({ sync: true })
+  let now = new Date('2026-11-23T12:00:00.000Z')
+  const holds = holdStore(at('state'), () => now)
+  const { agent } = await opened()
+  pass = passesOf({ ...agent, state: { ...agent.state, holds } })
+  await holds.add({ service: serviceNameSchema.parse('base'), by: 'anna@web-1', why: 'a fix', seconds: 7200 })
+  await writeFile(at('root/etc/base.conf'), 'typed\n')
+
+  const { report: during } = await run({ sync: true })
+  expect(during.services[0]).toMatchObject({
+    findings: [{ diff: expect.stringContaining('+typed') }],
+    hold: { by: 'anna@web-1', why: 'a fix', origin: 'host', until: '2026-11-23T14:00:00.000Z' },
+  })
+  expect(during).not.toHaveProperty('endedHolds')
+  expect(await readFile(at('root/etc/base.conf'), 'utf8')).toBe('typed\n')
+
+  now = new Date('2026-11-23T14:00:00.000Z')
+  const { report: after } = await run({ sync: false })
+  expect(after.services[0]).not.toHaveProperty('hold')
+  expect(after.endedHolds).toMatchObject([{ service: 'base', by: 'anna@web-1', since: '2026-11-23T12:00:00.000Z' }])
+  expect(await readFile(at('root/etc/base.conf'), 'utf8')).toBe('place = cellar\n')
+})
+
 function at(path: string): string {
   return join(directory, path)
 }
 
 async function passes() {
-  const { agent } = await openAgent({ root: at('root'), state: at('state'), repo: fleet.directory, host: 'web-1' })
-  return passesOf(agent)
+  return passesOf((await opened()).agent)
+}
+
+function opened() {
+  return openAgent({ root: at('root'), state: at('state'), repo: fleet.directory, host: 'web-1' })
 }
 
 /** Every report is one that the server takes. */

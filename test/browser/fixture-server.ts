@@ -58,6 +58,8 @@ export async function startFixtureServer(first: FixtureFleet, port = 0): Promise
       syncs += 1
       return { asked: shown.fleet.hosts.filter((row) => row.connected).length }
     },
+    placeHold: async () => ({ kind: 'too-many' }),
+    releaseHold: async () => false,
     failed: (error, reference) => console.error(reference, error),
     now: () => new Date(),
   }

@@ -12,6 +12,8 @@ const pages = {
   host: '/hosts/web-2',
   failed: '/hosts/db-2',
   held: '/hosts/mon-1',
+  asked: '/hosts/edge-1',
+  'service-held': '/services/grafana',
   silent: '/hosts/edge-5',
   pending: '/hosts/edge-3',
   waiting: '/hosts/edge-6',
@@ -38,6 +40,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     server.show(exampleFleet(now))
     for (const [name, path] of Object.entries(pages)) await picture(context, path, `${name}-${suffix}`)
     await enrolPicture(context, `line-${suffix}`)
+    await holdPicture(context, `hold-${suffix}`)
     server.show(largeFleet(now, 200, 30))
     await picture(context, '/', `large-${suffix}`, false)
     server.show(emptyFleet())
@@ -73,6 +76,15 @@ async function enrolPicture(context: BrowserContext, name: string): Promise<void
   await page.goto('/enrol')
   await page.getByRole('button', { name: 'Make the install line' }).click()
   await page.getByText('It enrols one host, once.').waitFor()
+  await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true })
+  await page.close()
+}
+
+async function holdPicture(context: BrowserContext, name: string): Promise<void> {
+  if (only !== undefined && !name.startsWith(only)) return
+  const page = await context.newPage()
+  await page.goto('/hosts/web-2')
+  await page.locator('#hold-nginx > summary').click()
   await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true })
   await page.close()
 }

@@ -23,3 +23,8 @@ export function driftLink(host: string, resource: string): string {
 export function enrolLink(host: string): string {
   return `/enrol?host=${encodeURIComponent(host)}`
 }
+
+/** For one host, or wherever it holds. */
+export function releaseLink(host: string | undefined): string {
+  return host === undefined ? '/holds/release' : `${hostLink(host)}/release`
+}

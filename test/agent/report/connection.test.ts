@@ -5,7 +5,7 @@ import { ensureIdentity } from '../../../agent/report/identity.ts'
 import { openSpool } from '../../../agent/report/spool.ts'
 import { agentSocketPath, helloText, serverMessageSchema } from '../../../shared/protocol.ts'
 import { makeCertificate } from '../../support/git.ts'
-import { anApply, report, startAgent, startServer, stateDirectory, web1, welcomed } from './fixture.ts'
+import { anApply, report, startAgent, startServer, stateDirectory, web, web1, welcomed } from './fixture.ts'
 
 test('the agent proves who it is by signing the nonce of this very connection', async () => {
   const [server, state] = [await startServer(), await stateDirectory()]
@@ -107,6 +107,30 @@ test('the server may ask for a sync and a check; whatever else it says is ignore
   expect(agent.noted.filter((event) => event.includes('does not know'))).toHaveLength(1)
 })
 
+test('the server may say what it wants held: the complete list, after the welcome alone, in its bounds', async () => {
+  const server = await startServer()
+  const agent = await startAgent(server.url)
+  const caller = await server.caller()
+  await caller.hear()
+  const hold = {
+    id: 'one',
+    service: web,
+    by: 'ines@desk',
+    why: 'the authority is down',
+    since: '2026-11-23T12:00:00.000Z',
+    until: '2026-11-23T14:00:00.000Z',
+  }
+
+  caller.say({ type: 'holds', holds: [{ ...hold, id: 'too-early' }] })
+  caller.say({ type: 'welcome', serverVersion: '0.1.0' })
+  caller.say({ type: 'holds', holds: [{ ...hold, command: 'id' }] })
+  caller.say({ type: 'holds', holds: [{ ...hold, why: 'x'.repeat(501) }] })
+  caller.say({ type: 'holds', holds: [] })
+
+  await vi.waitFor(() => expect(agent.held).toEqual([[hold], []]))
+  expect(agent.noted.filter((event) => event.includes('does not know'))).toHaveLength(1)
+})
+
 test('before the welcome nothing is done, and only one challenge is ever signed', async () => {
   const server = await startServer()
   const agent = await startAgent(server.url)
@@ -123,10 +147,10 @@ test('before the welcome nothing is done, and only one challenge is ever signed'
   expect(agent.asked).toEqual([])
 })
 
-test('the messages of the server are the six that are written down', () => {
+test('the messages of the server are the seven that are written down', () => {
   const types = serverMessageSchema.options.map((option) => option.shape.type.value)
 
-  expect(types).toEqual(['challenge', 'welcome', 'ack', 'sync', 'check', 'refused'])
+  expect(types).toEqual(['challenge', 'welcome', 'ack', 'sync', 'check', 'holds', 'refused'])
 })
 
 test('a refusal is noted with its reason, and tried again', async () => {

@@ -11,6 +11,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { type ConnectionParts, ServerConnection } from '../../../agent/report/connection.ts'
 import { ensureIdentity } from '../../../agent/report/identity.ts'
 import { openSpool, type Spool } from '../../../agent/report/spool.ts'
+import type { ServerHold } from '../../../shared/hold.ts'
 import { hostNameSchema, revisionSchema, serviceNameSchema } from '../../../shared/names.ts'
 import { type AgentMessage, agentMessageSchema, type ServerMessage } from '../../../shared/protocol.ts'
 import type { Report } from '../../../shared/report.ts'
@@ -109,6 +110,7 @@ export type TestAgent = {
   readonly spool: Spool
   readonly noted: readonly string[]
   readonly asked: readonly string[]
+  readonly held: readonly (readonly ServerHold[])[]
 }
 
 /** An agent that tries again within milliseconds. */
@@ -120,6 +122,7 @@ export async function startAgent(
   const spool = parts.spool ?? openSpool(state)
   const noted: string[] = []
   const asked: string[] = []
+  const held: (readonly ServerHold[])[] = []
   const connection = new ServerConnection({
     server,
     host: web1,
@@ -127,13 +130,14 @@ export async function startAgent(
     agentVersion: '0.1.0',
     spool,
     asked: (what) => asked.push(what),
+    held: (holds) => held.push(holds),
     noted: (event) => noted.push(event),
     random: () => 0.5,
     delays: { firstMs: 5, mostMs: 40, refusedMs: 20 },
     ...parts,
   })
   afterwards(() => connection.close())
-  return { connection, spool, noted, asked }
+  return { connection, spool, noted, asked, held }
 }
 
 /** The first caller, past hello and welcome. */

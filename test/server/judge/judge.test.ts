@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import type { FleetFacts, HostFacts } from '../../../server/judge/conditions.ts'
 import { type AlertChange, type Facts, judge } from '../../../server/judge/judge.ts'
 import type { Alert } from '../../../server/store/alerts.ts'
-import { hostNameSchema } from '../../../shared/names.ts'
+import type { RecordedEnd } from '../../../server/store/holds.ts'
+import { hostNameSchema, serviceNameSchema } from '../../../shared/names.ts'
 import type { Problem } from '../../../shared/problem.ts'
 import { diffLimitBytes } from '../../../shared/report.ts'
 import { findingOf, serviceOf, someRevision } from '../kit.ts'
@@ -12,6 +13,7 @@ const calm: HostFacts = {
   host: web1,
   services: [serviceOf('nginx')],
   problems: [],
+  endedHolds: [],
   lastSeenAt: '2026-11-23T03:00:00.000Z',
   silentForMs: 0,
   heardSinceStart: true,
@@ -82,6 +84,63 @@ test('a held service is left alone', () => {
   const held = drifting.services.map((service) => ({ ...service, hold }))
 
   expect(judged({ hosts: [{ ...drifting, services: held }] })).toEqual([])
+})
+
+const ended: RecordedEnd = {
+  host: web1,
+  service: serviceNameSchema.parse('nginx'),
+  by: 'ann@web-1',
+  why: 'the disk is being replaced',
+  since: '2026-11-23T01:00:00.000Z',
+  until: '2026-11-23T03:00:00.000Z',
+  findings: 2,
+  pending: 1,
+  told: false,
+}
+
+test('a hold that time ended is told by whom, why, since when, and what was found', () => {
+  const [change] = judged({ hosts: [{ ...calm, endedHolds: [ended] }] })
+
+  expect(change).toMatchObject({
+    kind: 'open',
+    cause: {
+      key: 'hold-expired:web-1:nginx:2026-11-23T03:00:00.000Z',
+      kind: 'hold-expired',
+      severity: 'warning',
+      service: 'nginx',
+      title: 'web-1: the hold of nginx has ended',
+      text: 'Held by ann@web-1 from 2026-11-23 01:00 UTC until 2026-11-23 03:00 UTC: the disk is being replaced\nThe normal policy applies again. At its end: 2 findings, 1 change pending.',
+    },
+  })
+})
+
+test('a hold that somebody on the host released is not told', () => {
+  expect(judged({ hosts: [{ ...calm, endedHolds: [{ ...ended, releasedBy: 'ben@web-1' }] }] })).toEqual([])
+})
+
+test('the end of a hold is told once, and open for as long as the service is out of plumb', () => {
+  const told = { ...ended, told: true }
+  const findings = [findingOf('/etc/nginx/nginx.conf', 'x')]
+  const out = { ...calm, services: [serviceOf('nginx', { findings })] }
+  const openAlerts = opened({ hosts: [{ ...out, endedHolds: [ended] }] })
+  const kindsOf = (facts: Partial<Facts>) => judged(facts).map(({ kind }) => kind)
+
+  expect(openAlerts.map(({ kind }) => kind)).toEqual(['drift', 'hold-expired'])
+  expect(kindsOf({ hosts: [{ ...out, endedHolds: [told] }], openAlerts })).toEqual([])
+  expect(kindsOf({ hosts: [{ ...calm, endedHolds: [told] }], openAlerts })).toEqual(['resolve', 'resolve'])
+  const again = { ...out, services: [serviceOf('nginx', { findings, hold: { by: 'b', why: 'w', until: 'u' } })] }
+  expect(kindsOf({ hosts: [{ ...again, endedHolds: [told] }], openAlerts })).toEqual(['resolve', 'resolve'])
+  // A drift of another day is no business of that hold.
+  expect(judged({ hosts: [{ ...out, endedHolds: [told] }] }).map((change) => causeOf(change).kind)).toEqual(['drift'])
+})
+
+test('a hold of all services is one alert, open until the last service is in plumb', () => {
+  const all = { ...ended, service: '*' as const }
+  const services = [serviceOf('base'), serviceOf('nginx', { findings: [findingOf('/etc/a', 'x')] })]
+  const openAlerts = opened({ hosts: [{ ...calm, services, endedHolds: [all] }] })
+
+  expect(openAlerts.map(({ title }) => title)).toContain('web-1: the hold of all services has ended')
+  expect(judged({ hosts: [{ ...calm, services, endedHolds: [{ ...all, told: true }] }], openAlerts })).toEqual([])
 })
 
 test('a failed apply says the step and the problem, and another attempt says nothing new', () => {
@@ -170,12 +229,11 @@ test('every condition has its own words and a way out', () => {
     databasesSetAside: ['/var/lib/plumb-server/plumb.sqlite.corrupt-x'],
   }
 
-  const causes = judged({ hosts: [{ ...drifting, silentForMs: 1e9, problems: [unreachable] }], fleet: everything }).map(
-    causeOf,
-  )
+  const host = { ...drifting, silentForMs: 1e9, problems: [unreachable], endedHolds: [ended] }
+  const causes = judged({ hosts: [host], fleet: everything }).map(causeOf)
 
   expect(causes.map(({ kind }) => kind)).toEqual([
-    ...['drift', 'host-silent', 'agent-problem'],
+    ...['drift', 'hold-expired', 'host-silent', 'agent-problem'],
     ...['repository-invalid', 'repository-unreachable', 'enrolment-refused', 'channel-unusable', 'database-set-aside'],
   ])
   for (const cause of causes) expect(cause.remedy).toMatch(/\S{2}/)

@@ -59,6 +59,9 @@ describe('changing something', () => {
     ['/sync', {}],
     ['/enrol', { host: 'edge-6' }],
     ['/logout', {}],
+    ['/hosts/web-2/hold', { service: 'nginx', for: '2h', why: 'a fix' }],
+    ['/hosts/web-2/release', { id: 'one' }],
+    ['/holds/release', { id: 'one' }],
     ['/login', { token }],
   ] as const
 
@@ -79,15 +82,19 @@ describe('changing something', () => {
     expect(pages.asked).toEqual([])
   })
 
-  test.each(['/sync', '/enrol'])('POST %s without an operator’s session does nothing', async (path) => {
-    const pages = dashboard()
-    const response = await pages.post(path, { host: 'edge-6' })
-    expect(response.status).toBe(303)
-    expect(response.headers.get('location')).toBe('/login?required=1')
-    expect(pages.asked).toEqual([])
-  })
+  test.each(['/sync', '/enrol', '/hosts/web-2/hold', '/hosts/web-2/release', '/holds/release'])(
+    'POST %s without an operator’s session does nothing',
+    async (path) => {
+      const pages = dashboard()
+      const fields = { host: 'edge-6', service: 'nginx', for: '2h', why: 'a fix', id: 'one' }
+      const response = await pages.post(path, fields)
+      expect(response.status).toBe(303)
+      expect(response.headers.get('location')).toBe('/login?required=1')
+      expect(pages.asked).toEqual([])
+    },
+  )
 
-  test.each(['/sync', '/logout'])('GET %s changes nothing', async (path) => {
+  test.each(['/sync', '/logout', '/hosts/web-2/hold', '/holds/release'])('GET %s changes nothing', async (path) => {
     const pages = dashboard()
     expect((await pages.get(path, session)).status).toBe(404)
     expect(pages.asked).toEqual([])

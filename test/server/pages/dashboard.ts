@@ -41,6 +41,15 @@ export function dashboard(change: Partial<PageOptions> = {}, fixture: FixtureFle
       asked.push('sync')
       return { asked: 11 }
     },
+    placeHold: async ({ service, hosts, for: seconds, why, by }) => {
+      asked.push(`hold ${service} on ${hosts} for ${seconds} s as ${by}: ${why}`)
+      const until = new Date(now.getTime() + seconds * 1000).toISOString()
+      return { kind: 'placed', connected: 1, hold: { services: [service], by, why, until, hosts: [] } }
+    },
+    releaseHold: async (id, host) => {
+      asked.push(`release ${id} on ${host ?? 'all'}`)
+      return true
+    },
     failed: (error, reference) => {
       asked.push(`failed ${reference} ${error}`)
     },

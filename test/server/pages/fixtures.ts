@@ -6,6 +6,7 @@ import type {
   CommitView,
   DriftView,
   FleetView,
+  HoldView,
   HostRow,
   HostView,
   PathView,
@@ -33,6 +34,7 @@ export type FixtureFleet = {
 export function viewsOf(fixture: () => FixtureFleet): Views {
   return {
     fleet: async () => fixture().fleet,
+    holds: async () => fixture().fleet.holds,
     host: async (name) => fixture().hosts.find((view) => view.host === name),
     service: async (name) => fixture().services.find((view) => view.service === name),
     drift: async (name, id) => fixture().drifts.find((view) => view.host === name && view.finding.resource === id),
@@ -47,6 +49,7 @@ export function emptyFleet(): FixtureFleet {
     services: [],
     hosts: [],
     openAlerts: [],
+    holds: [],
   }
   return { fleet, hosts: [], services: [], drifts: [], alerts: [], paths: [] }
 }
@@ -120,6 +123,7 @@ export function exampleFleet(now: Date): FixtureFleet {
       services,
       hosts: rows,
       openAlerts,
+      holds: exampleHolds(minutesAgo),
     },
     hosts: rows.map((row) => hostViewOf(row, { minutesAgo, head, base: commit('base'), finding, alerts })),
     services: services.map((name) => ({
@@ -128,7 +132,12 @@ export function exampleFleet(now: Date): FixtureFleet {
       hosts: rows.flatMap((row) =>
         row.cells
           .filter((cell) => cell.service === name)
-          .map((cell) => ({ host: row.host, state: cell.state, ...(row.revision && { applied: row.revision }) })),
+          .map((cell) => ({
+            host: row.host,
+            state: cell.state,
+            ...(row.revision && { applied: row.revision }),
+            ...(cell.state === 'held' && { hold: grafanaHold(minutesAgo) }),
+          })),
       ),
       paths,
       history: [head, commit('caddy'), commit('exporter'), commit('base')],
@@ -249,9 +258,8 @@ function hostViewOf(row: HostRow, { minutesAgo, head, base, finding, alerts }: H
             ]
           : [],
       ...(cell.state === 'failed' && { failure: postgresFailure(minutesAgo) }),
-      ...(cell.state === 'held' && {
-        hold: { by: 'ines', why: 'Dashboards are being moved by hand; OPS-231', until: minutesAgo(-95) },
-      }),
+      ...(cell.state === 'held' && { hold: { ...grafanaHold(minutesAgo), origin: 'host' as const } }),
+      asked: row.host === 'edge-1' && cell.service === 'caddy' ? exampleHolds(minutesAgo).slice(1) : [],
     })),
     problems:
       row.state === 'silent'
@@ -274,6 +282,37 @@ function hostViewOf(row: HostRow, { minutesAgo, head, base, finding, alerts }: H
       : [],
     alerts: alerts.filter((alert) => alert.host === row.host),
   }
+}
+
+function grafanaHold(minutesAgo: MinutesAgo) {
+  const why = 'Dashboards are being moved by hand; OPS-231'
+  return { by: 'ines@mon-1', why, since: minutesAgo(25), until: minutesAgo(-95) }
+}
+
+function exampleHolds(minutesAgo: MinutesAgo): readonly HoldView[] {
+  return [
+    {
+      ...grafanaHold(minutesAgo),
+      services: [service('grafana')],
+      hosts: [{ host: host('mon-1'), state: 'in-force' }],
+    },
+    {
+      id: '5b1f9a4e-0d53-4a1f-9d0b-6a5e0c8d7f10',
+      services: [service('caddy')],
+      patterns: ['edge-*'],
+      by: 'bjorn@desk-4',
+      why: 'The certificate authority is down; nothing is to be reloaded',
+      since: minutesAgo(3),
+      until: minutesAgo(-240),
+      hosts: [
+        { host: host('edge-1'), state: 'asked' },
+        { host: host('edge-2'), state: 'in-force' },
+        { host: host('edge-3'), state: 'in-force' },
+        { host: host('edge-4'), state: 'released', releasedBy: 'ada@edge-4' },
+        { host: host('edge-5'), state: 'asked' },
+      ],
+    },
+  ]
 }
 
 function exampleApplies(

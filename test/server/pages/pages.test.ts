@@ -145,7 +145,8 @@ describe('the page of a host', () => {
 
   test('shows who holds a service, why and until when', async () => {
     const text = textOf(await dashboard().html('/hosts/mon-1'))
-    expect(text).toContain('Held by ines, ends in 1 h')
+    expect(text).toContain('Made on the host, and ended there: plumb release grafana')
+    expect(text).toContain('Held by ines@mon-1, ends in 1 h')
     expect(text).toContain('Dashboards are being moved by hand; OPS-231')
   })
 

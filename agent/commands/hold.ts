@@ -1,0 +1,176 @@
+// `plumb hold` and `plumb release` on a host: a service is left alone for a while - no apply, no repair, drift still told - with
+// or without a server, network or running agent.
+import { userInfo } from 'node:os'
+import type { HoldTarget } from '../../shared/hold.ts'
+import { holdReasonSchema, holdTargetSchema } from '../../shared/hold.ts'
+import type { HostName } from '../../shared/names.ts'
+import { PlumbError, problemLine } from '../../shared/problem.ts'
+import { suggestion } from '../../shared/repository/nearest.ts'
+import { durationSchema } from '../../shared/repository/scalars.ts'
+import { type Agent, desireAt } from '../look.ts'
+import { holdText } from '../plan/hold-text.ts'
+import type { KeptHold } from '../state/holds.ts'
+import { readStatus } from '../state/status.ts'
+import type { Output } from './output.ts'
+
+/** As typed. */
+export type HoldWords = { readonly for?: string; readonly why?: string }
+
+export async function hold(agent: Agent, service: string, words: HoldWords, output: Output): Promise<number> {
+  const asked = holdAsked(service, words)
+  await refuseUnknown(agent, asked.service)
+  const { hold: held, replaced } = await agent.state.holds.add({ ...asked, by: `${person()}@${agent.name}` })
+  const underWay = await applyEnded(agent)
+  output.print({
+    json: { hold: held, ...(replaced === undefined ? {} : { replaced }) },
+    text: [
+      `${nameOf(held.service)}: ${holdText(held)}: no apply and no repair; drift is still told`,
+      ...(replaced === undefined ? [] : [`before, it was ${holdText(replaced)}`]),
+      ...underWay,
+    ],
+  })
+  return 0
+}
+
+export function listHolds(agent: Agent, output: Output): number {
+  const { active, problems } = agent.state.holds.read()
+  output.print({
+    json: active,
+    text: [
+      ...active.map(
+        (one) => `${nameOf(one.service)}: ${holdText(one)}${one.origin === 'server' ? ', by the server' : ''}`,
+      ),
+      ...(active.length === 0 ? [`nothing is held on ${agent.name}`] : []),
+      ...problems.map(problemLine),
+    ],
+  })
+  return problems.length > 0 ? 1 : 0
+}
+
+/** Also a hold that came by the server: for this host alone, and reported to it. */
+export async function release(agent: Agent, service: string, output: Output): Promise<number> {
+  const target = targetOf(service)
+  const released = await agent.state.holds.release(target, `${person()}@${agent.name}`)
+  if (released.length === 0) throw notHeld(agent, target)
+  const { active } = agent.state.holds.read()
+  const still = active.filter((one) => target === '*' || one.service === '*')
+  output.print({
+    json: { released, still },
+    text: [
+      ...released.map((one) => `${nameOf(one.service)}: released; it was ${holdText(one)}${hereOnly(one)}`),
+      ...still.map((one) => `${nameOf(one.service)}: still ${holdText(one)}`),
+    ],
+  })
+  return 0
+}
+
+export type HoldAsked = { readonly service: HoldTarget; readonly seconds: number; readonly why: string }
+
+/** Throws PlumbError `usage` for whatever is missing or wrong. */
+export function holdAsked(service: string, words: HoldWords): HoldAsked {
+  const seconds = durationSchema.safeParse(words.for)
+  if (!seconds.success) {
+    const given = words.for === undefined ? '' : `, not "${words.for}"`
+    throw usage(
+      `--for needs ${seconds.error.issues[0]?.message ?? 'a duration'}${given}.`,
+      'At most 14d, as in: --for 2h',
+    )
+  }
+  const why = holdReasonSchema.safeParse(words.why)
+  if (!why.success)
+    throw usage(
+      '--why needs the reason, on one line of at most 500 characters.',
+      'Say it to those who meet the hold: --why "..."',
+    )
+  return { service: targetOf(service), seconds: seconds.data, why: why.data }
+}
+
+export function targetOf(text: string): HoldTarget {
+  const target = holdTargetSchema.safeParse(text)
+  if (target.success) return target.data
+  throw usage(`"${text}" is no name of a service.`, "Give one, or '*' in quotes for all services.")
+}
+
+/** Who typed this: behind sudo, the person and not root. */
+export function person(): string {
+  const name = process.env['SUDO_USER'] ?? loginName()
+  return name.replaceAll(/[^\w.-]/g, '_').slice(0, 64)
+}
+
+/** `caddy`, `all services`. */
+export function nameOf(target: HoldTarget): string {
+  return target === '*' ? 'all services' : target
+}
+
+export function usage(message: string, remedy: string): PlumbError {
+  return new PlumbError({ code: 'usage', message, remedy })
+}
+
+function loginName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    // No entry in /etc/passwd, as in a container.
+    return `uid-${process.getuid?.() ?? 'unknown'}`
+  }
+}
+
+/** What this host is known to have, without the network: what was applied, what was seen last, what the last good revision says. */
+async function refuseUnknown(agent: Agent, target: HoldTarget): Promise<void> {
+  if (target === '*') return
+  const seen = [...agent.state.baselines.read().baselines.keys(), ...servicesSeen(agent)]
+  if (seen.includes(target)) return
+  const known = [...new Set([...seen, ...(await servicesDesired(agent))])]
+  if (known.includes(target)) return
+  const remedy =
+    suggestion(target, known, 'services') ??
+    'Nothing is known of its services yet: run plumb check, or start the agent.'
+  throw usage(`${agent.name} has no service "${target}".`, remedy)
+}
+
+function servicesSeen({ state }: Agent): readonly string[] {
+  return readStatus(state.directory)?.services.map(({ service }) => service) ?? []
+}
+
+async function servicesDesired(agent: Agent): Promise<readonly string[]> {
+  try {
+    const good = await agent.repository.lastGood()
+    return good === undefined ? [] : (await desireAt(agent, good)).desired.services.map(({ name }) => name)
+  } catch (error) {
+    // A secret that is missing must not keep anybody from holding what is known.
+    if (error instanceof PlumbError) return []
+    throw error
+  }
+}
+
+/** An apply that began before the hold does not know of it: whoever goes on to edit files must not meet it. */
+async function applyEnded(agent: Agent): Promise<readonly string[]> {
+  try {
+    const lock = await agent.state.lock({ purpose: 'plumb hold', now: new Date(), waitSeconds: 60 })
+    lock.release()
+    return []
+  } catch (error) {
+    if (!(error instanceof PlumbError)) throw error
+    if (error.code !== 'locked') return []
+    return [
+      `an apply that began before is still under way: ${error.problems[0]?.message} The hold counts from its end.`,
+    ]
+  }
+}
+
+function hereOnly({ origin }: KeptHold): string {
+  return origin === 'server' ? ', by the server, which is told; other hosts keep it' : ''
+}
+
+function notHeld(agent: Agent, target: HoldTarget): PlumbError {
+  const { active } = agent.state.holds.read()
+  const all = active.find((one) => one.service === '*')
+  if (all !== undefined)
+    return usage(`All services of ${agent.name} are ${holdText(all)}.`, "Release them together: plumb release '*'")
+  return usage(`${nameOf(target)} is not held on ${agent.name}.`, listed(agent.name, active))
+}
+
+function listed(host: HostName, active: readonly KeptHold[]): string {
+  if (active.length === 0) return `Nothing is held on ${host}.`
+  return `Held: ${active.map(({ service }) => service).join(', ')}.`
+}

@@ -1,0 +1,71 @@
+// show: what is held in the fleet - asked for by the server, and what hosts say of themselves - as one list.
+import { covers } from '../../shared/hold.ts'
+import type { HostName } from '../../shared/names.ts'
+import { matchesPattern } from '../../shared/repository/assign.ts'
+import type { Release, StoredHold } from '../store/holds.ts'
+import type { HeldService } from '../store/service-states.ts'
+import type { HoldHostView, HoldView, HostRow } from './views.ts'
+
+export type HeldFacts = {
+  /** In force by the server's clock. */
+  readonly holds: readonly StoredHold[]
+  readonly hosts: readonly HostRow[]
+  readonly reported: readonly HeldService[]
+  readonly releases: readonly Release[]
+}
+
+/** Those that end first, first. */
+export function holdViews(facts: HeldFacts): readonly HoldView[] {
+  const asked = facts.holds.map((hold) => askedView(hold, facts))
+  return [...asked, ...ownViews(facts.reported)].toSorted((one, other) => (one.until < other.until ? -1 : 1))
+}
+
+function askedView(hold: StoredHold, { hosts, reported, releases }: HeldFacts): HoldView {
+  const { id, service, by, why, since, until } = hold
+  const concerned = hosts.filter(
+    ({ host, state, cells }) =>
+      state !== 'not-enrolled' &&
+      !hold.butNot.includes(host) &&
+      hold.hosts.some((pattern) => matchesPattern(pattern, host)) &&
+      (service === '*' || cells.some((cell) => cell.service === service)),
+  )
+  const keeping = new Set(reported.filter((one) => isKept(hold, one)).map(({ host }) => host))
+  const own = releases.filter((release) => release.id === id)
+  const releasedBy = new Map(own.map((release) => [release.host, release.releasedBy]))
+  return {
+    ...{ id, services: [service], by, why, since, until, patterns: hold.hosts },
+    hosts: concerned.map(({ host }) => hostView(host, keeping, releasedBy)),
+  }
+}
+
+function hostView(
+  host: HostName,
+  keeping: ReadonlySet<HostName>,
+  releasedBy: ReadonlyMap<HostName, string>,
+): HoldHostView {
+  const by = releasedBy.get(host)
+  if (by !== undefined) return { host, state: 'released', releasedBy: by }
+  return { host, state: keeping.has(host) ? 'in-force' : 'asked' }
+}
+
+/** A host reports the hold that ends last: with a longer one, this one is kept too. */
+function isKept(hold: StoredHold, { service, hold: reported }: HeldService): boolean {
+  return reported.id === hold.id || (covers(hold.service, service) && reported.until > hold.until)
+}
+
+/** Made on the hosts themselves; one for many services is one. */
+function ownViews(reported: readonly HeldService[]): readonly HoldView[] {
+  const own = reported.filter(({ hold }) => hold.origin !== 'server')
+  const groups = Map.groupBy(own, ({ host, hold }) => JSON.stringify([host, hold.by, hold.since, hold.until, hold.why]))
+  return [...groups.values()].flatMap((group) => {
+    const [first] = group
+    if (first === undefined) return []
+    const { by, why, since, until } = first.hold
+    return {
+      services: group.map(({ service }) => service),
+      ...{ by, why, until },
+      ...(since === undefined ? {} : { since }),
+      hosts: [{ host: first.host, state: 'in-force' as const }],
+    }
+  })
+}
