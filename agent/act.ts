@@ -5,8 +5,10 @@ import type { Problem } from '../shared/problem.ts'
 import type { ApplyReport, Change } from '../shared/report.ts'
 import { type ApplyResult, applyPlan, applyReport } from './apply/apply.ts'
 import { recover } from './apply/recover.ts'
+import { answering } from './host/contact.ts'
 import { type Agent, type Desired, type Look, lookAt, maskOf } from './look.ts'
 import { type PlanOptions, planFor, servicesToTry } from './plan/plan.ts'
+import { waitingRemoval } from './plan/removal.ts'
 import type { Lock } from './state/lock.ts'
 
 export type ActOptions = {
@@ -14,6 +16,10 @@ export type ActOptions = {
   readonly repair: PlanOptions['repair']
   readonly full: boolean
   readonly onChange?: (change: Change) => void
+  /** A person said that most of the host's services may go. */
+  readonly allowRemoval?: boolean
+  /** Aborted: no further service is begun. */
+  readonly stop?: AbortSignal
 }
 
 export type Acted = {
@@ -27,9 +33,12 @@ export type Acted = {
 
 /** The caller holds the lock, so that what is observed still holds when it is applied to. */
 export async function actOn(agent: Agent, desired: Desired, lock: Lock, options: ActOptions): Promise<Acted> {
-  const recovery = await recover(agent.state, agent.host, lock)
+  const answers = () => answering(agent.contacts)
+  const recovery = await recover(agent.state, agent.host, { lock, answering: answers })
   const before = await lookAt(agent, desired, options)
-  const plan = planFor(before.comparison, planOptions(agent, before, options))
+  const removal = options.allowRemoval === true ? undefined : waitingRemoval(before.comparison)
+  const planned = planFor(before.comparison, planOptions(agent, before, options))
+  const plan = removal === undefined ? planned : { ...planned, services: [] }
   const mask = await maskOf(agent, before)
   const result = await applyPlan(plan, {
     host: agent.host,
@@ -38,12 +47,38 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
     lock,
     now: () => new Date(),
     mask: mask.text,
+    ...(agent.host.capabilities.commands
+      ? { guarding: { answering: answers, withinSeconds: desired.desired.connectivityGuardSeconds } }
+      : {}),
+    ...(options.stop === undefined ? {} : { stop: options.stop }),
     ...(options.onChange === undefined ? {} : { onProgress: options.onChange }),
   })
   const report = applyReport(result)
   const isOld = plan.services.some(({ isRecorded }) => !isRecorded) || report !== undefined
   const look = isOld ? await lookAt(agent, desired, { full: false }) : before
-  return { look, result, report, problems: [...recovery.problems, ...before.problems, ...result.problems] }
+  return {
+    look,
+    result,
+    report,
+    problems: [
+      ...recovery.problems,
+      ...before.problems,
+      ...result.problems,
+      ...(removal === undefined ? [] : [removal]),
+    ],
+  }
+}
+
+/** Before anything else, also before the network is asked for anything: it may be what the interrupted apply took away. */
+export async function recoverFirst(agent: Agent): Promise<readonly Problem[]> {
+  const { state, host, contacts } = agent
+  if (state.journal.read().length === 0) return []
+  const lock = await state.lock({ purpose: 'plumb agent', now: new Date(), waitSeconds: 600 })
+  try {
+    return (await recover(state, host, { lock, answering: () => answering(contacts) })).problems
+  } finally {
+    lock.release()
+  }
 }
 
 function planOptions({ state }: Agent, { comparison }: Look, { repair }: ActOptions): PlanOptions {

@@ -5,6 +5,7 @@ import type { ServiceReport } from '../shared/report.ts'
 import type { DesiredHost } from '../shared/resource.ts'
 import { desiredFor } from './desire/desire.ts'
 import { secretsOf } from './desire/secrets.ts'
+import type { Contact } from './host/contact.ts'
 import { type HostWriter, readerOf } from './host/host.ts'
 import { type ContentsByResource, contentsFor, type Differing } from './observe/contents.ts'
 import { observeHost } from './observe/observe.ts'
@@ -23,6 +24,8 @@ export type Agent = {
   readonly state: State
   readonly repository: Repository
   readonly secretsDirectory: string
+  /** What an apply must not cut off. */
+  readonly contacts: readonly Contact[]
 }
 
 export type Look = {

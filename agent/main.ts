@@ -41,8 +41,14 @@ onHost('apply', 'make this host as the repository says, drift included; exits 0 
   .option('--revision <rev>', 'a commit, branch or tag; default: the head of the branch')
   .option('--full', 'hash every file, also those whose stat did not change')
   .option('--allow-rewind', 'accept that the history of the branch was rewritten')
-  .action(async (options: HostOptions & Json & Revision & Full & { readonly allowRewind?: boolean }) =>
-    settle(apply((await openAgent(options)).agent, options, outputTo(options))),
+  .option('--allow-removal', "accept that most of this host's services leave it")
+  .action(
+    async (
+      options: HostOptions &
+        Json &
+        Revision &
+        Full & { readonly allowRewind?: boolean; readonly allowRemoval?: boolean },
+    ) => settle(apply((await openAgent(options)).agent, options, outputTo(options))),
   )
 
 onHost('status', 'what the last look at this host found, without looking again; exits as check does').action(

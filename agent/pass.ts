@@ -2,7 +2,7 @@
 import type { Revision } from '../shared/names.ts'
 import { type Problem, problemsOf } from '../shared/problem.ts'
 import type { ApplyReport, Change, Report, ServiceReport } from '../shared/report.ts'
-import { actOn } from './act.ts'
+import { actOn, recoverFirst } from './act.ts'
 import { type Agent, type Desired, desireAt, type Look, lookAt, serviceReportsOf } from './look.ts'
 import type { LoopTiming, PassRequest } from './loop.ts'
 import { reportOf } from './report-of.ts'
@@ -19,6 +19,7 @@ export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOu
   let latest: Desired | undefined
   let services: readonly ServiceReport[] = readStatus(agent.state.directory)?.services ?? []
   return async (options) => {
+    const recovered = await attempt(() => recoverFirst(agent))
     const good = await attempt(() => agent.repository.lastGood())
     const head = options.sync || good.value === undefined ? await headOf(agent, good.value?.revision) : undefined
     if (head !== undefined) fromSync = head.problems
@@ -31,9 +32,15 @@ export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOu
       host: agent.name,
       revision: desired.value?.desired.revision ?? good.value?.revision,
       services,
-      problems: [good, { problems: fromSync }, desired, outcome, outcome?.value].flatMap(
-        (part) => part?.problems ?? [],
-      ),
+      problems: [
+        recovered,
+        { problems: recovered.value ?? [] },
+        good,
+        { problems: fromSync },
+        desired,
+        outcome,
+        outcome?.value,
+      ].flatMap((part) => part?.problems ?? []),
       apply: outcome?.value?.apply,
     })
     return { report, timing: desired.value?.desired ?? firstTiming }

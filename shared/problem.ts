@@ -17,6 +17,8 @@ export const problemCodes = [
   'observe-failed',
   'validation-failed',
   'check-failed',
+  'contact-lost',
+  'removal-waits',
   'disk-full',
   'read-only',
   'unsafe-path',

@@ -64,6 +64,8 @@ export type UnitResource = {
   readonly name: string
   readonly enabled?: boolean
   readonly state?: 'running' | 'stopped'
+  /** Stopped too, and neither enabled nor disabled. */
+  readonly masked?: true
   /** The unit file this revision brings, when the unit comes from units/ and not from a package. */
   readonly file?: ResourceId
 }
@@ -95,10 +97,9 @@ export type Resource =
 
 export type ResourceKindName = Resource['kind']
 
-export type TriggerAction =
-  | { readonly kind: 'reload'; readonly unit: string }
-  | { readonly kind: 'restart'; readonly unit: string }
-  | { readonly kind: 'run'; readonly command: string }
+export type UnitTrigger = { readonly kind: 'reload' | 'restart'; readonly unit: string }
+
+export type TriggerAction = UnitTrigger | { readonly kind: 'run'; readonly command: string }
 
 /** Fires once in an apply when any of `on` was changed by it. */
 export type Trigger = { readonly on: readonly ResourceId[]; readonly action: TriggerAction }
@@ -113,8 +114,12 @@ export type DesiredService = {
   readonly name: ServiceName
   readonly after: readonly ServiceName[]
   readonly resources: readonly Resource[]
+  /** Run by `sh -c` when files changed, once all of them are in place and before anything reads them. */
+  readonly validate: readonly string[]
   readonly triggers: readonly Trigger[]
   readonly checks: readonly Check[]
+  /** How long what an apply started must stay up; 0: not looked at. */
+  readonly settleSeconds: number
   readonly onDrift: 'alert' | 'repair'
   readonly onRemove: 'delete' | 'restore' | 'keep'
 }
@@ -126,4 +131,6 @@ export type DesiredHost = {
   readonly services: readonly DesiredService[]
   readonly syncEverySeconds: number
   readonly checkEverySeconds: number
+  /** How long an apply may leave the host without server and remote before it is undone; 0: as long as it likes. */
+  readonly connectivityGuardSeconds: number
 }

@@ -10,8 +10,18 @@ import type { ServiceBaseline } from '../state/baseline.ts'
 import type { Lock } from '../state/lock.ts'
 import type { State } from '../state/state.ts'
 import { keepingRendered } from './contents.ts'
-import { recordsIn } from './journal.ts'
-import { applyService, type TransactionHost } from './transaction.ts'
+import { arm, contactLost, type Guard, type Guarding, isInContact } from './guard.ts'
+import { markApply, readJournal } from './journal.ts'
+import {
+  type Committed,
+  commit,
+  putBack,
+  type Taken,
+  type TransactionHost,
+  takeSteps,
+  type Undone,
+} from './transaction.ts'
+import { forget } from './undo.ts'
 
 export type ApplyOptions = {
   readonly host: HostWriter
@@ -24,6 +34,10 @@ export type ApplyOptions = {
   readonly mask?: (text: string) => string
   /** How long the checks of a service may take to hold; default 30 s each. */
   readonly checks?: CheckOptions
+  /** Default: no connectivity guard. */
+  readonly guarding?: Guarding
+  /** Aborted: no further service is begun; the one under way comes to its end. */
+  readonly stop?: AbortSignal
   /** One past-tense line for each thing done, as it is done. */
   readonly onProgress?: (change: Change) => void
 }
@@ -46,17 +60,27 @@ export type ApplyResult = {
 /** Service by service; one that fails is put back as it was, and those that are not after it proceed. */
 export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
   const { state, now } = options
-  if (recordsIn(state.journal).length > 0) throw interrupted(state.directory)
-  const run: Run = { outcomes: new Map(), written: [], removed: [], problems: [], isUndone: true }
-  const context = contextOf(plan, options, run)
-  for (const service of plan.services) run.outcomes.set(service.service, await outcomeOf(service, context))
-  await settle(run, options)
-  return {
-    revision: plan.revision,
-    at: now().toISOString(),
-    services: [...run.outcomes.values()],
-    problems: run.problems,
+  const { ofServices, ofApply } = readJournal(state.journal)
+  if (ofServices.length + ofApply.length > 0) throw interrupted(state.directory)
+  const run: Run = {
+    outcomes: new Map(),
+    settling: new Map(),
+    committed: [],
+    recorded: [],
+    problems: [],
+    isUndone: true,
   }
+  const context = contextOf(plan, options, run)
+  const isChange = plan.services.some(({ steps }) => steps.length > 0)
+  const guard = isChange ? await arm(options.guarding, state.journal) : undefined
+  for (const service of plan.services) {
+    await commitAll(service.after, context)
+    await begin(service, context)
+  }
+  await commitAll([...run.settling.keys()], context)
+  await conclude(guard, context)
+  const services = plan.services.flatMap(({ service }) => run.outcomes.get(service) ?? [])
+  return { revision: plan.revision, at: now().toISOString(), services, problems: run.problems }
 }
 
 /** For the report to the server; undefined when there is nothing to tell. */
@@ -68,12 +92,17 @@ export function applyReport({ revision, at, services }: ApplyResult): ApplyRepor
 
 type Run = {
   readonly outcomes: Map<ServiceName, ServiceOutcome>
-  readonly written: ServiceBaseline[]
-  readonly removed: ServiceName[]
+  /** All steps taken, and not committed yet. */
+  readonly settling: Map<ServiceName, Taken>
+  readonly committed: Committed[]
+  /** As desired already: only to be remembered, or forgotten. */
+  readonly recorded: Record[]
   readonly problems: Problem[]
   /** Every service that failed was put back in full. */
   isUndone: boolean
 }
+
+type Record = { readonly service: ServiceName; readonly baseline: ServiceBaseline | undefined }
 
 type Context = TransactionHost & { readonly options: ApplyOptions; readonly run: Run }
 
@@ -92,21 +121,60 @@ function contextOf({ revision }: Plan, options: ApplyOptions, run: Run): Context
   }
 }
 
-async function outcomeOf(plan: ServicePlan, context: Context): Promise<ServiceOutcome> {
-  const { run } = context
+async function begin(plan: ServicePlan, context: Context): Promise<void> {
+  const { run, options } = context
   const { service, steps } = plan
-  const reason = reasonToSkip(plan, run)
-  if (reason !== undefined) return { kind: 'skipped', service, reason }
-  if (steps.length === 0) return unchanged(plan, context)
-  const result = await applyService(plan, context)
-  if (result.kind === 'undone') {
-    run.isUndone &&= result.isComplete
-    return failed(plan, result, context)
+  const reason =
+    reasonToSkip(plan, run) ??
+    (steps.length > 0 && options.stop?.aborted === true ? 'it was stopped before.' : undefined)
+  if (reason !== undefined) run.outcomes.set(service, { kind: 'skipped', service, reason })
+  else if (steps.length === 0) run.outcomes.set(service, unchanged(plan, context))
+  else {
+    const result = await takeSteps(plan, context)
+    if (result.kind === 'undone') run.outcomes.set(service, failed(result, context))
+    else {
+      run.settling.set(service, result)
+      if (result.settling === undefined) await commitAll([service], context)
+    }
   }
-  run.problems.push(...result.problems)
-  remember(plan.service, result.baseline, run)
-  tolerate(run, () => context.state.failures.clear(service))
-  return { kind: 'applied', service, changes: result.changes }
+}
+
+/** Waits for each until its settle time is over. */
+async function commitAll(services: readonly ServiceName[], context: Context): Promise<void> {
+  const { run, state } = context
+  for (const service of services) {
+    const taken = run.settling.get(service)
+    if (taken === undefined) continue
+    const result = await commit(taken, context)
+    run.settling.delete(service)
+    if (result.kind === 'undone') {
+      run.outcomes.set(service, failed(result, context))
+      continue
+    }
+    run.committed.push(result)
+    run.outcomes.set(service, { kind: 'applied', service, changes: result.changes })
+    tolerate(run, () => state.failures.clear(service))
+  }
+}
+
+/** Contact is kept: what was there before is forgotten. Contact is lost: everything is put back, the last first. */
+async function conclude(guard: Guard | undefined, context: Context): Promise<void> {
+  const { run, options, host, state } = context
+  const { committed } = run
+  const { guarding } = options
+  const isKept =
+    guard === undefined ||
+    guarding === undefined ||
+    committed.length === 0 ||
+    (await isInContact(guard, guarding.answering))
+  if (guard !== undefined) await tolerated(run, () => markApply(isKept ? 'confirmed' : 'cut-off', state.journal))
+  if (!isKept)
+    for (const one of committed.splice(0).toReversed()) {
+      const undone = await putBack(one, { error: new PlumbError(contactLost), step: 'stay in contact' }, context)
+      run.outcomes.set(one.plan.service, failed(undone, context))
+    }
+  for (const { journal } of committed) run.problems.push(...(await forget(journal.records, host)))
+  await settle(run, options)
 }
 
 function reasonToSkip({ blocked, after, steps }: ServicePlan, { outcomes }: Run): string | undefined {
@@ -123,16 +191,15 @@ function unchanged(plan: ServicePlan, context: Context): ServiceOutcome {
   tolerate(run, () => context.state.failures.clear(service))
   if (!isRecorded) {
     const appliedAt = before?.appliedAt ?? context.now().toISOString()
-    remember(service, record && { ...record, appliedAt }, run)
+    run.recorded.push({ service, baseline: record && { ...record, appliedAt } })
   }
   return { kind: 'unchanged', service }
 }
 
-function failed(
-  { service }: ServicePlan,
-  { step, problem }: { readonly step: string; readonly problem: Problem },
-  { state, revision, now, options, run }: Context,
-): ServiceOutcome {
+function failed({ plan, step, problem, isComplete }: Undone, context: Context): ServiceOutcome {
+  const { state, revision, now, options, run } = context
+  const { service } = plan
+  run.isUndone &&= isComplete
   const mask = options.mask ?? ((text: string) => text)
   const masked = { ...problem, message: mask(problem.message) }
   const at = now()
@@ -150,16 +217,23 @@ function tolerate(run: Run, work: () => void): void {
   }
 }
 
-function remember(service: ServiceName, baseline: ServiceBaseline | undefined, run: Run): void {
-  if (baseline === undefined) run.removed.push(service)
-  else run.written.push(baseline)
+async function tolerated(run: Run, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    run.problems.push(...problemsOf(error))
+  }
 }
 
 /** Everything is in the journal until the baselines are on disk; what fails now, or was not undone, recover() tries again. */
 async function settle(run: Run, { state, host }: ApplyOptions): Promise<void> {
   try {
-    await state.baselines.write(run.written)
-    await state.baselines.remove(run.removed)
+    const records = [
+      ...run.recorded,
+      ...run.committed.map(({ plan, baseline }) => ({ service: plan.service, baseline })),
+    ]
+    await state.baselines.write(records.flatMap(({ baseline }) => baseline ?? []))
+    await state.baselines.remove(records.filter(({ baseline }) => baseline === undefined).map(({ service }) => service))
     await host.files.settle()
     if (run.isUndone) await state.journal.remove()
     state.hashes.save()

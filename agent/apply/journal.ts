@@ -13,6 +13,7 @@ const toolSchema = z.object({
   command: z.object({ args: z.array(z.string()), deadlineSeconds: z.number().exactOptional() }),
   summary: z.string(),
   needs: z.string().exactOptional(),
+  mayFail: z.literal(true).exactOptional(),
 })
 
 const actionSchema = z.discriminatedUnion('kind', [
@@ -23,7 +24,8 @@ const actionSchema = z.discriminatedUnion('kind', [
 
 const service = serviceNameSchema
 
-const recordSchema = z.discriminatedUnion('kind', [
+/** What is said of one service. */
+const serviceRecordSchema = z.discriminatedUnion('kind', [
   /** What was there before a change; `mark` finds the temporary names beside the files. */
   z.object({
     kind: z.literal('saved'),
@@ -41,7 +43,17 @@ const recordSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('undone'), service }),
 ])
 
-export type JournalRecord = z.infer<typeof recordSchema>
+/** What is said of the whole apply: its connectivity guard (guard.ts), and how that ended. */
+const applyRecordSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('guarded'), had: z.array(z.enum(['server', 'remote'])), withinSeconds: z.number() }),
+  /** Contact was kept: what is committed stays. */
+  z.object({ kind: z.literal('confirmed') }),
+  /** Contact was lost: what is committed is to be undone, also when it comes back halfway through that. */
+  z.object({ kind: z.literal('cut-off') }),
+])
+
+export type JournalRecord = z.infer<typeof serviceRecordSchema>
+export type ApplyRecord = z.infer<typeof applyRecordSchema>
 export type Saved = Extract<JournalRecord, { kind: 'saved' }>
 
 /** The steps of one service that are to be undone if it fails; in memory and, before each is taken, on disk. */
@@ -64,11 +76,12 @@ export class ServiceJournal {
   }
 
   async tools(tools: readonly ToolStep[]): Promise<void> {
-    const kept = tools.map(({ when, summary, needs, command: { args, deadlineSeconds } }) => ({
+    const kept = tools.map(({ when, summary, needs, mayFail, command: { args, deadlineSeconds } }) => ({
       when,
       summary,
       command: { args: [...args], ...(deadlineSeconds === undefined ? {} : { deadlineSeconds }) },
       ...(needs === undefined ? {} : { needs }),
+      ...(mayFail === undefined ? {} : { mayFail }),
     }))
     await this.#append({ kind: 'tools', service: this.service, tools: kept })
   }
@@ -77,7 +90,7 @@ export class ServiceJournal {
     await this.#append({ kind: 'trigger', service: this.service, action })
   }
 
-  /** When it returns, nothing of this service is undone any more. */
+  /** When it returns, nothing of this service is undone any more, unless the guard of the apply says so. */
   async committed(baseline: ServiceBaseline | undefined): Promise<void> {
     const record = { kind: 'committed', service: this.service } as const
     await this.#file.append({ ...record, baseline: baseline === undefined ? null : baselineJson(baseline) })
@@ -97,10 +110,17 @@ export async function markUndone(service: ServiceName, file: JournalFile): Promi
   await file.append({ kind: 'undone', service })
 }
 
+export async function markApply(kind: 'confirmed' | 'cut-off', file: JournalFile): Promise<void> {
+  await file.append({ kind })
+}
+
+export type Journal = { readonly ofServices: readonly JournalRecord[]; readonly ofApply: readonly ApplyRecord[] }
+
 /** Records that cannot be read are passed over: a version that wrote them must be the one to recover. */
-export function recordsIn(file: JournalFile): readonly JournalRecord[] {
-  return file.read().flatMap((line) => {
-    const parsed = recordSchema.safeParse(line)
-    return parsed.success ? [parsed.data] : []
-  })
+export function readJournal(file: JournalFile): Journal {
+  const lines = file.read()
+  return {
+    ofServices: lines.flatMap((line) => serviceRecordSchema.safeParse(line).data ?? []),
+    ofApply: lines.flatMap((line) => applyRecordSchema.safeParse(line).data ?? []),
+  }
 }

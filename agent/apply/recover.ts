@@ -1,10 +1,12 @@
-// At the next start: an apply that was killed is finished where it had committed, and undone where it had not.
+// At the next start: an apply that was killed is finished where it had committed, and undone where it had not - or, when its
+// connectivity guard was still waiting and nothing answers any more, undone as a whole.
 import type { ServiceName } from '../../shared/names.ts'
 import { type Problem, problemsOf } from '../../shared/problem.ts'
 import type { HostWriter } from '../host/host.ts'
 import type { Lock } from '../state/lock.ts'
 import type { State } from '../state/state.ts'
-import { type JournalRecord, markUndone, recordsIn } from './journal.ts'
+import { contactLost, type Guarding, isInContact } from './guard.ts'
+import { type ApplyRecord, type JournalRecord, markApply, markUndone, readJournal } from './journal.ts'
 import { forget, undo } from './undo.ts'
 
 export type Recovery = {
@@ -14,27 +16,49 @@ export type Recovery = {
   readonly problems: readonly Problem[]
 }
 
+export type RecoverOptions = {
+  readonly lock: Lock
+  readonly answering: Guarding['answering']
+}
+
 /** To be called under the lock before anything is observed. Twice is as good as once. */
-export async function recover(state: State, host: HostWriter, _lock: Lock): Promise<Recovery> {
-  const byService = Map.groupBy(recordsIn(state.journal), ({ service }) => service)
+export async function recover(state: State, host: HostWriter, { answering }: RecoverOptions): Promise<Recovery> {
+  const { ofServices, ofApply } = readJournal(state.journal)
+  const byService = Map.groupBy(ofServices, ({ service }) => service)
+  const isCutOff = await wasCutOff(ofServices, ofApply, answering)
+  if (isCutOff && !ofApply.some(({ kind }) => kind === 'cut-off')) await markApply('cut-off', state.journal)
   const undone: ServiceName[] = []
   const finished: ServiceName[] = []
   const problems: Problem[] = []
   for (const [service, records] of [...byService].toReversed()) {
     const committed = records.find((record) => record.kind === 'committed')
-    if (committed !== undefined) {
+    if (records.some(({ kind }) => kind === 'undone')) continue
+    if (committed !== undefined && !isCutOff) {
       await recordCommitted(committed, state)
       problems.push(...(await forget(records, host)))
       finished.push(service)
-    } else if (!records.some(({ kind }) => kind === 'undone')) {
+    } else {
       const undoing = await undo(records, host, () => markUndone(service, state.journal))
       problems.push(...undoing.problems)
-      problems.push(...countFailure(service, records, state))
+      problems.push(...countFailure(service, { records, isCutOff }, state))
       undone.push(service)
     }
   }
-  if (byService.size > 0) await state.journal.remove()
+  if (ofServices.length + ofApply.length > 0) await state.journal.remove()
   return { undone, finished, problems }
+}
+
+/** Only what was committed can have cut the host off for good: everything else is undone anyway. */
+async function wasCutOff(
+  ofServices: readonly JournalRecord[],
+  ofApply: readonly ApplyRecord[],
+  answering: Guarding['answering'],
+): Promise<boolean> {
+  if (ofApply.some(({ kind }) => kind === 'cut-off')) return true
+  const guard = ofApply.find((record) => record.kind === 'guarded')
+  if (guard === undefined || ofApply.some(({ kind }) => kind === 'confirmed')) return false
+  if (!ofServices.some(({ kind }) => kind === 'committed')) return false
+  return !(await isInContact(guard, answering))
 }
 
 async function recordCommitted(
@@ -45,24 +69,23 @@ async function recordCommitted(
   else await baselines.write([baseline])
 }
 
+type Counted = { readonly records: readonly JournalRecord[]; readonly isCutOff: boolean }
+
 /** So that a service whose apply kills the agent, or reboots the host, is not tried again and again without a pause. */
-function countFailure(
-  service: ServiceName,
-  records: readonly JournalRecord[],
-  { failures }: State,
-): readonly Problem[] {
+function countFailure(service: ServiceName, { records, isCutOff }: Counted, { failures }: State): readonly Problem[] {
   const revision = records.find((record) => record.kind === 'saved')?.revision
   if (revision === undefined) return []
-  const problem = {
-    code: 'apply-failed',
-    message: 'its apply was interrupted (the agent was killed, or the host went down) and has been undone.',
-    remedy: 'It is tried again after a pause.',
-    service,
-  } as const
+  const problem: Problem = isCutOff ? contactLost : interrupted
   try {
-    failures.add({ service, revision, at: new Date(), step: 'apply', problem })
+    failures.add({ service, revision, at: new Date(), step: 'apply', problem: { ...problem, service } })
     return []
   } catch (error) {
     return problemsOf(error)
   }
+}
+
+const interrupted: Problem = {
+  code: 'apply-failed',
+  message: 'its apply was interrupted (the agent was killed, or the host went down) and has been undone.',
+  remedy: 'It is tried again after a pause.',
 }

@@ -4,14 +4,17 @@ import { checkText } from '../host/checks.ts'
 import type { Step } from '../plan/steps.ts'
 
 export function stepText(step: Step | undefined, error: unknown): string {
-  const [problem] = problemsOf(error)
-  if (problem?.code === 'validation-failed') return `validate ${problem.where?.file ?? ''}`
+  const problem = error === undefined ? undefined : problemsOf(error)[0]
+  const invalid = problem?.code === 'validation-failed' ? problem.where?.file : undefined
+  if (invalid !== undefined) return `validate ${invalid}`
   if (step === undefined) return 'record what was applied'
   switch (step.kind) {
     case 'change':
       return changeStepText(step, problem)
     case 'tools':
       return `run ${step.tools.map(({ command }) => command.args[0]).join(', ')}`
+    case 'validate':
+      return `validate with ${step.command}`
     case 'trigger':
       return step.action.kind === 'run' ? `run ${step.action.command}` : `${step.action.kind} ${step.action.unit}`
     case 'check':

@@ -1,4 +1,6 @@
 // One service, applied in full or not at all: every step is written down before it is taken, and a failure undoes them all.
+// Two acts, so that services settle side by side: its steps are taken, and later, when what they started has stayed up for its
+// settle time, it is committed.
 import { type Revision, resourceId } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
@@ -6,6 +8,7 @@ import type { TriggerAction } from '../../shared/resource.ts'
 import { type CheckOptions, runCheck } from '../host/checks.ts'
 import { runTools } from '../host/tools.ts'
 import { runTrigger } from '../host/triggers.ts'
+import { validateTree } from '../host/validate-tree.ts'
 import type { ServicePlan } from '../plan/plan.ts'
 import type { Step } from '../plan/steps.ts'
 import type { ApplyHost, ResourceChange } from '../resources/kind.ts'
@@ -16,8 +19,9 @@ import { objectLimitBytes } from '../state/objects.ts'
 import type { State } from '../state/state.ts'
 import { extraContents, replacedContents } from './displaced.ts'
 import { ServiceJournal } from './journal.ts'
+import { type Settling, settled, settleText, settlingOf } from './settling.ts'
 import { stepText } from './step-text.ts'
-import { forget, undo } from './undo.ts'
+import { undo } from './undo.ts'
 
 export type TransactionHost = {
   readonly host: ApplyHost
@@ -28,25 +32,34 @@ export type TransactionHost = {
   readonly checks: CheckOptions
 }
 
-export type TransactionResult =
-  | {
-      readonly kind: 'committed'
-      readonly changes: readonly Change[]
-      readonly baseline: ServiceBaseline | undefined
-      /** What was kept for an undo and could not be removed. */
-      readonly problems: readonly Problem[]
-    }
-  | {
-      readonly kind: 'undone'
-      readonly step: string
-      readonly problem: Problem
-      /** False: the journal is still needed, to try again. */
-      readonly isComplete: boolean
-    }
+/** Every step was taken and every check holds; nothing is committed yet. */
+export type Taken = {
+  readonly kind: 'taken'
+  readonly plan: ServicePlan
+  readonly changes: readonly Change[]
+  readonly journal: ServiceJournal
+  readonly settling: Settling | undefined
+}
 
-export async function applyService(plan: ServicePlan, context: TransactionHost): Promise<TransactionResult> {
-  const { host, state, now } = context
-  const journal = new ServiceJournal(plan.service, context.revision, state.journal)
+export type Committed = {
+  readonly kind: 'committed'
+  readonly plan: ServicePlan
+  readonly changes: readonly Change[]
+  readonly journal: ServiceJournal
+  readonly baseline: ServiceBaseline | undefined
+}
+
+export type Undone = {
+  readonly kind: 'undone'
+  readonly plan: ServicePlan
+  readonly step: string
+  readonly problem: Problem
+  /** False: the journal is still needed, to try again. */
+  readonly isComplete: boolean
+}
+
+export async function takeSteps(plan: ServicePlan, context: TransactionHost): Promise<Taken | Undone> {
+  const journal = new ServiceJournal(plan.service, context.revision, context.state.journal)
   const changes: Change[] = []
   const started = new Set<string>()
   let step: Step | undefined
@@ -57,15 +70,37 @@ export async function applyService(plan: ServicePlan, context: TransactionHost):
       changes.push(...done)
     }
     step = undefined
-    const baseline = plan.record && { ...plan.record, appliedAt: now().toISOString() }
+    return { kind: 'taken', plan, changes, journal, settling: await settlingOf(plan, context.host.query) }
+  } catch (error) {
+    return putBack({ plan, journal }, { error, step: stepText(step, error) }, context)
+  }
+}
+
+/** Once what was started has stayed up for its time; what was there before is kept until `forget`. */
+export async function commit(taken: Taken, context: TransactionHost): Promise<Committed | Undone> {
+  const { plan, changes, journal, settling } = taken
+  let step = settling === undefined ? '' : settleText(settling)
+  try {
+    await settled(settling)
+    step = stepText(undefined, undefined)
+    const baseline = plan.record && { ...plan.record, appliedAt: context.now().toISOString() }
     await keepReplaced(plan, context)
     await journal.committed(baseline)
-    return { kind: 'committed', changes, baseline, problems: await forget(journal.records, host) }
+    return { kind: 'committed', plan, changes, journal, baseline }
   } catch (error) {
-    const undoing = await undo(journal.records, host, () => undoneQuietly(journal))
-    const problem = failureProblem(plan, error, undoing.problems)
-    return { kind: 'undone', step: stepText(step, error), problem, isComplete: undoing.isComplete }
+    return putBack(taken, { error, step }, context)
   }
+}
+
+/** A committed service is put back too while its apply is not confirmed. */
+export async function putBack(
+  { plan, journal }: Pick<Taken, 'plan' | 'journal'>,
+  { error, step }: { readonly error: unknown; readonly step: string },
+  { host }: TransactionHost,
+): Promise<Undone> {
+  const undoing = await undo(journal.records, host, () => undoneQuietly(journal))
+  const problem = failureProblem(plan, error, undoing.problems)
+  return { kind: 'undone', plan, step, problem, isComplete: undoing.isComplete }
 }
 
 type Taking = {
@@ -86,6 +121,10 @@ async function take(step: Step, taking: Taking): Promise<readonly Change[]> {
     case 'tools': {
       await journal.tools(step.tools)
       return (await runTools(step.tools, run)).map((summary) => ({ service, summary }))
+    }
+    case 'validate': {
+      await validateTree(step.command, run)
+      return []
     }
     case 'trigger':
       return trigger(step.action, taking)
@@ -126,7 +165,8 @@ async function unitsToStart(changes: readonly ResourceChange[], host: ApplyHost)
   return changes.flatMap(({ id, desired }) => {
     if (desired?.kind !== 'unit' || desired.state !== 'running') return []
     const state = live.get(id)?.attributes['state'] ?? 'missing'
-    return ['running', 'starting', 'restarting'].includes(state) ? [] : [desired.name]
+    // One that waits to be started again is started with the new files, by systemd or by this.
+    return ['running', 'starting'].includes(state) ? [] : [desired.name]
   })
 }
 

@@ -13,6 +13,7 @@ export type ApplyOptions = {
   readonly revision?: string
   readonly allowRewind?: boolean
   readonly full?: boolean
+  readonly allowRemoval?: boolean
 }
 
 export async function apply(agent: Agent, options: ApplyOptions, output: Output): Promise<number> {
@@ -25,6 +26,8 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
     const acted = await actOn(agent, desired, lock, {
       repair: 'everything',
       full: options.full === true,
+      allowRemoval: options.allowRemoval === true,
+      stop: askedToStop(output),
       onChange: ({ service, summary }) => output.progress(`${service}: ${summary}`),
     })
     const services = await serviceReportsOf(agent, acted.look)
@@ -45,6 +48,23 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
   } finally {
     lock.release()
   }
+}
+
+/**
+ * A terminal that is lost - the apply may be what cuts it off - ends nothing; Ctrl-C ends it after the service under way.
+ * A second one kills it, and what was half done is put back at the next start.
+ */
+function askedToStop(output: Output): AbortSignal {
+  const stop = new AbortController()
+  process.on('SIGHUP', () => undefined)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      output.progress(
+        'stops after the service under way; again: at once, and what is half done is put back at the next start',
+      )
+      stop.abort()
+    })
+  return stop.signal
 }
 
 function outcomeLines(outcome: ServiceOutcome): readonly string[] {

@@ -3,11 +3,13 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
+import { type Contact, sshAddress } from '../host/contact.ts'
 import { openHost } from '../host/host.ts'
 import { createRun } from '../host/run.ts'
 import type { Agent } from '../look.ts'
 import { mirrorCredentials } from '../report/mirror-credentials.ts'
 import { openState } from '../state/state.ts'
+import { addressOf } from '../sync/address.ts'
 import { openRepository } from '../sync/repository.ts'
 import type { Remote } from '../sync/revision.ts'
 import {
@@ -57,6 +59,7 @@ export async function openAgent(options: HostOptions): Promise<Opened> {
     state,
     repository: openRepository({ stateDirectory: state.directory, remote, run }),
     secretsDirectory: secretsDirectory(root),
+    contacts: contactsOf(configuration, remote),
   }
   return { agent, configuration }
 }
@@ -73,6 +76,17 @@ async function remoteFor(configuration: Configuration, { root, stateDirectory }:
     ...(isMirror && certificate !== undefined ? { certificate: await readFile(join(root, certificate), 'utf8') } : {}),
     ...(isMirror ? { credentials: mirrorCredentials({ stateDirectory, host }) } : {}),
   }
+}
+
+/** A directory of this host is nothing that could be lost. */
+function contactsOf({ server }: Configuration, remote: Remote): readonly Contact[] {
+  const address = addressOf(remote)
+  const ssh = address.kind === 'ssh' ? sshAddress(address.url) : undefined
+  return [
+    ...(server === undefined ? [] : [{ name: 'server', kind: 'http', url: server } as const]),
+    ...(address.kind === 'http' ? [{ name: 'remote', kind: 'http', url: address.url } as const] : []),
+    ...(ssh === undefined ? [] : [{ name: 'remote', kind: 'tcp', address: ssh } as const]),
+  ]
 }
 
 export function hostNameOption(text: string): HostName {

@@ -6,6 +6,9 @@ export type Output = {
   progress(line: string): void
 }
 
+/** A terminal that went away - an apply can cut off whoever started it - is no reason to stop halfway. */
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+
 export function outputTo({ json }: { readonly json?: boolean }): Output {
   return {
     print: (result) => {

@@ -3,6 +3,7 @@ import { problemLine } from '../../shared/problem.ts'
 import { type Agent, contentsOf, type Look, lookAt, maskOf } from '../look.ts'
 import { changeDiff, type FindingInput } from '../plan/findings.ts'
 import { changesIn, isEmpty, type Plan, planFor, type ServicePlan } from '../plan/plan.ts'
+import { waitingRemoval } from '../plan/removal.ts'
 import { stepLines } from '../plan/text.ts'
 import { desiredHere } from './desired-here.ts'
 import { counted, type Output } from './output.ts'
@@ -14,7 +15,8 @@ export async function plan(agent: Agent, options: PlanOptions, output: Output): 
   const look = await lookAt(agent, desired, { full: false })
   const planned = planFor(look.comparison, { repair: 'everything' })
   const described = await describe(agent, look, planned)
-  const problems = [...fromSync, ...look.problems]
+  const removal = waitingRemoval(look.comparison)
+  const problems = [...fromSync, ...look.problems, ...(removal === undefined ? [] : [removal])]
   output.print({
     json: { host: agent.name, revision: planned.revision, services: described, problems },
     text: [...described.flatMap(linesOf), ...problems.map(problemLine), summary(planned)],

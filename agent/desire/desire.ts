@@ -55,6 +55,7 @@ export async function desiredFor({ reader, host, secrets, digests, composeRoot }
     services: desiredServices(services, contents, defaults.onDrift),
     syncEverySeconds: defaults.syncEvery,
     checkEverySeconds: defaults.checkEvery,
+    connectivityGuardSeconds: defaults.connectivityGuard,
   }
   return { desired, digests: contents.digests }
 }

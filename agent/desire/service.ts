@@ -47,8 +47,10 @@ export function desiredServices(
         ...units,
         ...composeResource(managed, files),
       ],
+      validate: settings.validate,
       triggers: triggersOf(managed.files, units),
       checks: settings.checks,
+      settleSeconds: settings.settle,
       onDrift: settings.onDrift ?? onDrift,
       onRemove: settings.onRemove,
     }

@@ -21,7 +21,7 @@ export function unitResources({ service, files }: ManagedService): readonly Unit
       kind: 'unit',
       id: resourceId('unit', name),
       name,
-      ...(own.has(name) ? { ...stateByDefault(name, own), ...settings } : packageUnitState(settings)),
+      ...wantedState(name, settings, own),
       ...(unit === undefined ? {} : { file: unit.file }),
     }
   })
@@ -45,6 +45,16 @@ function ownUnits(file: ManagedFile, directory: string): readonly (readonly [str
   const name = file.source.slice(prefix.length)
   const isUnit = file.source.startsWith(prefix) && !name.includes('/')
   return isUnit ? [[name, { file: file.id, quadlet: false }]] : []
+}
+
+/** What a mask says, it says alone. */
+function wantedState(
+  name: string,
+  settings: UnitSettings | undefined,
+  own: ReadonlyMap<string, OwnUnit>,
+): UnitSettings {
+  if (settings?.masked) return { masked: true }
+  return own.has(name) ? { ...stateByDefault(name, own), ...settings } : packageUnitState(settings)
 }
 
 function stateByDefault(name: string, own: ReadonlyMap<string, OwnUnit>): UnitSettings {
@@ -75,7 +85,9 @@ function unitOfFile(target: string): string | undefined {
 
 /** The service that systemd's generator makes of a quadlet or its drop-in. */
 function unitOfQuadlet(target: string): string | undefined {
-  const found = /^\/etc\/containers\/systemd\/(?:.*\/)?([^/]+)\.(container|kube|pod)(?:\.d\/[^/]+\.conf)?$/.exec(target)
+  // Those below users/ are for the managers of users.
+  const found =
+    /^\/etc\/containers\/systemd\/(?!users\/)(?:.*\/)?([^/]+)\.(container|kube|pod)(?:\.d\/[^/]+\.conf)?$/.exec(target)
   const [, name, kind] = found ?? []
   return name === undefined ? undefined : `${name}${kind === 'pod' ? '-pod' : ''}.service`
 }

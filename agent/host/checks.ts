@@ -1,10 +1,8 @@
 // What must hold after an apply: looked at again and again until it holds or its time is over.
-import { request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import { connect } from 'node:net'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Check } from '../../shared/resource.ts'
 import { eventually } from './backoff.ts'
+import { httpAnswer, tcpFault } from './connect.ts'
 import { type Command, endText, type Run } from './run.ts'
 import { journalEnd, unitStatuses } from './systemd.ts'
 
@@ -44,8 +42,6 @@ export function checkText(check: Check): string {
   }
 }
 
-const attemptMs = 5000
-
 function faultOf(check: Check, run: Run): Promise<string | undefined> {
   switch (check.kind) {
     case 'http':
@@ -59,47 +55,10 @@ function faultOf(check: Check, run: Run): Promise<string | undefined> {
   }
 }
 
-function httpFault(text: string): Promise<string | undefined> {
-  const url = URL.parse(text)
-  if (url === null || !/^https?:$/.test(url.protocol)) return Promise.resolve(`${text} is not an http or https address`)
-  const request = url.protocol === 'https:' ? httpsRequest : httpRequest
-  // On the loopback nobody sits in the middle, and the certificate there names the public name.
-  const options = { agent: false, rejectUnauthorized: !isLoopback(url.hostname) }
-  return new Promise((resolve) => {
-    const asked = request(url, options, (response) => {
-      const status = response.statusCode ?? 0
-      asked.destroy()
-      resolve(status >= 200 && status < 400 ? undefined : `it answered ${status}`)
-    })
-    const overdue = setTimeout(() => asked.destroy(new Error(`no answer within ${attemptMs / 1000} s`)), attemptMs)
-    asked.once('close', () => clearTimeout(overdue))
-    asked.on('error', (error) => resolve(connectionText(error)))
-    asked.end()
-  })
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname)
-}
-
-function tcpFault(address: string): Promise<string | undefined> {
-  const [, host = '', port = ''] = /^(?:tcp:\/\/)?(.*):(\d+)$/.exec(address) ?? []
-  if (host === '') return Promise.resolve(`${address} is not HOST:PORT`)
-  return new Promise((resolve) => {
-    const socket = connect({ host: host.replace(/^\[|\]$/g, ''), port: Number(port) })
-    socket.setTimeout(attemptMs, () => socket.destroy(new Error(`no answer within ${attemptMs / 1000} s`)))
-    socket.once('error', (error) => resolve(connectionText(error)))
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(undefined)
-    })
-  })
-}
-
-/** Addresses of both families that fail alike come as one error without a message of its own. */
-function connectionText(error: Error): string {
-  const errors = error instanceof AggregateError ? error.errors : [error]
-  return errors.map((each) => (each instanceof Error ? each.message : String(each))).join(', ')
+async function httpFault(url: string): Promise<string | undefined> {
+  const answer = await httpAnswer(url)
+  if (answer.kind === 'fault') return answer.why
+  return answer.status >= 200 && answer.status < 400 ? undefined : `it answered ${answer.status}`
 }
 
 async function unitFault(name: string, run: Run): Promise<string | undefined> {

@@ -27,6 +27,12 @@ export type UnitStatus = {
   readonly conditionFailed: boolean
   /** Changes with every start. */
   readonly invocation: string
+  /** By systemd itself, since a person or an apply started it. */
+  readonly restarts: number
+  /** What a socket, timer or path unit starts. */
+  readonly triggers: readonly string[]
+  /** Sockets, timers and paths that start it. */
+  readonly triggeredBy: readonly string[]
 }
 
 const properties = [
@@ -44,6 +50,9 @@ const properties = [
   'ConditionResult',
   'ConditionTimestampMonotonic',
   'InvocationID',
+  'NRestarts',
+  'Triggers',
+  'TriggeredBy',
 ]
 
 /**
@@ -102,11 +111,11 @@ export async function stopUnits(names: readonly string[], run: Run): Promise<voi
 
 /** Returns once all of them stay up; throws with the end of the journal of the first that does not. */
 export function startUnits(names: readonly string[], run: Run): Promise<void> {
-  return bringUp('start', names, run)
+  return withoutServices(names, run, () => bringUp('start', names, run))
 }
 
 export function restartUnits(names: readonly string[], run: Run): Promise<void> {
-  return bringUp('restart', names, run)
+  return withoutServices(names, run, () => bringUp('restart', names, run))
 }
 
 export async function reloadUnit(name: string, run: Run): Promise<void> {
@@ -170,7 +179,14 @@ function statusOf(name: string, block: string): UnitStatus {
     canReload: field('CanReload') === 'yes',
     conditionFailed: field('ConditionResult') === 'no' && Number(field('ConditionTimestampMonotonic')) > 0,
     invocation: field('InvocationID'),
+    restarts: Number(field('NRestarts')),
+    triggers: words(field('Triggers')),
+    triggeredBy: words(field('TriggeredBy')),
   }
+}
+
+function words(text: string): readonly string[] {
+  return text.split(' ').filter((word) => word !== '')
 }
 
 function isTemplate(name: string): boolean {
@@ -183,6 +199,30 @@ function absent(name: string): UnitStatus {
 
 function template(name: string): UnitStatus {
   return { ...absent(name), loadState: 'template' }
+}
+
+/** systemd refuses to start a socket whose service runs: it is stopped for that moment. */
+async function withoutServices(names: readonly string[], run: Run, work: () => Promise<void>): Promise<void> {
+  const services = await runningBehind(
+    names.filter((name) => name.endsWith('.socket')),
+    run,
+  )
+  await stopUnits(services, run)
+  try {
+    await work()
+  } catch (error) {
+    await run(systemctl(['start', '--', ...services], 300))
+    throw error
+  }
+  await bringUp('start', services, run)
+}
+
+async function runningBehind(sockets: readonly string[], query: Run): Promise<readonly string[]> {
+  if (sockets.length === 0) return []
+  const services = [...(await shownUnits(sockets, query)).values()].flatMap(({ triggers }) => triggers)
+  if (services.length === 0) return []
+  const isRunning = ({ activeState }: UnitStatus) => !['inactive', 'failed'].includes(activeState)
+  return [...(await shownUnits(services, query)).values()].filter(isRunning).map(({ name }) => name)
 }
 
 async function bringUp(verb: 'start' | 'restart', names: readonly string[], run: Run): Promise<void> {
@@ -218,7 +258,7 @@ async function settled(names: readonly string[], query: Run): Promise<ReadonlyMa
 }
 
 function isMoving(unit: UnitStatus): boolean {
-  return unit.activeState === 'activating' && unit.subState !== 'auto-restart'
+  return unit.activeState === 'activating' && !unit.subState.startsWith('auto-restart')
 }
 
 /** A simple service is `active` as soon as it is forked: that it still is a moment later is the least to ask. */
@@ -236,7 +276,7 @@ function isUp(unit: UnitStatus): boolean {
 function stateText(unit: UnitStatus | undefined): string {
   if (unit === undefined || unit.loadState === 'not-found') return 'not there (no such unit)'
   if (unit.loadState !== 'loaded') return unit.loadState
-  if (unit.subState === 'auto-restart') return `failing again and again (${unit.result})`
+  if (unit.subState.startsWith('auto-restart')) return `failing again and again (${unit.result})`
   if (unit.activeState === 'failed') return `failed (${unit.result})`
   if (unit.activeState === 'inactive') return 'inactive: it ended by itself right after its start'
   return `${unit.activeState} (${unit.subState})`

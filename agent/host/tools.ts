@@ -11,6 +11,8 @@ export type ToolStep = {
   readonly summary: string
   /** Only where this path exists: udev does not run in a container. */
   readonly needs?: string
+  /** What it tells may not be able to listen, which is not the repository's fault. */
+  readonly mayFail?: true
 }
 
 export type ChangedPaths = { readonly written: readonly AbsolutePath[]; readonly removed: readonly AbsolutePath[] }
@@ -40,22 +42,36 @@ export function toolSteps(changed: ChangedPaths): readonly ToolStep[] {
       ? []
       : [step('after-files', ['/usr/lib/systemd/systemd-sysctl', ...sysctls], `set ${sysctls.join(', ')}`)]),
     ...(udev ? udevSteps : []),
-    ...(all.some(isReadBySystemd)
-      ? [step('after-files', ['systemctl', 'daemon-reload'], 'reloaded the units of systemd')]
-      : []),
+    ...(all.some(isReadBySystemd) ? [daemonReloadTool] : []),
+    ...(all.some(isReadByUserManagers) ? [userManagersTool] : []),
   ]
 }
+
+export const daemonReloadTool = step('after-files', ['systemctl', 'daemon-reload'], 'reloaded the units of systemd')
 
 /** Returns the summaries of what was run; throws PlumbError naming the tool and its words. */
 export async function runTools(steps: readonly ToolStep[], run: Run): Promise<readonly string[]> {
   const done: string[] = []
-  for (const { command, summary, needs } of steps) {
+  for (const { command, summary, needs, mayFail } of steps) {
     if (needs !== undefined && (await run({ args: ['test', '-e', needs] })).code !== 0) continue
     const result = await run(command)
-    if (result.code !== 0) throw toolProblem(command, result.stderr.trim() || endText(command, result))
+    if (result.code !== 0 && !mayFail) throw toolProblem(command, result.stderr.trim() || endText(command, result))
     done.push(summary)
   }
   return done
+}
+
+/**
+ * SIGHUP is a daemon-reload to every manager, whatever its version; `systemctl reload user@*.service` is not there before
+ * systemd 253. Their units are not restarted: what users have running is theirs.
+ */
+const userManagersTool: ToolStep = {
+  ...step(
+    'after-files',
+    ['systemctl', 'kill', '--kill-whom=main', '--signal=HUP', 'user@*.service'],
+    'reloaded the units of users',
+  ),
+  mayFail: true,
 }
 
 const udevSteps: readonly ToolStep[] = [
@@ -82,9 +98,16 @@ function isIn(directory: string): (path: string) => boolean {
 function isReadBySystemd(path: string): boolean {
   return (
     /^\/(?:etc|run|usr\/lib|usr\/local\/lib|lib)\/systemd\/system\//.test(path) ||
-    /^\/(?:etc|run|usr\/share)\/containers\/systemd\//.test(path) ||
+    /^\/(?:etc|run|usr\/share)\/containers\/systemd\/(?!users\/)/.test(path) ||
     path === '/etc/fstab' ||
     path.startsWith('/etc/init.d/')
+  )
+}
+
+function isReadByUserManagers(path: string): boolean {
+  return (
+    /^\/(?:etc|run|usr\/lib|usr\/local\/lib|usr\/share|usr\/local\/share)\/systemd\/user\//.test(path) ||
+    /^\/(?:etc|run|usr\/share)\/containers\/systemd\/users\//.test(path)
   )
 }
 

@@ -9,7 +9,8 @@ export async function runTrigger(action: TriggerAction, run: Run): Promise<strin
   if (action.kind === 'run') return runCommand(action.command, run)
   const unit = (await unitStatuses([action.unit], run)).get(action.unit)
   if (unit === undefined || !isRunning(unit)) return undefined
-  if (action.kind === 'restart') {
+  // One whose start has not ended cannot be told to reload, and may have read the old files: it is started anew.
+  if (action.kind === 'restart' || unit.activeState === 'activating') {
     await restartUnits([action.unit], run)
     return `restarted ${action.unit}`
   }
@@ -33,7 +34,7 @@ async function runCommand(text: string, run: Run): Promise<string> {
 }
 
 function isRunning(unit: UnitStatus): boolean {
-  return ['active', 'reloading', 'activating'].includes(unit.activeState)
+  return ['active', 'reloading', 'refreshing', 'activating'].includes(unit.activeState)
 }
 
 function cannotReload(unit: string): PlumbError {

@@ -5,12 +5,12 @@ import type { DesiredHost, ResourceKindName } from '../../shared/resource.ts'
 import type { Capabilities, HostReader } from '../host/host.ts'
 import type { LiveResource, Subject } from '../resources/kind.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
-import { subjectsOf } from '../resources/subjects.ts'
+import { subjectsOf, triggeredUnits } from '../resources/subjects.ts'
 import type { Baselines } from '../state/baseline.ts'
 
 export type LiveHost = {
   readonly capabilities: Capabilities
-  /** What this host (or sandbox) cannot have, or could not tell, is not in it. */
+  /** Units that triggers name are in it too. What this host (or sandbox) cannot have, or could not tell, is not. */
   readonly resources: ReadonlyMap<ResourceId, LiveResource>
   /** Why a resource could not be looked at. */
   readonly problems: ReadonlyMap<ResourceId, Problem>
@@ -28,17 +28,19 @@ export async function observeHost(
   { full }: ObserveOptions,
 ): Promise<LiveHost> {
   const reader = full ? { ...host, files: host.files.withoutMemory() } : host
-  const byKind = subjectsByKind(subjectsOf(desired, baselines).flatMap(({ subjects }) => subjects))
+  const services = subjectsOf(desired, baselines)
+  const all = [...services.flatMap(({ subjects }) => subjects), ...triggeredUnits(services)]
+  const byKind = subjectsByKind(all)
   const observed = await Promise.all(
     [...byKind]
       .filter(([kind]) => isPossible(kind, host.capabilities))
       .map(([kind, subjects]) => observeKind(kind, subjects, reader)),
   )
-  const all = observed.flatMap((live) => [...live])
+  const found = observed.flatMap((live) => [...live])
   return {
     capabilities: host.capabilities,
-    resources: new Map(all.filter(([, live]) => live.problem === undefined)),
-    problems: new Map(all.flatMap(([id, { problem }]) => (problem === undefined ? [] : [[id, problem] as const]))),
+    resources: new Map(found.filter(([, live]) => live.problem === undefined)),
+    problems: new Map(found.flatMap(([id, { problem }]) => (problem === undefined ? [] : [[id, problem] as const]))),
   }
 }
 

@@ -1,5 +1,5 @@
 // In: desired, baselines, live. Out: for each service what is pending and what drifted. Pure.
-import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
+import type { HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { DesiredHost, DesiredService } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
@@ -34,6 +34,8 @@ export type HostComparison = {
   readonly revision: Revision
   readonly capabilities: Capabilities
   readonly services: readonly ServiceComparison[]
+  /** Units that are looked at, those that only a trigger names too. */
+  readonly units: ReadonlyMap<ResourceId, LiveResource>
 }
 
 export function compareHost(desired: DesiredHost, baselines: Baselines, live: LiveHost): HostComparison {
@@ -53,7 +55,8 @@ export function compareHost(desired: DesiredHost, baselines: Baselines, live: Li
       resource.live.extras === undefined ? resource : withoutLeaving(resource, resource.live.extras, leaving),
     ),
   }))
-  return { host, revision, capabilities: live.capabilities, services }
+  const units = new Map([...live.resources].filter(([id]) => id.startsWith('unit:')))
+  return { host, revision, capabilities: live.capabilities, services, units }
 }
 
 export function drifted({ resources }: ServiceComparison): readonly ComparedResource[] {

@@ -1,16 +1,20 @@
 // In: a comparison. Out: the ordered steps that would make live as desired, and what is then to be recorded. Pure.
 import type { HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
+import type { DesiredService, UnitTrigger } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import type { BaselineResource, ResourceChange } from '../resources/kind.ts'
 import { kinds } from '../resources/registry.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import { type ComparedResource, type HostComparison, pendingOf, type ServiceComparison } from './compare.ts'
+import { type Forecast, forecastAfter, forecastAt } from './forecast.ts'
 import { type Step, stepsFor } from './steps.ts'
 
 export type ServicePlan = {
   readonly service: ServiceName
   readonly after: readonly ServiceName[]
+  /** How long what its steps start has to stay up. */
+  readonly settleSeconds: number
   /** Why it cannot be applied now: something of it could not be looked at. */
   readonly blocked: readonly Problem[]
   readonly steps: readonly Step[]
@@ -39,9 +43,14 @@ export type PlanOptions = {
   readonly services?: ReadonlySet<ServiceName>
 }
 
-export function planFor({ host, revision, capabilities, services }: HostComparison, options: PlanOptions): Plan {
-  const chosen = services.filter(({ service }) => options.services?.has(service) ?? true)
-  const plans = chosen.map((service) => servicePlan(service, { revision, capabilities, repair: options.repair }))
+export function planFor({ host, revision, capabilities, services, units }: HostComparison, options: PlanOptions): Plan {
+  const plans: ServicePlan[] = []
+  let forecast = forecastAt(units)
+  for (const service of services.filter(({ service: name }) => options.services?.has(name) ?? true)) {
+    const plan = servicePlan(service, { revision, capabilities, repair: options.repair, forecast })
+    plans.push(plan)
+    forecast = forecastAfter(forecast, changesIn(plan))
+  }
   return { host, revision, services: plans }
 }
 
@@ -72,9 +81,12 @@ type Context = {
   readonly revision: Revision
   readonly capabilities: Capabilities
   readonly repair: PlanOptions['repair']
+  /** Before this service. */
+  readonly forecast: Forecast
 }
 
-function servicePlan(compared: ServiceComparison, { revision, capabilities, repair }: Context): ServicePlan {
+function servicePlan(compared: ServiceComparison, context: Context): ServicePlan {
+  const { revision, repair } = context
   const { service, desired, baseline, resources, problems } = compared
   const repairs = repair === 'everything' || desired?.onDrift === 'repair'
   const chosen = repairs ? resources.filter(({ differences }) => differences.length > 0) : pendingOf(compared)
@@ -82,8 +94,9 @@ function servicePlan(compared: ServiceComparison, { revision, capabilities, repa
   return {
     service,
     after: desired?.after ?? [],
+    settleSeconds: desired?.settleSeconds ?? 0,
     blocked: problems,
-    steps: problems.length > 0 ? [] : stepsFor(compared, chosen, capabilities),
+    steps: problems.length > 0 ? [] : stepsFor(compared, chosen, context),
     leftAlone: repairs ? [] : onlyDrifted(resources).map(({ id }) => id),
     before: baseline,
     record,
@@ -97,6 +110,7 @@ function onlyDrifted(resources: readonly ComparedResource[]): readonly ComparedR
 
 /** Also right for what is left alone: an attribute that only drifted has the desired value in its baseline already. */
 function recordOf({ service, desired, resources }: ServiceComparison, revision: Revision): ServiceRecord {
+  const triggers = unitTriggersOf(desired)
   const recorded = resources.flatMap((resource): readonly (readonly [ResourceId, BaselineResource])[] => {
     const { id, desired: wanted } = resource
     if (wanted === undefined) return []
@@ -104,9 +118,19 @@ function recordOf({ service, desired, resources }: ServiceComparison, revision: 
     const source = 'source' in wanted ? { source: wanted.source } : {}
     const blob = wanted.kind === 'file' && wanted.content.kind === 'blob' ? { blob: wanted.content.oid } : {}
     const secrets = wanted.kind === 'file' && wanted.secrets.length > 0 ? { secrets: wanted.secrets } : {}
-    return [[id, { attributes, ...source, ...blob, ...secrets }]]
+    const told = triggers.get(id)
+    return [[id, { attributes, ...source, ...blob, ...secrets, ...(told === undefined ? {} : { triggers: told }) }]]
   })
   return { service, revision, onRemove: desired?.onRemove ?? 'delete', resources: new Map(recorded) }
+}
+
+/** Of each file, the units that are told; a command of the repository may leave together with its file. */
+function unitTriggersOf(desired: DesiredService | undefined): ReadonlyMap<ResourceId, readonly UnitTrigger[]> {
+  const pairs = (desired?.triggers ?? []).flatMap(({ on, action }) =>
+    action.kind === 'run' ? [] : on.map((id) => [id, action] as const),
+  )
+  const byId = Map.groupBy(pairs, ([id]) => id)
+  return new Map([...byId].map(([id, own]) => [id, own.map(([, action]) => action)]))
 }
 
 function isSame(record: ServiceRecord | undefined, baseline: ServiceBaseline | undefined): boolean {
@@ -125,7 +149,12 @@ function sameResource(one: BaselineResource, other: BaselineResource | undefined
     one.source === other.source &&
     one.blob === other.blob &&
     (one.secrets ?? []).join() === (other.secrets ?? []).join() &&
+    triggersText(one) === triggersText(other) &&
     Object.keys(one.attributes).length === Object.keys(other.attributes).length &&
     Object.entries(one.attributes).every(([name, value]) => other.attributes[name] === value)
   )
+}
+
+function triggersText({ triggers = [] }: BaselineResource): string {
+  return triggers.map(({ kind, unit }) => `${kind} ${unit}`).join()
 }

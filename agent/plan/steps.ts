@@ -1,38 +1,77 @@
-// The order inside one service: what leaves, packages, users, files, tools, units, compose, triggers, checks.
+// The order inside one service: what leaves, packages, users, files, validation of them all, tools, units, compose, triggers, checks.
 import type { ResourceId } from '../../shared/names.ts'
-import type { Check, DesiredService, ResourceKindName, TriggerAction } from '../../shared/resource.ts'
+import type {
+  Check,
+  DesiredService,
+  DirectoryResource,
+  ResourceKindName,
+  TriggerAction,
+  UnitTrigger,
+} from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
-import { type ChangedPaths, type ToolStep, toolSteps } from '../host/tools.ts'
+import { type ChangedPaths, daemonReloadTool, type ToolStep, toolSteps } from '../host/tools.ts'
 import type { ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import { kindNameOf } from '../resources/registry.ts'
-import { pathInId } from '../resources/subjects.ts'
+import { pathInId, triggersOnLeaving } from '../resources/subjects.ts'
 import type { ComparedResource, ServiceComparison } from './compare.ts'
+import { type Forecast, type Foreseen, forecastAfter, foreseen, isUnit, mayComeRunning } from './forecast.ts'
 
 export type Step =
-  | { readonly kind: 'change'; readonly resource: ResourceKindName; readonly changes: readonly ResourceChange[] }
+  | {
+      readonly kind: 'change'
+      readonly resource: ResourceKindName
+      readonly changes: readonly ResourceChange[]
+      /** Of units, those that a package installed just before may have started itself. */
+      readonly uncertain?: readonly ResourceId[]
+    }
   | { readonly kind: 'tools'; readonly tools: readonly ToolStep[] }
-  | { readonly kind: 'trigger'; readonly action: TriggerAction }
+  /** A program's own check of all its files, when they are in place and before anything is told of them. */
+  | { readonly kind: 'validate'; readonly command: string }
+  /** One that is not foreseen is taken when its unit turns out to run with its old files: somebody else started it meanwhile. */
+  | { readonly kind: 'trigger'; readonly action: TriggerAction; readonly foreseen: Foreseen }
   | { readonly kind: 'check'; readonly check: Check }
 
 export function stepsFor(
   { desired }: ServiceComparison,
   chosen: readonly ComparedResource[],
-  capabilities: Capabilities,
+  { capabilities, forecast }: Circumstances,
 ): readonly Step[] {
   if (chosen.length === 0) return []
   const changes = chosen.map(({ comparison: _, ...change }) => change)
-  const tools = capabilities.commands ? toolSteps(changedPaths(changes)) : []
+  if (!capabilities.commands) return resourceSteps(changes, desired, { tools: [], validation: [] })
+  const after = forecastAfter(forecast, changes)
+  const commands = { tools: toolsFor(changes), validation: validationOf(changes, desired) }
   return [
-    ...resourceSteps(changes, desired, tools),
-    ...(capabilities.commands && desired !== undefined ? lastSteps(desired, changes) : []),
+    ...resourceSteps(changes, desired, commands).map((step) => withDoubts(step, after)),
+    ...triggerSteps(desired, changes, after),
+    ...(desired?.checks ?? []).map((check): Step => ({ kind: 'check', check })),
   ]
+}
+
+/** What is run between the changes. */
+type Commands = { readonly tools: readonly ToolStep[]; readonly validation: readonly Step[] }
+
+/** `forecast`: before this service. */
+type Circumstances = { readonly capabilities: Capabilities; readonly forecast: Forecast }
+
+function toolsFor(changes: readonly ResourceChange[]): readonly ToolStep[] {
+  const tools = toolSteps(changedPaths(changes))
+  if (tools.some(({ command }) => command.args.includes('daemon-reload'))) return tools
+  const isStale = changes.some(({ desired, live }) => desired?.kind === 'unit' && live.unit?.isStale)
+  return isStale ? [...tools, daemonReloadTool] : tools
+}
+
+function withDoubts(step: Step, { isInstalling }: Forecast): Step {
+  if (step.kind !== 'change' || step.resource !== 'unit') return step
+  const uncertain = step.changes.filter((one) => isUnit(one) && mayComeRunning(one, isInstalling)).map(({ id }) => id)
+  return uncertain.length === 0 ? step : { ...step, uncertain }
 }
 
 function resourceSteps(
   changes: readonly ResourceChange[],
   desired: DesiredService | undefined,
-  tools: readonly ToolStep[],
+  { tools, validation }: Commands,
 ): readonly Step[] {
   const of = (kind: ResourceKindName) => changes.filter(({ id }) => kindNameOf(id) === kind)
   const left = (kind: ResourceKindName) => of(kind).filter((change) => change.desired === undefined)
@@ -56,11 +95,9 @@ function resourceSteps(
     ),
     ...change('file', [...files, ...later('file')]),
     ...change('symlink', [...wanted('symlink'), ...later('symlink')]),
-    ...change(
-      'directory',
-      directories(wanted('directory'), (name) => name === 'extra'),
-    ),
+    ...change('directory', purges(wanted('directory'), desired, wanted('package').length > 0)),
     ...change('directory', later('directory')),
+    ...validation,
     ...run(tools.filter(({ when }) => when === 'after-files')),
     ...change('unit', wanted('unit')),
     ...change('compose', wanted('compose')),
@@ -69,6 +106,12 @@ function resourceSteps(
 
 function change(resource: ResourceKindName, changes: readonly ResourceChange[]): readonly Step[] {
   return changes.length === 0 ? [] : [{ kind: 'change', resource, changes }]
+}
+
+/** Of what leaves with its service nothing is left to be wrong. */
+function validationOf(changes: readonly ResourceChange[], desired: DesiredService | undefined): readonly Step[] {
+  if (!changes.some(({ id }) => pathInId(id) !== undefined)) return []
+  return (desired?.validate ?? []).map((command) => ({ kind: 'validate', command }))
 }
 
 function run(tools: readonly ToolStep[]): readonly Step[] {
@@ -81,6 +124,27 @@ function directories(changes: readonly ResourceChange[], counts: (name: string) 
     const differences = directory.differences.filter(({ name }) => counts(name))
     return differences.length === 0 ? [] : [{ ...directory, differences }]
   })
+}
+
+/** What a package of this very apply puts into a purged directory cannot be seen before it is installed. */
+function purges(
+  changes: readonly ResourceChange[],
+  desired: DesiredService | undefined,
+  isInstalling: boolean,
+): readonly ResourceChange[] {
+  const seen = directories(changes, (name) => name === 'extra')
+  if (!isInstalling) return seen
+  const known = new Set(seen.map(({ id }) => id))
+  const unseen = (desired?.resources ?? []).flatMap((resource) =>
+    resource.kind === 'directory' && resource.purge && !known.has(resource.id) ? [resource] : [],
+  )
+  return [...seen, ...unseen.map(purgeUnseen)]
+}
+
+function purgeUnseen(desired: DirectoryResource): ResourceChange {
+  const difference = { name: 'extra', expected: 'none', live: 'what its packages leave there' }
+  const live = { attributes: { type: 'directory' } }
+  return { id: desired.id, desired, baseline: undefined, live, differences: [difference] }
 }
 
 /** sysusers.d: users have to be there before files that are theirs. */
@@ -111,19 +175,32 @@ function parentsOf(path: string): readonly string[] {
   return parents
 }
 
-/** Each action once, however many files ask for it; a restart makes a reload of the same unit needless. */
-function lastSteps({ triggers, checks }: DesiredService, changes: readonly ResourceChange[]): readonly Step[] {
+/** Each action once, however many files ask for it. */
+function triggerSteps(
+  desired: DesiredService | undefined,
+  changes: readonly ResourceChange[],
+  after: Forecast,
+): readonly Step[] {
   const changed = new Set(changes.map(({ id }) => id))
-  const fired = triggers.filter(({ on }) => on.some((id) => changed.has(id))).map(({ action }) => action)
-  const unique = [...new Map(fired.map((action) => [keyOf(action), action])).values()]
-  const needed = unique.filter(
-    (action) =>
-      action.kind !== 'reload' || !unique.some((other) => other.kind === 'restart' && other.unit === action.unit),
-  )
-  return [
-    ...needed.map((action): Step => ({ kind: 'trigger', action })),
-    ...checks.map((check): Step => ({ kind: 'check', check })),
+  const fired = [
+    ...(desired?.triggers ?? []).filter(({ on }) => on.some((id) => changed.has(id))).map(({ action }) => action),
+    ...changes.flatMap(triggersOnLeaving),
   ]
+  const unique = [...new Map(fired.map((action) => [keyOf(action), action])).values()]
+  const restarted = new Set(unique.flatMap((action) => (action.kind === 'restart' ? action.unit : [])))
+  const needed = unique.filter((action) => action.kind === 'run' || !isCovered(action, restarted, after))
+  return needed.map((action) => ({
+    kind: 'trigger',
+    action,
+    foreseen: action.kind === 'run' ? 'yes' : foreseen(action.unit, after),
+  }))
+}
+
+/** A restart makes a reload of the same unit needless, and that of a socket restarts its service too, if it runs. */
+function isCovered({ kind, unit }: UnitTrigger, restarted: ReadonlySet<string>, after: Forecast): boolean {
+  const socket = unit.replace(/\.service$/, '.socket')
+  const bySocket = socket !== unit && restarted.has(socket) && foreseen(socket, after) === 'yes'
+  return bySocket || (kind === 'reload' && restarted.has(unit))
 }
 
 function keyOf(action: TriggerAction): string {

@@ -1,15 +1,19 @@
 // A plan as lines for people: one for each thing that would be done, in order.
 import type { TriggerAction } from '../../shared/resource.ts'
 import { checkText } from '../host/checks.ts'
+import type { ToolStep } from '../host/tools.ts'
 import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
+import { unitPlanText } from '../resources/unit-actions.ts'
+import { type Foreseen, isUnit } from './forecast.ts'
 import type { Step } from './steps.ts'
 
-/** `write /etc/motd (content, mode)`, `remove /etc/old`, `nginx.service: stopped, should be running`. */
+/** `write /etc/motd (content, mode)`, `remove /etc/old`, `enable and start nginx.service`. */
 export function changeText(change: ResourceChange): string {
   const { id, desired, differences } = change
   const kind = kindNameOf(id)
+  if (isUnit(change)) return unitPlanText(change)
   if (kind === 'package' || kind === 'unit' || kind === 'compose') return kinds[kind].describe(id, differences)
   const path = pathOf(id)
   if (desired === undefined) return `remove ${path}`
@@ -21,18 +25,36 @@ export function changeText(change: ResourceChange): string {
 export function stepLines(step: Step): readonly string[] {
   switch (step.kind) {
     case 'change':
-      return step.changes.map(changeText)
+      return step.changes.map((change) =>
+        step.uncertain?.includes(change.id) ? `${changeText(change)}, unless its package does` : changeText(change),
+      )
     case 'tools':
-      return step.tools.map(({ command }) => `run ${command.args.join(' ')}`)
+      return step.tools.map(toolText)
+    case 'validate':
+      return [`validate with ${step.command}`]
     case 'trigger':
-      return [triggerText(step.action)]
+      return triggerLines(step.action, step.foreseen)
     case 'check':
       return [`check ${checkText(step.check)}`]
   }
 }
 
-export function triggerText(action: TriggerAction): string {
-  return action.kind === 'run' ? `run ${action.command}` : `${action.kind} ${action.unit}`
+/** Nothing of a unit that does not run, or that this very apply starts. */
+function triggerLines(action: TriggerAction, foreseen: Foreseen): readonly string[] {
+  if (action.kind === 'run') return [`run ${action.command}`]
+  const text = `${action.kind} ${action.unit}`
+  switch (foreseen) {
+    case 'yes':
+      return [text]
+    case 'maybe':
+      return [`${text} if it runs`]
+    case 'no':
+      return []
+  }
+}
+
+function toolText({ command, needs }: ToolStep): string {
+  return `run ${command.args.join(' ')}${needs === undefined ? '' : `, where ${needs} is`}`
 }
 
 function directoryText(path: string, differences: readonly AttributeDifference[]): string {

@@ -102,7 +102,7 @@ async function change(changes: readonly DirectoryChange[], host: ApplyHost): Pro
     const lines: string[] = []
     for (const one of sorted) {
       if (one.desired === undefined) continue
-      lines.push(await make(one.desired, one, host))
+      lines.push(...(await make(one.desired, one, host)))
     }
     for (const { id, desired } of sorted.toReversed()) {
       if (desired !== undefined) continue
@@ -114,7 +114,12 @@ async function change(changes: readonly DirectoryChange[], host: ApplyHost): Pro
   })
 }
 
-async function make(desired: DirectoryResource, { baseline, differences }: DirectoryChange, host: ApplyHost) {
+/** No line where a package left nothing to be purged after all. */
+async function make(
+  desired: DirectoryResource,
+  { baseline, differences }: DirectoryChange,
+  host: ApplyHost,
+): Promise<readonly string[]> {
   const { files } = host
   const { path } = desired
   const names = new Set(differences.map(({ name }) => name))
@@ -127,9 +132,9 @@ async function make(desired: DirectoryResource, { baseline, differences }: Direc
   } else if (names.size > (names.has('extra') ? 1 : 0))
     await files.setPermissions(path, 'directory', await permissionsFor(desired, host))
   files.setAsideEntries(path, purged)
-  if (names.has('type')) return `made ${path}`
-  if (purged.length > 0) return `removed from ${path}: ${extraText(purged)}`
-  return `corrected ${path} (${[...names].join(', ')})`
+  if (names.has('type')) return [`made ${path}`]
+  if (purged.length > 0) return [`removed from ${path}: ${extraText(purged)}`]
+  return names.has('extra') ? [] : [`corrected ${path} (${[...names].join(', ')})`]
 }
 
 function inTheWay(path: AbsolutePath, type: string): PlumbError {

@@ -2,7 +2,7 @@
 // A new kind is a new file here and a line in registry.ts.
 import type { ResourceId } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
-import type { ContentSource, Resource } from '../../shared/resource.ts'
+import type { ContentSource, Resource, UnitTrigger } from '../../shared/resource.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
 
 /**
@@ -24,6 +24,8 @@ export type BaselineResource = {
   readonly blob?: string
   /** Names of secrets in the content, for masking after the resource left the repository. */
   readonly secrets?: readonly string[]
+  /** What is told when it leaves the repository: what it triggered while it was there. */
+  readonly triggers?: readonly UnitTrigger[]
 }
 
 export type LiveResource = {
@@ -35,8 +37,18 @@ export type LiveResource = {
   readonly size?: number
   /** Of a purged directory: every name in it that no service has; `attributes.extra` is what is shown of them. */
   readonly extras?: readonly string[]
+  /** Of a unit. */
+  readonly unit?: UnitFacts
   /** Why it could not be looked at; the attributes then say nothing. */
   readonly problem?: Problem
+}
+
+/** What of a unit's state does not differ from anything, and yet decides what is done to it. */
+export type UnitFacts = {
+  /** Its file is a package's: when it leaves the repository, it is left as it is. */
+  readonly isOfPackage: boolean
+  /** systemd has read an older file than the one on disk. */
+  readonly isStale: boolean
 }
 
 /** The verdict of the three-way comparison; `drift` and `pending` may both hold. */

@@ -1,6 +1,6 @@
 // What there is to look at on a host: for each service its desired resources, and those it was last applied with and no longer has.
-import type { ResourceId, ServiceName } from '../../shared/names.ts'
-import type { DesiredHost, DesiredService, Resource } from '../../shared/resource.ts'
+import { type ResourceId, resourceId, type ServiceName } from '../../shared/names.ts'
+import type { DesiredHost, DesiredService, Resource, UnitTrigger } from '../../shared/resource.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import type { BaselineResource, Subject } from './kind.ts'
 
@@ -39,6 +39,22 @@ export function subjectsOf({ services }: DesiredHost, baselines: Baselines): rea
       return { service: desired.name, desired, baseline, subjects: [...own, ...gone] }
     }),
   ]
+}
+
+/** Units that are no subjects, but may be told to reload or restart. */
+export function triggeredUnits(services: readonly ServiceSubjects[]): readonly Subject[] {
+  const known = new Set(services.flatMap(({ subjects }) => subjects.map(({ id }) => id)))
+  const actions = services.flatMap(({ desired, subjects }) => [
+    ...(desired?.triggers ?? []).flatMap(({ action }) => (action.kind === 'run' ? [] : [action])),
+    ...subjects.flatMap((subject) => triggersOnLeaving(subject)),
+  ])
+  const ids = new Set(actions.map(({ unit }) => resourceId('unit', unit)))
+  return [...ids].filter((id) => !known.has(id)).map((id) => ({ id, desired: undefined, baseline: undefined }))
+}
+
+/** A file that is gone is a change like any other to the unit that read it. */
+export function triggersOnLeaving({ desired, baseline }: Subject): readonly UnitTrigger[] {
+  return desired === undefined ? (baseline?.triggers ?? []) : []
 }
 
 /** Path of a file, symlink or directory resource. */

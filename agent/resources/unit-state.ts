@@ -15,7 +15,7 @@ export function isAsGood(here: string, wanted: string): boolean {
   return here === wanted || (asGood[wanted]?.includes(here) ?? false)
 }
 
-export function enablementText({ enablement, loadState }: UnitStatus): string {
+export function enablementText({ enablement, loadState, needsDaemonReload }: UnitStatus): string {
   if (loadState === 'template' && enablement !== 'not-found') return 'template'
   switch (enablement) {
     case 'enabled':
@@ -25,13 +25,13 @@ export function enablementText({ enablement, loadState }: UnitStatus): string {
     case 'linked':
     case 'linked-runtime':
       return 'no'
-    case 'masked':
     case 'masked-runtime':
-      return 'masked'
+      return 'masked until reboot'
     case 'enabled-runtime':
       return 'until reboot'
     case 'not-found':
-      return loadState === 'loaded' ? 'generated' : 'missing'
+      // A unit whose file was removed is loaded until the next daemon-reload.
+      return loadState === 'loaded' && !needsDaemonReload ? 'generated' : 'missing'
     default:
       return enablement
   }
@@ -45,7 +45,7 @@ export function stateText(unit: UnitStatus): string {
     case 'refreshing':
       return 'running'
     case 'activating':
-      if (unit.subState === 'auto-restart') return 'restarting'
+      if (unit.subState.startsWith('auto-restart')) return 'restarting'
       return unit.type === 'oneshot' ? 'running' : 'starting'
     case 'deactivating':
       return 'stopping'

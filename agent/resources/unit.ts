@@ -27,6 +27,7 @@ import type {
   ResourceKind,
   Subject,
 } from './kind.ts'
+import { isMasked, isRunning, type UnitAction, type UnitState, unitActions, unitDoneText } from './unit-actions.ts'
 import { enablementText, isAsGood, stateText, unitAttributes } from './unit-state.ts'
 
 const savedUnitSchema = z.object({ name: z.string(), enabled: z.string(), state: z.string() })
@@ -44,7 +45,8 @@ export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   restore,
 }
 
-function attributes({ enabled, state }: UnitResource): Attributes {
+function attributes({ enabled, state, masked }: UnitResource): Attributes {
+  if (masked) return { enabled: 'masked', state: 'stopped' }
   return {
     ...(enabled === undefined ? {} : { enabled: enabled ? 'yes' : 'no' }),
     ...(state === undefined ? {} : { state }),
@@ -55,7 +57,7 @@ async function observe(subjects: readonly Subject<UnitResource>[], host: HostRea
   if (subjects.length === 0) return new Map<ResourceId, LiveResource>()
   try {
     const statuses = await statusesOf(subjects, host.query)
-    return new Map(statuses.map(([{ id }, unit]) => [id, { attributes: unitAttributes(unit) }] as const))
+    return new Map(statuses.map(([{ id }, unit]) => [id, stateOf(unit)] as const))
   } catch (error) {
     const [problem] = problemsOf(error)
     return new Map(subjects.map(({ id }) => [id, { attributes: {}, ...(problem ? { problem } : {}) }] as const))
@@ -97,94 +99,61 @@ async function save(changes: readonly ResourceChange<UnitResource>[], host: Host
   return statuses.map(([, unit]) => ({ name: unit.name, enabled: enablementText(unit), state: stateText(unit) }))
 }
 
-/** One line for each unit that something was done to, in the order of the changes. */
+/** One line for each change. */
 async function change(changes: readonly ResourceChange<UnitResource>[], host: ApplyHost): Promise<readonly string[]> {
-  const before = await statusesOf(changes, host.query)
-  if (before.some(([, unit]) => unit.needsDaemonReload)) await daemonReload(host.run)
-  const released = await release(
-    before.filter(([{ desired }]) => desired === undefined).map(([, unit]) => unit),
-    host,
-  )
-  const wanted = before.filter(([{ desired }]) => desired !== undefined)
-  const unmask = wanted.filter(([, unit]) => enablementText(unit) === 'masked').map(([, { name }]) => name)
-  await unmaskUnits(unmask, host.run)
-  const changed = wanted.map(([one]) => one)
-  const { enable, disable, stop, start } = stepsFor(await statusesOf(changed, host.query))
-  await enableUnits(enable, host.run)
-  await disableUnits(disable, host.run)
-  await stopUnits(stop, host.run)
-  await startUnits(start, host.run)
-  const done = {
-    unmasked: unmask,
-    enabled: enable,
-    disabled: [...disable, ...released.disabled],
-    stopped: [...stop, ...released.stopped],
-    started: start,
-  }
-  return before.flatMap(([{ desired }, unit]) => {
-    if (desired === undefined && isOfPackage(unit)) return [`left ${unit.name} as it is: its file is a package's`]
-    return lineFor(unit.name, done) ?? []
-  })
-}
-
-/** `unmasked, enabled and started caddy.service`. */
-function lineFor(name: string, done: Readonly<Record<string, readonly string[]>>): string | undefined {
-  const verbs = Object.keys(done).filter((verb) => done[verb]?.includes(name))
-  const last = verbs.at(-1)
-  if (last === undefined) return undefined
-  return verbs.length === 1 ? `${last} ${name}` : `${verbs.slice(0, -1).join(', ')} and ${last} ${name}`
-}
-
-type Steps = Readonly<Record<'enable' | 'disable' | 'stop' | 'start', readonly string[]>>
-
-function stepsFor(units: readonly Status[]): Steps {
-  const lacking = units.find(([{ desired }, unit]) => needsUnit(desired) && unitAttributes(unit)['type'] === 'missing')
+  const before = await freshStatuses(changes, host)
+  const planned = before.map(([one, unit]) => ({ one, unit, actions: unitActions(one, stateOf(unit)) }))
+  const named = (action: UnitAction) =>
+    planned.flatMap(({ unit, actions }) => (actions.includes(action) ? unit.name : []))
+  await stopUnits(named('stop'), host.run)
+  await unmaskUnits(named('unmask'), host.run)
+  // What a mask hid is known only now.
+  const now = named('unmask').length === 0 ? before : await statusesOf(changes, host.query)
+  const lacking = now.find(([{ desired }, unit]) => needsUnit(desired) && unitAttributes(unit)['type'] === 'missing')
   if (lacking !== undefined) throw noSuchUnit(lacking[1].name)
-  const named = (matches: (status: Status) => boolean) => units.filter(matches).map(([, unit]) => unit.name)
-  return {
-    enable: named(([{ desired }, unit]) => desired?.enabled === true && !isAsGood(enablementText(unit), 'yes')),
-    disable: named(([{ desired }, unit]) => desired?.enabled === false && !isAsGood(enablementText(unit), 'no')),
-    stop: named(([{ desired }, unit]) => desired?.state === 'stopped' && !isAsGood(stateText(unit), 'stopped')),
-    // A oneshot unit that is not running now may never have run: then what was seen before the change decides.
-    start: named(
-      ([{ desired, live }, unit]) =>
-        desired?.state === 'running' &&
-        (!isAsGood(stateText(unit), 'running') ||
-          (stateText(unit) === 'finished' && live.attributes['state'] === 'missing')),
-    ),
-  }
+  const has = new Map(now.map(([, unit]) => [unit.name, enablementText(unit)]))
+  const lacks = (wanted: string) => (name: string) => !isAsGood(has.get(name) ?? 'missing', wanted)
+  await enableUnits(named('enable').filter(lacks('yes')), host.run)
+  // Of a unit that is gone, the symlinks that enabled it are left.
+  await disableUnits(
+    named('disable').filter((name) => has.get(name) === 'missing' || lacks('no')(name)),
+    host.run,
+  )
+  await maskAll(named('mask'), host)
+  await startUnits(named('start'), host.run)
+  return before.map(([one, unit]) => unitDoneText(one, stateOf(unit)))
+}
+
+/** By what is on disk: systemd reads it first, when it has not yet. */
+async function freshStatuses(
+  changes: readonly ResourceChange<UnitResource>[],
+  { query, run }: ApplyHost,
+): Promise<readonly Status[]> {
+  const statuses = await statusesOf(changes, query)
+  if (!statuses.some(([, unit]) => unit.needsDaemonReload)) return statuses
+  await daemonReload(run)
+  return statusesOf(changes, query)
 }
 
 function needsUnit(desired: UnitResource | undefined): boolean {
   return desired?.enabled === true || desired?.state === 'running'
 }
 
-type Released = Readonly<Record<'stopped' | 'disabled', readonly string[]>>
-
-async function release(units: readonly UnitStatus[], host: ApplyHost): Promise<Released> {
-  const ours = units.filter((unit) => !isOfPackage(unit))
-  const running = ours.filter(
-    (unit) => !['stopped', 'failed', 'finished', 'skipped', 'missing', 'template'].includes(stateText(unit)),
-  )
+/** Between its stop and its mask a unit may have been started by its socket: nothing does so afterwards. */
+async function maskAll(names: readonly string[], { run, query }: ApplyHost): Promise<void> {
+  if (names.length === 0) return
+  await maskUnits(names, run)
+  const now = await unitStatuses(names, query)
+  const again = [...now.values()].filter((unit) => !isAsGood(stateText(unit), 'stopped'))
   await stopUnits(
-    running.map(({ name }) => name),
-    host.run,
+    again.map(({ name }) => name),
+    run,
   )
-  const enabled = ours.filter((unit) => ['yes', 'until reboot'].includes(enablementText(unit)) || isOrphan(unit))
-  await disableUnits(
-    enabled.map(({ name }) => name),
-    host.run,
-  )
-  return { stopped: running.map(({ name }) => name), disabled: enabled.map(({ name }) => name) }
 }
 
-function isOfPackage({ fragmentPath }: UnitStatus): boolean {
-  return /^\/(?:usr\/)?lib\//.test(fragmentPath)
-}
-
-/** Its file is gone, yet it runs or has symlinks that enable it. */
-function isOrphan(unit: UnitStatus): boolean {
-  return unit.loadState === 'not-found' && unit.activeState === 'active'
+function stateOf(unit: UnitStatus): UnitState {
+  const isOfPackage = /^\/(?:usr\/)?lib\//.test(unit.fragmentPath)
+  return { attributes: unitAttributes(unit), unit: { isOfPackage, isStale: unit.needsDaemonReload } }
 }
 
 /** After files are back in place: a unit that was there and ran is enabled and running again, a new one is stopped and disabled. */
@@ -196,37 +165,39 @@ async function restore(saved: readonly SavedUnit[], host: HostWriter): Promise<v
     units.map(({ name }) => name),
     host.query,
   )
-  const isNow = (name: string, attribute: 'enabled' | 'state', value: string) => {
+  const isNow = (name: string, attribute: 'enabled' | 'state', holds: (value: string) => boolean) => {
     const unit = now.get(name)
-    return unit !== undefined && unitAttributes(unit)[attribute] === value
+    return unit !== undefined && holds(unitAttributes(unit)[attribute] ?? '')
   }
-  const ran = ({ state }: SavedUnit) => state === 'running' || state === 'starting' || state === 'restarting'
+  const ran = ({ state }: SavedUnit) => isRunning(state)
   await unmaskUnits(
-    names(({ name, enabled }) => enabled !== 'masked' && isNow(name, 'enabled', 'masked')),
+    names(({ name, enabled }) => !isMasked(enabled) && isNow(name, 'enabled', isMasked)),
     host.run,
   )
   await disableUnits(
-    names(({ name, enabled }) => enabled !== 'yes' && isNow(name, 'enabled', 'yes')),
+    names(({ name, enabled }) => enabled !== 'yes' && isNow(name, 'enabled', isEnabled)),
     host.run,
   )
   await stopUnits(
-    names(
-      (unit) => !ran(unit) && ['running', 'starting', 'restarting'].some((state) => isNow(unit.name, 'state', state)),
-    ),
+    names((unit) => !ran(unit) && isNow(unit.name, 'state', isRunning)),
     host.run,
   )
   await maskUnits(
-    names(({ name, enabled }) => enabled === 'masked' && !isNow(name, 'enabled', 'masked')),
+    names(({ name, enabled }) => isMasked(enabled) && !isNow(name, 'enabled', isMasked)),
     host.run,
   )
   await enableUnits(
-    names(({ name, enabled }) => enabled === 'yes' && !isNow(name, 'enabled', 'yes')),
+    names(({ name, enabled }) => enabled === 'yes' && !isNow(name, 'enabled', isEnabled)),
     host.run,
   )
   await startUnits(
-    names((unit) => ran(unit) && !isNow(unit.name, 'state', 'running')),
+    names((unit) => ran(unit) && !isNow(unit.name, 'state', (state) => state === 'running')),
     host.run,
   )
+}
+
+function isEnabled(value: string): boolean {
+  return value === 'yes'
 }
 
 type Status = readonly [ResourceChange<UnitResource>, UnitStatus]

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Revision, ServiceName } from '../../shared/names.ts'
-import type { Problem } from '../../shared/problem.ts'
+import type { Problem, ProblemCode } from '../../shared/problem.ts'
 import { type Failure, failureSchema } from '../../shared/report.ts'
 import { readIfThere, removeIfThere, replaceFile } from './durable.ts'
 
@@ -23,9 +23,10 @@ export type FailureStore = {
   mayTry(service: ServiceName, revision: Revision, now: Date): boolean
 }
 
-/** 1, 2, 4, ... 60 minutes. */
-export function retryDelaySeconds(attempts: number): number {
-  return Math.min(60 * 2 ** Math.min(attempts - 1, 10), 3600)
+/** 1, 2, 4, ... 60 minutes; what cut the host off waits for 1, 2, 4, ... 24 hours: each try is a minute without contact. */
+export function retryDelaySeconds(attempts: number, code: ProblemCode): number {
+  const [first, longest] = code === 'contact-lost' ? [3600, 86_400] : [60, 3600]
+  return Math.min(first * 2 ** Math.min(attempts - 1, 10), longest)
 }
 
 const fileSchema = z.record(z.string(), failureSchema)
@@ -53,7 +54,7 @@ export function failureStore(directory: string): FailureStore {
     mayTry: (service, revision, now) => {
       const failure = failures.get(service)
       if (failure === undefined || failure.revision !== revision) return true
-      return now.getTime() >= Date.parse(failure.at) + retryDelaySeconds(failure.attempts) * 1000
+      return now.getTime() >= Date.parse(failure.at) + retryDelaySeconds(failure.attempts, failure.problem.code) * 1000
     },
   }
 }

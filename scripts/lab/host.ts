@@ -26,12 +26,16 @@ export class LabHost {
     return this.#record
   }
 
-  /** Returns when every unit of the boot has come up or failed, and the network is up. Also boots again what was stopped. */
-  async boot(): Promise<void> {
+  /**
+   * Returns when every unit of the boot has come up or failed, and the network is up. Also boots again what was stopped.
+   * Without `network`, as soon as systemd answers: the host may have cut itself off.
+   */
+  async boot({ network = true }: { readonly network?: boolean } = {}): Promise<void> {
     if (this.#isOn()) throw new Error(`${this.name} is on already.`)
     const supervisor = startContainer(this.#record, this.#isKept)
     this.#note({ supervisor })
     await this.#systemd()
+    if (!network) return
     const { stdout } = await this.exec(['systemctl', 'is-system-running', '--wait'])
     if (!['running', 'degraded'].includes(stdout.trim()))
       throw new Error(`${this.name} did not boot: systemd says ${stdout.trim()}.\n${this.console()}`)

@@ -191,6 +191,8 @@ const problemTitles: Record<ProblemCode, string> = {
   'observe-failed': 'live configuration could not be read',
   'validation-failed': 'a file did not pass its validation',
   'check-failed': 'a check failed',
+  'contact-lost': 'an apply cut the host off and was undone',
+  'removal-waits': "a removal waits for a person's word",
   'disk-full': 'the disk is full',
   'read-only': 'the file system is read-only',
   'unsafe-path': 'a path is not safe to write to',

@@ -32,6 +32,8 @@ type FleetDefaults = {
   readonly onDrift: 'alert' | 'repair'
   /** Seconds without a word from a host until it counts as silent. */
   readonly silentAfter: number
+  /** Seconds without server and remote after which an apply is undone; 0: never. */
+  readonly connectivityGuard: number
 }
 
 type RolloutStep = {
@@ -69,6 +71,10 @@ const defaultsSchema = z.strictObject({
     .default('alert')
     .describe('What a service does on drift unless it says so itself.'),
   silentAfter: durationSchema.default(300).describe('A host not heard of for this long is an alert. Default 5m.'),
+  connectivityGuard: z
+    .union([z.literal('off').transform(() => 0), durationSchema], 'a duration such as 60s, or off')
+    .default(60)
+    .describe('An apply after which neither server nor remote answers for this long is undone. Default 60s.'),
 })
 
 const trustSchema = z.strictObject({

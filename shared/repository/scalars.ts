@@ -5,11 +5,18 @@ import { identifierSchema } from '../names.ts'
 const secondsOfUnit: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
 // Timers of the runtime overflow at 24 days.
 const longestSeconds = 14 * 86_400
+const longestSettleSeconds = 600
 
 export const durationSchema = text(/^[1-9][0-9]{0,6}[smhd]$/, 'a duration such as 30s, 5m, 2h or 1d')
   .refine((written) => secondsOf(written) <= longestSeconds, 'a duration of at most 14d')
   .transform(secondsOf)
   .describe('A duration: 30s, 5m, 2h, 1d.')
+
+/** How long what an apply started must stay up; an apply waits for it, so it is short. */
+export const settleSchema = text(/^(?:0s|[1-9][0-9]{0,2}[sm])$/, 'a duration such as 10s, or 0s for none')
+  .refine((written) => secondsOf(written) <= longestSettleSeconds, 'a duration of at most 10m')
+  .transform(secondsOf)
+  .describe('How long units and containers that an apply started or restarted must stay up: 10s, 1m, or 0s.')
 
 export const modeSchema = text(/^[0-7]{3,4}$|^0[0-7]{4}$/, 'permissions in octal and in quotes, such as "0640"')
   .transform((written) => Number.parseInt(written, 8))

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type AbsolutePath, absolutePathSchema, type ServiceName, serviceNameSchema } from '../names.ts'
 import type { Check, PackageSettings, TriggerAction } from '../resource.ts'
 import { packageSchema } from './package.ts'
-import { accountSchema, commandSchema, mapOf, modeSchema, text, unitNameSchema } from './scalars.ts'
+import { accountSchema, commandSchema, mapOf, modeSchema, settleSchema, text, unitNameSchema } from './scalars.ts'
 
 export type ServiceFile = {
   readonly after: readonly ServiceName[]
@@ -12,7 +12,10 @@ export type ServiceFile = {
   readonly files: ReadonlyMap<string, FileSettings>
   readonly directories: ReadonlyMap<AbsolutePath, DirectorySettings>
   readonly units: ReadonlyMap<string, UnitSettings>
+  /** Commands that must succeed once every file is in place, before anything reads them. */
+  readonly validate: readonly string[]
   readonly checks: readonly Check[]
+  readonly settle: number
   readonly onDrift?: 'alert' | 'repair'
   readonly onRemove: 'delete' | 'restore' | 'keep'
 }
@@ -33,7 +36,11 @@ export type DirectorySettings = {
   readonly purge: boolean
 }
 
-export type UnitSettings = { readonly enabled?: boolean; readonly state?: 'running' | 'stopped' }
+export type UnitSettings = {
+  readonly enabled?: boolean
+  readonly state?: 'running' | 'stopped'
+  readonly masked?: true
+}
 
 /** Characters of a service.yaml that are read. */
 export const serviceLimitCharacters = 512 * 1024
@@ -73,6 +80,10 @@ const directorySchema = z.strictObject({
 const unitSchema = z.strictObject({
   enabled: z.boolean().exactOptional().describe('Started at boot.'),
   state: z.enum(['running', 'stopped']).exactOptional().describe('Running or stopped now.'),
+  masked: z
+    .literal(true, 'true, or nothing: a unit is not masked unless that is said')
+    .exactOptional()
+    .describe('Stopped, and not to be started by anything.'),
 })
 
 const checkSchema = z
@@ -111,7 +122,15 @@ export const serviceSchema: z.ZodType<ServiceFile, unknown> = z
     units: mapOf(unitNameSchema, unitSchema, { limit: 1000, of: 'units' })
       .default(new Map())
       .describe('Units of packages, and units/ that are not to be enabled and running.'),
+    validate: z
+      .array(commandSchema)
+      .max(20)
+      .default([])
+      .describe(
+        'Run by sh -c once every changed file is in place, before anything reads them; a failure puts them back.',
+      ),
     checks: z.array(checkSchema).max(100).default([]).describe('Must hold after an apply.'),
+    settle: settleSchema.default(10),
     onDrift: z.enum(['alert', 'repair']).exactOptional(),
     onRemove: z
       .enum(['delete', 'restore', 'keep'])

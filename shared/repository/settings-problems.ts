@@ -83,7 +83,7 @@ function isTooBroad(path: string): boolean {
 function unitProblems({ name, directory, settings, settingsPlace, files }: RepositoryService): readonly Problem[] {
   const prefix = `${unitDirectory}/`
   const own = files.flatMap(({ target }) => (target.startsWith(prefix) ? [target.slice(prefix.length)] : []))
-  return [...settings.units.keys()].flatMap((unit) => {
+  return [...settings.units].flatMap(([unit, { masked, enabled, state }]) => {
     const refuse = (message: string, remedy: string) => [
       invalid(message, settingsPlace(['units', unit]), { service: name, remedy }),
     ]
@@ -91,6 +91,16 @@ function unitProblems({ name, directory, settings, settingsPlace, files }: Repos
       return refuse(
         `${unit} is a template, which cannot run itself`,
         `Name an instance: ${unit.replace('@.', '@NAME.')}.`,
+      )
+    if (masked && (enabled === true || state === 'running'))
+      return refuse(
+        `${unit} is masked, and so cannot be ${enabled === true ? 'enabled' : 'running'}`,
+        `Take \`masked\` or \`${enabled === true ? 'enabled' : 'state'}\` out.`,
+      )
+    if (masked && own.includes(unit))
+      return refuse(
+        `${unit} is masked, and its file is in this service: a mask takes the place of that file`,
+        'Take the file out of the repository, or say `{ enabled: false, state: stopped }`.',
       )
     if (own.includes(templateOfUnit(unit)) || settings.packages.length > 0) return []
     // A unit of the base system is fine; one letter beside a unit of this very service is a slip.

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command, CommandResult, Run } from '../../../agent/host/run.ts'
 
-export type FakeUnit = { active: boolean; enabled: boolean; failed: boolean }
+export type FakeUnit = { active: boolean; enabled: boolean; failed: boolean; masked?: boolean; stale?: boolean }
 
 export type FakeSystemd = {
   readonly run: Run
@@ -30,7 +30,7 @@ export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
     const unit = unitOf(name)
     const config = join(root(), 'etc', name.replace('.service', '.conf'))
     const broken = existsSync(config) && readFileSync(config, 'utf8').includes('broken')
-    unit.active = textOf(name) !== undefined && !textOf(name)?.includes('broken') && !broken
+    unit.active = !unit.masked && textOf(name) !== undefined && !textOf(name)?.includes('broken') && !broken
     unit.failed = !unit.active
     return unit.active
   }
@@ -50,6 +50,14 @@ export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
       unitOf(name).enabled = false
       return true
     },
+    mask: (name) => {
+      unitOf(name).masked = true
+      return true
+    },
+    unmask: (name) => {
+      unitOf(name).masked = false
+      return true
+    },
     'reset-failed': (name) => {
       unitOf(name).failed = false
       return true
@@ -60,22 +68,27 @@ export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
     const isThere = textOf(name) !== undefined || unit.active
     return [
       `Id=${name}`,
-      `LoadState=${isThere ? 'loaded' : 'not-found'}`,
+      `LoadState=${unit.masked ? 'masked' : isThere ? 'loaded' : 'not-found'}`,
       `ActiveState=${unit.active ? 'active' : unit.failed ? 'failed' : 'inactive'}`,
       `SubState=${unit.active ? 'running' : 'dead'}`,
       'Type=notify',
       'Result=success',
       'CanReload=yes',
+      `NeedDaemonReload=${unit.stale ? 'yes' : 'no'}`,
     ].join('\n')
+  }
+  const enablement = (name: string) => {
+    const { masked, enabled } = unitOf(name)
+    return masked ? 'masked' : enabled ? 'enabled' : 'disabled'
   }
   const run: Run = async (command) => {
     if (command.args[0] === 'journalctl') return done(0)
     if (command.args[0] !== 'systemctl') return otherwise(command)
     const { verb, names } = verbOf(command)
     if (verb === 'show') return done(0, names.map(show).join('\n\n'))
-    if (verb === 'is-enabled')
-      return done(0, names.map((name) => (unitOf(name).enabled ? 'enabled' : 'disabled')).join('\n'))
+    if (verb === 'is-enabled') return done(0, names.map(enablement).join('\n'))
     log.push([verb, ...names].join(' '))
+    if (verb === 'daemon-reload') for (const unit of units.values()) unit.stale = false
     return done(names.map((name) => changes[verb]?.(name) ?? true).every(Boolean) ? 0 : 1)
   }
   return { run, log, units }

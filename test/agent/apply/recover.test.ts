@@ -43,7 +43,7 @@ const killOnce = ({ directory }: World) =>
 async function recoverIn({ state, host }: World) {
   const lock = await state.lock({ purpose: 'test', now: new Date() })
   try {
-    return await recover(state, host, lock)
+    return await recover(state, host, { lock, answering: async () => [] })
   } finally {
     lock.release()
   }

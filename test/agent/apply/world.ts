@@ -81,7 +81,7 @@ export async function applyIn(
   const { state, host } = world
   const lock = await state.lock({ purpose: 'test', now: new Date(), waitSeconds: 5 })
   try {
-    await recover(state, host, lock)
+    await recover(state, host, { lock, answering: async () => [] })
     const plan = await planIn(world, desired, options)
     return await applyPlan(plan, { host, state, lock, contents, checks: { withinSeconds: 0.5 }, now: () => new Date() })
   } finally {
@@ -105,6 +105,7 @@ export function desiredHost(services: readonly DesiredService[], revision = '1')
     services,
     syncEverySeconds: 60,
     checkEverySeconds: 60,
+    connectivityGuardSeconds: 60,
   }
 }
 
@@ -118,8 +119,10 @@ export function service(
     name: parsed,
     after: [],
     resources,
+    validate: [],
     triggers: [],
     checks: [],
+    settleSeconds: 0,
     onDrift: 'alert',
     onRemove: 'delete',
     ...more,

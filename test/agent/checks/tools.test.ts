@@ -11,6 +11,9 @@ test.each([
   ['/etc/systemd/system/a.service', ['systemctl daemon-reload']],
   ['/etc/systemd/system/nginx.service.d/limits.conf', ['systemctl daemon-reload']],
   ['/etc/containers/systemd/app.container', ['systemctl daemon-reload']],
+  ['/etc/systemd/user/a.service', ['systemctl kill --kill-whom=main --signal=HUP user@*.service']],
+  ['/etc/systemd/user/a.service.d/x.conf', ['systemctl kill --kill-whom=main --signal=HUP user@*.service']],
+  ['/etc/containers/systemd/users/1000/app.container', ['systemctl kill --kill-whom=main --signal=HUP user@*.service']],
   ['/etc/nginx/nginx.conf', []],
   ['/etc/sysusers.d/README', []],
   ['/srv/etc/sysusers.d/x.conf', []],
@@ -39,6 +42,16 @@ test('a removed unit is forgotten by systemd, a removed sysctl or user stays', (
   expect(
     commandsFor({ removed: ['/etc/sysctl.d/a.conf', '/etc/sysusers.d/a.conf', '/etc/tmpfiles.d/a.conf'] }),
   ).toEqual([])
+})
+
+test("a user's manager that cannot listen is not the repository's fault", async () => {
+  const steps = toolSteps(paths({ written: ['/etc/systemd/user/a.service'] }))
+  const failing: Run = async () => ({
+    code: 1,
+    stdout: '',
+    stderr: 'Failed to kill unit user@0.service: No main process',
+  })
+  expect(await runTools(steps, failing)).toEqual(['reloaded the units of users'])
 })
 
 test('udev is left alone where it does not run, as in a container', async () => {

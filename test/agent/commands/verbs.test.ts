@@ -1,11 +1,12 @@
 // The verbs as processes, on a real repository made from examples/fleet.
 import { chmodSync, mkdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { problemSchema } from '../../../shared/problem.ts'
 import { changeSchema, serviceReportSchema } from '../../../shared/report.ts'
-import { exampleFleet } from '../../lab/example-fleet.ts'
+import { edited, exampleFleet, now } from '../../lab/example-fleet.ts'
 import type { TestRepository } from '../../support/git.ts'
 import { makeSandbox, runPlumb, type Sandbox } from '../../support/plumb.ts'
 import { treeOf } from '../apply/world.ts'
@@ -182,6 +183,25 @@ test('what cannot be applied is put back and told; the services that do not need
   expect(out).toMatch(/\nout of plumb at [0-9a-f]{12}\n$/)
   expect(treeOf(join(box.root, 'etc/nginx'))).toHaveLength(1)
   expect(await box.plumb('status')).toMatchObject({ code: 2, out: expect.stringContaining('  nginx  failed: ') })
+})
+
+test('a commit that takes most of the services away waits until a person says so', async () => {
+  await box.plumb('apply')
+  const applied = treeOf(box.root)
+  const yaml = await readFile(join(fleet.directory, 'plumb.yaml'), 'utf8')
+  await fleet.commit({ 'plumb.yaml': edited(yaml, '[base, hello, nginx]', '[base]') }, { at: now() })
+  const reason = /removes 2 of the 3 services of this host \(hello, nginx\)/
+  const plan = await box.plumb('plan')
+  expect(plan.code).toBe(2)
+  expect(plan.out).toContain('hello: remove /etc/hello/greeting\n')
+  expect(plan.out).toMatch(reason)
+  const waits = await box.plumb('apply')
+  expect(waits.code).toBe(1)
+  expect(waits.out).toMatch(reason)
+  expect(treeOf(box.root)).toEqual(applied)
+  const allowed = await box.plumb('apply', '--allow-removal')
+  expect(allowed).toMatchObject({ code: 0, err: '' })
+  expect(treeOf(box.root).join('\n')).not.toMatch(/greeting|nginx\.conf/)
 })
 
 test('without a repository, or with one that has no such host, the error says what to do', async () => {

@@ -70,6 +70,35 @@ test('units of packages are kept as far as service.yaml says, and {} means enabl
   })
 })
 
+test('a masked unit is that and nothing else, whatever else would hold of it', async () => {
+  const { units } = await unitsOf({
+    'services/a/files/etc/containers/systemd/app.container': '',
+    'services/a/units/worker@.service': '',
+    'services/a/service.yaml':
+      'units: { a.timer: { masked: true }, app.service: { masked: true }, worker@1.service: { masked: true } }\n',
+  })
+  expect(units).toMatchObject({ 'a.timer': { masked: true }, 'app.service': { masked: true } })
+  expect(Object.values(units).flatMap((unit) => [unit.enabled, unit.state])).toEqual(Array(6).fill(undefined))
+})
+
+test('quadlets of users are files alone: their units are not of the system', async () => {
+  const { units, triggers } = await unitsOf({
+    'services/a/files/etc/containers/systemd/users/app.container': '',
+    'services/a/files/etc/containers/systemd/users/1000/app.container': '',
+    'services/a/files/etc/systemd/user/app.service': '',
+  })
+  expect({ units, triggers }).toEqual({ units: {}, triggers: [] })
+})
+
+test('validation commands and the settle time are the service', async () => {
+  const yaml = 'validate: [nginx -t -q, "true"]\nsettle: 1m\n'
+  expect(await desiredService({ 'services/a/service.yaml': yaml })).toMatchObject({
+    validate: ['nginx -t -q', 'true'],
+    settleSeconds: 60,
+  })
+  expect(await desiredService({ 'services/a/files/etc/a': '' })).toMatchObject({ validate: [], settleSeconds: 10 })
+})
+
 test('a template is a file alone; its instances are units with that file, restarted with it', async () => {
   const { units, triggers } = await unitsOf({
     'services/a/units/worker@.service': '',

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { LiveHost } from '../../../agent/observe/observe.ts'
 import { compareHost } from '../../../agent/plan/compare.ts'
+import { unitsToWatch } from '../../../agent/plan/effects.ts'
 import { changesIn, isEmpty, type Plan, planFor, servicesToTry } from '../../../agent/plan/plan.ts'
 import { stepLines } from '../../../agent/plan/text.ts'
 import type { Attributes } from '../../../agent/resources/kind.ts'
@@ -95,8 +96,8 @@ test('the steps of a service are in the order of the design', () => {
     'run systemd-tmpfiles --create /etc/tmpfiles.d/web.conf',
     'run /usr/lib/systemd/systemd-sysctl /etc/sysctl.d/web.conf',
     'run systemctl daemon-reload',
-    expect.stringContaining('web.service'),
-    'reload web.service',
+    'enable and start web.service, unless its package does',
+    'reload web.service if it runs',
     'check unit web.service',
   ])
 })
@@ -161,7 +162,7 @@ test('a resource that left is removed, a service that left goes first, and what 
   }
   const plan = planFor(compareHost(desiredHost([web]), was, live(here, [web])), { repair: 'by-policy' })
   expect(lines(plan)).toEqual([
-    expect.stringContaining('old.service'),
+    'disable and stop old.service',
     expect.stringContaining('nginx: no longer in the repository'),
     'remove /old',
     'remove /gone',
@@ -227,7 +228,7 @@ test('one action for many files, and no reload beside a restart of the same unit
     ],
   })
   const plan = planFor(compareHost(desiredHost([web]), none, live({}, [web])), { repair: 'by-policy' })
-  expect(lines(plan).slice(2)).toEqual(['restart web.service', 'run newaliases'])
+  expect(lines(plan).slice(2)).toEqual(['restart web.service if it runs', 'run newaliases'])
 })
 
 test('a service of which something could not be looked at is not touched', () => {
@@ -262,4 +263,100 @@ test('what was applied into a purged directory and left is removed as itself, an
   expect(first?.comparison.drift).toEqual([{ name: 'extra', expected: 'none', live: 'theirs' }])
   const [planned] = planFor(comparison, { repair: 'by-policy' }).services
   expect(planned && changesIn(planned).map(({ id }) => id)).toEqual(['file:/d/old'])
+})
+
+test('a trigger is planned for a unit that runs, and not for one that rests or starts with the new files', () => {
+  const asked = (name: string) => ({ on: [idOf('file', '/f')], action: { kind: 'reload', unit: name } }) as const
+  const names = ['runs', 'crashes', 'rests', 'absent', 'starts', 'unseen'].map((name) => `${name}.service`)
+  const web = service('web', [file('/f', 'x'), unit('starts.service')], { triggers: names.map(asked) })
+  const here = {
+    'unit:runs.service': { type: 'unit', enabled: 'yes', state: 'running' },
+    'unit:crashes.service': { type: 'unit', enabled: 'yes', state: 'restarting' },
+    'unit:rests.service': { type: 'unit', enabled: 'yes', state: 'stopped' },
+    'unit:absent.service': { type: 'missing', enabled: 'missing', state: 'missing' },
+    'unit:starts.service': { type: 'unit', enabled: 'yes', state: 'failed' },
+  }
+  const plan = planFor(compareHost(desiredHost([web]), none, live(here, [web])), { repair: 'by-policy' })
+  expect(lines(plan)).toEqual([
+    'write /f (new)',
+    'start starts.service',
+    'reload runs.service',
+    'reload crashes.service',
+    'reload unseen.service if it runs',
+  ])
+  expect(plan.services.flatMap(unitsToWatch)).toEqual([
+    'starts.service',
+    'runs.service',
+    'crashes.service',
+    'unseen.service',
+  ])
+})
+
+test('of a unit that comes with a package only the apply can show whether it runs; of a known one it is known', () => {
+  const asked = (name: string) => ({ on: [idOf('file', '/f')], action: { kind: 'reload', unit: name } }) as const
+  const web = service('web', [packaged('nginx'), file('/f', 'x'), unit('nginx.service'), unit('rests.service')], {
+    triggers: ['nginx.service', 'other.service', 'rests.service'].map(asked),
+  })
+  const missing = { type: 'missing', enabled: 'missing', state: 'missing' }
+  const here = {
+    'package:nginx': { type: 'missing', installed: 'no' },
+    'unit:nginx.service': missing,
+    'unit:other.service': missing,
+    'unit:rests.service': { type: 'unit', enabled: 'yes', state: 'stopped' },
+  }
+  const later = service('later', [file('/f2', 'x')], {
+    triggers: [{ on: [idOf('file', '/f2')], action: { kind: 'reload', unit: 'nginx.service' } }],
+  })
+  const plan = planFor(compareHost(desiredHost([web, later]), none, live(here, [web, later])), { repair: 'by-policy' })
+  expect(lines(plan)).toEqual([
+    expect.stringContaining('nginx: not installed'),
+    'write /f (new)',
+    'enable and start nginx.service, unless its package does',
+    'start rests.service',
+    'reload nginx.service if it runs',
+    'reload other.service if it runs',
+    'write /f2 (new)',
+    'reload nginx.service',
+  ])
+})
+
+test('a socket that is restarted takes its service along', () => {
+  const asked = (name: string) => ({ on: [idOf('file', '/f')], action: { kind: 'restart', unit: name } }) as const
+  const web = service('web', [file('/f', 'x')], {
+    triggers: ['a.service', 'a.socket', 'b.service', 'b.socket'].map(asked),
+  })
+  const here = {
+    'unit:a.service': { type: 'unit', enabled: 'no', state: 'running' },
+    'unit:a.socket': { type: 'unit', enabled: 'yes', state: 'running' },
+    'unit:b.service': { type: 'unit', enabled: 'no', state: 'running' },
+    'unit:b.socket': { type: 'unit', enabled: 'yes', state: 'stopped' },
+  }
+  const plan = planFor(compareHost(desiredHost([web]), none, live(here, [web])), { repair: 'by-policy' })
+  expect(lines(plan)).toEqual(['write /f (new)', 'restart a.socket', 'restart b.service'])
+})
+
+test.each([
+  [{ enabled: 'masked', state: 'stopped' }, { enabled: true, state: 'running' }, 'unmask, enable and start x.service'],
+  [{ enabled: 'no', state: 'running' }, { enabled: true, state: 'stopped' }, 'enable and stop x.service'],
+  [{ enabled: 'yes', state: 'restarting' }, { masked: true }, 'stop and mask x.service'],
+  [{ enabled: 'masked until reboot', state: 'stopped' }, { masked: true }, 'mask x.service'],
+] as const)('a unit that is %o and should be %o: %s', (here, wanted, line) => {
+  const { enabled: _, state: __, ...bare } = unit('x.service')
+  const web = service('web', [{ ...bare, ...wanted }])
+  const there = live({ 'unit:x.service': { type: 'unit', ...here } }, [web])
+  expect(lines(planFor(compareHost(desiredHost([web]), none, there), { repair: 'by-policy' }))).toEqual([line])
+})
+
+test('what a file triggered is recorded with it, so that its removal can be told', () => {
+  const on = [idOf('file', '/a')]
+  const web = service('web', [file('/a', 'x'), file('/b', 'x')], {
+    triggers: [
+      { on, action: { kind: 'reload', unit: 'web.service' } },
+      { on, action: { kind: 'run', command: 'newaliases' } },
+    ],
+  })
+  const here = live({ 'file:/a': liveFile('x'), 'file:/b': liveFile('x') }, [web])
+  const record = planFor(compareHost(desiredHost([web]), none, here), { repair: 'by-policy' }).services[0]?.record
+  expect(record?.resources.get(idOf('file', '/a'))?.triggers).toEqual([{ kind: 'reload', unit: 'web.service' }])
+  expect(record?.resources.get(idOf('file', '/b'))).not.toHaveProperty('triggers')
 })

@@ -158,7 +158,11 @@ test('a failed revision waits longer after each attempt, a new one not at all', 
   expect(again.mayTry(web, revisionSchema.parse('2'.repeat(40)), at)).toBe(true)
   again.clear(web)
   expect(openState(directory).failures.mayTry(web, revision, at)).toBe(true)
-  expect([1, 2, 3, 6, 7, 500].map(retryDelaySeconds)).toEqual([60, 120, 240, 1920, 3600, 3600])
+  const delays = (...attempts: number[]) => attempts.map((attempt) => retryDelaySeconds(attempt, 'apply-failed'))
+  expect(delays(1, 2, 3, 6, 7, 500)).toEqual([60, 120, 240, 1920, 3600, 3600])
+  expect([1, 2, 6, 500].map((attempt) => retryDelaySeconds(attempt, 'contact-lost'))).toEqual([
+    3600, 7200, 86400, 86400,
+  ])
 })
 
 test('a journal line cut by a crash is not there; those before it are', async () => {

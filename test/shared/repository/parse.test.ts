@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { serviceNameSchema } from '../../../shared/names.ts'
 import { parseRepository } from '../../../shared/repository/parse.ts'
+import type { UnitSettings } from '../../../shared/repository/service.ts'
 import { fleetOf, linesOf, problemsIn, treeOf } from './tree.ts'
 
 test('a directory with a README and a files/ tree is a complete service', () => {
@@ -25,7 +26,7 @@ hosts:
 groups:
   edge: { hosts: [edge-*], services: [base], vars: { region: north } }
 vars: { contact: ops@example.org }
-defaults: { syncEvery: 10s, checkEvery: 2m, onDrift: repair, silentAfter: 1h }
+defaults: { syncEvery: 10s, checkEvery: 2m, onDrift: repair, silentAfter: 1h, connectivityGuard: 30s }
 trust: { signers: .plumb/allowed_signers }
 rollout: [ { hosts: [web-1], soak: 10m }, { hosts: ["*"] } ]
 alerts:
@@ -53,6 +54,9 @@ directories:
   /etc/caddy/sites.d: { purge: true, mode: "750" }
 units:
   caddy.service: { enabled: true, state: running }
+  apt-daily.timer: { masked: true }
+validate: [caddy validate]
+settle: 0s
 checks:
   - http: http://127.0.0.1/healthz
   - tcp: 127.0.0.1:443
@@ -81,7 +85,7 @@ onRemove: restore
     ]),
     groups: new Map([['edge', { hosts: ['edge-*'], services: ['base'], vars: new Map([['region', 'north']]) }]]),
     vars: new Map([['contact', 'ops@example.org']]),
-    defaults: { syncEvery: 10, checkEvery: 120, onDrift: 'repair', silentAfter: 3600 },
+    defaults: { syncEvery: 10, checkEvery: 120, onDrift: 'repair', silentAfter: 3600, connectivityGuard: 30 },
     trust: { signers: '.plumb/allowed_signers' },
     rollout: [
       { hosts: ['web-1'], soak: 600 },
@@ -99,6 +103,8 @@ onRemove: restore
       { name: 'xcaddy' },
       { name: 'libnss3-tools', version: '2:3.87.*', hold: true },
     ],
+    settle: 0,
+    validate: ['caddy validate'],
     files: new Map([
       [
         '/etc/caddy/Caddyfile',
@@ -117,7 +123,10 @@ onRemove: restore
       ],
     ]),
     directories: new Map([['/etc/caddy/sites.d', { purge: true, mode: 0o750, owner: 'root', group: 'root' }]]),
-    units: new Map([['caddy.service', { enabled: true, state: 'running' }]]),
+    units: new Map<string, UnitSettings>([
+      ['caddy.service', { enabled: true, state: 'running' }],
+      ['apt-daily.timer', { masked: true }],
+    ]),
     checks: [
       { kind: 'http', url: 'http://127.0.0.1/healthz' },
       { kind: 'tcp', address: '127.0.0.1:443' },
@@ -418,6 +427,26 @@ test('units: a slip beside an own unit and a template without instance are error
   expect(linesFor('wram.timer: {}')[0]).toContain('Did you mean "warm.timer"?')
   expect(linesFor('worker@.service: {}')[0]).toContain('Name an instance: worker@NAME.service.')
   expect(linesFor('apt-daily.timer: { enabled: false, state: stopped }')).toEqual([])
+})
+
+test('a mask says all there is to say of a unit: it goes with nothing that would run it, nor with its file', () => {
+  const linesFor = (units: string) =>
+    linesOf(fleetOf({ 'services/a/units/warm.timer': '', 'services/a/service.yaml': `units: { ${units} }\n` }))
+  expect(linesFor('apt-daily.timer: { masked: true }')).toEqual([])
+  expect(linesFor('apt-daily.timer: { masked: true, enabled: false, state: stopped }')).toEqual([])
+  expect(linesFor('x.service: { masked: true, enabled: true }')[0]).toContain(
+    'x.service is masked, and so cannot be enabled',
+  )
+  expect(linesFor('x.service: { masked: true, state: running }')[0]).toContain('and so cannot be running')
+  expect(linesFor('warm.timer: { masked: true }')[0]).toContain('a mask takes the place of that file')
+  expect(linesFor('x.service: { masked: false }')[0]).toContain('true, or nothing')
+})
+
+test('a settle time is short, or none', () => {
+  const linesFor = (settle: string) => linesOf(fleetOf({ 'services/a/service.yaml': `settle: ${settle}\n` }))
+  for (const settle of ['0s', '10s', '10m']) expect(linesFor(settle)).toEqual([])
+  expect(linesFor('1h')[0]).toContain('expected a duration such as 10s, or 0s for none')
+  expect(linesFor('11m')[0]).toContain('at most 10m')
 })
 
 test('trust that names a file the repository does not have is an error', () => {

@@ -1,0 +1,92 @@
+// Whether something answers over the network: each time by name and over a fresh connection, as after a reboot.
+import { type LookupAddress, type LookupOptions, lookup as lookUp } from 'node:dns'
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { connect } from 'node:net'
+
+export type HttpAnswer =
+  | { readonly kind: 'answer'; readonly status: number }
+  | { readonly kind: 'fault'; readonly why: string }
+
+export type HttpAsk = {
+  readonly method?: 'GET' | 'HEAD'
+  /** False: that something answers is all that is asked; who it is does not matter. Default: true but on the loopback. */
+  readonly verified?: boolean
+}
+
+const attemptMs = 5000
+
+export function httpAnswer(text: string, { method = 'GET', verified }: HttpAsk = {}): Promise<HttpAnswer> {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol))
+    return Promise.resolve({ kind: 'fault', why: `${text} is not an http or https address` })
+  const request = url.protocol === 'https:' ? httpsRequest : httpRequest
+  // On the loopback nobody sits in the middle, and the certificate there names the public name.
+  const options = {
+    agent: false,
+    method,
+    lookup: sharedLookup,
+    rejectUnauthorized: verified ?? !isLoopback(url.hostname),
+  }
+  return new Promise((resolve) => {
+    const asked = request(url, options, (response) => {
+      const status = response.statusCode ?? 0
+      asked.destroy()
+      resolve({ kind: 'answer', status })
+    })
+    const overdue = setTimeout(() => asked.destroy(new Error(`no answer within ${attemptMs / 1000} s`)), attemptMs)
+    asked.once('close', () => clearTimeout(overdue))
+    asked.on('error', (error) => resolve({ kind: 'fault', why: connectionText(error) }))
+    asked.end()
+  })
+}
+
+/** Undefined: `HOST:PORT` accepts a connection. */
+export function tcpFault(address: string): Promise<string | undefined> {
+  const [, host = '', port = ''] = /^(?:tcp:\/\/)?(.*):(\d+)$/.exec(address) ?? []
+  if (host === '') return Promise.resolve(`${address} is not HOST:PORT`)
+  return new Promise((resolve) => {
+    const socket = connect({ host: host.replace(/^\[|\]$/g, ''), port: Number(port), lookup: sharedLookup })
+    socket.setTimeout(attemptMs, () => socket.destroy(new Error(`no answer within ${attemptMs / 1000} s`)))
+    socket.once('error', (error) => resolve(connectionText(error)))
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(undefined)
+    })
+  })
+}
+
+type Found = (error: Error | null, addresses: LookupAddress[]) => void
+
+const lookups = new Map<string, Found[]>()
+
+/**
+ * A look-up without a name server holds a thread of the pool for up to half a minute, and four of them stop every fsync:
+ * who asks again for the same name waits for the one under way.
+ */
+function sharedLookup(hostname: string, { all }: LookupOptions, callback: (...found: never[]) => void): void {
+  const found = callback as (error: Error | null, ...addresses: unknown[]) => void
+  const tell: Found = (error, addresses) => {
+    const [first] = addresses
+    if (all === true || error !== null) found(error, addresses)
+    else found(null, first?.address, first?.family)
+  }
+  const waiting = lookups.get(hostname)
+  if (waiting !== undefined) return void waiting.push(tell)
+  const asking = [tell]
+  lookups.set(hostname, asking)
+  lookUp(hostname, { all: true }, (error, addresses) => {
+    lookups.delete(hostname)
+    for (const each of asking) each(error, addresses ?? [])
+  })
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname)
+}
+
+/** Addresses of both families that fail alike come as one error without a message of its own. */
+function connectionText(error: Error): string {
+  const errors = error instanceof AggregateError ? error.errors : [error]
+  return errors.map((each) => (each instanceof Error ? each.message : String(each))).join(', ')
+}

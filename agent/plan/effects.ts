@@ -1,0 +1,55 @@
+// What a plan does to the host, one by one: what an apply then tells as its changes is this, and nothing else. Pure.
+import type { ResourceId, ServiceName } from '../../shared/names.ts'
+import type { Change } from '../../shared/report.ts'
+import type { Plan, ServicePlan } from './plan.ts'
+import type { Step } from './steps.ts'
+
+export type Effect = {
+  readonly service: ServiceName
+  /** The resource; of tools and triggers, which have none, the words they are told in. */
+  readonly what: ResourceId | string
+  /** False: only the apply itself can show whether it is needed, and the plan says so. */
+  readonly isCertain: boolean
+}
+
+export function effectsOf({ services }: Plan): readonly Effect[] {
+  return services.flatMap(({ service, steps }) =>
+    steps.flatMap(effectsOfStep).map((effect) => ({ service, ...effect })),
+  )
+}
+
+/** What of an apply's changes is comparable with an effect. */
+export function effectOf({ service, resource, summary }: Change): Omit<Effect, 'isCertain'> {
+  return { service, what: resource ?? summary }
+}
+
+/** Those that must stay up afterwards: started, restarted or told to reload by this plan. */
+export function unitsToWatch({ steps }: ServicePlan): readonly string[] {
+  const names = steps.flatMap((step): readonly string[] => {
+    if (step.kind === 'trigger') return step.action.kind === 'run' || step.foreseen === 'no' ? [] : [step.action.unit]
+    if (step.kind !== 'change') return []
+    return step.changes.flatMap(({ desired }) =>
+      desired?.kind === 'unit' && desired.state === 'running' ? [desired.name] : [],
+    )
+  })
+  return [...new Set(names)]
+}
+
+function effectsOfStep(step: Step): readonly Omit<Effect, 'service'>[] {
+  switch (step.kind) {
+    case 'change':
+      // A project whose files changed may have no container that sees them.
+      return step.changes.map(({ id }) => ({ what: id, isCertain: step.resource !== 'compose' }))
+    case 'tools':
+      return step.tools.map(({ summary, needs }) => ({ what: summary, isCertain: needs === undefined }))
+    case 'validate':
+    case 'check':
+      return []
+    case 'trigger': {
+      const { action, foreseen } = step
+      if (action.kind === 'run') return [{ what: `ran ${action.command}`, isCertain: true }]
+      const what = `${action.kind === 'reload' ? 'reloaded' : 'restarted'} ${action.unit}`
+      return foreseen === 'no' ? [] : [{ what, isCertain: foreseen === 'yes' }]
+    }
+  }
+}

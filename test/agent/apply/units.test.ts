@@ -1,0 +1,272 @@
+// What an apply does to units, and that the plan says exactly this. systemd is a fake; the real one is in test/lab/units.test.ts.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createRun } from '../../../agent/host/run.ts'
+import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { effectOf, effectsOf } from '../../../agent/plan/effects.ts'
+import type { Plan } from '../../../agent/plan/plan.ts'
+import { stepLines } from '../../../agent/plan/text.ts'
+import type { DesiredHost, DesiredService, Resource, TriggerAction, UnitResource } from '../../../shared/resource.ts'
+import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts'
+import {
+  applyIn,
+  compareIn,
+  desiredHost,
+  file,
+  idOf,
+  makeWorld,
+  outcome,
+  planIn,
+  service,
+  symlink,
+  treeOf,
+  type World,
+} from './world.ts'
+
+let world: World
+let systemd: FakeSystemd
+
+beforeEach(() => {
+  systemd = fakeSystemd(() => world.root, createRun({ graceSeconds: 0.3 }))
+  world = makeWorld({ capabilities: { commands: true, units: true }, run: systemd.run })
+})
+afterEach(() => world.remove())
+
+const at = (path: string) => join(world.root, path)
+const text = (path: string) => readFileSync(at(path), 'utf8')
+const web = (resources: readonly Resource[], more: Partial<DesiredService> = {}, revision = '1') =>
+  desiredHost([service('web', resources, more)], revision)
+
+function write(path: string, content: string): void {
+  mkdirSync(dirname(at(path)), { recursive: true })
+  writeFileSync(at(path), content)
+}
+
+const unit = (
+  name = 'web.service',
+  more: Partial<UnitResource> = { enabled: true, state: 'running' },
+): UnitResource => ({
+  kind: 'unit',
+  id: idOf('unit', name),
+  name,
+  ...more,
+})
+const unitFile = (content = '[Service]', name = 'web.service') => file(`/etc/systemd/system/${name}`, content)
+const config = (content: string) => file('/etc/web.conf', content)
+const on = (path: string, action: TriggerAction) => ({ on: [idOf('file', path)], action })
+const reload = on('/etc/web.conf', { kind: 'reload', unit: 'web.service' })
+const restart = on('/etc/systemd/system/web.service', { kind: 'restart', unit: 'web.service' })
+
+const linesOf = (plan: Plan) => plan.services.flatMap(({ steps }) => steps.flatMap(stepLines))
+
+/** The plan's lines, and what systemd was then told; fails when the changes are not what the plan says. */
+async function planAndApply(desired: DesiredHost) {
+  systemd.log.length = 0
+  const plan = await planIn(world, desired)
+  const result = await applyIn(world, desired)
+  const changes = result.services.flatMap((one) => (one.kind === 'applied' ? one.changes : []))
+  expect(changes.map(effectOf)).toEqual(effectsOf(plan).map(({ isCertain: _, ...effect }) => effect))
+  expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+  return { lines: linesOf(plan), told: [...systemd.log], changes: changes.map(({ summary }) => summary) }
+}
+
+test('a new unit: the plan says what is done, and no reload, since it starts with the new files', async () => {
+  const desired = web([unitFile(), config('x'), unit()], { triggers: [reload, restart] })
+  expect(await planAndApply(desired)).toEqual({
+    lines: [
+      'write /etc/systemd/system/web.service (new)',
+      'write /etc/web.conf (new)',
+      'run systemctl daemon-reload',
+      'enable and start web.service',
+    ],
+    told: ['daemon-reload', 'enable web.service', 'reset-failed web.service', 'start web.service'],
+    changes: [
+      'wrote /etc/systemd/system/web.service (new)',
+      'wrote /etc/web.conf (new)',
+      'reloaded the units of systemd',
+      'enabled and started web.service',
+    ],
+  })
+})
+
+test('a changed file reloads a unit that runs, and only that', async () => {
+  write('etc/systemd/system/web.service', '[Service]')
+  const one = await planAndApply(web([config('one')], { triggers: [reload] }))
+  expect(one).toMatchObject({ lines: ['write /etc/web.conf (new)'], told: [] })
+  systemd.units.set('web.service', { active: true, enabled: true, failed: false })
+  const two = await planAndApply(web([config('two')], { triggers: [reload] }, '2'))
+  expect(two).toMatchObject({
+    lines: ['write /etc/web.conf (content)', 'reload web.service'],
+    told: ['reload web.service'],
+  })
+})
+
+test('a changed unit file of a unit that is also to be enabled restarts it once', async () => {
+  const first = web([unitFile(), unit('web.service', { enabled: false, state: 'running' })], { triggers: [restart] })
+  await planAndApply(first)
+  const next = web([unitFile('[Service] # two'), unit()], { triggers: [restart] }, '2')
+  const { told } = await planAndApply(next)
+  expect(told).toEqual(['daemon-reload', 'enable web.service', 'reset-failed web.service', 'restart web.service'])
+})
+
+test('a unit that is to be stopped is not started by a change of its file', async () => {
+  const stopped = unit('web.service', { enabled: true, state: 'stopped' })
+  await planAndApply(web([unitFile(), stopped], { triggers: [restart] }))
+  const changed = await planAndApply(web([unitFile('[Service] # two'), stopped], { triggers: [restart] }, '2'))
+  expect(changed.told).toEqual(['daemon-reload'])
+  systemd.units.set('web.service', { active: true, enabled: true, failed: false })
+  const by = web([unitFile('[Service] # three'), { ...stopped, enabled: false }], { triggers: [restart] }, '3')
+  systemd.log.length = 0
+  expect(linesOf(await planIn(world, by, { repair: 'everything' }))).toEqual([
+    'write /etc/systemd/system/web.service (content)',
+    'run systemctl daemon-reload',
+    'disable and stop web.service',
+  ])
+  await applyIn(world, by, { repair: 'everything' })
+  expect(systemd.log).toEqual(['daemon-reload', 'stop web.service', 'disable web.service', 'disable web.service'])
+})
+
+test('a unit that goes and one that comes in one apply: the one is stopped first, the other started last', async () => {
+  await planAndApply(web([unitFile('[Service]', 'old.service'), unit('old.service')]))
+  const next = await planAndApply(web([unitFile('[Service]', 'new.service'), unit('new.service')], {}, '2'))
+  expect(next.lines).toEqual([
+    'disable and stop old.service',
+    'write /etc/systemd/system/new.service (new)',
+    'remove /etc/systemd/system/old.service',
+    'run systemctl daemon-reload',
+    'enable and start new.service',
+  ])
+  expect(next.told.slice(0, 2)).toEqual(['stop old.service', 'disable old.service'])
+  expect(next.told.at(-1)).toBe('start new.service')
+})
+
+test('what a later service changes is told to the unit that an earlier one started', async () => {
+  const proxy = service('proxy', [unitFile(), unit()])
+  const site = service('site', [config('x')], { after: [proxy.name], triggers: [reload] })
+  const { lines, told } = await planAndApply(desiredHost([proxy, site]))
+  expect(lines.at(-1)).toBe('reload web.service')
+  expect(told.slice(-2)).toEqual(['start web.service', 'reload web.service'])
+})
+
+test('a drop-in or a file that leaves is a change as well, also when its whole service leaves', async () => {
+  const dropIn = file('/etc/systemd/system/web.service.d/x.conf', '[Service]')
+  const own = [unitFile(), unit()]
+  const proxy = service('proxy', [...own, dropIn], {
+    triggers: [restart, on(dropIn.path, { kind: 'restart', unit: 'web.service' })],
+  })
+  const site = service('site', [config('x')], {
+    triggers: [reload, on('/etc/web.conf', { kind: 'run', command: 'test -e /nowhere || true' })],
+  })
+  await applyIn(world, desiredHost([proxy, site]))
+  const withoutDropIn = desiredHost([service('proxy', own, { triggers: [restart] }), site], '2')
+  expect(await planAndApply(withoutDropIn)).toMatchObject({
+    lines: [`remove ${dropIn.path}`, 'run systemctl daemon-reload', 'restart web.service'],
+  })
+  const withoutSite = desiredHost([service('proxy', own, { triggers: [restart] })], '3')
+  expect(await planAndApply(withoutSite)).toMatchObject({
+    lines: ['remove /etc/web.conf', 'reload web.service'],
+    told: ['reload web.service'],
+  })
+})
+
+test('a unit whose file systemd has not read yet is read first, and the plan says so', async () => {
+  write('etc/systemd/system/web.service', '[Service]')
+  systemd.units.set('web.service', { active: false, enabled: true, failed: false, stale: true })
+  expect(await planAndApply(web([unit()]))).toMatchObject({
+    lines: ['run systemctl daemon-reload', 'start web.service'],
+    told: ['daemon-reload', 'reset-failed web.service', 'start web.service'],
+  })
+})
+
+test('a service under another name: its unit stays as it is, and its files are not written', async () => {
+  const resources = [unitFile(), config('x'), unit()]
+  await planAndApply(desiredHost([service('web', resources, { triggers: [restart, reload] })]))
+  const before = treeOf(world.root)
+  const renamed = desiredHost([service('site', resources, { triggers: [restart, reload] })], '2')
+  expect(await planAndApply(renamed)).toEqual({ lines: [], told: [], changes: [] })
+  expect(treeOf(world.root)).toEqual(before)
+  expect([...world.state.baselines.read().baselines.keys()]).toEqual(['site'])
+  const gone = await planAndApply(desiredHost([], '3'))
+  expect(gone.told.slice(0, 2)).toEqual(['stop web.service', 'disable web.service'])
+})
+
+test('a masked unit is stopped and masked; a mask typed by hand is drift, and one that leaves is taken away', async () => {
+  write('etc/systemd/system/web.service', '[Service]')
+  systemd.units.set('web.service', { active: true, enabled: true, failed: false })
+  const masked = web([unit('web.service', { masked: true })])
+  const { lines, told } = await planAndApply(masked)
+  expect(lines).toEqual(['stop and mask web.service'])
+  expect(told).toEqual(['stop web.service', 'mask web.service'])
+  systemd.units.set('web.service', { active: false, enabled: true, failed: false })
+  expect(linesOf(await planIn(world, masked, { repair: 'everything' }))).toEqual(['mask web.service'])
+  await applyIn(world, masked, { repair: 'everything' })
+  expect((await planAndApply(web([unit()], {}, '2'))).lines).toEqual(['unmask, enable and start web.service'])
+  systemd.units.set('web.service', { active: true, enabled: true, failed: false, masked: true })
+  expect(linesOf(await planIn(world, web([unit()], {}, '2'), { repair: 'everything' }))).toEqual([
+    'unmask and enable web.service',
+  ])
+  await planAndApply(masked)
+  expect((await planAndApply(desiredHost([], '3'))).lines).toEqual(['unmask web.service'])
+})
+
+test('a unit that was masked by an apply that fails afterwards is unmasked and runs again', async () => {
+  write('etc/systemd/system/web.service', '[Service]')
+  systemd.units.set('web.service', { active: true, enabled: true, failed: false })
+  const checks = [{ kind: 'run', command: 'false' }] as const
+  const result = await applyIn(world, web([unit('web.service', { masked: true })], { checks }))
+  expect(outcome(result)).toMatchObject({ kind: 'failed' })
+  expect(systemd.units.get('web.service')).toMatchObject({ active: true, enabled: true, masked: false })
+})
+
+test('a tree that its program refuses is put back before anything reads it', async () => {
+  const validate = [`! grep -rq broken ${at('etc/web')} || { echo "unexpected broken in $PWD"; exit 1; }`]
+  write('etc/systemd/system/web.service', '[Service]')
+  const triggers = [on('/etc/web/site', { kind: 'reload', unit: 'web.service' })] as const
+  const good = web([unitFile('[Service] # one'), unit(), file('/etc/web/site', 'one')], { validate, triggers })
+  await planAndApply(good)
+  const before = treeOf(world.root)
+  systemd.log.length = 0
+  const resources = [
+    unitFile('[Service] # two'),
+    unit(),
+    file('/etc/web/site', 'two', { validate: 'true' }),
+    symlink('/etc/web/link', 'x'),
+    file('/etc/web/part', 'broken'),
+  ]
+  const result = await applyIn(world, web(resources, { validate, triggers }, '2'))
+  expect(outcome(result)).toMatchObject({
+    kind: 'failed',
+    failure: {
+      step: `validate with ${validate[0]}`,
+      problem: {
+        code: 'validation-failed',
+        message: expect.stringContaining('unexpected broken'),
+        remedy: expect.stringContaining('in place again'),
+      },
+    },
+  })
+  expect(treeOf(world.root)).toEqual(before)
+  expect(systemd.log).toEqual([])
+})
+
+test('a tree is validated after its last file and before systemd reads it, and only when a file changes', async () => {
+  const seen = at('seen')
+  const validate = [`cat ${at('etc/web.conf')} >> ${seen}`, `echo ! >> ${seen}`]
+  const { lines } = await planAndApply(web([unitFile(), config('one'), unit()], { validate }))
+  expect(lines).toEqual([
+    'write /etc/systemd/system/web.service (new)',
+    'write /etc/web.conf (new)',
+    `validate with ${validate[0]}`,
+    `validate with ${validate[1]}`,
+    'run systemctl daemon-reload',
+    'enable and start web.service',
+  ])
+  expect(text('seen')).toBe('one!\n')
+  const stopped = unit('web.service', { enabled: true, state: 'stopped' })
+  await planAndApply(web([unitFile(), config('one'), stopped], { validate }, '2'))
+  expect(text('seen')).toBe('one!\n')
+  await planAndApply(web([unitFile(), stopped], { validate: [`echo gone >> ${seen}`] }, '3'))
+  expect(text('seen')).toBe('one!\ngone\n')
+  expect(existsSync(at('etc/web.conf'))).toBe(false)
+})
