@@ -46,7 +46,10 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12', () => {
       'tick.service: disabled, should be enabled; stopped, should be running',
       'apt-daily.timer: masked, should be disabled',
     ])
-    expect(await units.apply(desired)).toEqual(['enabled and started tick.service', 'unmasked apt-daily.timer'])
+    expect(await units.apply(desired)).toEqual([
+      'enabled and started tick.service',
+      'unmasked and disabled apt-daily.timer',
+    ])
     expect(await units.differences(desired)).toEqual([])
   })
 
