@@ -63,11 +63,12 @@ export async function takeSteps(plan: ServicePlan, context: TransactionHost): Pr
   const journal = new ServiceJournal(plan.service, context.revision, context.state.journal)
   const changes: Change[] = []
   const started = new Set<string>()
+  const savedUnits = new Set<string>()
   let step: Step | undefined
   try {
     await begin(plan, journal, context)
     for (step of plan.steps) {
-      const done = await take(step, { plan, context, journal, started })
+      const done = await take(step, { plan, context, journal, started, savedUnits })
       for (const change of done) context.onChange(change)
       changes.push(...done)
     }
@@ -111,6 +112,8 @@ type Taking = {
   readonly journal: ServiceJournal
   /** Units that this apply started: they have read the new files already. */
   readonly started: Set<string>
+  /** Units of which the journal says how they were before this apply: a later look would see its own work. */
+  readonly savedUnits: Set<string>
 }
 
 async function take(step: Step, taking: Taking): Promise<readonly Change[]> {
@@ -146,6 +149,7 @@ async function changeResources({ resource, changes }: ChangeStep, taking: Taking
   if (resource === 'unit') for (const unit of await unitsToStart(changes, host)) taking.started.add(unit)
   if (resource === 'directory') await keepAll(extraContents(changes, host, displacing(plan, context)), state)
   await journal.saved(resource, host.files.mark, await kind.save(changes, host))
+  if (resource === 'unit') for (const { id } of changes) taking.savedUnits.add(id)
   const lines = await kind.change(changes, host)
   return lines.map((summary, index) => ({
     service: plan.service,
@@ -172,12 +176,16 @@ async function unitsToStart(changes: readonly ResourceChange[], host: ApplyHost)
   })
 }
 
-async function trigger(action: TriggerAction, { context, journal, plan, started }: Taking): Promise<readonly Change[]> {
+async function trigger(action: TriggerAction, taking: Taking): Promise<readonly Change[]> {
+  const { context, journal, plan, started, savedUnits } = taking
   const { host } = context
   if (action.kind !== 'run') {
     if (started.has(action.unit)) return []
+    const subject = unitSubject(action.unit)
     // So that an undo starts it again when it does not survive this.
-    await journal.saved('unit', host.files.mark, await kinds.unit.save([unitSubject(action.unit)], host))
+    if (!savedUnits.has(subject.id))
+      await journal.saved('unit', host.files.mark, await kinds.unit.save([subject], host))
+    savedUnits.add(subject.id)
   }
   await journal.trigger(action)
   const summary = await runTrigger(action, host.run)

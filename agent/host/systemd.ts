@@ -1,6 +1,5 @@
 // systemd as the stages see it: the state of units in two reads, and the few verbs that change them.
 import { PlumbError } from '../../shared/problem.ts'
-import { eventually } from './backoff.ts'
 import { type Command, type CommandResult, endText, type Run } from './run.ts'
 
 export type UnitStatus = {
@@ -109,31 +108,19 @@ export async function stopUnits(names: readonly string[], run: Run): Promise<voi
   if (names.length > 0) await succeed(['stop', '--', ...names], run, `${names.join(', ')} not stopped`, 300)
 }
 
-/** Returns once all of them stay up; throws with the end of the journal of the first that does not. */
-export function startUnits(names: readonly string[], run: Run): Promise<void> {
-  return withoutServices(names, run, () => bringUp('start', names, run))
-}
-
-export function restartUnits(names: readonly string[], run: Run): Promise<void> {
-  return withoutServices(names, run, () => bringUp('restart', names, run))
-}
-
-export async function reloadUnit(name: string, run: Run): Promise<void> {
-  const result = await run(systemctl(['reload', '--', name], 120))
-  if (result.code !== 0) throw await unitProblem(name, `${name} was not reloaded`, run)
-}
-
 /** Of the unit's present run; empty when there is no journal. */
 export async function journalEnd(name: string, run: Run): Promise<string> {
   const result = await run({ args: ['journalctl', '--quiet', '--no-pager', '-o', 'cat', '-n', '12', '-u', name] })
   return result.code === 0 ? result.stdout.trim() : ''
 }
 
-function systemctl(args: readonly string[], deadlineSeconds = 60): Command {
+/** For what systemctl does not do by a function of its own here. */
+export function systemctl(args: readonly string[], deadlineSeconds = 60): Command {
   return { args: ['systemctl', '--no-ask-password', '--no-pager', ...args], deadlineSeconds, outputLimitBytes: 4 << 20 }
 }
 
-async function shownUnits(names: readonly string[], query: Run): Promise<ReadonlyMap<string, UnitStatus>> {
+/** Without their enablement, which takes a second read. */
+export async function shownUnits(names: readonly string[], query: Run): Promise<ReadonlyMap<string, UnitStatus>> {
   // A template (`x@.service`) has no state, and one of them makes `show` fail for all.
   const templates = names.filter(isTemplate)
   const units = names.filter((name) => !isTemplate(name))
@@ -193,103 +180,12 @@ function isTemplate(name: string): boolean {
   return /@\.[a-z]+$/.test(name)
 }
 
-function absent(name: string): UnitStatus {
+export function absent(name: string): UnitStatus {
   return statusOf(name, '')
 }
 
 function template(name: string): UnitStatus {
   return { ...absent(name), loadState: 'template' }
-}
-
-/** systemd refuses to start a socket whose service runs: it is stopped for that moment. */
-async function withoutServices(names: readonly string[], run: Run, work: () => Promise<void>): Promise<void> {
-  const services = await runningBehind(
-    names.filter((name) => name.endsWith('.socket')),
-    run,
-  )
-  await stopUnits(services, run)
-  try {
-    await work()
-  } catch (error) {
-    await run(systemctl(['start', '--', ...services], 300))
-    throw error
-  }
-  await bringUp('start', services, run)
-}
-
-async function runningBehind(sockets: readonly string[], query: Run): Promise<readonly string[]> {
-  if (sockets.length === 0) return []
-  const services = [...(await shownUnits(sockets, query)).values()].flatMap(({ triggers }) => triggers)
-  if (services.length === 0) return []
-  const isRunning = ({ activeState }: UnitStatus) => !['inactive', 'failed'].includes(activeState)
-  return [...(await shownUnits(services, query)).values()].filter(isRunning).map(({ name }) => name)
-}
-
-async function bringUp(verb: 'start' | 'restart', names: readonly string[], run: Run): Promise<void> {
-  if (names.length === 0) return
-  // A unit that crashed into its start limit is refused for a while even when its configuration is right again.
-  await run(systemctl(['reset-failed', '--quiet', '--', ...names]))
-  // A start job ends by the unit's own TimeoutStartSec (90 s by default; none for oneshot units).
-  const command = systemctl([verb, '--', ...names], 300)
-  const result = await run(command)
-  const after = await settled(names, run)
-  const fallen = names.find((name) => !isUp(after.get(name) ?? absent(name)))
-  if (fallen === undefined && result.code === 0) return
-  const done = `not ${verb}ed`
-  if (fallen !== undefined)
-    throw await unitProblem(fallen, `${fallen} was ${done}: it is ${stateText(after.get(fallen))}`, run)
-  throw await unitProblem(
-    names[0] ?? '',
-    `${names.join(', ')} ${done}: ${firstLine(result) || endText(command, result)}`,
-    run,
-  )
-}
-
-/** What `activating` and a main process that has only just been started become: looked at until it no longer moves. */
-async function settled(names: readonly string[], query: Run): Promise<ReadonlyMap<string, UnitStatus>> {
-  let now: ReadonlyMap<string, UnitStatus> = new Map()
-  const look = async () => {
-    const before = now
-    now = await shownUnits(names, query)
-    const isStill = [...now.values()].every((unit) => !isMoving(unit) && isProven(unit, before.get(unit.name)))
-    return isStill ? now : undefined
-  }
-  return (await eventually(look, { seconds: 120, pauseMs: 500 })) ?? now
-}
-
-function isMoving(unit: UnitStatus): boolean {
-  return unit.activeState === 'activating' && !unit.subState.startsWith('auto-restart')
-}
-
-/** A simple service is `active` as soon as it is forked: that it still is a moment later is the least to ask. */
-function isProven(unit: UnitStatus, before: UnitStatus | undefined): boolean {
-  const isActiveAtOnce = ['simple', 'exec', 'idle', 'forking'].includes(unit.type)
-  if (unit.activeState !== 'active' || !isActiveAtOnce) return true
-  return before?.activeState === 'active' && before.invocation === unit.invocation
-}
-
-function isUp(unit: UnitStatus): boolean {
-  if (unit.activeState === 'active' || unit.activeState === 'reloading' || unit.conditionFailed) return true
-  return unit.activeState === 'inactive' && unit.type === 'oneshot' && unit.result === 'success'
-}
-
-function stateText(unit: UnitStatus | undefined): string {
-  if (unit === undefined || unit.loadState === 'not-found') return 'not there (no such unit)'
-  if (unit.loadState !== 'loaded') return unit.loadState
-  if (unit.subState.startsWith('auto-restart')) return `failing again and again (${unit.result})`
-  if (unit.activeState === 'failed') return `failed (${unit.result})`
-  if (unit.activeState === 'inactive') return 'inactive: it ended by itself right after its start'
-  return `${unit.activeState} (${unit.subState})`
-}
-
-async function unitProblem(name: string, message: string, run: Run): Promise<PlumbError> {
-  const journal = await journalEnd(name, run)
-  const text = journal === '' ? `${message}.` : `${message}. Its journal ends:\n${journal}\n`
-  return new PlumbError({
-    code: 'apply-failed',
-    message: text.slice(0, 4000),
-    remedy: `See more: journalctl -u ${name}`,
-  })
 }
 
 async function succeed(args: readonly string[], run: Run, what: string, deadlineSeconds?: number): Promise<void> {
@@ -314,6 +210,6 @@ function unreadable(command: Command, result: CommandResult): PlumbError {
 }
 
 /** What follows it is advice to see the status or the logs, which the remedy gives. */
-function firstLine(result: CommandResult): string {
+export function firstLine(result: CommandResult): string {
   return result.stderr.trim().split('\n')[0]?.replace(/\.$/, '') ?? ''
 }

@@ -2,7 +2,8 @@
 import { PlumbError } from '../../shared/problem.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
 import { type Command, endText, type Run } from './run.ts'
-import { reloadUnit, restartUnits, type UnitStatus, unitStatuses } from './systemd.ts'
+import { type UnitStatus, unitStatuses } from './systemd.ts'
+import { reloadUnit, restartUnits } from './unit-start.ts'
 
 /** Returns a past-tense line; undefined when the unit does not run and so has nothing to be told. Throws PlumbError. */
 export async function runTrigger(action: TriggerAction, run: Run): Promise<string | undefined> {

@@ -11,12 +11,12 @@ import {
   disableUnits,
   enableUnits,
   maskUnits,
-  startUnits,
   stopUnits,
   type UnitStatus,
   unitStatuses,
   unmaskUnits,
 } from '../host/systemd.ts'
+import { startUnits } from '../host/unit-start.ts'
 import { compareAttributes } from './compare.ts'
 import type {
   ApplyHost,
@@ -173,8 +173,9 @@ async function restore(saved: readonly SavedUnit[], host: HostWriter): Promise<v
     names(({ name, enabled }) => !isMasked(enabled) && isNow(name, 'enabled', isMasked)),
     host.run,
   )
+  // Whether it was enabled beneath a mask could not be seen: most are.
   await disableUnits(
-    names(({ name, enabled }) => enabled !== 'yes' && isNow(name, 'enabled', isEnabled)),
+    names(({ name, enabled }) => enabled !== 'yes' && !isMasked(enabled) && isNow(name, 'enabled', isEnabled)),
     host.run,
   )
   await stopUnits(

@@ -13,7 +13,7 @@ export type FakeSystemd = {
   readonly units: Map<string, FakeUnit>
 }
 
-/** A unit starts when its file in /etc/systemd/system of `root()` is there and does not say `broken`. */
+/** A unit starts when its file in /etc/systemd/system of `root()`, or a package's, is there and does not say `broken`. */
 export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
   const log: string[] = []
   const units = new Map<string, FakeUnit>()
@@ -22,15 +22,20 @@ export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
     units.set(name, unit)
     return unit
   }
+  const fragmentOf = (name: string) =>
+    ['/etc/systemd/system', '/usr/lib/systemd/system']
+      .map((directory) => `${directory}/${name}`)
+      .find((path) => existsSync(join(root(), path)))
   const textOf = (name: string) => {
-    const path = join(root(), 'etc/systemd/system', name)
-    return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+    const fragment = fragmentOf(name)
+    return fragment === undefined ? undefined : readFileSync(join(root(), fragment), 'utf8')
   }
   const start = (name: string) => {
     const unit = unitOf(name)
+    if (unit.masked) return false
     const config = join(root(), 'etc', name.replace('.service', '.conf'))
     const broken = existsSync(config) && readFileSync(config, 'utf8').includes('broken')
-    unit.active = !unit.masked && textOf(name) !== undefined && !textOf(name)?.includes('broken') && !broken
+    unit.active = textOf(name) !== undefined && !textOf(name)?.includes('broken') && !broken
     unit.failed = !unit.active
     return unit.active
   }
@@ -74,6 +79,7 @@ export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
       'Type=notify',
       'Result=success',
       'CanReload=yes',
+      `FragmentPath=${fragmentOf(name) ?? ''}`,
       `NeedDaemonReload=${unit.stale ? 'yes' : 'no'}`,
     ].join('\n')
   }

@@ -219,6 +219,15 @@ test('a unit that was masked by an apply that fails afterwards is unmasked and r
   expect(systemd.units.get('web.service')).toMatchObject({ active: true, enabled: true, masked: false })
 })
 
+test('a unit that was enabled and reloaded by an apply that fails afterwards is disabled again, and runs on', async () => {
+  const resting = unit('web.service', { enabled: false, state: 'running' })
+  await planAndApply(web([unitFile(), config('one'), resting], { triggers: [reload] }))
+  const checks = [{ kind: 'run', command: 'false' }] as const
+  await applyIn(world, web([unitFile(), config('two'), unit()], { triggers: [reload], checks }, '2'))
+  expect(text('etc/web.conf')).toBe('one')
+  expect(systemd.units.get('web.service')).toMatchObject({ active: true, enabled: false })
+})
+
 test('a tree that its program refuses is put back before anything reads it', async () => {
   const validate = [`! grep -rq broken ${at('etc/web')} || { echo "unexpected broken in $PWD"; exit 1; }`]
   write('etc/systemd/system/web.service', '[Service]')
