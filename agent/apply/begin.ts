@@ -1,24 +1,32 @@
 // Written down before a service is touched: what an undo needs that happens after a reboot. Whatever starts at boot has read the
 // files as they were halfway then, also what this apply would only have told of them later.
-import { resourceId } from '../../shared/names.ts'
+import { type ResourceId, resourceId } from '../../shared/names.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
 import type { ServicePlan } from '../plan/plan.ts'
 import type { ApplyHost, ResourceChange } from '../resources/kind.ts'
 import { kinds } from '../resources/registry.ts'
 import type { ServiceJournal } from './journal.ts'
-import { isResting } from './undo.ts'
+import { isResting, savedUnitSchema } from './undo.ts'
 
+/** Returns what is saved already. */
 export async function begin(
   { steps }: ServicePlan,
   journal: ServiceJournal,
   { host }: { readonly host: ApplyHost },
-): Promise<void> {
+): Promise<Set<ResourceId>> {
   const actions = steps.flatMap((step) => (step.kind === 'trigger' ? [step.action] : []))
   const projects = steps.flatMap((step) => (step.kind === 'change' && step.resource === 'compose' ? step.changes : []))
   if (actions.length > 0) await journal.begun(actions)
   const { mark } = host.files
-  await journal.saved('unit', mark, await running(actions, host))
+  const units = await running(actions, host)
+  await journal.saved('unit', mark, units)
   await journal.saved('compose', mark, projects.length === 0 ? [] : await kinds.compose.save(projects, host))
+  return new Set([...units.flatMap(idOf), ...projects.map(({ id }) => id)])
+}
+
+function idOf(point: unknown): readonly ResourceId[] {
+  const unit = savedUnitSchema.safeParse(point)
+  return unit.success ? [resourceId('unit', unit.data.name)] : []
 }
 
 /** One that does not run may yet be started by its package, and is then not to be stopped by an undo. */

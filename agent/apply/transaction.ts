@@ -1,7 +1,7 @@
 // One service, applied in full or not at all: every step is written down before it is taken, and a failure undoes them all.
 // Two acts, so that services settle side by side: its steps are taken, and later, when what they started has stayed up for its
 // settle time, it is committed.
-import type { Revision } from '../../shared/names.ts'
+import type { ResourceId, Revision } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
@@ -63,12 +63,11 @@ export async function takeSteps(plan: ServicePlan, context: TransactionHost): Pr
   const journal = new ServiceJournal(plan.service, context.revision, context.state.journal)
   const changes: Change[] = []
   const started = new Set<string>()
-  const savedUnits = new Set<string>()
   let step: Step | undefined
   try {
-    await begin(plan, journal, context)
+    const saved = await begin(plan, journal, context)
     for (step of plan.steps) {
-      const done = await take(step, { plan, context, journal, started, savedUnits })
+      const done = await take(step, { plan, context, journal, started, saved })
       for (const change of done) context.onChange(change)
       changes.push(...done)
     }
@@ -112,8 +111,8 @@ type Taking = {
   readonly journal: ServiceJournal
   /** Units that this apply started: they have read the new files already. */
   readonly started: Set<string>
-  /** Units of which the journal says how they were before this apply: a later look would see its own work. */
-  readonly savedUnits: Set<string>
+  /** Units and projects of which the journal says how they were before this apply: a later look would see its own work. */
+  readonly saved: Set<ResourceId>
 }
 
 async function take(step: Step, taking: Taking): Promise<readonly Change[]> {
@@ -148,8 +147,9 @@ async function changeResources({ resource, changes }: ChangeStep, taking: Taking
   const kind = kinds[resource]
   if (resource === 'unit') for (const unit of await unitsToStart(changes, host)) taking.started.add(unit)
   if (resource === 'directory') await keepAll(extraContents(changes, host, displacing(plan, context)), state)
-  await journal.saved(resource, host.files.mark, await kind.save(changes, host))
-  if (resource === 'unit') for (const { id } of changes) taking.savedUnits.add(id)
+  const unsaved = changes.filter(({ id }) => !taking.saved.has(id))
+  await journal.saved(resource, host.files.mark, await kind.save(unsaved, host))
+  if (resource === 'unit') for (const { id } of unsaved) taking.saved.add(id)
   const lines = await kind.change(changes, host)
   return lines.map((summary, index) => ({
     service: plan.service,
@@ -177,15 +177,14 @@ async function unitsToStart(changes: readonly ResourceChange[], host: ApplyHost)
 }
 
 async function trigger(action: TriggerAction, taking: Taking): Promise<readonly Change[]> {
-  const { context, journal, plan, started, savedUnits } = taking
+  const { context, journal, plan, started, saved } = taking
   const { host } = context
   if (action.kind !== 'run') {
     if (started.has(action.unit)) return []
     const subject = unitSubject(action.unit)
     // So that an undo starts it again when it does not survive this.
-    if (!savedUnits.has(subject.id))
-      await journal.saved('unit', host.files.mark, await kinds.unit.save([subject], host))
-    savedUnits.add(subject.id)
+    if (!saved.has(subject.id)) await journal.saved('unit', host.files.mark, await kinds.unit.save([subject], host))
+    saved.add(subject.id)
   }
   await journal.trigger(action)
   const summary = await runTrigger(action, host.run)

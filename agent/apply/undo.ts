@@ -110,7 +110,7 @@ export function isResting(point: unknown): boolean {
   return unit.success && !['running', 'starting', 'restarting'].includes(unit.data.state)
 }
 
-const savedUnitSchema = z.object({ state: z.string() })
+export const savedUnitSchema = z.object({ name: z.string(), state: z.string() })
 
 /** With the files it named that are there again; one whose files are all gone has nothing to say. */
 async function runAgain(tool: ToolStep, host: HostWriter): Promise<void> {

@@ -55,7 +55,7 @@ export class FleetHost {
     const reader = await readerOf(files)
     const lock = await this.#state.lock({ purpose: 'test', now: new Date(), waitSeconds: 5 })
     try {
-      await recover(this.#state, this.host, lock)
+      await recover(this.#state, this.host, { lock, answering: async () => [] })
       const plan = planFor(await this.#look(files, reader), { repair })
       const options = {
         host: this.host,
