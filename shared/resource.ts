@@ -77,6 +77,18 @@ export type ComposeResource = {
   /** Every file the revision puts into the project directory: a container that mounts one is made anew when it changes. */
   readonly files: readonly ProjectFile[]
   readonly state: 'running' | 'stopped'
+  /** For the time of a deployment; passwords stay in memory. */
+  readonly registries: readonly RegistryLogin[]
+  /** Sources of mounts that are refused otherwise. */
+  readonly allowMounts: readonly AbsolutePath[]
+}
+
+export type RegistryLogin = {
+  readonly host: string
+  readonly username: string
+  readonly password: string
+  /** The name of the secret that the password is. */
+  readonly secret: string
 }
 
 export type ProjectFile = { readonly path: AbsolutePath; readonly sha256: Sha256 }
@@ -90,6 +102,12 @@ export type Resource =
   | ComposeResource
 
 export type ResourceKindName = Resource['kind']
+
+/** Names of the secrets whose values the resource holds. */
+export function secretsIn(resource: Resource | undefined): readonly string[] {
+  if (resource?.kind === 'file') return resource.secrets
+  return resource?.kind === 'compose' ? resource.registries.map(({ secret }) => secret) : []
+}
 
 export type TriggerAction =
   | { readonly kind: 'reload'; readonly unit: string }

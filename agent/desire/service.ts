@@ -8,6 +8,7 @@ import type {
   DirectoryResource,
   FileResource,
   PackageResource,
+  RegistryLogin,
   SymlinkResource,
   Trigger,
   TriggerAction,
@@ -15,10 +16,15 @@ import type {
 } from '../../shared/resource.ts'
 import { type Digests, sha256Of } from './digests.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
+import type { RegistryLogins } from './registries.ts'
 import type { Renderings } from './render.ts'
 import { impliedTriggers, unitResources } from './units.ts'
 
-export type Contents = { readonly digests: Digests; readonly renderings: Renderings }
+export type Contents = {
+  readonly digests: Digests
+  readonly renderings: Renderings
+  readonly logins: RegistryLogins
+}
 
 /** In the order given. A package that several services name belongs to the first of them. */
 export function desiredServices(
@@ -44,7 +50,7 @@ export function desiredServices(
         ...[...settings.directories].map(([path, wanted]) => directoryResource({ path, directory }, wanted, targets)),
         ...files,
         ...units,
-        ...composeResource(managed, files),
+        ...composeResource(managed, files, contents.logins.get(name) ?? []),
       ],
       triggers: triggersOf(managed.files, units),
       checks: settings.checks,
@@ -124,6 +130,7 @@ function contentOf(
 function composeResource(
   { service, files, project }: ManagedService,
   resources: readonly (FileResource | SymlinkResource)[],
+  registries: readonly RegistryLogin[],
 ): readonly ComposeResource[] {
   if (project === undefined) return []
   const inProject = resources.filter((_, index) => files[index]?.inProject === true)
@@ -141,7 +148,9 @@ function composeResource(
       ...project,
       sha256: sha256Of(JSON.stringify(contents.toSorted())),
       files: inProject.flatMap((file) => (file.kind === 'file' ? [{ path: file.path, sha256: file.sha256 }] : [])),
-      state: 'running',
+      state: service.settings.compose?.state ?? 'running',
+      registries,
+      allowMounts: service.settings.compose?.allowMounts ?? [],
     },
   ]
 }

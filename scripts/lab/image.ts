@@ -69,6 +69,12 @@ const recipes = {
     fetched: [],
     takes: 'about two minutes',
   },
+  'trixie-podman': {
+    suite: 'trixie',
+    packages: [...bare, 'podman', 'docker-compose', 'iptables', 'busybox-static'],
+    fetched: [],
+    takes: 'about two minutes',
+  },
 } as const satisfies Readonly<Record<string, Recipe>>
 
 /** Changes with what the image is made of, and every week, because package lists grow stale. */

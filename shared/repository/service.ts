@@ -1,6 +1,12 @@
 // service.yaml: what the layout of a service's directory cannot say. Every key is optional.
 import { z } from 'zod'
-import { type AbsolutePath, absolutePathSchema, type ServiceName, serviceNameSchema } from '../names.ts'
+import {
+  type AbsolutePath,
+  absolutePathSchema,
+  identifierSchema,
+  type ServiceName,
+  serviceNameSchema,
+} from '../names.ts'
 import type { Check, TriggerAction } from '../resource.ts'
 import { accountSchema, commandSchema, mapOf, modeSchema, packageNameSchema, text, unitNameSchema } from './scalars.ts'
 
@@ -11,6 +17,8 @@ export type ServiceFile = {
   readonly files: ReadonlyMap<string, FileSettings>
   readonly directories: ReadonlyMap<AbsolutePath, DirectorySettings>
   readonly units: ReadonlyMap<string, UnitSettings>
+  /** Only beside a compose file. */
+  readonly compose?: ComposeSettings
   readonly checks: readonly Check[]
   readonly onDrift?: 'alert' | 'repair'
   readonly onRemove: 'delete' | 'restore' | 'keep'
@@ -33,6 +41,17 @@ export type DirectorySettings = {
 }
 
 export type UnitSettings = { readonly enabled?: boolean; readonly state?: 'running' | 'stopped' }
+
+export type ComposeSettings = {
+  readonly state: 'running' | 'stopped'
+  /** By host of the registry, with its port: `registry.example.org:5000`. */
+  readonly registries: ReadonlyMap<string, RegistrySettings>
+  /** Sources of mounts that are refused otherwise. */
+  readonly allowMounts: readonly AbsolutePath[]
+}
+
+/** `password`: the name of a secret. */
+export type RegistrySettings = { readonly username: string; readonly password: string }
 
 /** Characters of a service.yaml that are read. */
 export const serviceLimitCharacters = 512 * 1024
@@ -74,6 +93,28 @@ const unitSchema = z.strictObject({
   state: z.enum(['running', 'stopped']).exactOptional().describe('Running or stopped now.'),
 })
 
+const registrySchema = z.strictObject({
+  username: text(/^[^\s:]+$/, 'the name of an account of the registry', 256),
+  password: identifierSchema.describe('The name of the secret that holds the password or token.'),
+})
+
+const registryHostSchema = text(
+  /^[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?(?::[0-9]{1,5})?$/,
+  'the host of a registry, with its port where it has one: registry.example.org:5000',
+)
+
+const composeSchema = z.strictObject({
+  state: z.enum(['running', 'stopped']).default('running').describe('Of all containers of the project.'),
+  registries: mapOf(registryHostSchema, registrySchema, { limit: 50, of: 'registries' })
+    .default(new Map())
+    .describe('Logins by host of the registry, for the time of a deployment.'),
+  allowMounts: z
+    .array(absolutePathSchema)
+    .max(100)
+    .default([])
+    .describe('What the compose file mounts of the host although it gives power over it: /var/run/docker.sock, /proc.'),
+})
+
 const checkSchema = z
   .strictObject({
     http: text(/^https?:\/\/\S+$/, 'a http(s) address', 2000)
@@ -106,6 +147,7 @@ export const serviceSchema: z.ZodType<ServiceFile, unknown> = z
     units: mapOf(unitNameSchema, unitSchema, { limit: 1000, of: 'units' })
       .default(new Map())
       .describe('Units of packages, and units/ that are not to be enabled and running.'),
+    compose: composeSchema.exactOptional().describe('Beside a compose file: what that file cannot say.'),
     checks: z.array(checkSchema).max(100).default([]).describe('Must hold after an apply.'),
     onDrift: z.enum(['alert', 'repair']).exactOptional(),
     onRemove: z
