@@ -72,9 +72,9 @@ export type ComposeResource = {
   /** The root-owned copy that is deployed. */
   readonly directory: AbsolutePath
   readonly file: AbsolutePath
-  /** SHA-256 over path and content of everything in the project directory: a change means `compose up`. */
+  /** SHA-256 over path and content of every file of the service: a change means `compose up`, which may find nothing to do. */
   readonly sha256: Sha256
-  /** Every file the revision puts into the project directory: a container that mounts one is made anew when it changes. */
+  /** Every file of the service, in the project directory or elsewhere: a container that mounts one is made anew when it changes. */
   readonly files: readonly ProjectFile[]
   readonly state: 'running' | 'stopped'
   /** For the time of a deployment; passwords stay in memory. */

@@ -133,9 +133,8 @@ function composeResource(
   registries: readonly RegistryLogin[],
 ): readonly ComposeResource[] {
   if (project === undefined) return []
-  const inProject = resources.filter((_, index) => files[index]?.inProject === true)
-  const contents = inProject.map((file) => [
-    file.path.slice(project.directory.length),
+  const contents = resources.map((file, index) => [
+    files[index]?.inProject === true ? file.path.slice(project.directory.length) : `host:${file.path}`,
     file.kind,
     file.kind === 'file' ? file.sha256 : file.target,
   ])
@@ -147,7 +146,7 @@ function composeResource(
       project: name,
       ...project,
       sha256: sha256Of(JSON.stringify(contents.toSorted())),
-      files: inProject.flatMap((file) => (file.kind === 'file' ? [{ path: file.path, sha256: file.sha256 }] : [])),
+      files: resources.flatMap((file) => (file.kind === 'file' ? [{ path: file.path, sha256: file.sha256 }] : [])),
       state: service.settings.compose?.state ?? 'running',
       registries,
       allowMounts: service.settings.compose?.allowMounts ?? [],

@@ -16,17 +16,31 @@ export type Step =
   | { readonly kind: 'check'; readonly check: Check }
 
 export function stepsFor(
-  { desired }: ServiceComparison,
+  { desired, resources }: ServiceComparison,
   chosen: readonly ComparedResource[],
   capabilities: Capabilities,
 ): readonly Step[] {
   if (chosen.length === 0) return []
-  const changes = chosen.map(({ comparison: _, ...change }) => change)
+  const changes = [...chosen, ...projectsTouched(resources, chosen)].map(({ comparison: _, ...change }) => change)
   const tools = capabilities.commands ? toolSteps(changedPaths(changes)) : []
   return [
     ...resourceSteps(changes, desired, tools),
     ...(capabilities.commands && desired !== undefined ? lastSteps(desired, changes) : []),
   ]
+}
+
+/** A container holds on to a file that is replaced, also when only drift is put right: its project has a say then. */
+function projectsTouched(
+  resources: readonly ComparedResource[],
+  chosen: readonly ComparedResource[],
+): readonly ComparedResource[] {
+  const isReplaced = ({ id, differences }: ComparedResource) =>
+    /^(?:file|symlink):/.test(id) && differences.some(({ name }) => ['content', 'type', 'target'].includes(name))
+  if (!chosen.some(isReplaced)) return []
+  return resources.filter(
+    (resource) =>
+      resource.desired?.kind === 'compose' && resource.desired.state === 'running' && !chosen.includes(resource),
+  )
 }
 
 function resourceSteps(

@@ -1,6 +1,8 @@
 // A plan as lines for people: one for each thing that would be done, in order.
+import type { ResourceId } from '../../shared/names.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
 import { checkText } from '../host/checks.ts'
+import { type ComposeForecast, forecastText } from '../resources/compose-forecast.ts'
 import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
@@ -31,8 +33,18 @@ export function stepLines(step: Step): readonly string[] {
   }
 }
 
+/** The same with what is done to containers, which no difference says. */
+export function foreseenLines(step: Step, forecasts: ReadonlyMap<ResourceId, ComposeForecast>): readonly string[] {
+  if (step.kind !== 'change') return stepLines(step)
+  return step.changes.map((change) => projectText(change.id, forecasts.get(change.id)) ?? changeText(change))
+}
+
 export function triggerText(action: TriggerAction): string {
   return action.kind === 'run' ? `run ${action.command}` : `${action.kind} ${action.unit}`
+}
+
+function projectText(id: ResourceId, forecast: ComposeForecast | undefined): string | undefined {
+  return forecast && `compose project ${id.slice(id.indexOf(':') + 1)}: ${forecastText(forecast)}`
 }
 
 function directoryText(path: string, differences: readonly AttributeDifference[]): string {

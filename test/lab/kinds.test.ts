@@ -355,6 +355,8 @@ async function shop(host: KindHost, name: string) {
         sha256: digest(text),
       })),
       state: 'running',
+      registries: [],
+      allowMounts: [],
     }
   }
   return { project, projects: new Applied(composeKind, host) }
