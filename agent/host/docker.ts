@@ -56,12 +56,27 @@ export async function listContainers(query: Run): Promise<Listing> {
 export async function listedContainers(query: Run): Promise<Listing> {
   const listing = await listContainers(query)
   if (listing.kind === 'absent') throw noEngine('neither docker nor podman is installed here')
-  if (listing.kind === 'listed') return listing
+  if (listing.kind === 'listed') {
+    await mustListen(query)
+    return listing
+  }
   const { engine, why } = listing
   throw new PlumbError({
     code: 'apply-failed',
     message: `${engine.name} does not answer: ${why}`,
     remedy: `See: systemctl status ${socketUnit(engine)}`,
+  })
+}
+
+/** Podman itself needs no daemon, but compose speaks to its socket. */
+async function mustListen(query: Run): Promise<void> {
+  if ((await engineOf(query))?.name !== 'podman') return
+  const asked = await query({ args: ['systemctl', 'is-active', '--quiet', 'podman.socket', 'podman.service'] })
+  if (asked.code === 0) return
+  throw new PlumbError({
+    code: 'apply-failed',
+    message: 'podman does not listen on /run/podman/podman.sock, by which compose reaches it.',
+    remedy: 'Have it listen: `units: { podman.socket: {} }` in service.yaml.',
   })
 }
 
