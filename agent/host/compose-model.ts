@@ -15,7 +15,8 @@ export type DeclaredService = {
   readonly replicas: number
   /** Meant to end: `restart: "no"` or `on-failure` is written, or another service waits for its completion. */
   readonly ends: boolean
-  /** Services that are made anew with this one being started again: depends_on with `restart: true`. */
+  readonly dependsOn: readonly string[]
+  /** Of these, the ones with `restart: true`: when they are made anew, this one is started again at least. */
   readonly restartsWith: readonly string[]
 }
 
@@ -105,6 +106,7 @@ function declared(name: string, { service, model, awaited }: Context): DeclaredS
     definitions: used.map(({ definition }) => JSON.stringify(definition)),
     replicas: service.scale ?? service.deploy?.replicas ?? 1,
     ends: awaited.has(name) || service.restart === 'no' || (service.restart?.startsWith('on-failure') ?? false),
+    dependsOn: Object.keys(service.depends_on ?? {}),
     restartsWith: Object.entries(service.depends_on ?? {}).flatMap(([other, { restart }]) => (restart ? [other] : [])),
   }
 }

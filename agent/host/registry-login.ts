@@ -15,7 +15,7 @@ export async function withLogins<T>(
   try {
     const configuration = configurationWith(await ownConfiguration(run), logins)
     // By stdin: a password in an argument could be read by everybody here.
-    await must(run, ['install', '--mode=0600', '/dev/stdin', `${directory}/config.json`], configuration)
+    await must(run, ['dd', `of=${directory}/config.json`, 'status=none'], configuration)
     for (const name of ['cli-plugins', 'contexts'])
       await run({ args: ['ln', '--symbolic', `${ownDirectory}/${name}`, `${directory}/${name}`] })
     return await work({ DOCKER_CONFIG: directory })

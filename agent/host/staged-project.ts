@@ -1,6 +1,6 @@
 // The files of a compose project as they would be, in a directory of their own: compose can be asked about them before they are live.
-import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { constants, existsSync } from 'node:fs'
+import { access, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import type { AbsolutePath } from '../../shared/names.ts'
 
@@ -26,7 +26,10 @@ export type ToStage = {
 
 /** Whatever else lies in the project's directory, such as a `.env` that a person wrote, is linked to. Contents may hold secrets: in memory, and root's alone. */
 export async function stageProject({ directory, files, leaving }: ToStage, fallback: string): Promise<StagedProject> {
-  const parent = existsSync('/run') ? '/run' : fallback
+  const parent = await access('/run', constants.W_OK).then(
+    () => '/run',
+    () => fallback,
+  )
   await removeLeftBehind(parent)
   const root = await mkdtemp(join(parent, `${prefix}${process.pid}-`))
   const remove = () => rm(root, { recursive: true, force: true })

@@ -55,6 +55,8 @@ export type Foresight = {
   readonly replaced: ReadonlyMap<string, readonly string[]>
   /** Files that are replaced before the `up`. */
   readonly changing: ReadonlySet<string>
+  /** Services that compose says it would make anew. */
+  readonly recreated?: ReadonlySet<string> | undefined
 }
 
 /** Empty when the `up` has nothing to do, and so is not made. */
@@ -65,16 +67,17 @@ export function foreseenActions(own: readonly Container[], foresight: Foresight)
     declared.services.some((service) => service.builds || whyRemounted(service, own, foresight) !== undefined)
   if (!isDue) return []
   const first = servicesOf(own, declared).flatMap((service) => foreseenAction(service, own, foresight) ?? [])
-  const anew = new Set(
-    declared.services.filter((service) => isOutdated(service, own, declared)).map(({ name }) => name),
-  )
-  const dependent = declared.services.filter(
-    ({ name, restartsWith }) =>
-      !first.some(({ service }) => service === name) && restartsWith.some((other) => anew.has(other)),
-  )
-  return [...first, ...dependent.map(({ name }): ContainerAction => ({ service: name, kind: 'start-again' }))].toSorted(
-    byService,
-  )
+  const dragged = declared.services.flatMap((service) => draggedAlong(service, own, foresight) ?? [])
+  const stronger = new Set(first.filter(({ kind }) => kind !== 'start-again').map(({ service }) => service))
+  const added = dragged.filter(({ service }) => !stronger.has(service))
+  const services = new Set(added.map(({ service }) => service))
+  return [...first.filter(({ service }) => !services.has(service)), ...added].toSorted(byService)
+}
+
+/** Something depends on what is outdated: what happens to it then is asked of compose, whose versions differ in it. */
+export function needsAsking(own: readonly Container[], declared: Declaration): boolean {
+  const anew = outdatedServices(own, declared)
+  return declared.services.some(({ dependsOn }) => dependsOn.some((other) => anew.has(other)))
 }
 
 /** `restarted`: containers that were started meanwhile, by id. */
@@ -117,10 +120,33 @@ function foreseenAction(service: string, all: readonly Container[], foresight: F
   return wanted.builds ? { service, kind: 'build' } : undefined
 }
 
-function isOutdated(service: DeclaredService, own: readonly Container[], declared: Declaration): boolean {
-  return own.some(
-    (container) => container.service === service.name && configurationFault(service, container, declared) !== undefined,
+/** Not outdated itself, but what it depends on is. */
+function draggedAlong(
+  { name, dependsOn, restartsWith }: DeclaredService,
+  own: readonly Container[],
+  { declared, recreated }: Foresight,
+): ContainerAction | undefined {
+  const anew = outdatedServices(own, declared)
+  if (anew.has(name) || !own.some(({ service }) => service === name)) return undefined
+  if (recreated?.has(name)) {
+    const others = dependsOn.filter((other) => anew.has(other) || recreated.has(other))
+    return {
+      service: name,
+      kind: 'make-anew',
+      why: others.length === 0 ? 'compose says so' : `with ${others.join(', ')}`,
+    }
+  }
+  return restartsWith.some((other) => anew.has(other)) ? { service: name, kind: 'start-again' } : undefined
+}
+
+function outdatedServices(own: readonly Container[], declared: Declaration): ReadonlySet<string> {
+  const outdated = declared.services.filter((service) =>
+    own.some(
+      (container) =>
+        container.service === service.name && configurationFault(service, container, declared) !== undefined,
+    ),
   )
+  return new Set(outdated.map(({ name }) => name))
 }
 
 function whyAnew(fault: string, { mounts }: DeclaredService, { changing }: Foresight): string {

@@ -1,12 +1,12 @@
 // What an apply would do to the containers of a project, asked of compose before anything is changed.
 import { PlumbError, problemLine } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
-import { composeModelText } from '../host/compose-command.ts'
+import { composeModelText, servicesToRecreate } from '../host/compose-command.ts'
 import { parseModel } from '../host/compose-model.ts'
 import { type Container, containersOf, listContainers } from '../host/docker.ts'
 import { realPaths } from '../host/real-paths.ts'
 import type { Run } from '../host/run.ts'
-import { type ContainerAction, foreseenActions, foreseenText } from './compose-actions.ts'
+import { type ContainerAction, foreseenActions, foreseenText, needsAsking } from './compose-actions.ts'
 import { declarationOf, rightHashes } from './compose-declaration.ts'
 import { mountRefusal, reachedPaths } from './compose-mounts.ts'
 import { projectState } from './compose-state.ts'
@@ -82,7 +82,9 @@ async function upForecast(
   const right = await rightHashes({ desired, own, declared: first, model }, query)
   const declared = { ...first, hashes: new Map([...first.hashes, ...right]) }
   const replaced = await replacedMountsOf(own, declared.services, query)
-  return { kind: 'up', actions: foreseenActions(own, { declared, replaced, changing }) }
+  const labelled = { ...desired, labels: declared.labels, model }
+  const recreated = needsAsking(own, declared) ? await servicesToRecreate(labelled, own, query) : undefined
+  return { kind: 'up', actions: foreseenActions(own, { declared, replaced, changing, recreated }) }
 }
 
 /** A link that the apply brings is followed where it is staged. */

@@ -77,7 +77,7 @@ async function settled(desired: ComposeResource, declared: Declaration, run: Run
     const before = own
     own = containersOf(desired.project, await listedContainers(run))
     fault = own.find((container) => isFaulty(container, declared))
-    if (fault?.state === 'exited') return 'over' as const
+    if (fault?.state === 'exited' || fault?.health === 'unhealthy') return 'over' as const
     const isSettled = fault === undefined && own.every(({ id, health }) => health !== 'starting' && has(before, id))
     return isSettled ? ('well' as const) : undefined
   }

@@ -71,7 +71,7 @@ const recipes = {
   },
   'trixie-podman': {
     suite: 'trixie',
-    packages: [...bare, 'podman', 'docker-compose', 'nftables', 'aardvark-dns', 'busybox-static'],
+    packages: [...bare, 'podman', 'docker-compose', 'nftables', 'aardvark-dns', 'catatonit', 'busybox-static'],
     fetched: [],
     takes: 'about two minutes',
   },

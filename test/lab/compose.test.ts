@@ -297,11 +297,12 @@ const withJob = `${compose}
     image: localhost/box:1
     command: "true"
     restart: "no"
+    depends_on: { web: { condition: service_started } }
   worker:
     image: localhost/box:1
     init: true
     command: sleep 300000
-    depends_on: { db: { condition: service_started, restart: true } }
+    depends_on: { db: { condition: service_started }, job: { condition: service_completed_successfully } }
 `
 
 /** Well with the first image, not with the second. */
@@ -325,14 +326,17 @@ const transitions: readonly (readonly [TestFiles, string | undefined])[] = [
   [{ 'db.env': 'SIZE=2\n' }, 'make db anew (its configuration changes)'],
   [{ 'notes.txt': 'mounted by nobody' }, 'its containers stay as they are'],
   [{ 'compose.yaml': withJob }, 'start job; start worker'],
-  [{ 'db.env': 'SIZE=3\n' }, 'make db anew (its configuration changes); start job again; start worker again'],
-  [{ 'compose.yaml': other }, 'start job again; make web anew (its configuration changes)'],
+  [{ 'db.env': 'SIZE=3\n' }, 'make db anew (its configuration changes); start job again; make worker anew (with db)'],
+  [
+    { 'compose.yaml': other },
+    'make job anew (with web); make web anew (its configuration changes); make worker anew (with job)',
+  ],
   [{ 'compose.yaml': other.replace('# web', 'scale: 2') }, 'start job again; scale web to 2'],
   [{ 'service.yaml': 'compose: { state: stopped }\n' }, 'stop db, web, worker'],
   [{ 'app.conf': 'three' }, 'it is stopped already'],
   [
     { 'service.yaml': null },
-    'start db again; start job again; make web anew (its configuration changes); start worker again',
+    'start db again; make job anew (with web); make web anew (its configuration changes); make worker anew (with job)',
   ],
   [{ 'compose.yaml': compose }, 'remove job; make web anew (its configuration changes); remove worker'],
 ]
@@ -378,8 +382,7 @@ async function startRegistry({ host, engine }: ComposeHost): Promise<void> {
   await host.write('/etc/lab-registry/config.yml', registryConfiguration)
   await host.output(['apt-get', 'install', '--yes', '--no-install-recommends', '-qq', 'docker-registry'])
   await host.output(['systemctl', 'stop', 'docker-registry.service'])
-  const unit = ['systemd-run', '--unit=lab-registry', 'docker-registry', 'serve', '/etc/lab-registry/config.yml']
-  await host.output(unit)
+  await host.output(['systemd-run', '--unit=lab-registry', 'docker-registry', 'serve', '/etc/lab-registry/config.yml'])
   await engine('tag', 'localhost/box:2', 'localhost:5000/box:1')
   const push = `
     export DOCKER_CONFIG=$(mktemp -d)
