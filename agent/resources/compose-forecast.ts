@@ -34,11 +34,9 @@ export type ForecastInput = {
 export function forecastText(forecast: ComposeForecast): string {
   switch (forecast.kind) {
     case 'up':
-      return forecast.actions.length === 0
-        ? 'its containers stay as they are'
-        : forecast.actions.map(foreseenText).join('; ')
+      return forecast.actions.length === 0 ? untouched : forecast.actions.map(foreseenText).join('; ')
     case 'stop':
-      return forecast.services.length === 0 ? 'it is stopped already' : `stop ${forecast.services.join(', ')}`
+      return forecast.services.length === 0 ? untouched : `stop ${forecast.services.join(', ')}`
     case 'take-down':
       return forecast.services.length === 0
         ? 'it has no containers left'
@@ -49,6 +47,8 @@ export function forecastText(forecast: ComposeForecast): string {
       return `what happens to its containers cannot be told yet: ${forecast.why}`
   }
 }
+
+const untouched = 'its containers stay as they are'
 
 export async function composeForecast(input: ForecastInput, query: Run): Promise<ComposeForecast> {
   const listing = await listContainers(query)

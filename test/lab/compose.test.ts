@@ -1,8 +1,11 @@
 // Compose projects on booted hosts, by the whole agent: what its plan foresees, what an apply does, and what is never touched.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { watchContainers } from '../../agent/resources/compose-settle.ts'
 import { type Lab, labUnavailable, openLab } from '../../scripts/lab/lab.ts'
+import { eventually } from '../../scripts/lab/waiting.ts'
 import type { TestFiles } from '../support/git.ts'
 import { type ComposeHost, composeHost, pastOf } from './compose-host.ts'
+import { kindHost } from './kind-host.ts'
 
 const reason = labUnavailable()
 if (reason !== null) console.log(`compose projects cannot be deployed here: ${reason}`)
@@ -165,6 +168,19 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
     await box.engine('tag', 'localhost/box:1', 'localhost/box:live')
     await deployed(box, { shop: { ...healthy, 'app.conf': 'two' } })
     expect(await box.seen('shop-web-1', '/etc/app.conf')).toBe('two')
+  })
+
+  test('a container that crashes some seconds after it looked well is told with its log', async () => {
+    const { run } = kindHost(box.host)
+    const crashing = compose
+      .replace('sleep 200000', `sh -c 'sleep 4; echo no disk; exit 5'`)
+      .replace('# db', 'restart: always')
+    await deployed(box, { shop: { ...files, 'compose.yaml': crashing } })
+
+    const since = await watchContainers(['shop'], run)
+
+    const told = await eventually('the crash is told', since)
+    expect(told).toMatch(/^the container shop-db-1 (?:was restarted|is restarting).*\. Its log ends:\nno disk/s)
   })
 
   test('a mount that gives the host away is refused before a container is touched, and made when it is allowed', async () => {
@@ -333,7 +349,7 @@ const transitions: readonly (readonly [TestFiles, string | undefined])[] = [
   ],
   [{ 'compose.yaml': other.replace('# web', 'scale: 2') }, 'start job again; scale web to 2'],
   [{ 'service.yaml': 'compose: { state: stopped }\n' }, 'stop db, web, worker'],
-  [{ 'app.conf': 'three' }, 'it is stopped already'],
+  [{ 'app.conf': 'three' }, 'its containers stay as they are'],
   [
     { 'service.yaml': null },
     'start db again; make job anew (with web); make web anew (its configuration changes); make worker anew (with job)',
