@@ -42,7 +42,8 @@ export async function listContainers(query: Run): Promise<Listing> {
   const result = await query(command)
   if (result.code === 127) {
     forgetEngine(query)
-    return (await engineOf(query)) === undefined ? { kind: 'absent' } : listContainers(query)
+    const other = await engineOf(query)
+    return other === undefined || other.name === engine.name ? { kind: 'absent' } : listContainers(query)
   }
   if (result.code !== 0) return { kind: 'silent', why: lastLines(result, 1) || endText(command, result), engine }
   const containers = parseContainers(result.stdout)

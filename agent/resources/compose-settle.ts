@@ -1,5 +1,5 @@
 // Containers that look well at the end of an `up` and fall over some seconds later: counted from one look to the next.
-import { containersOf, listContainers, logEnd } from '../host/docker.ts'
+import { type Container, containersOf, listContainers, logEnd } from '../host/docker.ts'
 import { engineOf } from '../host/engine.ts'
 import { lastLines, type Run } from '../host/run.ts'
 
@@ -31,14 +31,16 @@ type Watched = {
   readonly restarts: number
   readonly status: string
   readonly exitCode: number
-  readonly health: string
+  readonly health: Container['health']
 }
 
 function faultSince(was: Watched, now: Watched | undefined): string | undefined {
   if (now === undefined) return `the container ${was.name} is gone`
   const restarts = now.restarts - was.restarts
+  // While it runs again, docker tells no exit code.
+  const ended = now.status === 'running' ? '' : `, last after the exit code ${now.exitCode}`
   if (restarts > 0)
-    return `the container ${now.name} was restarted ${restarts === 1 ? 'once' : `${restarts} times`}, last after the exit code ${now.exitCode}`
+    return `the container ${now.name} was restarted ${restarts === 1 ? 'once' : `${restarts} times`}${ended}`
   if (now.status === 'restarting') return `the container ${now.name} is restarting`
   if (now.health === 'unhealthy' && was.health !== 'unhealthy') return `the container ${now.name} has become unhealthy`
   const isOver = now.status !== 'running' && was.status === 'running'
@@ -48,38 +50,28 @@ function faultSince(was: Watched, now: Watched | undefined): string | undefined 
   return undefined
 }
 
-const format = [
-  '{{.Id}}',
-  '{{.Name}}',
-  '{{.RestartCount}}',
-  '{{.State.Status}}',
-  '{{.State.ExitCode}}',
-  '{{if .State.Health}}{{.State.Health.Status}}{{end}}',
-].join('\t')
+const format = ['{{.Id}}', '{{.Name}}', '{{.RestartCount}}', '{{.State.Status}}', '{{.State.ExitCode}}'].join('\t')
 
 /** By id; of those that are gone there is nothing. A text: why nothing can be told. */
 async function watched(ids: readonly string[], query: Run): Promise<ReadonlyMap<string, Watched> | string> {
+  const listing = ids.length === 0 ? undefined : await listContainers(query)
+  if (listing?.kind === 'silent') return `${listing.engine.name} does not answer: ${listing.why}`
   const engine = await engineOf(query)
-  if (engine === undefined || ids.length === 0) return new Map()
-  const args = [engine.name, 'inspect', '--type', 'container', '--format', format, '--', ...ids]
+  if (listing?.kind !== 'listed' || engine === undefined) return new Map()
+  const there = listing.containers.filter(({ id }) => ids.includes(id))
+  if (there.length === 0) return new Map()
+  const names = there.map(({ id }) => id)
+  const args = [engine.name, 'inspect', '--type', 'container', '--format', format, '--', ...names]
   const result = await query({ args, outputLimitBytes: 4 << 20 })
-  // It exits with 1 for one that is gone, and without a line for any when the daemon does not answer.
-  if (result.code !== 0 && result.stdout.trim() === '' && !(await answers(query)))
-    return `${engine.name} does not answer: ${lastLines(result, 1)}`
-  return new Map(
-    result.stdout
-      .split('\n')
-      .filter((line) => line !== '')
-      .map(parsed),
-  )
+  const lines = result.stdout.split('\n').filter((line) => line.includes('\t'))
+  // It exits with 1 when one of them went meanwhile; without a line for any it has told nothing.
+  if (result.code !== 0 && lines.length === 0) return `${engine.name} does not answer: ${lastLines(result, 1)}`
+  const health = new Map(there.map((container) => [container.id, container.health]))
+  return new Map(lines.map((line) => parsed(line, health)))
 }
 
-async function answers(query: Run): Promise<boolean> {
-  return (await listContainers(query)).kind === 'listed'
-}
-
-function parsed(line: string): readonly [string, Watched] {
-  const [id = '', name = '', restarts = '', status = '', exitCode = '', health = ''] = line.split('\t')
-  const known = { name: name.replace(/^\//, ''), status, health }
+function parsed(line: string, healths: ReadonlyMap<string, Container['health']>): readonly [string, Watched] {
+  const [id = '', name = '', restarts = '', status = '', exitCode = ''] = line.split('\t')
+  const known = { name: name.replace(/^\//, ''), status, health: healths.get(id) ?? 'none' }
   return [id, { ...known, restarts: Number(restarts), exitCode: Number(exitCode) }]
 }

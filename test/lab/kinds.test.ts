@@ -229,7 +229,7 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 13 with docker', 
 
     const unpullable = await project({ 'compose.yaml': compose.replace('lab/box:1', 'registry.invalid/none:1') })
     await expect(projects.apply([unpullable])).rejects.toThrow(
-      /an image of .*db.* is not here and cannot be pulled:.*registry\.invalid/s,
+      /an image of web is not here and cannot be pulled:.*registry\.invalid/s,
     )
 
     const dying = await project({ 'compose.yaml': compose.replace('sleep 200000', `sh -c 'echo no disk; exit 5'`) })

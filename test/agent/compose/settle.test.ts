@@ -3,13 +3,18 @@ import { expect, test } from 'vitest'
 import type { Command, CommandResult, Run } from '../../../agent/host/run.ts'
 import { watchContainers } from '../../../agent/resources/compose-settle.ts'
 
-const web = { name: '/shop-web-1', restarts: 2, status: 'running', exitCode: 0, health: '' }
+const web = { name: '/shop-web-1', restarts: 2, status: 'running', exitCode: 0, health: 'none' }
 
 test.each([
   ['goes on running', {}, undefined],
   ['ends well', { status: 'exited' }, undefined],
   ['becomes healthy', { health: 'healthy' }, undefined],
-  ['was restarted', { restarts: 3, exitCode: 5 }, 'shop-web-1 was restarted once, last after the exit code 5'],
+  ['was restarted', { restarts: 3 }, 'shop-web-1 was restarted once'],
+  [
+    'was restarted and ended again',
+    { restarts: 3, status: 'restarting', exitCode: 5 },
+    'shop-web-1 was restarted once, last after the exit code 5',
+  ],
   ['was restarted often', { restarts: 7, exitCode: 1 }, 'shop-web-1 was restarted 5 times'],
   ['is between two starts', { status: 'restarting' }, 'shop-web-1 is restarting'],
   ['ended with an error', { status: 'exited', exitCode: 3 }, 'shop-web-1 is exited (exit code 3)'],
@@ -61,10 +66,15 @@ function fakeDocker(first: Readonly<Record<string, Inspected>>) {
   const answerOf = (args: Command['args']): CommandResult => {
     if (args[1] === '--version') return answer({ stdout: 'Docker version 26.1.5' })
     if (docker.isSilent) return answer({ code: 1, stderr: 'Cannot connect' })
-    if (args[1] === 'ps') return answer({ stdout: 'web\tshop-web-1\trunning\tUp\tbox\tshop\tweb\n' })
+    if (args[1] === 'ps') {
+      const rows = Object.entries(docker.inspected).map(([id, { health }]) => [
+        ...[id, 'shop-web-1', 'running', `Up 4 seconds (${health})`, 'box', 'shop', 'web'],
+      ])
+      return answer({ stdout: rows.map((row) => `${row.join('\t')}\n`).join('') })
+    }
     if (args[1] === 'logs') return answer({ stdout: 'no disk\n' })
-    const lines = Object.entries(docker.inspected).map(([id, { name, restarts, status, exitCode, health }]) =>
-      [id, name, restarts, status, exitCode, health].join('\t'),
+    const lines = Object.entries(docker.inspected).map(([id, { name, restarts, status, exitCode }]) =>
+      [id, name, restarts, status, exitCode].join('\t'),
     )
     return answer({ code: lines.length === 0 ? 1 : 0, stdout: `${lines.join('\n')}\n` })
   }
