@@ -2,7 +2,7 @@
 import { absolutePathSchema, type HostName } from '../shared/names.ts'
 import { PlumbError, type Problem } from '../shared/problem.ts'
 import type { ServiceReport } from '../shared/report.ts'
-import type { DesiredHost } from '../shared/resource.ts'
+import { type DesiredHost, secretsIn } from '../shared/resource.ts'
 import { desiredFor } from './desire/desire.ts'
 import { secretsOf } from './desire/secrets.ts'
 import type { Contact } from './host/contact.ts'
@@ -91,10 +91,7 @@ export function contentsOf(agent: Agent, look: Look, differing: readonly Differi
 export async function maskOf(agent: Agent, look: Look): Promise<Mask> {
   const resources = look.comparison.services.flatMap((service) => service.resources)
   const names = new Set(
-    resources.flatMap(({ desired, baseline }) => [
-      ...(desired?.kind === 'file' ? desired.secrets : []),
-      ...(baseline?.secrets ?? []),
-    ]),
+    resources.flatMap(({ desired, baseline }) => [...secretsIn(desired), ...(baseline?.secrets ?? [])]),
   )
   const secrets = await secretsOf(agent.secretsDirectory)
   const values = await Promise.all([...names].map((name) => secrets.read(name).catch(unreadableIsUnknown)))

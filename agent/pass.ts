@@ -2,6 +2,7 @@
 import type { Revision } from '../shared/names.ts'
 import { type Problem, problemsOf } from '../shared/problem.ts'
 import type { ApplyReport, Change, Report, ServiceReport } from '../shared/report.ts'
+import { secretsIn } from '../shared/resource.ts'
 import { actOn, recoverFirst } from './act.ts'
 import { type Agent, type Desired, desireAt, type Look, lookAt, serviceReportsOf } from './look.ts'
 import type { LoopTiming, PassRequest } from './loop.ts'
@@ -78,7 +79,7 @@ function headOf(agent: Agent, good: Revision | undefined): Promise<Attempt<Desir
 function unchanged(latest: Desired | undefined, good: RevisionReader | undefined): Desired | undefined {
   const isSame = latest !== undefined && latest.desired.revision === good?.revision
   const resources = latest?.desired.services.flatMap((service) => service.resources) ?? []
-  const hasSecrets = resources.some((resource) => resource.kind === 'file' && resource.secrets.length > 0)
+  const hasSecrets = resources.some((resource) => secretsIn(resource).length > 0)
   return isSame && !hasSecrets ? latest : undefined
 }
 

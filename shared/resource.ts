@@ -78,11 +78,23 @@ export type ComposeResource = {
   /** The root-owned copy that is deployed. */
   readonly directory: AbsolutePath
   readonly file: AbsolutePath
-  /** SHA-256 over path and content of everything in the project directory: a change means `compose up`. */
+  /** SHA-256 over path and content of every file of the service: a change means `compose up`, which may find nothing to do. */
   readonly sha256: Sha256
-  /** Every file the revision puts into the project directory: a container that mounts one is made anew when it changes. */
+  /** Every file of the service, in the project directory or elsewhere: a container that mounts one is made anew when it changes. */
   readonly files: readonly ProjectFile[]
   readonly state: 'running' | 'stopped'
+  /** For the time of a deployment; passwords stay in memory. */
+  readonly registries: readonly RegistryLogin[]
+  /** Sources of mounts that are refused otherwise. */
+  readonly allowMounts: readonly AbsolutePath[]
+}
+
+export type RegistryLogin = {
+  readonly host: string
+  readonly username: string
+  readonly password: string
+  /** The name of the secret that the password is. */
+  readonly secret: string
 }
 
 export type ProjectFile = { readonly path: AbsolutePath; readonly sha256: Sha256 }
@@ -96,6 +108,12 @@ export type Resource =
   | ComposeResource
 
 export type ResourceKindName = Resource['kind']
+
+/** Names of the secrets whose values the resource holds. */
+export function secretsIn(resource: Resource | undefined): readonly string[] {
+  if (resource?.kind === 'file') return resource.secrets
+  return resource?.kind === 'compose' ? resource.registries.map(({ secret }) => secret) : []
+}
 
 export type UnitTrigger = { readonly kind: 'reload' | 'restart'; readonly unit: string }
 

@@ -5,7 +5,7 @@ import { PlumbError } from '../../shared/problem.ts'
 import type { Run } from '../host/run.ts'
 import { watchUnits } from '../host/settle.ts'
 import type { ServicePlan } from '../plan/plan.ts'
-import type { Step } from '../plan/steps.ts'
+import { watchContainers } from '../resources/compose-settle.ts'
 
 /** Says what is wrong by now, or undefined. */
 export type Watch = () => Promise<string | undefined>
@@ -18,27 +18,11 @@ export type Settling = {
 }
 
 /** To be called when everything of the service is up. Undefined: nothing of it was started, or it has no settle time. */
-export async function settlingOf({ steps, settleSeconds }: ServicePlan, query: Run): Promise<Settling | undefined> {
-  const units = [...new Set(steps.flatMap(unitsTouched))]
-  if (units.length === 0 || settleSeconds === 0) return undefined
-  const watches = [await watchUnits(units, query)]
+export async function settlingOf({ watched, settleSeconds }: ServicePlan, query: Run): Promise<Settling | undefined> {
+  const { units, projects } = watched
+  if (units.length + projects.length === 0 || settleSeconds === 0) return undefined
+  const watches = [await watchUnits(units, query), await watchContainers(projects, query)]
   return { seconds: settleSeconds, endsAt: performance.now() + settleSeconds * 1000, watches }
-}
-
-function unitsTouched(step: Step): readonly string[] {
-  switch (step.kind) {
-    case 'change':
-      return step.changes.flatMap(({ desired, differences }) => {
-        const isStarted = desired?.kind === 'unit' && desired.state === 'running'
-        return isStarted && differences.some(({ name }) => name !== 'enabled') ? [desired.name] : []
-      })
-    case 'trigger':
-      return step.action.kind === 'run' ? [] : [step.action.unit]
-    case 'tools':
-    case 'validate':
-    case 'check':
-      return []
-  }
 }
 
 export function settleText({ seconds }: Settling): string {

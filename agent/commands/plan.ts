@@ -1,12 +1,13 @@
 // `plumb plan`: exactly what `plumb apply` would do, in order, with diffs. Changes nothing. Exits 0 when there is nothing to do, 2 when there is, 1 on an error.
 import { problemLine } from '../../shared/problem.ts'
 import type { Hold } from '../../shared/report.ts'
+import { type Forecasts, forecastsFor } from '../forecast.ts'
 import { type Agent, contentsOf, type Look, lookAt, maskOf } from '../look.ts'
 import { changeDiff, type FindingInput } from '../plan/findings.ts'
 import { holdText } from '../plan/hold-text.ts'
 import { changesIn, isEmpty, type Plan, planFor, type ServicePlan } from '../plan/plan.ts'
 import { waitingRemoval } from '../plan/removal.ts'
-import { stepLines } from '../plan/text.ts'
+import { foreseenLines, stepLines } from '../plan/text.ts'
 import { desiredHere } from './desired-here.ts'
 import { counted, type Output } from './output.ts'
 
@@ -16,7 +17,8 @@ export async function plan(agent: Agent, options: PlanOptions, output: Output): 
   const { desired, problems: fromSync } = await desiredHere(agent, options.revision)
   const look = await lookAt(agent, desired, { full: false })
   const planned = planFor(look.comparison, { repair: 'everything', holdOf: look.holds.of })
-  const described = await describe(agent, look, planned)
+  const forecasts = await forecastsFor(agent, look, planned)
+  const described = await describe(agent, look, { services: planned.services, forecasts })
   const removal = waitingRemoval(look.comparison)
   const problems = [...fromSync, ...look.problems, ...(removal === undefined ? [] : [removal])]
   output.print({
@@ -36,7 +38,11 @@ type DescribedService = {
   readonly waits?: string
 }
 
-async function describe(agent: Agent, look: Look, { services }: Plan): Promise<readonly DescribedService[]> {
+async function describe(
+  agent: Agent,
+  look: Look,
+  { services, forecasts }: Pick<Plan, 'services'> & { readonly forecasts: Forecasts },
+): Promise<readonly DescribedService[]> {
   const input: FindingInput = {
     contents: await contentsOf(agent, look, services.flatMap(changesIn)),
     mask: await maskOf(agent, look),
@@ -48,7 +54,7 @@ async function describe(agent: Agent, look: Look, { services }: Plan): Promise<r
     )
     .map((service) => ({
       service: service.service,
-      steps: service.steps.flatMap(stepLines).map(input.mask.text),
+      steps: service.steps.flatMap((step) => foreseenLines(step, forecasts)).map(input.mask.text),
       diffs: diffsOf(service, input),
       blocked: service.blocked.map(problemLine),
       ...(service.held === undefined ? {} : { held: service.held }),

@@ -10,6 +10,7 @@ import type { RevisionReader } from '../sync/revision.ts'
 import { type Blob, type Digests, digestsOf } from './digests.ts'
 import { loadRepository } from './load.ts'
 import { type ManagedService, managedService } from './managed-files.ts'
+import { registryLogins } from './registries.ts'
 import { renderTemplates } from './render.ts'
 import type { Secrets } from './secrets.ts'
 import { desiredServices } from './service.ts'
@@ -45,9 +46,10 @@ export async function desiredFor({ reader, host, secrets, digests, composeRoot }
           services.map(({ service }) => service),
           () => host,
         )
-  const all = [...problems, ...claimed, ...inTemplates]
+  const { logins, problems: inLogins } = await registryLogins(services, secrets)
+  const all = [...problems, ...claimed, ...inTemplates, ...inLogins]
   if (all.length > 0) throw new PlumbError(all)
-  const contents = { renderings, digests: await digestsOf(blobsOf(services), digests, reader) }
+  const contents = { renderings, logins, digests: await digestsOf(blobsOf(services), digests, reader) }
   const { defaults } = repository.fleet
   const desired: DesiredHost = {
     host,

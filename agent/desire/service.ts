@@ -9,6 +9,7 @@ import type {
   FileResource,
   PackageResource,
   PackageSettings,
+  RegistryLogin,
   SymlinkResource,
   Trigger,
   TriggerAction,
@@ -16,10 +17,15 @@ import type {
 } from '../../shared/resource.ts'
 import { type Digests, sha256Of } from './digests.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
+import type { RegistryLogins } from './registries.ts'
 import type { Renderings } from './render.ts'
 import { impliedTriggers, unitResources } from './units.ts'
 
-export type Contents = { readonly digests: Digests; readonly renderings: Renderings }
+export type Contents = {
+  readonly digests: Digests
+  readonly renderings: Renderings
+  readonly logins: RegistryLogins
+}
 
 /** In the order given. A package that several services name belongs to the first of them. */
 export function desiredServices(
@@ -45,7 +51,7 @@ export function desiredServices(
         ...[...settings.directories].map(([path, wanted]) => directoryResource({ path, directory }, wanted, targets)),
         ...files,
         ...units,
-        ...composeResource(managed, files),
+        ...composeResource(managed, files, contents.logins.get(name) ?? []),
       ],
       validate: settings.validate,
       triggers: triggersOf(managed.files, units),
@@ -128,11 +134,11 @@ function contentOf(
 function composeResource(
   { service, files, project }: ManagedService,
   resources: readonly (FileResource | SymlinkResource)[],
+  registries: readonly RegistryLogin[],
 ): readonly ComposeResource[] {
   if (project === undefined) return []
-  const inProject = resources.filter((_, index) => files[index]?.inProject === true)
-  const contents = inProject.map((file) => [
-    file.path.slice(project.directory.length),
+  const contents = resources.map((file, index) => [
+    files[index]?.inProject === true ? file.path.slice(project.directory.length) : `host:${file.path}`,
     file.kind,
     file.kind === 'file' ? file.sha256 : file.target,
   ])
@@ -144,8 +150,10 @@ function composeResource(
       project: name,
       ...project,
       sha256: sha256Of(JSON.stringify(contents.toSorted())),
-      files: inProject.flatMap((file) => (file.kind === 'file' ? [{ path: file.path, sha256: file.sha256 }] : [])),
-      state: 'running',
+      files: resources.flatMap((file) => (file.kind === 'file' ? [{ path: file.path, sha256: file.sha256 }] : [])),
+      state: service.settings.compose?.state ?? 'running',
+      registries,
+      allowMounts: service.settings.compose?.allowMounts ?? [],
     },
   ]
 }

@@ -144,10 +144,10 @@ function unknownVariable(name: string, vars: ReadonlySet<string>, where: Place &
   return invalid(`unknown variable ${quoted(name)}`, where, { code: 'variable-unknown', remedy })
 }
 
-function missingSecret(
+export function missingSecret(
   name: string,
   secrets: { readonly names: ReadonlySet<string>; readonly directory: string },
-  where: Place & { readonly file: string },
+  where: Problem['where'] & {},
 ): Problem {
   const meant = nearest(name, secrets.names)
   const remedy = `${meant === undefined ? '' : `Did you mean "${meant}"? `}Write its value to ${secrets.directory}/${name} on the host (owner root, mode 0600).`

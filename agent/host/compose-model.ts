@@ -8,11 +8,16 @@ export type DeclaredService = {
   readonly builds: boolean
   /** What its containers see of the host: bind mounts, files of configs and secrets. */
   readonly mounts: readonly Mount[]
+  /** Further paths of the host that it gets at: directories behind named volumes, the engine's socket. */
+  readonly reaches: readonly string[]
   /** Definitions of the configs and secrets it uses, contents given in the compose file included. */
   readonly definitions: readonly string[]
   readonly replicas: number
   /** Meant to end: `restart: "no"` or `on-failure` is written, or another service waits for its completion. */
   readonly ends: boolean
+  readonly dependsOn: readonly string[]
+  /** Of these, the ones with `restart: true`: when they are made anew, this one is started again at least. */
+  readonly restartsWith: readonly string[]
 }
 
 export type ComposeModel = {
@@ -62,7 +67,10 @@ const serviceSchema = z.object({
     .array(z.object({ type: z.string(), source: z.string().optional(), target: z.string().optional() }))
     .nullish()
     .transform((list) => list ?? []),
-  depends_on: z.record(z.string(), z.looseObject({ condition: z.string().optional() })).nullish(),
+  depends_on: z
+    .record(z.string(), z.looseObject({ condition: z.string().optional(), restart: z.boolean().optional() }))
+    .nullish(),
+  use_api_socket: z.boolean().nullish(),
   configs: referenceSchema,
   secrets: referenceSchema,
 })
@@ -71,6 +79,9 @@ const modelSchema = z.object({
   services: z.record(z.string(), serviceSchema).default({}),
   configs: z.record(z.string(), definitionSchema).nullish(),
   secrets: z.record(z.string(), definitionSchema).nullish(),
+  volumes: z
+    .record(z.string(), z.looseObject({ driver_opts: z.record(z.string(), z.unknown()).nullish() }).nullish())
+    .nullish(),
 })
 
 const labelledSchema = z.record(z.string(), z.looseObject({ labels: z.record(z.string(), z.string()).nullish() }))
@@ -91,10 +102,28 @@ function declared(name: string, { service, model, awaited }: Context): DeclaredS
       ...service.volumes.filter(({ type }) => type === 'bind'),
       ...used.map(({ definition, target }) => ({ source: definition.file, target })),
     ].flatMap(({ source, target }) => (source === undefined || target === undefined ? [] : [{ source, target }])),
+    reaches: reachesOf(service, model),
     definitions: used.map(({ definition }) => JSON.stringify(definition)),
     replicas: service.scale ?? service.deploy?.replicas ?? 1,
     ends: awaited.has(name) || service.restart === 'no' || (service.restart?.startsWith('on-failure') ?? false),
+    dependsOn: Object.keys(service.depends_on ?? {}),
+    restartsWith: Object.entries(service.depends_on ?? {}).flatMap(([other, { restart }]) => (restart ? [other] : [])),
   }
+}
+
+/** A volume of the driver `local` can be a mount of anything: `{ type: none, o: bind, device: /etc }`. */
+function reachesOf(
+  { volumes, use_api_socket: usesSocket }: z.infer<typeof serviceSchema>,
+  model: z.infer<typeof modelSchema>,
+): readonly string[] {
+  const named = volumes.flatMap(({ type, source }) => (type === 'volume' && source !== undefined ? [source] : []))
+  const options = named.flatMap((name) => Object.values(model.volumes?.[name]?.driver_opts ?? {}))
+  const paths = options.flatMap((option) =>
+    String(option)
+      .split(/[,=:]/)
+      .filter((part) => part.startsWith('/')),
+  )
+  return usesSocket === true ? [...paths, '/var/run/docker.sock'] : paths
 }
 
 function awaitedBy(service: z.infer<typeof serviceSchema>): readonly string[] {

@@ -1,9 +1,8 @@
-// Docker with compose as the stages see it: containers of all projects in one read, a project's declared services, and
-// the few verbs that change them. Another provider (podman) is another file with these functions.
-import { dirname } from 'node:path'
+// Containers that compose made, as the stages see them: those of all projects in one read, their logs, and what they mount.
+// Docker and podman (engine.ts) are asked alike.
 import { PlumbError } from '../../shared/problem.ts'
-import { type ComposeModel, parseModel, withLabels } from './compose-model.ts'
-import { type Command, type CommandResult, endText, type Run } from './run.ts'
+import { type Engine, engineOf, forgetEngine, socketUnit } from './engine.ts'
+import { type Command, endText, lastLines, type Run } from './run.ts'
 
 /** A container that compose made for a service of a project; what `compose run` leaves behind is not one. */
 export type Container = {
@@ -18,6 +17,8 @@ export type Container = {
   readonly health: 'starting' | 'healthy' | 'unhealthy' | 'none'
   /** The image's name, or its id when the name has moved on to another image since. */
   readonly image: string
+  /** Told by podman alone, which shows no other image when the name has moved on. */
+  readonly imageId: string
   readonly configHash: string
   /** Of the compose that made it: hashes of different versions do not compare. */
   readonly composeVersion: string
@@ -30,53 +31,62 @@ export type Container = {
 export type Listing =
   | { readonly kind: 'listed'; readonly containers: readonly Container[] }
   | { readonly kind: 'absent' }
-  | { readonly kind: 'silent'; readonly why: string }
-
-export type Project = {
-  readonly project: string
-  readonly file: string
-  /** Per service, the digest of the mounted files: put on its containers, so that another digest makes them anew. */
-  readonly labels: Readonly<Record<string, string>>
-}
+  | { readonly kind: 'silent'; readonly why: string; readonly engine: Engine }
 
 export const filesLabel = 'plumbline.files'
 
 export async function listContainers(query: Run): Promise<Listing> {
-  const format = psFields.map(([, template]) => template).join('\t')
-  const args = [
-    'docker',
-    'ps',
-    '--all',
-    '--no-trunc',
-    '--filter',
-    'label=com.docker.compose.project',
-    '--format',
-    format,
-  ]
-  const command: Command = { args, outputLimitBytes: 16 << 20, deadlineSeconds: 30 }
+  const engine = await engineOf(query)
+  if (engine === undefined) return { kind: 'absent' }
+  const command = psCommand(engine)
   const result = await query(command)
-  if (result.code === 127) return { kind: 'absent' }
-  if (result.code !== 0) return { kind: 'silent', why: lastLines(result, 1) || endText(command, result) }
-  return { kind: 'listed', containers: parseContainers(result.stdout) }
+  if (result.code === 127) {
+    forgetEngine(query)
+    const other = await engineOf(query)
+    return other === undefined || other.name === engine.name ? { kind: 'absent' } : listContainers(query)
+  }
+  if (result.code !== 0) return { kind: 'silent', why: lastLines(result, 1) || endText(command, result), engine }
+  const containers = parseContainers(result.stdout)
+  return {
+    kind: 'listed',
+    containers: engine.name === 'docker' ? containers : await withMovedImages(containers, query),
+  }
 }
 
 /** The same where containers are to be changed; throws when docker is not there or does not answer. */
 export async function listedContainers(query: Run): Promise<Listing> {
   const listing = await listContainers(query)
-  if (listing.kind === 'absent') throw noDocker('docker is not installed here')
-  if (listing.kind === 'listed') return listing
+  if (listing.kind === 'absent') throw noEngine('neither docker nor podman is installed here')
+  if (listing.kind === 'listed') {
+    await mustListen(query)
+    return listing
+  }
+  const { engine, why } = listing
   throw new PlumbError({
     code: 'apply-failed',
-    message: `docker does not answer: ${listing.why}`,
-    remedy: 'See: systemctl status docker',
+    message: `${engine.name} does not answer: ${why}`,
+    remedy: `See: systemctl status ${socketUnit(engine)}`,
   })
 }
 
-export function noDocker(message: string): PlumbError {
+/** Podman itself needs no daemon, but compose speaks to its socket. */
+async function mustListen(query: Run): Promise<void> {
+  if ((await engineOf(query))?.name !== 'podman') return
+  const asked = await query({ args: ['systemctl', 'is-active', '--quiet', 'podman.socket', 'podman.service'] })
+  if (asked.code === 0) return
+  throw new PlumbError({
+    code: 'apply-failed',
+    message: 'podman does not listen on /run/podman/podman.sock, by which compose reaches it.',
+    remedy: 'Have it listen: `units: { podman.socket: {} }` in service.yaml.',
+  })
+}
+
+export function noEngine(message: string): PlumbError {
   return new PlumbError({
     code: 'apply-failed',
     message: `${message}.`,
-    remedy: 'Add it to the `packages` of the service, on Debian: [docker.io, docker-cli, docker-compose].',
+    remedy:
+      'Add it to the `packages` of the service, on Debian: [docker.io, docker-cli, docker-compose] or [podman, docker-compose, nftables].',
   })
 }
 
@@ -102,6 +112,7 @@ export function parseContainers(stdout: string): readonly Container[] {
         exitCode: exitCodeIn(field('status')),
         health: healthIn(field('status')),
         image: field('image'),
+        imageId: field('imageId').replace('sha256:', ''),
         configHash: field('configHash'),
         composeVersion: field('version'),
         file: field('configFiles').split(',')[0] ?? '',
@@ -110,91 +121,8 @@ export function parseContainers(stdout: string): readonly Container[] {
     })
 }
 
-/** Throws `validation-failed` with compose's own words when the file is not valid. */
-export async function composeModel(project: Omit<Project, 'labels'>, query: Run): Promise<ComposeModel> {
-  const command = compose({ ...project, labels: {} }, ['config', '--format', 'json'])
-  const result = await query(command)
-  if (result.code === 0) return parseModel(result.stdout)
-  throw new PlumbError({
-    code: 'validation-failed',
-    message: `The compose file of ${project.project} is refused: ${lastLines(result, 5) || endText(command, result)}`,
-    where: { file: project.file },
-    remedy: `Try it by hand: docker compose -f ${project.file} config`,
-  })
-}
-
-/**
- * The configuration hash that compose would give each service's containers. Asked of the resolved model, because of
- * the file `--hash` leaves out what env_file says (2.22 until mid-2026, docker/compose#14001).
- */
-export async function configHashes(
-  project: Project,
-  model: ComposeModel,
-  query: Run,
-): Promise<ReadonlyMap<string, string>> {
-  const command: Command = {
-    args: [
-      'docker',
-      'compose',
-      '-p',
-      project.project,
-      '--project-directory',
-      dirname(project.file),
-      '-f',
-      '-',
-      'config',
-      '--hash',
-      '*',
-    ],
-    stdin: JSON.stringify(withLabels(model, filesLabel, project.labels)),
-  }
-  const result = await query(command)
-  if (result.code !== 0) throw failed(project, 'config --hash', command, result)
-  const lines = result.stdout.split('\n').filter((line) => line !== '')
-  return new Map(lines.map((line) => line.split(' ')).map(([name = '', hash = '']) => [name, hash]))
-}
-
-/** Compose's own word on which services it would make anew; undefined when it gives none. Slower than comparing hashes. */
-export async function servicesToRecreate(project: Project, own: readonly Container[], query: Run) {
-  const result = await query(compose(project, ['--dry-run', 'up', '--detach', '--no-build', '--pull', 'never']))
-  if (result.code !== 0) return undefined
-  const named = own.filter(({ name }) => result.stderr.includes(`Container ${name}  Recreate`))
-  return new Set(named.map(({ service }) => service))
-}
-
-/** `2.26.1`, without a distribution's suffix. */
-export async function composeVersion(query: Run): Promise<string> {
-  const result = await query({ args: ['docker', 'compose', 'version', '--short'] })
-  return /\d+\.\d+\.\d+/.exec(result.stdout)?.[0] ?? ''
-}
-
-export type UpOptions = { readonly build?: boolean; readonly recreate?: readonly string[] }
-
-/** Only containers whose declaration, image or label differs are made anew. Pulls and builds may take their time. */
-export async function composeUp(project: Project, run: Run, options: UpOptions = {}): Promise<void> {
-  const how =
-    options.recreate === undefined ? ['--remove-orphans'] : ['--no-deps', '--force-recreate', '--', ...options.recreate]
-  const command = compose(project, ['up', '--detach', ...(options.build === true ? ['--build'] : []), ...how], 1800)
-  const result = await run(command)
-  if (result.code !== 0) throw failed(project, 'up', command, result)
-}
-
-export async function composeStop(project: Project, run: Run): Promise<void> {
-  const command = compose(project, ['stop'], 300)
-  const result = await run(command)
-  if (result.code !== 0) throw failed(project, 'stop', command, result)
-}
-
-/** Containers and networks, found by their labels: the compose file may be gone. Volumes are data and stay. */
-export async function composeDown(project: string, run: Run): Promise<void> {
-  const args = ['docker', 'compose', '--project-name', project, 'down', '--remove-orphans']
-  const command: Command = { args, cwd: '/', deadlineSeconds: 300 }
-  const result = await run(command)
-  if (result.code !== 0) throw failed({ project, file: '', labels: {} }, 'down', command, result)
-}
-
 export async function logEnd(container: string, query: Run): Promise<string> {
-  const result = await query({ args: ['docker', 'logs', '--tail', '12', container] })
+  const result = await query({ args: [await programOf(query), 'logs', '--tail', '12', container] })
   return `${result.stdout}${result.stderr}`.trim()
 }
 
@@ -209,7 +137,7 @@ export async function replacedMounts(
   if (ids.length === 0) return new Map()
   const format = '{{.Id}} {{.State.Pid}}'
   const inspected = await query({
-    args: ['docker', 'inspect', '--type', 'container', '--format', format, '--', ...ids],
+    args: [await programOf(query), 'inspect', '--type', 'container', '--format', format, '--', ...ids],
   })
   const pids = inspected.stdout
     .split('\n')
@@ -234,9 +162,33 @@ const psFields = [
   ['version', '{{.Label "com.docker.compose.version"}}'],
   ['configFiles', '{{.Label "com.docker.compose.project.config_files"}}'],
   ['files', `{{.Label "${filesLabel}"}}`],
+  ['imageId', '{{.ImageID}}'],
 ] as const
 
 type PsField = (typeof psFields)[number][0]
+
+function psCommand({ name }: Engine): Command {
+  const fields = psFields.filter(([field]) => name === 'podman' || field !== 'imageId')
+  const format = fields.map(([, template]) => template).join('\t')
+  const filter = ['--filter', 'label=com.docker.compose.project']
+  const args = [name, 'ps', '--all', '--no-trunc', ...filter, '--format', format]
+  return { args, outputLimitBytes: 16 << 20, deadlineSeconds: 30 }
+}
+
+/** As docker shows them: a container whose image's name has moved on to another image has that image's id. */
+async function withMovedImages(containers: readonly Container[], query: Run): Promise<readonly Container[]> {
+  const args = ['podman', 'images', '--no-trunc', '--format', '{{.Repository}}:{{.Tag}}\t{{.ID}}']
+  const { stdout } = await query({ args, outputLimitBytes: 4 << 20 })
+  const ids = new Map(
+    stdout.split('\n').map((line) => [line.split('\t')[0], line.split('\t')[1]?.replace('sha256:', '')]),
+  )
+  return containers.map((container) => {
+    const now = ids.get(container.image)
+    return now === undefined || now.startsWith(container.imageId)
+      ? container
+      : { ...container, image: container.imageId }
+  })
+}
 
 /** proc(5): the fourth field is the mounted path, the fifth where it is mounted; blanks are written as `\\040`. */
 function deletedTargets(mounts: string, prefix: string): readonly string[] {
@@ -260,31 +212,6 @@ function healthIn(status: string): Container['health'] {
   return health === 'starting' || health === 'healthy' || health === 'unhealthy' ? health : 'none'
 }
 
-/** The labels travel as a second compose file on stdin: nothing of it lies on disk. */
-function compose(project: Project, args: readonly string[], deadlineSeconds = 60): Command {
-  const services = Object.fromEntries(
-    Object.entries(project.labels).map(([name, files]) => [name, { labels: { [filesLabel]: files } }]),
-  )
-  const labelled = Object.keys(services).length > 0
-  const files = ['--file', project.file, ...(labelled ? ['--file', '-'] : [])]
-  return {
-    args: ['docker', 'compose', '--project-name', project.project, ...files, ...args],
-    deadlineSeconds,
-    outputLimitBytes: 16 << 20,
-    ...(labelled ? { stdin: JSON.stringify({ services }) } : {}),
-  }
-}
-
-function failed(project: Project, verb: string, command: Command, result: CommandResult): PlumbError {
-  const why = lastLines(result, 8) || endText(command, result)
-  const file = project.file === '' ? '' : ` --file ${project.file}`
-  return new PlumbError({
-    code: 'apply-failed',
-    message: `${project.project}: docker compose ${verb} failed: ${why}`.slice(0, 4000),
-    remedy: `Try it by hand: docker compose --project-name ${project.project}${file} ${verb}`,
-  })
-}
-
-function lastLines(result: CommandResult, count: number): string {
-  return result.stderr.trim().split('\n').slice(-count).join('\n')
+async function programOf(query: Run): Promise<string> {
+  return (await engineOf(query))?.name ?? 'docker'
 }

@@ -62,6 +62,10 @@ export function endText(command: Command, result: CommandResult): string {
   return result.code === 127 ? `${program} is not installed` : `${program} exited with ${result.code}`
 }
 
+export function lastLines({ stderr }: Pick<CommandResult, 'stderr'>, count: number): string {
+  return stderr.trim().split('\n').slice(-count).join('\n')
+}
+
 function start(command: Command, path: string): ChildProcess {
   const [program = '', ...args] = command.args
   const child = spawn(program, args, {

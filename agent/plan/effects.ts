@@ -1,7 +1,7 @@
 // What a plan does to the host, one by one: what an apply then tells as its changes is this, and nothing else. Pure.
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import type { Change } from '../../shared/report.ts'
-import type { Plan, ServicePlan } from './plan.ts'
+import type { Plan } from './plan.ts'
 import type { Step } from './steps.ts'
 
 export type Effect = {
@@ -21,18 +21,6 @@ export function effectsOf({ services }: Plan): readonly Effect[] {
 /** What of an apply's changes is comparable with an effect. */
 export function effectOf({ service, resource, summary }: Change): Omit<Effect, 'isCertain'> {
   return { service, what: resource ?? summary }
-}
-
-/** Those that must stay up afterwards: started, restarted or told to reload by this plan. */
-export function unitsToWatch({ steps }: ServicePlan): readonly string[] {
-  const names = steps.flatMap((step): readonly string[] => {
-    if (step.kind === 'trigger') return step.action.kind === 'run' || step.foreseen === 'no' ? [] : [step.action.unit]
-    if (step.kind !== 'change') return []
-    return step.changes.flatMap(({ desired }) =>
-      desired?.kind === 'unit' && desired.state === 'running' ? [desired.name] : [],
-    )
-  })
-  return [...new Set(names)]
 }
 
 function effectsOfStep(step: Step): readonly Omit<Effect, 'service'>[] {

@@ -12,12 +12,14 @@ import { type Forecast, forecastAfter, forecastAt } from './forecast.ts'
 import { waitsText } from './hold-text.ts'
 import { type Step, stepsFor } from './steps.ts'
 import { type HoldOf, waitsIn } from './waits.ts'
+import { type Watched, watchedIn } from './watched.ts'
 
 export type ServicePlan = {
   readonly service: ServiceName
   readonly after: readonly ServiceName[]
   /** How long what its steps start has to stay up. */
   readonly settleSeconds: number
+  readonly watched: Watched
   /** Why it cannot be applied now: something of it could not be looked at. */
   readonly blocked: readonly Problem[]
   readonly steps: readonly Step[]
@@ -102,12 +104,14 @@ function servicePlan(compared: ServiceComparison, context: Context): ServicePlan
   const chosen = repairs ? resources.filter(({ differences }) => differences.length > 0) : pendingOf(compared)
   const record = desired === undefined ? undefined : recordOf(compared, revision)
   const held = holdOf(service)
+  const steps = problems.length > 0 || held !== undefined ? [] : stepsFor(compared, chosen, context)
   return {
     service,
     after: desired?.after ?? [],
     settleSeconds: desired?.settleSeconds ?? 0,
     blocked: held === undefined ? problems : [],
-    steps: problems.length > 0 || held !== undefined ? [] : stepsFor(compared, chosen, context),
+    steps,
+    watched: watchedIn(steps),
     held,
     waits: undefined,
     leftAlone: repairs ? [] : onlyDrifted(resources).map(({ id }) => id),

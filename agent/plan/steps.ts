@@ -33,12 +33,12 @@ export type Step =
   | { readonly kind: 'check'; readonly check: Check }
 
 export function stepsFor(
-  { desired }: ServiceComparison,
+  { desired, resources }: ServiceComparison,
   chosen: readonly ComparedResource[],
   { capabilities, forecast }: Circumstances,
 ): readonly Step[] {
   if (chosen.length === 0) return []
-  const changes = chosen.map(({ comparison: _, ...change }) => change)
+  const changes = [...chosen, ...projectsTouched(resources, chosen)].map(({ comparison: _, ...change }) => change)
   if (!capabilities.commands) return resourceSteps(changes, desired, { tools: [], validation: [] })
   const after = forecastAfter(forecast, changes)
   const commands = { tools: toolsFor(changes), validation: validationOf(changes, desired) }
@@ -66,6 +66,20 @@ function withDoubts(step: Step, { isInstalling }: Forecast): Step {
   if (step.kind !== 'change' || step.resource !== 'unit') return step
   const uncertain = step.changes.filter((one) => isUnit(one) && mayComeRunning(one, isInstalling)).map(({ id }) => id)
   return uncertain.length === 0 ? step : { ...step, uncertain }
+}
+
+/** A container holds on to a file that is replaced, also when only drift is put right: its project has a say then. */
+function projectsTouched(
+  resources: readonly ComparedResource[],
+  chosen: readonly ComparedResource[],
+): readonly ComparedResource[] {
+  const isReplaced = ({ id, differences }: ComparedResource) =>
+    /^(?:file|symlink):/.test(id) && differences.some(({ name }) => ['content', 'type', 'target'].includes(name))
+  if (!chosen.some(isReplaced)) return []
+  return resources.filter(
+    (resource) =>
+      resource.desired?.kind === 'compose' && resource.desired.state === 'running' && !chosen.includes(resource),
+  )
 }
 
 function resourceSteps(

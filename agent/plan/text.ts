@@ -1,7 +1,9 @@
 // A plan as lines for people: one for each thing that would be done, in order.
+import type { ResourceId } from '../../shared/names.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
 import { checkText } from '../host/checks.ts'
 import type { ToolStep } from '../host/tools.ts'
+import { type ComposeForecast, forecastText } from '../resources/compose-forecast.ts'
 import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
@@ -55,6 +57,16 @@ function triggerLines(action: TriggerAction, foreseen: Foreseen): readonly strin
 
 function toolText({ command, needs }: ToolStep): string {
   return `run ${command.args.join(' ')}${needs === undefined ? '' : `, where ${needs} is`}`
+}
+
+/** The same with what is done to containers, which no difference says. */
+export function foreseenLines(step: Step, forecasts: ReadonlyMap<ResourceId, ComposeForecast>): readonly string[] {
+  if (step.kind !== 'change' || step.resource !== 'compose') return stepLines(step)
+  return step.changes.map((change) => projectText(change.id, forecasts.get(change.id)) ?? changeText(change))
+}
+
+function projectText(id: ResourceId, forecast: ComposeForecast | undefined): string | undefined {
+  return forecast && `compose project ${id.slice(id.indexOf(':') + 1)}: ${forecastText(forecast)}`
 }
 
 function directoryText(path: string, differences: readonly AttributeDifference[]): string {

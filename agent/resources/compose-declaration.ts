@@ -1,14 +1,9 @@
 // What a project's files declare, worked out by compose once for each content of them.
 import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
-import {
-  type Container,
-  composeModel,
-  composeVersion,
-  configHashes,
-  noDocker,
-  servicesToRecreate,
-} from '../host/docker.ts'
+import { composeModel, composeVersion, configHashes, servicesToRecreate } from '../host/compose-command.ts'
+import type { ComposeModel } from '../host/compose-model.ts'
+import { type Container, noEngine } from '../host/docker.ts'
 import type { HostReader } from '../host/host.ts'
 import type { Run } from '../host/run.ts'
 import { type Declaration, hashMismatches, labelsFor } from './compose-state.ts'
@@ -32,12 +27,16 @@ export async function declarationFor(desired: ComposeResource, applied: string, 
 }
 
 export async function declare(desired: ComposeResource, query: Run): Promise<Declaration> {
+  return remembered(desired, await declarationOf(desired, await composeModel(desired, query), query))
+}
+
+/** Of a model that compose resolved already. */
+export async function declarationOf(desired: ComposeResource, model: ComposeModel, query: Run): Promise<Declaration> {
   const version = await composeVersion(query)
-  if (version === '') throw noDocker('docker has no compose here')
-  const model = await composeModel(desired, query)
+  if (version === '') throw noEngine('docker compose 2 is not installed here')
   const labels = labelsFor(model.services, desired.files)
   const hashes = await configHashes({ ...desired, labels }, model, query)
-  return remembered(desired, { services: model.services, labels, hashes, composeVersion: version })
+  return { services: model.services, labels, hashes, composeVersion: version }
 }
 
 function remembered({ file, sha256 }: ComposeResource, declaration: Declaration): Declaration {
@@ -53,14 +52,33 @@ export async function corrected(
   declared: Declaration,
   query: Run,
 ) {
+  const right = await rightHashes({ desired, own, declared }, query)
+  return right.size === 0
+    ? declared
+    : remembered(desired, { ...declared, hashes: new Map([...declared.hashes, ...right]) })
+}
+
+type Doubt = {
+  readonly desired: ComposeResource
+  readonly own: readonly Container[]
+  readonly declared: Declaration
+  /** Of a project that is not on disk yet. */
+  readonly model?: ComposeModel
+}
+
+/** Hashes of services that compose itself would leave as they are. */
+export async function rightHashes(
+  { desired, own, declared, model }: Doubt,
+  query: Run,
+): Promise<ReadonlyMap<string, string>> {
   const doubtful = hashMismatches(own, declared)
-  if (doubtful.length === 0) return declared
-  const different = await servicesToRecreate({ ...desired, labels: declared.labels }, own, query)
-  if (different === undefined) return declared
+  if (doubtful.length === 0) return new Map()
+  const different = await servicesToRecreate(
+    { ...desired, labels: declared.labels, ...(model && { model }) },
+    own,
+    query,
+  )
+  if (different === undefined) return new Map()
   const right = doubtful.filter(({ service }) => !different.has(service))
-  const hashes = new Map([
-    ...declared.hashes,
-    ...right.map(({ service, configHash }) => [service, configHash] as const),
-  ])
-  return right.length === 0 ? declared : remembered(desired, { ...declared, hashes })
+  return new Map(right.map(({ service, configHash }) => [service, configHash]))
 }

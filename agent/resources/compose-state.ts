@@ -86,7 +86,7 @@ function faultOf(service: DeclaredService, own: readonly Container[], declared: 
 }
 
 /** Only mounts that the compose file names: a container may hold on to others of its own. */
-function mountFault(
+export function mountFault(
   { mounts }: DeclaredService,
   own: readonly Container[],
   replaced: ReadonlyMap<string, readonly string[]>,
@@ -110,7 +110,11 @@ function runFault(service: DeclaredService, container: Container): string | unde
   }
 }
 
-function configurationFault(service: DeclaredService, container: Container, declared: Declaration): string | undefined {
+export function configurationFault(
+  service: DeclaredService,
+  container: Container,
+  declared: Declaration,
+): string | undefined {
   if ((declared.labels[service.name] ?? '') !== container.files) return 'other configuration'
   // After an upgrade of compose every hash differs, though nobody changed anything.
   const isComparable = container.composeVersion === declared.composeVersion

@@ -2,17 +2,15 @@
 import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
 import { eventually } from '../host/backoff.ts'
-import {
-  type Container,
-  composeUp,
-  containersOf,
-  listedContainers,
-  logEnd,
-  type Project,
-  replacedMounts,
-} from '../host/docker.ts'
+import { composeUp, type Project } from '../host/compose-command.ts'
+import { type Container, containersOf, listedContainers, logEnd, replacedMounts } from '../host/docker.ts'
+import { realPaths } from '../host/real-paths.ts'
+import { withLogins } from '../host/registry-login.ts'
 import type { Run } from '../host/run.ts'
+import { startTimes } from '../host/start-times.ts'
+import { actionsBetween, doneText, foreseenActions } from './compose-actions.ts'
 import { corrected, declare } from './compose-declaration.ts'
+import { mountRefusal, reachedPaths } from './compose-mounts.ts'
 import { asDeclared, containersText, type Declaration } from './compose-state.ts'
 
 /** What was done to its containers, past tense; undefined when none had to be touched. */
@@ -22,15 +20,38 @@ export async function bringUp(
   run: Run,
 ): Promise<string | undefined> {
   const declared = await corrected(desired, own, await declare(desired, run), run)
+  await refuseMounts(desired, declared.services, run)
   const replaced = await replacedMountsOf(own, declared.services, run)
-  const build = declared.services.some(({ builds }) => builds)
   // Compose would run services again that are meant to end, such as migrations.
-  if (!build && containersText(own, declared, replaced) === asDeclared) return undefined
+  if (foreseenActions(own, { declared, replaced, changing: new Set() }).length === 0) return undefined
+  const startedAt = await startTimes(idsOf(own), run)
   const project = { ...desired, labels: declared.labels }
-  await composeUp(project, run, { build })
+  const build = declared.services.some(({ builds }) => builds)
+  await withLogins(desired.registries, run, (environment) => composeUp(project, run, { build, environment }))
   await remountReplaced(project, declared.services, run)
-  const touched = changedServices(own, await settled(desired, declared, run))
-  return touched.length === 0 ? undefined : `brought up ${desired.project}: ${touched.join(', ')}`
+  const now = await settled(desired, declared, run)
+  const restarted = await startTimes(idsOf(own.filter(({ id }) => has(now, id))), run)
+  const again = new Set([...restarted].flatMap(([id, at]) => (startedAt.get(id) === at ? [] : [id])))
+  const actions = actionsBetween(own, now, again)
+  return actions.length === 0 ? undefined : `brought up ${desired.project}: ${actions.map(doneText).join(', ')}`
+}
+
+/** Throws before any container is touched. */
+async function refuseMounts(desired: ComposeResource, services: Declaration['services'], run: Run): Promise<void> {
+  const reached = reachedPaths(services)
+  const real = await realPaths(
+    reached.map(({ path }) => path),
+    run,
+  )
+  const refusal = mountRefusal(
+    desired,
+    reached.map((one, index) => ({ ...one, resolved: real[index] ?? one.path })),
+  )
+  if (refusal !== undefined) throw refusal
+}
+
+function idsOf(containers: readonly Container[]): readonly string[] {
+  return containers.map(({ id }) => id)
 }
 
 function staleServices(
@@ -56,7 +77,7 @@ async function settled(desired: ComposeResource, declared: Declaration, run: Run
     const before = own
     own = containersOf(desired.project, await listedContainers(run))
     fault = own.find((container) => isFaulty(container, declared))
-    if (fault?.state === 'exited') return 'over' as const
+    if (fault?.state === 'exited' || fault?.health === 'unhealthy') return 'over' as const
     const isSettled = fault === undefined && own.every(({ id, health }) => health !== 'starting' && has(before, id))
     return isSettled ? ('well' as const) : undefined
   }
@@ -85,23 +106,11 @@ function has(containers: readonly Container[], id: string): boolean {
   return containers.some((container) => container.id === id)
 }
 
-function changedServices(before: readonly Container[], after: readonly Container[]) {
-  const services = [...new Set([...before, ...after].map(({ service }) => service))].toSorted()
-  return services.flatMap((service) => {
-    const old = before.filter((container) => container.service === service)
-    const now = after.filter((container) => container.service === service)
-    if (now.length === 0) return [`removed ${service}`]
-    if (old.length === 0) return [`started ${service}`]
-    if (now.some(({ id }) => !has(old, id))) return [`made ${service} anew`]
-    return old.some(({ state }) => state !== 'running') ? [`started ${service} again`] : []
-  })
-}
-
 /** Services that hold on to a file that was replaced, though their configuration is the same. */
 export async function remountReplaced(project: Project, services: Declaration['services'], run: Run): Promise<void> {
   const own = containersOf(project.project, await listedContainers(run))
   const stale = staleServices(own, services, await replacedMountsOf(own, services, run))
-  if (stale.length > 0) await composeUp(project, run, { recreate: stale })
+  if (stale.length > 0) await composeUp(project, run, { recreate: stale, isOffline: true })
 }
 
 export async function replacedMountsOf(own: readonly Container[], services: Declaration['services'], query: Run) {

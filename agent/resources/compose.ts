@@ -2,19 +2,12 @@
 // project are files; this kind brings the containers up behind them. Volumes are data and are never removed.
 import { z } from 'zod'
 import { absolutePathSchema, type ResourceId } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
-import {
-  type Container,
-  composeDown,
-  composeModel,
-  composeStop,
-  composeUp,
-  containersOf,
-  type Listing,
-  listContainers,
-  listedContainers,
-} from '../host/docker.ts'
+import { composeDown, composeModel, composeStop, composeUp, type Project } from '../host/compose-command.ts'
+import { type Container, containersOf, type Listing, listContainers, listedContainers } from '../host/docker.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
+import { imagesInUse, imageUseSchema, nameAsBefore, nameAsUsed } from '../host/images.ts'
 import type { Run } from '../host/run.ts'
 import { compareAttributes } from './compare.ts'
 import { corrected, declarationFor } from './compose-declaration.ts'
@@ -36,6 +29,8 @@ const savedProjectSchema = z.object({
   was: z.enum(['missing', 'stopped', 'running']),
   /** Label of the mounted files, per service. */
   labels: z.record(z.string(), z.string()),
+  /** What an agent before this one wrote down has none. */
+  images: z.array(imageUseSchema).default([]),
 })
 
 type SavedProject = z.infer<typeof savedProjectSchema>
@@ -69,7 +64,12 @@ async function observeOne(subject: Subject<ComposeResource>, listing: Listing, h
   const { id, desired, baseline } = subject
   const content = baseline?.attributes['content'] ?? 'none'
   if (listing.kind === 'silent') {
-    return { type: 'project', content, containers: `unknown, docker does not answer: ${listing.why}`, state: 'stopped' }
+    return {
+      type: 'project',
+      content,
+      containers: `unknown, ${listing.engine.name} does not answer: ${listing.why}`,
+      state: 'stopped',
+    }
   }
   const own = containersOf(nameOf(id), listing)
   const state = projectState(own)
@@ -84,6 +84,7 @@ async function observeOne(subject: Subject<ComposeResource>, listing: Listing, h
 }
 
 function describe(id: ResourceId, differences: readonly AttributeDifference[]): string {
+  if (differences.length === 0) return `compose project ${nameOf(id)}: containers that mount what is put right`
   const texts = differences.map(({ name, expected, live }) => {
     if (name === 'type') return 'no longer in the repository'
     if (name === 'content') return live === 'none' ? 'not brought up yet' : 'its files changed'
@@ -94,15 +95,19 @@ function describe(id: ResourceId, differences: readonly AttributeDifference[]): 
 
 async function save(changes: readonly ResourceChange<ComposeResource>[], host: HostReader) {
   const listing = await listContainers(host.query)
-  return changes.map(({ id, desired }): SavedProject => {
-    const own = containersOf(nameOf(id), listing)
-    return {
-      project: nameOf(id),
-      file: absolutePathSchema.safeParse(desired?.file ?? own[0]?.file).data,
-      was: own.length === 0 ? 'missing' : projectState(own),
-      labels: Object.fromEntries(own.filter(({ files }) => files !== '').map(({ service, files }) => [service, files])),
-    }
-  })
+  return Promise.all(changes.map((change) => saveOne(change, listing, host.query)))
+}
+
+async function saveOne({ id, desired }: ResourceChange<ComposeResource>, listing: Listing, query: Run) {
+  const own = containersOf(nameOf(id), listing)
+  return {
+    project: nameOf(id),
+    // The containers' own: a revision may call it by another name.
+    file: absolutePathSchema.safeParse(own[0]?.file || desired?.file).data,
+    was: own.length === 0 ? 'missing' : projectState(own),
+    labels: Object.fromEntries(own.filter(({ files }) => files !== '').map(({ service, files }) => [service, files])),
+    images: [...(await imagesInUse(own, query))],
+  } satisfies SavedProject
 }
 
 /** One line for each project that something was done to. */
@@ -127,13 +132,13 @@ async function takeDown(project: string, own: readonly Container[], run: Run): P
 
 async function stop(desired: ComposeResource, own: readonly Container[], run: Run): Promise<string | undefined> {
   if (projectState(own) === 'stopped') return undefined
-  await composeStop({ ...desired, labels: {} }, run)
+  await composeStop(desired.project, run)
   return `stopped the containers of ${desired.project}`
 }
 
-/** After the files are back in place: the containers they declare, with the labels those had. */
+/** After the files are back in place: the containers they declare, of the images and with the labels that those had. */
 async function restore(saved: readonly SavedProject[], { run }: HostWriter): Promise<void> {
-  for (const { project, file, was, labels } of z.array(savedProjectSchema).parse(saved)) {
+  for (const { project, file, was, labels, images } of z.array(savedProjectSchema).parse(saved)) {
     const own = containersOf(project, await listContainers(run))
     if (was === 'missing') await takeDown(project, own, run)
     if (was === 'missing' || file === undefined) continue
@@ -141,9 +146,21 @@ async function restore(saved: readonly SavedProject[], { run }: HostWriter): Pro
     const kept = Object.fromEntries(
       Object.entries(labels).filter(([name]) => services.some((each) => each.name === name)),
     )
-    await composeUp({ project, file, labels: kept }, run)
-    if (was === 'stopped') await composeStop({ project, file, labels: kept }, run)
+    await nameAsUsed(images, run)
+    await upAsBefore({ project, file, labels: kept }, run)
+    await nameAsBefore(images, run)
+    if (was === 'stopped') await composeStop(project, run)
     else await remountReplaced({ project, file, labels: kept }, services, run)
+  }
+}
+
+/** A pull would bring the image that is just being taken back; only what is no longer here is pulled again. */
+async function upAsBefore(project: Project, run: Run): Promise<void> {
+  try {
+    await composeUp(project, run, { isOffline: true })
+  } catch (error) {
+    if (!(error instanceof PlumbError)) throw error
+    await composeUp(project, run)
   }
 }
 

@@ -27,7 +27,7 @@ export function consoleOf(number: number): string {
 /** The host's disk: what it writes lies apart from the base and outlives its reboots. */
 export function mountDisk({ number, base }: HostRecord): void {
   const [upper, work, root] = ['upper', 'work', 'root'].map((part) => join(hostDirectoryOf(number), part))
-  for (const part of [upper, work, root, dockerOf(number)]) mkdirSync(String(part), { recursive: true })
+  for (const part of [upper, work, root, containersOf(number)]) mkdirSync(String(part), { recursive: true })
   const options = `lowerdir=${base},upperdir=${upper},workdir=${work}`
   outputNow(['mount', '-t', 'overlay', 'plumb-lab', '-o', options, String(root)])
 }
@@ -97,23 +97,25 @@ function nspawn({ number, name, image }: HostRecord): Arguments {
     `--machine=${machineNameOf(number)}`,
     `--hostname=${name}`,
     `--network-bridge=${bridge}`,
-    ...(image.includes('docker') ? dockerSettings(number) : []),
+    ...engineSettings(image, number),
   ]
   return ['systemd-nspawn', '--quiet', '-D', rootOf(number), '--boot', ...settings]
 }
 
-/** Docker's own overlays cannot lie on the host's overlay, so its directories are the machine's. */
-function dockerSettings(number: number): readonly string[] {
+/** An engine's own overlays cannot lie on the host's overlay, so its directories are the machine's. */
+function engineSettings(image: string, number: number): readonly string[] {
+  const storage = image.includes('docker') ? '/var/lib/docker' : '/var/lib/containers'
+  if (!image.includes('docker') && !image.includes('podman')) return []
   return [
     '--capability=all',
     '--system-call-filter=add_key keyctl bpf @keyring',
     '--bind=/dev/fuse',
-    `--bind=${dockerOf(number)}:/var/lib/docker`,
+    `--bind=${containersOf(number)}:${storage}`,
   ]
 }
 
-function dockerOf(number: number): string {
-  return join(hostDirectoryOf(number), 'docker')
+function containersOf(number: number): string {
+  return join(hostDirectoryOf(number), 'containers')
 }
 
 function cgroupOf(number: number): string {

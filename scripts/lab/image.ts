@@ -69,6 +69,12 @@ const recipes = {
     fetched: [],
     takes: 'about two minutes',
   },
+  'trixie-podman': {
+    suite: 'trixie',
+    packages: [...bare, 'podman', 'docker-compose', 'nftables', 'aardvark-dns', 'catatonit', 'busybox-static'],
+    fetched: [],
+    takes: 'about two minutes',
+  },
 } as const satisfies Readonly<Record<string, Recipe>>
 
 /** Changes with what the image is made of, and every week, because package lists grow stale. */
@@ -129,6 +135,12 @@ function writeSystemSetup(directory: string): void {
   const wants = join(directory, 'etc/systemd/system/multi-user.target.wants')
   mkdirSync(wants, { recursive: true })
   symlinkSync('/lib/systemd/system/systemd-networkd.service', join(wants, 'systemd-networkd.service'))
+  const containers = join(directory, 'etc/containers')
+  // Podman asks for a control group's `pids`, which the machine's own cgroups may hold.
+  if (existsSync(containers)) {
+    mkdirSync(join(containers, 'containers.conf.d'), { recursive: true })
+    writeFileSync(join(containers, 'containers.conf.d/lab.conf'), '[containers]\npids_limit = 0\n')
+  }
   // With every capability, as docker needs, a host would try to load the machine's kernel modules.
   symlinkSync('/dev/null', join(directory, 'etc/systemd/system/systemd-modules-load.service'))
 }

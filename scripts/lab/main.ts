@@ -8,7 +8,7 @@ import { allHosts, openLab, release, removeLeftovers } from './lab.ts'
 import { addressOf, machineAddress } from './places.ts'
 import type { HostRecord } from './records.ts'
 
-const usage = `npm run lab -- up [N] [--image bookworm|trixie-docker]   boot N more hosts (1)
+const usage = `npm run lab -- up [N] [--image bookworm|trixie-docker|trixie-podman]   boot N more hosts (1)
 npm run lab -- list [--json]
 npm run lab -- shell NAME
 npm run lab -- down [NAME]                                stop and remove one, or all`

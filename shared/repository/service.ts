@@ -1,6 +1,12 @@
 // service.yaml: what the layout of a service's directory cannot say. Every key is optional.
 import { z } from 'zod'
-import { type AbsolutePath, absolutePathSchema, type ServiceName, serviceNameSchema } from '../names.ts'
+import {
+  type AbsolutePath,
+  absolutePathSchema,
+  identifierSchema,
+  type ServiceName,
+  serviceNameSchema,
+} from '../names.ts'
 import type { Check, PackageSettings, TriggerAction } from '../resource.ts'
 import { packageSchema } from './package.ts'
 import { accountSchema, commandSchema, mapOf, modeSchema, settleSchema, text, unitNameSchema } from './scalars.ts'
@@ -14,6 +20,8 @@ export type ServiceFile = {
   readonly units: ReadonlyMap<string, UnitSettings>
   /** Commands that must succeed once every file is in place, before anything reads them. */
   readonly validate: readonly string[]
+  /** Only beside a compose file. */
+  readonly compose?: ComposeSettings
   readonly checks: readonly Check[]
   readonly settle: number
   readonly onDrift?: 'alert' | 'repair'
@@ -41,6 +49,17 @@ export type UnitSettings = {
   readonly state?: 'running' | 'stopped'
   readonly masked?: true
 }
+
+export type ComposeSettings = {
+  readonly state: 'running' | 'stopped'
+  /** By host of the registry, with its port: `registry.example.org:5000`. */
+  readonly registries: ReadonlyMap<string, RegistrySettings>
+  /** Sources of mounts that are refused otherwise. */
+  readonly allowMounts: readonly AbsolutePath[]
+}
+
+/** `password`: the name of a secret. */
+export type RegistrySettings = { readonly username: string; readonly password: string }
 
 /** Characters of a service.yaml that are read. */
 export const serviceLimitCharacters = 512 * 1024
@@ -86,6 +105,28 @@ const unitSchema = z.strictObject({
     .describe('Stopped, and not to be started by anything.'),
 })
 
+const registrySchema = z.strictObject({
+  username: text(/^[^\s:]+$/, 'the name of an account of the registry', 256),
+  password: identifierSchema.describe('The name of the secret that holds the password or token.'),
+})
+
+const registryHostSchema = text(
+  /^[a-z0-9](?:[a-z0-9.-]{0,252}[a-z0-9])?(?::[0-9]{1,5})?$/,
+  'the host of a registry, with its port where it has one: registry.example.org:5000',
+)
+
+const composeSchema = z.strictObject({
+  state: z.enum(['running', 'stopped']).default('running').describe('Of all containers of the project.'),
+  registries: mapOf(registryHostSchema, registrySchema, { limit: 50, of: 'registries' })
+    .default(new Map())
+    .describe('Logins by host of the registry, for the time of a deployment.'),
+  allowMounts: z
+    .array(absolutePathSchema)
+    .max(100)
+    .default([])
+    .describe('What the compose file mounts of the host although it gives power over it: /var/run/docker.sock, /proc.'),
+})
+
 const checkSchema = z
   .strictObject({
     http: text(/^https?:\/\/\S+$/, 'a http(s) address', 2000)
@@ -129,6 +170,7 @@ export const serviceSchema: z.ZodType<ServiceFile, unknown> = z
       .describe(
         'Run by sh -c once every changed file is in place, before anything reads them; a failure puts them back.',
       ),
+    compose: composeSchema.exactOptional().describe('Beside a compose file: what that file cannot say.'),
     checks: z.array(checkSchema).max(100).default([]).describe('Must hold after an apply.'),
     settle: settleSchema.default(10),
     onDrift: z.enum(['alert', 'repair']).exactOptional(),

@@ -15,6 +15,7 @@ export function settingsProblems(services: ReadonlyMap<ServiceName, RepositorySe
       ...fileProblems(service),
       ...directoryProblems(service),
       ...unitProblems(service),
+      ...composeProblems(service),
     ]),
     ...cycleProblems(services),
   ]
@@ -78,6 +79,13 @@ function directoryProblems({ name, settings, settingsPlace }: RepositoryService)
 function isTooBroad(path: string): boolean {
   const depth = path === '/' ? 0 : path.split('/').length - 1
   return depth < 2 || (depth === 2 && /^\/(?:usr|var|home|root)\//.test(path)) || path === unitDirectory
+}
+
+function composeProblems({ name, directory, settings, settingsPlace, compose }: RepositoryService): readonly Problem[] {
+  if (settings.compose === undefined || compose !== undefined) return []
+  const message = `compose is for a service with a compose file, and ${directory} has none`
+  const remedy = `Add ${directory}/compose.yaml, or take the key away.`
+  return [invalid(message, settingsPlace(['compose']), { service: name, remedy })]
 }
 
 function unitProblems({ name, directory, settings, settingsPlace, files }: RepositoryService): readonly Problem[] {

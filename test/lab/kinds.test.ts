@@ -231,7 +231,9 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 13 with docker', 
     const saved = await projects.save([await project({})].map((resource) => ({ ...resource, sha256: digest('x') })))
 
     const unpullable = await project({ 'compose.yaml': compose.replace('lab/box:1', 'registry.invalid/none:1') })
-    await expect(projects.apply([unpullable])).rejects.toThrow(/docker compose up failed:.*registry\.invalid/s)
+    await expect(projects.apply([unpullable])).rejects.toThrow(
+      /an image of web is not here and cannot be pulled:.*registry\.invalid/s,
+    )
 
     const dying = await project({ 'compose.yaml': compose.replace('sleep 200000', `sh -c 'echo no disk; exit 5'`) })
     await expect(projects.apply([dying])).rejects.toThrow(/back did not come up: db: stopped \(exit code 5\).*no disk/s)
@@ -358,6 +360,8 @@ async function shop(host: KindHost, name: string) {
         sha256: digest(text),
       })),
       state: 'running',
+      registries: [],
+      allowMounts: [],
     }
   }
   return { project, projects: new Applied(composeKind, host) }

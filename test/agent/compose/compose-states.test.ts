@@ -161,6 +161,7 @@ function container(changed: Partial<Container>): Container {
     exitCode: undefined,
     health: 'none',
     image: 'lab/box:1',
+    imageId: '',
     configHash: 'hash',
     composeVersion: '2.26.1',
     file: '/srv/h/m.yaml',

@@ -1,7 +1,7 @@
 // A revision and a host -> resources: what each kind of file in a service becomes.
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { desire, desiredService, ofKind, readerOf, refusal } from './fleet.ts'
+import { desire, desiredService, ofKind, readerOf, refusal, secretsWith } from './fleet.ts'
 
 function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
@@ -149,7 +149,9 @@ test('beside a compose file everything travels into the project, except what is 
     directory: root,
     file: `${root}/compose.yaml`,
     state: 'running',
-    files: [{ path: `${root}/compose.yaml` }, { path: `${root}/dashboards/fleet.json` }],
+    files: [{ path: '/etc/motd' }, { path: `${root}/compose.yaml` }, { path: `${root}/dashboards/fleet.json` }],
+    registries: [],
+    allowMounts: [],
   })
   expect(ofKind('file', service).find(({ path }) => path.endsWith('.json'))?.mode).toBe(0o600)
   expect(service.triggers).toEqual([
@@ -157,20 +159,52 @@ test('beside a compose file everything travels into the project, except what is 
   ])
 })
 
-test('the digest of a compose project changes with content, path and link of what is in it, and with nothing else', async () => {
+test('the digest of a compose project changes with content, path and link of the files of its service, and with nothing else', async () => {
   const base = { 'services/a/compose.yml': 'x', 'services/a/data/one': '1', 'services/a/l': { link: 'data' } }
   const digestOf = async (files: Parameters<typeof desiredService>[0]) => {
     const [compose] = ofKind('compose', await desiredService(files))
     return compose?.sha256
   }
   const digest = await digestOf(base)
-  expect(await digestOf({ ...base, 'services/a/files/etc/motd': 'x', 'services/a/README.md': 'new' })).toBe(digest)
+  const settings = 'compose: { state: stopped }\nfiles: { data/one: { mode: "0600" } }\n'
+  expect(await digestOf({ ...base, 'services/a/service.yaml': settings, 'services/a/README.md': 'new' })).toBe(digest)
   const others = [
     { ...base, 'services/a/data/one': '2' },
     { ...base, 'services/a/data/two': '' },
     { ...base, 'services/a/l': { link: 'dat' } },
+    // A container may mount it.
+    { ...base, 'services/a/files/etc/motd': 'x' },
   ]
   for (const other of others) expect(await digestOf(other)).not.toBe(digest)
+})
+
+test('a compose project has the state, the mounts and the logins that service.yaml says, with values of the host', async () => {
+  const files = {
+    'services/a/compose.yaml': 'services: {}\n',
+    'services/a/service.yaml': `compose:
+  state: stopped
+  registries: { "registry.example.org:5000": { username: deploy, password: registry_token } }
+  allowMounts: [/var/run/docker.sock]
+`,
+  }
+  const secrets = await secretsWith({ registry_token: 'swordfish\n' })
+  const [compose] = ofKind('compose', await desiredService(files, { secrets }))
+  expect(compose).toMatchObject({
+    state: 'stopped',
+    registries: [
+      { host: 'registry.example.org:5000', username: 'deploy', secret: 'registry_token', password: 'swordfish' },
+    ],
+    allowMounts: ['/var/run/docker.sock'],
+  })
+  expect(await refusal(desiredService(files, { secrets: await secretsWith({ registry_tokens: 'x' }) }))).toEqual([
+    {
+      code: 'secret-missing',
+      service: 'a',
+      message: 'the secret "registry_token" is not set on this host.',
+      where: expect.objectContaining({ file: 'services/a/service.yaml', line: 3 }),
+      remedy: expect.stringMatching(/^Did you mean "registry_tokens"\? Write its value to /),
+    },
+  ])
 })
 
 test('blobs whose digest is remembered are not read again, and what is gone is forgotten', async () => {

@@ -1,14 +1,21 @@
 import { expect, test } from 'vitest'
 import type { LiveHost } from '../../../agent/observe/observe.ts'
 import { compareHost } from '../../../agent/plan/compare.ts'
-import { unitsToWatch } from '../../../agent/plan/effects.ts'
 import { changesIn, isEmpty, type Plan, planFor, servicesToTry } from '../../../agent/plan/plan.ts'
-import { stepLines } from '../../../agent/plan/text.ts'
+import { foreseenLines, stepLines } from '../../../agent/plan/text.ts'
+import type { ContainerAction } from '../../../agent/resources/compose-actions.ts'
+import type { ComposeForecast } from '../../../agent/resources/compose-forecast.ts'
 import type { Attributes } from '../../../agent/resources/kind.ts'
 import { kinds } from '../../../agent/resources/registry.ts'
 import type { Baselines, ServiceBaseline } from '../../../agent/state/baseline.ts'
-import { resourceIdSchema, revisionSchema, serviceNameSchema } from '../../../shared/names.ts'
-import type { DesiredService, PackageResource, Resource, UnitResource } from '../../../shared/resource.ts'
+import { absolutePathSchema, resourceIdSchema, revisionSchema, serviceNameSchema } from '../../../shared/names.ts'
+import type {
+  ComposeResource,
+  DesiredService,
+  PackageResource,
+  Resource,
+  UnitResource,
+} from '../../../shared/resource.ts'
 import { desiredHost, directory, file, idOf, service, sha, symlink } from '../apply/world.ts'
 
 const whole = { ownership: true, packages: true, units: true, containers: true, commands: true }
@@ -55,6 +62,19 @@ const unit = (name: string, more: Partial<UnitResource> = {}): UnitResource => (
   ...more,
 })
 const packaged = (name: string): PackageResource => ({ kind: 'package', id: idOf('package', name), name })
+
+const composeProject = (name: string): ComposeResource => ({
+  kind: 'compose',
+  id: idOf('compose', name),
+  project: name,
+  directory: absolutePathSchema.parse(`/var/lib/plumb/compose/${name}`),
+  file: absolutePathSchema.parse(`/var/lib/plumb/compose/${name}/compose.yaml`),
+  sha256: sha(name),
+  files: [],
+  state: 'running',
+  registries: [],
+  allowMounts: [],
+})
 
 test('the steps of a service are in the order of the design', () => {
   const web = service(
@@ -130,6 +150,50 @@ test('drift alone is left for a person, unless the service repairs or a person a
   expect(planned('alert', 'by-policy').services[0]?.leftAlone).toEqual(['file:/a'])
   expect(lines(planned('repair', 'by-policy'))).toEqual(['write /a (content)', 'write /b (content)'])
   expect(lines(planned('alert', 'everything'))).toEqual(['write /a (content)', 'write /b (content)'])
+})
+
+test('a compose project has a part in it when a file of its service is replaced, also when only drift is put right', () => {
+  const project = composeProject('shop')
+  const conf = file('/var/lib/plumb/compose/shop/app.conf', 'x')
+  const here = {
+    [conf.id]: liveFile('edited'),
+    [project.id]: { type: 'project', content: project.sha256, containers: 'as declared', state: 'running' },
+  }
+  const planned = (desired: ComposeResource, edited: Readonly<Record<string, Attributes>>) => {
+    const shop = service('shop', [conf, desired])
+    const was = applied('shop', [conf, desired])
+    return lines(planFor(compareHost(desiredHost([shop]), was, live(edited, [shop])), { repair: 'everything' }))
+  }
+  expect(planned(project, here)).toEqual([
+    'write /var/lib/plumb/compose/shop/app.conf (content)',
+    'compose project shop: containers that mount what is put right',
+  ])
+  expect(planned(project, { ...here, [conf.id]: liveFile('x', '0600') })).toEqual([
+    'write /var/lib/plumb/compose/shop/app.conf (mode)',
+  ])
+  const resting = { ...here, [project.id]: { ...here[project.id], state: 'stopped' } }
+  expect(planned({ ...project, state: 'stopped' }, resting)).toHaveLength(1)
+})
+
+test('a plan with forecasts says what is done to containers', () => {
+  const project = composeProject('shop')
+  const shop = service('shop', [project])
+  const here = { [project.id]: { type: 'missing', content: 'none', containers: 'missing', state: 'stopped' } }
+  const plan = planFor(compareHost(desiredHost([shop]), none, live(here, [shop])), { repair: 'by-policy' })
+  const actions: readonly ContainerAction[] = [
+    { service: 'db', kind: 'start' },
+    { service: 'web', kind: 'make-anew', why: 'its mounted app.conf changes' },
+  ]
+  const told = (forecast: ComposeForecast) =>
+    plan.services.flatMap(({ steps }) =>
+      steps.flatMap((step) => foreseenLines(step, new Map([[project.id, forecast]]))),
+    )
+  expect(told({ kind: 'up', actions })).toEqual([
+    'compose project shop: start db; make web anew (its mounted app.conf changes)',
+  ])
+  expect(told({ kind: 'unknown', why: 'docker does not answer' })).toEqual([
+    'compose project shop: what happens to its containers cannot be told yet: docker does not answer',
+  ])
 })
 
 test('what is left alone stays drift: the record keeps what was applied', () => {
@@ -284,7 +348,7 @@ test('a trigger is planned for a unit that runs, and not for one that rests or s
     'reload crashes.service',
     'reload unseen.service if it runs',
   ])
-  expect(plan.services.flatMap(unitsToWatch)).toEqual([
+  expect(plan.services.flatMap(({ watched }) => watched.units)).toEqual([
     'starts.service',
     'runs.service',
     'crashes.service',

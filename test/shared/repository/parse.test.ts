@@ -391,6 +391,19 @@ test('a README is a plain file called README.md', () => {
   ])
 })
 
+test('what service.yaml says of a compose project needs a compose file, and is checked in every value', () => {
+  const settings = 'compose: { state: paused, allowMounts: [etc], registries: { "https://r": { username: a } } }\n'
+  expect(linesOf(fleetOf({ 'services/a/compose.yaml': '', 'services/a/service.yaml': settings }))).toEqual([
+    expect.stringContaining('compose.state'),
+    expect.stringContaining('compose.registries'),
+    expect.stringContaining('compose.allowMounts'),
+  ])
+  const alone = { 'services/a/service.yaml': 'after: []\ncompose: { state: stopped }\n' }
+  expect(linesOf(fleetOf(alone))).toEqual([
+    'services/a/service.yaml:2:10: compose is for a service with a compose file, and services/a has none. Add services/a/compose.yaml, or take the key away.',
+  ])
+})
+
 test('a compose file makes everything beside it travel along; two of them are an error', () => {
   const files = {
     'services/Grafana/compose.yaml': '',

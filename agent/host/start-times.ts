@@ -1,0 +1,14 @@
+// When containers were started, to tell those that were started again from those that were left alone.
+import { engineOf } from './engine.ts'
+import type { Run } from './run.ts'
+
+export async function startTimes(ids: readonly string[], query: Run): Promise<ReadonlyMap<string, string>> {
+  const engine = await engineOf(query)
+  if (engine === undefined || ids.length === 0) return new Map()
+  const format = '{{.Id}} {{.State.StartedAt}}'
+  const { stdout } = await query({
+    args: [engine.name, 'inspect', '--type', 'container', '--format', format, '--', ...ids],
+  })
+  const lines = stdout.split('\n').filter((line) => line !== '')
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf(' ')), line.slice(line.indexOf(' ') + 1)]))
+}
