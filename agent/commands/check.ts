@@ -6,6 +6,7 @@ import { type Agent, lookAt, serviceReportsOf } from '../look.ts'
 import { holdText } from '../plan/hold-text.ts'
 import { onceEach } from '../report-of.ts'
 import { desiredHere } from './desired-here.ts'
+import { runsOnText } from './failure-text.ts'
 import { counted, type Output } from './output.ts'
 import { tellStatus } from './tell-status.ts'
 
@@ -38,7 +39,7 @@ export async function check(agent: Agent, options: CheckOptions, output: Output)
 }
 
 /** Who holds it, one line for each difference, and under it the diff of a drifted file. */
-export function serviceLines({ service, findings, pending, failure, hold }: ServiceReport): readonly string[] {
+export function serviceLines({ service, findings, pending, failure, applied, hold }: ServiceReport): readonly string[] {
   return [
     ...(hold === undefined ? [] : [`${service}: ${holdText(hold)}`]),
     ...findings.flatMap(({ summary: found, diff, diffCut }) => [
@@ -49,7 +50,9 @@ export function serviceLines({ service, findings, pending, failure, hold }: Serv
     ...pending.map(({ summary: waiting }) => `${service}: pending: ${waiting}`),
     ...(failure === undefined
       ? []
-      : [`${service}: failed at ${failure.revision.slice(0, 12)}: ${failure.step}: ${problemLine(failure.problem)}`]),
+      : [
+          `${service}: failed at ${failure.revision.slice(0, 12)}: ${failure.step}: ${problemLine(failure.problem)} (${runsOnText(applied)})`,
+        ]),
   ]
 }
 

@@ -4,6 +4,7 @@ import { type Report, type ServiceReport, stateOf } from '../../shared/report.ts
 import { holdText } from '../plan/hold-text.ts'
 import { heldAsNow, holdStore } from '../state/holds.ts'
 import { readStatus } from '../state/status.ts'
+import { runsOnText } from './failure-text.ts'
 import type { Output } from './output.ts'
 
 export function status(stateDirectory: string, output: Output): number {
@@ -35,11 +36,13 @@ function lines({ host, at, revision, services, problems }: Report): readonly str
 }
 
 function stateText(service: ServiceReport): string {
-  const { findings, pending, failure, hold } = service
+  const { findings, pending, failure, hold, applied } = service
   const name = stateOf(service)
   const details = [
     ...(hold === undefined || name === 'held' ? [] : [holdText(hold)]),
-    ...(failure === undefined ? [] : [`${failure.step}: ${failure.problem.message}`]),
+    ...(failure === undefined
+      ? []
+      : [`${failure.revision.slice(0, 12)} at ${failure.step}: ${failure.problem.message}`, runsOnText(applied)]),
     ...findings.map(({ summary }) => summary),
     ...(pending.length > 0 ? [`${pending.length} pending`] : []),
   ]

@@ -84,17 +84,23 @@ function drift({ host, services }: HostFacts): readonly Found[] {
 }
 
 function applyFailed({ host, services }: HostFacts): readonly Found[] {
-  return services.flatMap(({ service, failure }) => {
+  return services.flatMap(({ service, failure, applied }) => {
     if (failure === undefined) return []
     const { revision, step, problem } = failure
     return {
       key: `apply-failed:${host}:${service}`,
       service,
       title: `${host}: ${service} could not be applied`,
-      text: `Revision ${revision.slice(0, 7)} failed at "${step}": ${lineOf(problem)}`,
+      text: `Revision ${revision.slice(0, 7)} failed at "${step}": ${lineOf(problem)}\n${runsOnText(applied)}`,
       remedy: problem.remedy ?? 'Fix and push; the service is tried again with the next commit.',
     }
   })
+}
+
+function runsOnText(applied: string | undefined): string {
+  return applied === undefined
+    ? 'It was never applied here before.'
+    : `It runs on with revision ${applied.slice(0, 7)}.`
 }
 
 /** Told once in any case; then open for as long as what was held is not as the repository says. */

@@ -8,7 +8,7 @@ import { recover } from '../../agent/apply/recover.ts'
 import { observeHost } from '../../agent/observe/observe.ts'
 import { compareHost } from '../../agent/plan/compare.ts'
 import { effectOf, effectsOf } from '../../agent/plan/effects.ts'
-import { type PlanOptions, planFor } from '../../agent/plan/plan.ts'
+import { type Plan, type PlanOptions, planFor } from '../../agent/plan/plan.ts'
 import { stepLines } from '../../agent/plan/text.ts'
 import type { AttributeDifference, ReadContents } from '../../agent/resources/kind.ts'
 import { kindNameOf, kinds } from '../../agent/resources/registry.ts'
@@ -56,7 +56,7 @@ export class FleetHost {
     const lock = await this.#state.lock({ purpose: 'test', now: new Date(), waitSeconds: 5 })
     try {
       await recover(this.#state, this.host, { lock, answering: async () => [] })
-      const plan = planFor(await this.#look(files, reader), { repair })
+      const plan = withoutSettling(planFor(await this.#look(files, reader), { repair }))
       const options = {
         host: this.host,
         state: this.#state,
@@ -88,6 +88,11 @@ export class FleetHost {
     const { baselines } = this.#state.baselines.read()
     return compareHost(desired, baselines, await observeHost(desired, baselines, this.host, { full: false }))
   }
+}
+
+/** Ten seconds an apply; what settling is, test/lab/apply.test.ts shows. */
+function withoutSettling(plan: Plan): Plan {
+  return { ...plan, services: plan.services.map((service) => ({ ...service, settleSeconds: 0 })) }
 }
 
 function described(id: ResourceId, differences: readonly AttributeDifference[]): readonly string[] {

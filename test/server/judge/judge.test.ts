@@ -163,7 +163,7 @@ test('a failed apply says the step and the problem, and another attempt says not
   expect(causeOf(judged({ hosts: [failing(1)] })[0])).toMatchObject({
     kind: 'apply-failed',
     severity: 'critical',
-    text: 'Revision aaaaaaa failed at "validate /etc/nginx/nginx.conf": /etc/nginx/nginx.conf:12: unknown directive "tsl"',
+    text: 'Revision aaaaaaa failed at "validate /etc/nginx/nginx.conf": /etc/nginx/nginx.conf:12: unknown directive "tsl"\nIt runs on with revision aaaaaaa.',
   })
   expect(judged({ hosts: [failing(2)], openAlerts: opened({ hosts: [failing(1)] }) })).toEqual([])
 })
