@@ -7,8 +7,10 @@ import type { HostWriter } from '../host/host.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import type { ApplyHost, ReadContents } from '../resources/kind.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
+import { displacedLimitBytes } from '../state/displaced.ts'
 import type { Lock } from '../state/lock.ts'
 import type { State } from '../state/state.ts'
+import { committing, withoutHeld } from './committed.ts'
 import { keepingRendered } from './contents.ts'
 import { recordsIn } from './journal.ts'
 import { applyService, type TransactionHost } from './transaction.ts'
@@ -50,7 +52,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
   const run: Run = { outcomes: new Map(), written: [], removed: [], problems: [], isUndone: true }
   const context = contextOf(plan, options, run)
   for (const service of plan.services) run.outcomes.set(service.service, await outcomeOf(service, context))
-  await settle(run, options)
+  await settle(plan, run, options)
   return {
     revision: plan.revision,
     at: now().toISOString(),
@@ -79,7 +81,8 @@ type Context = TransactionHost & { readonly options: ApplyOptions; readonly run:
 
 function contextOf({ revision }: Plan, options: ApplyOptions, run: Run): Context {
   const { state, now, contents } = options
-  const host: ApplyHost = { ...options.host, contents: keepingRendered(contents, state.objects) }
+  const { objects } = state
+  const host: ApplyHost = { ...options.host, contents: keepingRendered(contents, objects), kept: objects.parts }
   return {
     host,
     state,
@@ -88,6 +91,7 @@ function contextOf({ revision }: Plan, options: ApplyOptions, run: Run): Context
     options,
     run,
     checks: options.checks ?? {},
+    budget: { bytes: displacedLimitBytes },
     onChange: (change) => options.onProgress?.(change),
   }
 }
@@ -117,13 +121,14 @@ function reasonToSkip({ blocked, after, steps }: ServicePlan, { outcomes }: Run)
 }
 
 /** What is as desired already is adopted: recorded without a write to the host. */
-function unchanged(plan: ServicePlan, context: Context): ServiceOutcome {
-  const { service, record, isRecorded, before } = plan
+async function unchanged(plan: ServicePlan, context: Context): Promise<ServiceOutcome> {
+  const { service, isRecorded, before } = plan
   const { run } = context
   tolerate(run, () => context.state.failures.clear(service))
   if (!isRecorded) {
+    const { baseline } = await committing(plan, [], context)
     const appliedAt = before?.appliedAt ?? context.now().toISOString()
-    remember(service, record && { ...record, appliedAt }, run)
+    remember(service, baseline && { ...baseline, appliedAt }, run)
   }
   return { kind: 'unchanged', service }
 }
@@ -156,23 +161,23 @@ function remember(service: ServiceName, baseline: ServiceBaseline | undefined, r
 }
 
 /** Everything is in the journal until the baselines are on disk; what fails now, or was not undone, recover() tries again. */
-async function settle(run: Run, { state, host }: ApplyOptions): Promise<void> {
+async function settle({ services }: Plan, run: Run, { state, host }: ApplyOptions): Promise<void> {
+  const isApplied = (name: ServiceName) => ['applied', 'unchanged'].includes(run.outcomes.get(name)?.kind ?? '')
+  const known = services.flatMap((plan) => {
+    const written = run.written.find(({ service }) => service === plan.service)
+    return written === undefined ? [] : [{ plan, baseline: withoutHeld(written, plan, isApplied) }]
+  })
+  const forgotten = known.flatMap(({ plan, baseline }) => (baseline === undefined ? [plan.service] : []))
   try {
-    await state.baselines.write(run.written)
-    await state.baselines.remove(run.removed)
+    await state.baselines.write(known.flatMap(({ baseline }) => baseline ?? []))
+    await state.baselines.remove([...run.removed, ...forgotten])
     await host.files.settle()
     if (run.isUndone) await state.journal.remove()
     state.hashes.save()
-    if ([...run.outcomes.values()].some(({ kind }) => kind === 'applied')) state.objects.prune(contentsOf(state))
+    if ([...run.outcomes.values()].some(({ kind }) => kind === 'applied')) state.prune()
   } catch (error) {
     run.problems.push(...problemsOf(error))
   }
-}
-
-function contentsOf(state: State): ReadonlySet<string> {
-  const { baselines } = state.baselines.read()
-  const resources = [...baselines.values()].flatMap((baseline) => [...baseline.resources.values()])
-  return new Set(resources.flatMap(({ attributes }) => attributes['content'] ?? []))
 }
 
 function interrupted(directory: string): PlumbError {

@@ -11,10 +11,8 @@ import type { Step } from '../plan/steps.ts'
 import type { ApplyHost, ResourceChange } from '../resources/kind.ts'
 import { kinds } from '../resources/registry.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
-import type { DisplacedContent } from '../state/displaced.ts'
-import { objectLimitBytes } from '../state/objects.ts'
 import type { State } from '../state/state.ts'
-import { extraContents, replacedContents } from './displaced.ts'
+import { committing } from './committed.ts'
 import { ServiceJournal } from './journal.ts'
 import { stepText } from './step-text.ts'
 import { forget, undo } from './undo.ts'
@@ -26,6 +24,8 @@ export type TransactionHost = {
   readonly now: () => Date
   readonly onChange: (change: Change) => void
   readonly checks: CheckOptions
+  /** Bytes of displaced content that this apply may still keep, of all services together. */
+  readonly budget: { bytes: number }
 }
 
 export type TransactionResult =
@@ -45,7 +45,7 @@ export type TransactionResult =
     }
 
 export async function applyService(plan: ServicePlan, context: TransactionHost): Promise<TransactionResult> {
-  const { host, state, now } = context
+  const { host, state } = context
   const journal = new ServiceJournal(plan.service, context.revision, state.journal)
   const changes: Change[] = []
   const started = new Set<string>()
@@ -57,9 +57,10 @@ export async function applyService(plan: ServicePlan, context: TransactionHost):
       changes.push(...done)
     }
     step = undefined
-    const baseline = plan.record && { ...plan.record, appliedAt: now().toISOString() }
-    await keepReplaced(plan, context)
+    const { baseline, notes } = await committing(plan, journal.records, context)
     await journal.committed(baseline)
+    for (const note of notes) context.onChange(note)
+    changes.push(...notes)
     return { kind: 'committed', changes, baseline, problems: await forget(journal.records, host) }
   } catch (error) {
     const undoing = await undo(journal.records, host, () => undoneQuietly(journal))
@@ -100,10 +101,9 @@ type ChangeStep = Extract<Step, { kind: 'change' }>
 
 async function changeResources({ resource, changes }: ChangeStep, taking: Taking): Promise<readonly Change[]> {
   const { context, journal, plan } = taking
-  const { host, state } = context
+  const { host } = context
   const kind = kinds[resource]
   if (resource === 'unit') for (const unit of await unitsToStart(changes, host)) taking.started.add(unit)
-  if (resource === 'directory') await keepAll(extraContents(changes, host, displacing(plan, context)), state)
   await journal.saved(resource, host.files.mark, await kind.save(changes, host))
   const lines = await kind.change(changes, host)
   return lines.map((summary, index) => ({
@@ -146,31 +146,6 @@ async function trigger(action: TriggerAction, { context, journal, plan, started 
 function unitSubject(name: string): ResourceChange {
   const id = resourceId('unit', name)
   return { id, desired: undefined, baseline: undefined, live: { attributes: {} }, differences: [] }
-}
-
-async function keepReplaced(plan: ServicePlan, context: TransactionHost): Promise<void> {
-  const { host, state } = context
-  const changes = plan.steps.flatMap((step) => (step.kind === 'change' ? step.changes : []))
-  await host.files.pass(() => keepAll(replacedContents(changes, host.files, displacing(plan, context)), state))
-}
-
-/** In parts, so that not all of it is in memory at once. */
-async function keepAll(contents: AsyncIterable<DisplacedContent>, { displaced }: State): Promise<void> {
-  let part: DisplacedContent[] = []
-  let bytes = 0
-  for await (const content of contents) {
-    part.push(content)
-    bytes += content.bytes.length
-    if (bytes < objectLimitBytes) continue
-    await displaced.add(part)
-    part = []
-    bytes = 0
-  }
-  await displaced.add(part)
-}
-
-function displacing({ service }: ServicePlan, { now }: TransactionHost) {
-  return { service, at: now().toISOString() }
 }
 
 /** A full disk must not turn a service that was put back into an error of its own: an undo can be done twice. */

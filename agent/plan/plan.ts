@@ -1,9 +1,11 @@
 // In: a comparison. Out: the ordered steps that would make live as desired, and what is then to be recorded. Pure.
-import type { HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
+import type { AbsolutePath, HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { Capabilities } from '../host/host.ts'
 import type { BaselineResource, ResourceChange } from '../resources/kind.ts'
+import type { Before } from '../resources/original.ts'
 import { kinds } from '../resources/registry.ts'
+import type { Held } from '../resources/released.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import { type ComparedResource, type HostComparison, pendingOf, type ServiceComparison } from './compare.ts'
 import { type Step, stepsFor } from './steps.ts'
@@ -21,6 +23,10 @@ export type ServicePlan = {
   readonly record: ServiceRecord | undefined
   /** The baseline says all of `record` already. */
   readonly isRecorded: boolean
+  /** Of `record.before`: to be forgotten as soon as those services have been applied. */
+  readonly held: readonly Held[]
+  /** What is at these paths is to be recorded as what was there before. */
+  readonly untaken: readonly AbsolutePath[]
 }
 
 export type ServiceRecord = Omit<ServiceBaseline, 'appliedAt'>
@@ -78,7 +84,7 @@ function servicePlan(compared: ServiceComparison, { revision, capabilities, repa
   const { service, desired, baseline, resources, problems } = compared
   const repairs = repair === 'everything' || desired?.onDrift === 'repair'
   const chosen = repairs ? resources.filter(({ differences }) => differences.length > 0) : pendingOf(compared)
-  const record = desired === undefined ? undefined : recordOf(compared, revision)
+  const record = recordOf(compared, revision)
   return {
     service,
     after: desired?.after ?? [],
@@ -88,6 +94,8 @@ function servicePlan(compared: ServiceComparison, { revision, capabilities, repa
     before: baseline,
     record,
     isRecorded: isSame(record, baseline),
+    held: compared.held,
+    untaken: compared.untaken,
   }
 }
 
@@ -96,7 +104,9 @@ function onlyDrifted(resources: readonly ComparedResource[]): readonly ComparedR
 }
 
 /** Also right for what is left alone: an attribute that only drifted has the desired value in its baseline already. */
-function recordOf({ service, desired, resources }: ServiceComparison, revision: Revision): ServiceRecord {
+function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecord | undefined {
+  const { service, desired, baseline, resources, before } = compared
+  if (desired === undefined && before.size === 0) return undefined
   const recorded = resources.flatMap((resource): readonly (readonly [ResourceId, BaselineResource])[] => {
     const { id, desired: wanted } = resource
     if (wanted === undefined) return []
@@ -106,7 +116,14 @@ function recordOf({ service, desired, resources }: ServiceComparison, revision: 
     const secrets = wanted.kind === 'file' && wanted.secrets.length > 0 ? { secrets: wanted.secrets } : {}
     return [[id, { attributes, ...source, ...blob, ...secrets }]]
   })
-  return { service, revision, onRemove: desired?.onRemove ?? 'delete', resources: new Map(recorded) }
+  const onRemove = desired?.onRemove ?? baseline?.onRemove ?? 'delete'
+  return {
+    service,
+    revision,
+    onRemove,
+    resources: new Map(recorded),
+    ...(before.size === 0 ? {} : { before }),
+  }
 }
 
 function isSame(record: ServiceRecord | undefined, baseline: ServiceBaseline | undefined): boolean {
@@ -115,7 +132,15 @@ function isSame(record: ServiceRecord | undefined, baseline: ServiceBaseline | u
     record.revision === baseline.revision &&
     record.onRemove === baseline.onRemove &&
     record.resources.size === baseline.resources.size &&
+    isSameBefore(record.before ?? new Map(), baseline.before ?? new Map()) &&
     [...record.resources].every(([id, resource]) => sameResource(resource, baseline.resources.get(id)))
+  )
+}
+
+function isSameBefore(one: Before, other: Before): boolean {
+  return (
+    one.size === other.size &&
+    [...one].every(([path, taken]) => JSON.stringify(taken) === JSON.stringify(other.get(path)))
   )
 }
 

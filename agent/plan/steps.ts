@@ -6,6 +6,7 @@ import { type ChangedPaths, type ToolStep, toolSteps } from '../host/tools.ts'
 import type { ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import { kindNameOf } from '../resources/registry.ts'
+import { isReturning } from '../resources/returning.ts'
 import { pathInId } from '../resources/subjects.ts'
 import type { ComparedResource, ServiceComparison } from './compare.ts'
 
@@ -90,7 +91,7 @@ function isForUsers({ id }: ResourceChange): boolean {
 
 function changedPaths(changes: readonly ResourceChange[]): ChangedPaths {
   const paths = changes.filter(({ id }) => pathInId(id) !== undefined && !id.startsWith('directory:'))
-  const [removed, written] = split(paths, ({ desired }) => desired === undefined)
+  const [removed, written] = split(paths, (one) => one.desired === undefined && !isReturning(one))
   return { written: written.map(({ id }) => pathOf(id)), removed: removed.map(({ id }) => pathOf(id)) }
 }
 

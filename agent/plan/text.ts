@@ -1,9 +1,11 @@
 // A plan as lines for people: one for each thing that would be done, in order.
 import type { TriggerAction } from '../../shared/resource.ts'
 import { checkText } from '../host/checks.ts'
+import { isStaying } from '../resources/directory.ts'
 import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
+import { leaveText } from '../resources/returning.ts'
 import type { Step } from './steps.ts'
 
 /** `write /etc/motd (content, mode)`, `remove /etc/old`, `nginx.service: stopped, should be running`. */
@@ -12,7 +14,7 @@ export function changeText(change: ResourceChange): string {
   const kind = kindNameOf(id)
   if (kind === 'package' || kind === 'unit' || kind === 'compose') return kinds[kind].describe(id, differences)
   const path = pathOf(id)
-  if (desired === undefined) return `remove ${path}`
+  if (desired === undefined) return isStaying(change) ? `leave ${path}: it is not empty` : leaveText(change)
   if (desired.kind === 'symlink') return `link ${path} to ${desired.target}`
   if (desired.kind === 'directory') return directoryText(path, differences)
   return `write ${path} (${reasonText(differences)})`

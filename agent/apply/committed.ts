@@ -1,0 +1,104 @@
+// The end of a service's apply: what it displaced is kept, and what is to be recorded of it is put together.
+import { type AbsolutePath, resourceId } from '../../shared/names.ts'
+import type { Change } from '../../shared/report.ts'
+import type { HostWriter } from '../host/host.ts'
+import type { ServicePlan } from '../plan/plan.ts'
+import type { ResourceChange } from '../resources/kind.ts'
+import { pathOf, savedPathSchema } from '../resources/paths.ts'
+import { isReturning } from '../resources/returning.ts'
+import { pathInId } from '../resources/subjects.ts'
+import type { ServiceBaseline } from '../state/baseline.ts'
+import type { State } from '../state/state.ts'
+import { beforeOf } from './before.ts'
+import { type DisplacedPath, keepDisplaced } from './displaced.ts'
+import type { JournalRecord } from './journal.ts'
+
+export type CommitHost = {
+  readonly host: HostWriter
+  readonly state: State
+  readonly now: () => Date
+  readonly budget: { bytes: number }
+}
+
+export type Committing = {
+  readonly baseline: ServiceBaseline | undefined
+  /** What could not be kept. */
+  readonly notes: readonly Change[]
+}
+
+/** On disk when it returns, but for the baseline. Throws what must not be committed without. */
+export async function committing(
+  plan: ServicePlan,
+  records: readonly JournalRecord[],
+  { host, state, now, budget }: CommitHost,
+): Promise<Committing> {
+  const { service, record, untaken } = plan
+  const at = now().toISOString()
+  const changes = plan.steps.flatMap((step) => (step.kind === 'change' ? step.changes : []))
+  const displacing = { service, at, host, state, budget }
+  const kept = await keepDisplaced(replacedBy(changes, plan), purgedBy(changes), displacing)
+  const notes = kept.notKept.map((summary) => ({ service, summary }))
+  if (record === undefined) return { baseline: undefined, notes }
+  const saved = records.flatMap((one) => (one.kind === 'saved' ? one.saved : [])).flatMap(savedPath)
+  const before = await beforeOf({ record, untaken, saved, kept, host, state })
+  return { baseline: { ...record, appliedAt: at, ...(before.size === 0 ? {} : { before }) }, notes }
+}
+
+/** Without what those services now have, or have seen to. Undefined: nothing is left to be known of this one. */
+export function withoutHeld(
+  baseline: ServiceBaseline,
+  { held, record }: Pick<ServicePlan, 'held' | 'record'>,
+  isApplied: (service: ServicePlan['service']) => boolean,
+): ServiceBaseline | undefined {
+  const { before: known, ...rest } = baseline
+  const gone = new Set(held.filter(({ until }) => isApplied(until)).map(({ path }) => path))
+  const before = new Map([...(known ?? [])].filter(([path]) => !gone.has(path)))
+  if (before.size > 0) return { ...rest, before }
+  return record?.resources.size === 0 && held.length > 0 ? undefined : rest
+}
+
+function savedPath(point: unknown) {
+  const parsed = savedPathSchema.safeParse(point)
+  return parsed.success ? [parsed.data] : []
+}
+
+function replacedBy(changes: readonly ResourceChange[], plan: ServicePlan): readonly DisplacedPath[] {
+  const replaced = new Map<string, DisplacedPath>()
+  for (const change of changes) {
+    if (pathInId(change.id) === undefined) continue
+    const path = pathOf(change.id)
+    const earlier = replaced.get(path)
+    replaced.set(path, {
+      path,
+      why: change.desired === undefined && !isReturning(change) ? (earlier?.why ?? 'removed') : 'overwritten',
+      known: new Set([...(earlier?.known ?? []), ...knownContents(change, path, plan)]),
+      wanted: wantedContent(path, plan),
+    })
+  }
+  return [...replaced.values()]
+}
+
+/** What the repository has, or had when it was applied; and what was there before, which is put back or was kept already. */
+function knownContents({ desired, baseline, original }: ResourceChange, path: AbsolutePath, { before }: ServicePlan) {
+  const applied = ['file', 'symlink'].map((kind) => before?.resources.get(resourceId(kind, path)))
+  const attributes = [baseline, ...applied].flatMap((resource) => (resource === undefined ? [] : [resource.attributes]))
+  return [
+    ...attributes.flatMap(({ content, target }) => [content, target]),
+    desired?.kind === 'file' ? desired.sha256 : undefined,
+    desired?.kind === 'symlink' ? desired.target : undefined,
+    original?.type === 'file' ? original.sha256 : undefined,
+    original?.type === 'symlink' ? original.target : undefined,
+  ].filter((known) => known !== undefined)
+}
+
+function wantedContent(path: AbsolutePath, { record }: ServicePlan): string | undefined {
+  const was = record?.before?.get(path)?.was
+  return was?.type === 'file' && was.kept === 'live' ? was.sha256 : undefined
+}
+
+function purgedBy(changes: readonly ResourceChange[]): readonly AbsolutePath[] {
+  const purged = changes.filter(
+    ({ desired, differences }) => desired?.kind === 'directory' && differences.some(({ name }) => name === 'extra'),
+  )
+  return [...new Set(purged.map(({ id }) => pathOf(id)))]
+}
