@@ -92,6 +92,7 @@ function contextOf({ revision }: Plan, options: ApplyOptions, run: Run): Context
     run,
     checks: options.checks ?? {},
     budget: { bytes: displacedLimitBytes },
+    taken: new Set(),
     onChange: (change) => options.onProgress?.(change),
   }
 }

@@ -4,9 +4,8 @@ import type { Change } from '../../shared/report.ts'
 import type { HostWriter } from '../host/host.ts'
 import type { ServicePlan } from '../plan/plan.ts'
 import type { ResourceChange } from '../resources/kind.ts'
-import { pathOf, savedPathSchema } from '../resources/paths.ts'
+import { pathInId, pathOf, savedPathSchema } from '../resources/paths.ts'
 import { isReturning } from '../resources/returning.ts'
-import { pathInId } from '../resources/subjects.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import type { State } from '../state/state.ts'
 import { beforeOf } from './before.ts'
@@ -17,7 +16,10 @@ export type CommitHost = {
   readonly host: HostWriter
   readonly state: State
   readonly now: () => Date
+  /** Bytes of displaced content that this apply may still keep, of all services together. */
   readonly budget: { bytes: number }
+  /** Paths that this apply has taken so far: what is there now is ours. */
+  readonly taken: Set<string>
 }
 
 export type Committing = {
@@ -30,7 +32,7 @@ export type Committing = {
 export async function committing(
   plan: ServicePlan,
   records: readonly JournalRecord[],
-  { host, state, now, budget }: CommitHost,
+  { host, state, now, budget, taken }: CommitHost,
 ): Promise<Committing> {
   const { service, record, untaken } = plan
   const at = now().toISOString()
@@ -40,21 +42,26 @@ export async function committing(
   const notes = kept.notKept.map((summary) => ({ service, summary }))
   if (record === undefined) return { baseline: undefined, notes }
   const saved = records.flatMap((one) => (one.kind === 'saved' ? one.saved : [])).flatMap(savedPath)
-  const before = await beforeOf({ record, untaken, saved, kept, host, state })
+  const first = untaken.filter((path) => !taken.has(path))
+  const before = await beforeOf({ record, untaken: first, saved, kept, host, state })
+  for (const path of [...before.keys(), ...untaken]) taken.add(path)
   return { baseline: { ...record, appliedAt: at, ...(before.size === 0 ? {} : { before }) }, notes }
 }
 
 /** Without what those services now have, or have seen to. Undefined: nothing is left to be known of this one. */
 export function withoutHeld(
   baseline: ServiceBaseline,
-  { held, record }: Pick<ServicePlan, 'held' | 'record'>,
+  { held, isLeaving }: Pick<ServicePlan, 'held' | 'isLeaving'>,
   isApplied: (service: ServicePlan['service']) => boolean,
 ): ServiceBaseline | undefined {
+  const gone = held.filter(({ until }) => isApplied(until))
+  const ids = new Set<string>(gone.flatMap((one) => (one.kind === 'resource' ? [one.id] : [])))
+  const paths = new Set<string>(gone.flatMap((one) => (one.kind === 'path' ? [one.path] : [])))
   const { before: known, ...rest } = baseline
-  const gone = new Set(held.filter(({ until }) => isApplied(until)).map(({ path }) => path))
-  const before = new Map([...(known ?? [])].filter(([path]) => !gone.has(path)))
-  if (before.size > 0) return { ...rest, before }
-  return record?.resources.size === 0 && held.length > 0 ? undefined : rest
+  const resources = new Map([...baseline.resources].filter(([id]) => !ids.has(id)))
+  const before = new Map([...(known ?? [])].filter(([path]) => !paths.has(path)))
+  if (isLeaving && resources.size === 0 && before.size === 0) return undefined
+  return { ...rest, resources, ...(before.size === 0 ? {} : { before }) }
 }
 
 function savedPath(point: unknown) {

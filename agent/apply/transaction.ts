@@ -11,21 +11,16 @@ import type { Step } from '../plan/steps.ts'
 import type { ApplyHost, ResourceChange } from '../resources/kind.ts'
 import { kinds } from '../resources/registry.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
-import type { State } from '../state/state.ts'
-import { committing } from './committed.ts'
+import { type CommitHost, committing } from './committed.ts'
 import { ServiceJournal } from './journal.ts'
 import { stepText } from './step-text.ts'
 import { forget, undo } from './undo.ts'
 
-export type TransactionHost = {
+export type TransactionHost = CommitHost & {
   readonly host: ApplyHost
-  readonly state: State
   readonly revision: Revision
-  readonly now: () => Date
   readonly onChange: (change: Change) => void
   readonly checks: CheckOptions
-  /** Bytes of displaced content that this apply may still keep, of all services together. */
-  readonly budget: { bytes: number }
 }
 
 export type TransactionResult =

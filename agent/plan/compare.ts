@@ -7,9 +7,10 @@ import type { LiveHost } from '../observe/observe.ts'
 import { allDifferences } from '../resources/compare.ts'
 import { stayingFor, withExtras } from '../resources/directory.ts'
 import type { AttributeDifference, Comparison, LiveResource, Subject } from '../resources/kind.ts'
+import { pathInId } from '../resources/paths.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
 import { isReturning } from '../resources/returning.ts'
-import { pathInId, type ServiceSubjects, subjectsOf } from '../resources/subjects.ts'
+import { type ServiceSubjects, subjectsOf } from '../resources/subjects.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 
 export type ComparedResource = Subject & {
@@ -28,7 +29,7 @@ export type ServiceComparison = {
   readonly resources: readonly ComparedResource[]
   /** Of those that could not. */
   readonly problems: readonly Problem[]
-} & Pick<ServiceSubjects, 'before' | 'held' | 'untaken'>
+} & Pick<ServiceSubjects, 'before' | 'held' | 'moved' | 'untaken'>
 
 export type HostComparison = {
   readonly host: HostName

@@ -23,7 +23,8 @@ export type ServicePlan = {
   readonly record: ServiceRecord | undefined
   /** The baseline says all of `record` already. */
   readonly isRecorded: boolean
-  /** Of `record.before`: to be forgotten as soon as those services have been applied. */
+  readonly isLeaving: boolean
+  /** Of `record`: to be forgotten as soon as those services have been applied. */
   readonly held: readonly Held[]
   /** What is at these paths is to be recorded as what was there before. */
   readonly untaken: readonly AbsolutePath[]
@@ -94,6 +95,7 @@ function servicePlan(compared: ServiceComparison, { revision, capabilities, repa
     before: baseline,
     record,
     isRecorded: isSame(record, baseline),
+    isLeaving: desired === undefined,
     held: compared.held,
     untaken: compared.untaken,
   }
@@ -105,8 +107,8 @@ function onlyDrifted(resources: readonly ComparedResource[]): readonly ComparedR
 
 /** Also right for what is left alone: an attribute that only drifted has the desired value in its baseline already. */
 function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecord | undefined {
-  const { service, desired, baseline, resources, before } = compared
-  if (desired === undefined && before.size === 0) return undefined
+  const { service, desired, baseline, resources, before, moved } = compared
+  if (desired === undefined && before.size === 0 && moved.length === 0) return undefined
   const recorded = resources.flatMap((resource): readonly (readonly [ResourceId, BaselineResource])[] => {
     const { id, desired: wanted } = resource
     if (wanted === undefined) return []
@@ -116,12 +118,16 @@ function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecor
     const secrets = wanted.kind === 'file' && wanted.secrets.length > 0 ? { secrets: wanted.secrets } : {}
     return [[id, { attributes, ...source, ...blob, ...secrets }]]
   })
+  const held = moved.flatMap((id): readonly (readonly [ResourceId, BaselineResource])[] => {
+    const known = baseline?.resources.get(id)
+    return known === undefined ? [] : [[id, known]]
+  })
   const onRemove = desired?.onRemove ?? baseline?.onRemove ?? 'delete'
   return {
     service,
     revision,
     onRemove,
-    resources: new Map(recorded),
+    resources: new Map([...recorded, ...held]),
     ...(before.size === 0 ? {} : { before }),
   }
 }

@@ -4,10 +4,9 @@ import type { Check, DesiredService, ResourceKindName, TriggerAction } from '../
 import type { Capabilities } from '../host/host.ts'
 import { type ChangedPaths, type ToolStep, toolSteps } from '../host/tools.ts'
 import type { ResourceChange } from '../resources/kind.ts'
-import { pathOf } from '../resources/paths.ts'
+import { pathInId, pathOf } from '../resources/paths.ts'
 import { kindNameOf } from '../resources/registry.ts'
 import { isReturning } from '../resources/returning.ts'
-import { pathInId } from '../resources/subjects.ts'
 import type { ComparedResource, ServiceComparison } from './compare.ts'
 
 export type Step =
@@ -40,7 +39,7 @@ function resourceSteps(
   const wanted = (kind: ResourceKindName) => of(kind).filter((change) => change.desired !== undefined)
   const isInTheWay = inTheWayOf(desired)
   const cleared = (kind: ResourceKindName) => left(kind).filter(({ id }) => isInTheWay(id))
-  const later = (kind: ResourceKindName) => left(kind).filter(({ id }) => !isInTheWay(id))
+  const later = (kind: ResourceKindName) => left(kind).filter((one) => !isInTheWay(one.id) && !isReturning(one))
   const [early, files] = split(wanted('file'), isForUsers)
   return [
     ...change('compose', left('compose')),
@@ -48,7 +47,7 @@ function resourceSteps(
     ...change('package', of('package')),
     ...change('file', cleared('file')),
     ...change('symlink', cleared('symlink')),
-    ...change('directory', cleared('directory')),
+    ...change('directory', deepestFirst(cleared('directory'))),
     ...change('file', early),
     ...run(tools.filter(({ when }) => when === 'before-files')),
     ...change(
@@ -61,7 +60,8 @@ function resourceSteps(
       'directory',
       directories(wanted('directory'), (name) => name === 'extra'),
     ),
-    ...change('directory', later('directory')),
+    ...change('directory', deepestFirst(later('directory'))),
+    ...returns(changes.filter(isReturning)),
     ...run(tools.filter(({ when }) => when === 'after-files')),
     ...change('unit', wanted('unit')),
     ...change('compose', wanted('compose')),
@@ -72,16 +72,36 @@ function change(resource: ResourceKindName, changes: readonly ResourceChange[]):
   return changes.length === 0 ? [] : [{ kind: 'change', resource, changes }]
 }
 
+/** What was there before, when all that took its place is gone: a directory before what was in it. */
+function returns(changes: readonly ResourceChange[]): readonly Step[] {
+  const steps: { readonly kind: 'change'; readonly resource: ResourceKindName; readonly changes: ResourceChange[] }[] =
+    []
+  for (const one of changes.toSorted((a, b) => (pathOf(a.id) < pathOf(b.id) ? -1 : 1))) {
+    const resource = kindNameOf(one.id)
+    const last = steps.at(-1)
+    if (last?.resource === resource) last.changes.push(one)
+    else steps.push({ kind: 'change', resource, changes: [one] })
+  }
+  return steps
+}
+
 function run(tools: readonly ToolStep[]): readonly Step[] {
   return tools.length === 0 ? [] : [{ kind: 'tools', tools }]
 }
 
 /** Made and corrected before the files in them; purged after them, when everything new is in place. */
 function directories(changes: readonly ResourceChange[], counts: (name: string) => boolean): readonly ResourceChange[] {
-  return changes.flatMap((directory) => {
-    const differences = directory.differences.filter(({ name }) => counts(name))
-    return differences.length === 0 ? [] : [{ ...directory, differences }]
-  })
+  return deepestFirst(changes)
+    .toReversed()
+    .flatMap((directory) => {
+      const differences = directory.differences.filter(({ name }) => counts(name))
+      return differences.length === 0 ? [] : [{ ...directory, differences }]
+    })
+}
+
+/** In the order they are removed; they are made the other way round. */
+function deepestFirst(changes: readonly ResourceChange[]): readonly ResourceChange[] {
+  return changes.toSorted((one, other) => (one.id < other.id ? 1 : -1))
 }
 
 /** sysusers.d: users have to be there before files that are theirs. */

@@ -124,18 +124,17 @@ async function change(changes: readonly DirectoryChange[], host: ApplyHost): Pro
       if (one.desired === undefined) continue
       lines.push(await make(one.desired, one, host))
     }
-    for (const one of sorted.toReversed()) if (one.desired === undefined) lines.push(await leave(one, host))
+    const leaving = sorted.filter(({ desired }) => desired === undefined)
+    for (const one of leaving.filter((each) => !isReturning(each)).toReversed()) lines.push(leave(one, host))
+    for (const one of leaving.filter(isReturning)) lines.push(await putBackOriginal(one, host))
     await host.files.settle()
     return lines
   })
 }
 
-async function leave(one: DirectoryChange, host: ApplyHost): Promise<string> {
+function leave(one: DirectoryChange, host: ApplyHost): string {
   const path = pathOf(one.id)
-  if (!isStaying(one)) {
-    if (isReturning(one)) return putBackOriginal(one, host)
-    if (host.files.removeDirectory(path)) return leftText(one)
-  }
+  if (!isStaying(one) && host.files.removeDirectory(path)) return leftText(one)
   return `left ${path}: it is not empty`
 }
 

@@ -23,6 +23,11 @@ export function pathOf(id: ResourceId): AbsolutePath {
   return absolutePathSchema.parse(id.slice(id.indexOf(':') + 1))
 }
 
+/** Path of a file, symlink or directory resource. */
+export function pathInId(id: ResourceId): string | undefined {
+  return /^(?:file|symlink|directory):(?<path>.*)$/s.exec(id)?.groups?.['path']
+}
+
 export function modeText(mode: number): string {
   return mode.toString(8).padStart(4, '0')
 }

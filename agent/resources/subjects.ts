@@ -1,11 +1,12 @@
 // What there is to look at on a host: for each service its desired resources, and those it was last applied with and no longer has.
-import type { AbsolutePath, ResourceId, ServiceName } from '../../shared/names.ts'
+import { type AbsolutePath, type ResourceId, resourceId, type ServiceName } from '../../shared/names.ts'
 import type { DesiredHost, DesiredService, Resource } from '../../shared/resource.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import type { BaselineResource, Subject } from './kind.ts'
-import type { Before, Taken } from './original.ts'
-import { pathOf } from './paths.ts'
-import { type Held, parentsOf, releasedSubject, type TakenPath, takenPaths } from './released.ts'
+import { type Own, withReleased } from './leaving.ts'
+import type { Before } from './original.ts'
+import { pathInId } from './paths.ts'
+import { type Held, type TakenPath, takenPaths } from './released.ts'
 
 export type ServiceSubjects = {
   readonly service: ServiceName
@@ -16,6 +17,8 @@ export type ServiceSubjects = {
   /** Known already of what was there before, and to be recorded on. */
   readonly before: Before
   readonly held: readonly Held[]
+  /** Of those that another service has from now on, what is to be recorded here on. */
+  readonly moved: readonly ResourceId[]
   /** Paths that no apply has taken yet: what is there now is what was there before. */
   readonly untaken: readonly AbsolutePath[]
 }
@@ -34,18 +37,16 @@ export function subjectsOf(desiredHost: DesiredHost, baselines: Baselines): read
     ...left.map((baseline) => leftService(baseline, host)),
     ...services.map((desired) => presentService(desired, baselines.get(desired.name), host)),
   ]
-  return withReleased(all, host)
-}
-
-/** Path of a file, symlink or directory resource. */
-export function pathInId(id: ResourceId): string | undefined {
-  return /^(?:file|symlink|directory):(?<path>.*)$/s.exec(id)?.groups?.['path']
+  return withReleased(all, host.taken).map((service) => {
+    const moved = movedResources(service.baseline, service.desired, { baselines, host })
+    return { ...service, held: [...service.held, ...moved], moved: moved.map(({ id }) => id) }
+  })
 }
 
 type HostView = {
   readonly applied: Applied
   /** Ids and paths that some service of the host desires. */
-  readonly claimed: ReadonlySet<string>
+  readonly claimed: ReadonlyMap<string, ServiceName>
   readonly taken: ReadonlyMap<string, TakenPath>
 }
 
@@ -54,14 +55,14 @@ type Applied = {
   readonly paths: ReadonlySet<string>
 }
 
-type Own = Pick<ServiceSubjects, 'service' | 'desired' | 'baseline' | 'subjects' | 'untaken'>
+type OwnSubjects = Own & Pick<ServiceSubjects, 'untaken'>
 
-function leftService(baseline: ServiceBaseline, host: HostView): Own {
+function leftService(baseline: ServiceBaseline, host: HostView): OwnSubjects {
   const subjects = leftSubjects(baseline, baseline.onRemove, host)
   return { service: baseline.service, desired: undefined, baseline, subjects, untaken: [] }
 }
 
-function presentService(desired: DesiredService, baseline: ServiceBaseline | undefined, host: HostView): Own {
+function presentService(desired: DesiredService, baseline: ServiceBaseline | undefined, host: HostView): OwnSubjects {
   const { applied, taken } = host
   const own = desired.resources.map((resource) => ({
     id: resource.id,
@@ -79,9 +80,12 @@ function appliedResources(baselines: Baselines): Applied {
   return { resources, paths: new Set([...resources.keys()].flatMap((id) => pathInId(id) ?? [])) }
 }
 
-function claimedBy(services: readonly DesiredService[]): ReadonlySet<string> {
-  const resources = services.flatMap((service) => service.resources)
-  return new Set(resources.flatMap((resource) => [resource.id, ...pathsOf(resource)]))
+function claimedBy(services: readonly DesiredService[]): ReadonlyMap<string, ServiceName> {
+  return new Map(
+    services.flatMap(({ name, resources }) =>
+      resources.flatMap((resource) => [resource.id, ...pathsOf(resource)].map((claim) => [claim, name] as const)),
+    ),
+  )
 }
 
 function pathsOf(resource: Resource): readonly AbsolutePath[] {
@@ -92,11 +96,12 @@ function pathsOf(resource: Resource): readonly AbsolutePath[] {
 function leftSubjects(
   { resources }: ServiceBaseline,
   onRemove: ServiceBaseline['onRemove'],
-  { claimed, taken }: HostView,
+  host: HostView,
 ): readonly Subject[] {
+  const { claimed, taken } = host
   if (onRemove === 'keep') return []
   return [...resources]
-    .filter(([id]) => !claimed.has(id) && !isTakenOver(id, claimed))
+    .filter(([id]) => !claimed.has(id) && !isTakenOver(id, claimed) && !isStillNeeded(id, host))
     .map(([id, baseline]) => {
       const known = taken.get(pathInId(id) ?? '')
       const returns = onRemove === 'restore' && known !== undefined && known.holder === undefined
@@ -104,110 +109,36 @@ function leftSubjects(
     })
 }
 
+/** A directory above something that is desired stays, and is known as one that was made on the way to that. */
+function isStillNeeded(id: ResourceId, { claimed, taken }: HostView): boolean {
+  const path = pathInId(id)
+  return id.startsWith('directory:') && path !== undefined && !claimed.has(path) && taken.get(path)?.isAbove === true
+}
+
 /** A directory is not replaced by a rename, nor by a directory: only these have to be removed first. */
-function isTakenOver(id: ResourceId, claimed: ReadonlySet<string>): boolean {
+function isTakenOver(id: ResourceId, claimed: HostView['claimed']): boolean {
   const path = pathInId(id)
   if (path === undefined || !claimed.has(path)) return false
   return !id.startsWith('directory:') && !claimed.has(`directory:${path}`)
 }
 
-/** A directory that leaves, and what no resource stands for, is seen to by the last service that still removes something below it. */
-function withReleased(all: readonly Own[], { taken }: HostView): readonly ServiceSubjects[] {
-  const order = orderOf(all)
-  const released = deepestFirst([...taken.values()].filter(({ holder }) => holder === undefined)).flatMap((path) =>
-    releasedBy(path, all, order),
-  )
-  const moved = all.flatMap(({ service, subjects }) => subjects.flatMap((subject) => movedBy(subject, service, order)))
-  return all.map((own) => {
-    const leaves = new Set(moved.filter(({ from }) => from === own.service).map(({ subject }) => subject))
-    const comes = [...moved, ...released].filter(({ by }) => by === own.service).flatMap(({ subject }) => subject ?? [])
-    const subjects = [...own.subjects.filter((subject) => !leaves.has(subject)), ...comes]
-    return { ...own, subjects, ...recordedBy(own.service, { taken, released, moved }) }
+type Moving = { readonly baselines: Baselines; readonly host: HostView }
+
+/** So that a resource is not forgotten when the service that it moves to fails at first. */
+function movedResources(
+  baseline: ServiceBaseline | undefined,
+  desired: DesiredService | undefined,
+  { baselines, host: { claimed } }: Moving,
+) {
+  const own = new Set(desired?.resources.map(({ id }) => id))
+  return [...(baseline?.resources.keys() ?? [])].flatMap((id) => {
+    const path = pathInId(id) ?? ''
+    const until = claimed.get(id) ?? claimed.get(path)
+    if (own.has(id) || until === undefined || until === baseline?.service) return []
+    const others = baselines.get(until)?.resources
+    const hasIt = pathKinds.some((kind) => others?.has(resourceId(kind, path))) || others?.has(id) === true
+    return hasIt ? [] : [{ kind: 'resource' as const, id, until }]
   })
 }
 
-type Order = {
-  readonly services: readonly ServiceName[]
-  readonly leavingAt: ReadonlyMap<string, ServiceName>
-  /** Position of the last service that removes something below a path. */
-  readonly lastBelow: Map<string, number>
-}
-
-function orderOf(all: readonly Own[]): Order {
-  const leavingAt = new Map<string, ServiceName>()
-  const lastBelow = new Map<string, number>()
-  for (const [position, { service, subjects }] of all.entries())
-    for (const { id, desired } of subjects) {
-      const path = desired === undefined ? pathInId(id) : undefined
-      if (path === undefined) continue
-      leavingAt.set(path, service)
-      countBelow(path, position, lastBelow)
-    }
-  return { services: all.map(({ service }) => service), leavingAt, lastBelow }
-}
-
-function countBelow(path: string, position: number, lastBelow: Map<string, number>): void {
-  for (const parent of parentsOf(path)) lastBelow.set(parent, Math.max(lastBelow.get(parent) ?? 0, position))
-}
-
-function deepestFirst(paths: readonly TakenPath[]): readonly TakenPath[] {
-  return paths.toSorted((one, other) => other.path.length - one.path.length)
-}
-
-type Released = { readonly path: AbsolutePath; readonly by: ServiceName; readonly subject: Subject | undefined }
-
-function releasedBy({ path, ...known }: TakenPath, all: readonly Own[], order: Order): readonly Released[] {
-  const [owner] = known.owners
-  if (owner === undefined) return []
-  const resourceOf = order.leavingAt.get(path)
-  if (resourceOf !== undefined) return [{ path, by: resourceOf, subject: undefined }]
-  const service = all.find((one) => one.service === owner)
-  const onRemove = service?.desired?.onRemove ?? service?.baseline?.onRemove ?? 'delete'
-  const subject = onRemove === 'keep' ? undefined : releasedSubject({ path, ...known }, onRemove)
-  if (subject === undefined) return [{ path, by: owner, subject }]
-  const position = Math.max(order.services.indexOf(owner), order.lastBelow.get(path) ?? 0)
-  countBelow(path, position, order.lastBelow)
-  return [{ path, by: order.services[position] ?? owner, subject }]
-}
-
-type Moved = { readonly from: ServiceName; readonly by: ServiceName; readonly subject: Subject }
-
-function movedBy(subject: Subject, from: ServiceName, { services, lastBelow }: Order): readonly Moved[] {
-  const { id, desired } = subject
-  if (desired !== undefined || !id.startsWith('directory:')) return []
-  const position = lastBelow.get(pathInId(id) ?? '') ?? 0
-  const by = services[position]
-  return by === undefined || position <= services.indexOf(from) ? [] : [{ from, by, subject }]
-}
-
-type Recording = {
-  readonly taken: ReadonlyMap<string, TakenPath>
-  readonly released: readonly Released[]
-  readonly moved: readonly Moved[]
-}
-
-function recordedBy(
-  service: ServiceName,
-  { taken, released, moved }: Recording,
-): Pick<ServiceSubjects, 'before' | 'held'> {
-  const by = new Map<string, ServiceName>(released.map((one) => [one.path, one.by]))
-  for (const one of moved) by.set(pathInId(one.subject.id) ?? '', one.by)
-  const before = new Map<AbsolutePath, Taken>()
-  const held: Held[] = []
-  for (const { path, taken: known, owners, holder } of taken.values()) {
-    const next = holder ?? by.get(path)
-    if (holder === service) before.set(path, known)
-    else if (owners.includes(service) && next !== undefined && next !== service && !owners.includes(next)) {
-      before.set(path, known)
-      held.push({ path, until: next })
-    }
-  }
-  // So that it is still known as ours when the service that is to remove it fails.
-  for (const { from, by: until, subject } of moved) {
-    const path = pathOf(subject.id)
-    if (from !== service || before.has(path)) continue
-    before.set(path, { was: { type: 'missing' }, made: true })
-    held.push({ path, until })
-  }
-  return { before, held }
-}
+const pathKinds = ['file', 'symlink', 'directory'] as const
