@@ -55,7 +55,7 @@ export function formerMethods(writing: Writing): Former {
   }
 }
 
-/** Also in a directory that was set aside after it, and perhaps made again. */
+/** Also in a directory that was set aside or purged after it, and perhaps made again. */
 function formerEntry(writing: Writing, path: string): Entry | undefined {
   const [found] = formerDirectories(writing, parentOf(path)).flatMap((directory) => {
     const kept = keptEntry(writing, { directory, name: nameOf(path) })
@@ -73,7 +73,8 @@ function formerDirectories(writing: Writing, path: string): readonly OpenDirecto
   if (path === '/') return at('/')
   return formerDirectories(writing, parentOf(path)).flatMap((directory) => {
     const entry = { directory, name: nameOf(path) }
-    return [entry, keptEntry(writing, entry)].flatMap(({ name }) => at(join(directory.path, name)))
+    const taken = `${holdingEntry(writing, directory).name}/${entry.name}`
+    return [entry.name, keptEntry(writing, entry).name, taken].flatMap((name) => at(join(directory.path, name)))
   })
 }
 
@@ -112,6 +113,7 @@ async function visitTaken(writing: Writing, path: string, visit: Visit): Promise
   if (statOf(holding)?.type !== 'directory') return
   let seen = 0
   const visiting: Visiting = {
+    mark: writing.mark,
     device: statOf(holding)?.device,
     visit: async (entry) => {
       seen += 1
@@ -130,11 +132,17 @@ async function visitTaken(writing: Writing, path: string, visit: Visit): Promise
   }
 }
 
-type Visiting = { readonly device: bigint | undefined; readonly visit: Visit }
+type Visiting = {
+  readonly mark: string
+  readonly device: bigint | undefined
+  readonly visit: Visit
+}
 
 /** By descriptors all the way down: its owner can still move what is in it. Follows no link, enters no other file system. */
 async function visitTree(fd: number, path: string, visiting: Visiting): Promise<void> {
   for (const name of readdirSync(`/proc/self/fd/${fd}/.`, { encoding: 'buffer' }).toSorted(Buffer.compare)) {
+    // What this writer keeps there is known by the path it had.
+    if (name.toString('utf8').startsWith(visiting.mark)) continue
     const at = below(fd, name)
     const shown = join(path, shownName(name))
     const stat = statAtName(at, shown)

@@ -138,12 +138,13 @@ function leave(one: DirectoryChange, host: ApplyHost): string {
   return `left ${path}: it is not empty`
 }
 
-async function make(desired: DirectoryResource, { baseline, differences }: DirectoryChange, host: ApplyHost) {
+async function make(desired: DirectoryResource, { baseline, differences, live }: DirectoryChange, host: ApplyHost) {
   const { files } = host
   const { path } = desired
   const names = new Set(differences.map(({ name }) => name))
-  // What this very apply keeps beside its targets is not an extra.
-  const purged = names.has('extra') ? extrasOf(desired, host).filter((name) => !name.startsWith(files.mark)) : []
+  // What was planned, as far as it is there still: what leaves by itself, and what this apply keeps there, is not in it.
+  const planned = new Set(live.extras)
+  const purged = names.has('extra') ? extrasOf(desired, host).filter((name) => planned.has(name)) : []
   if (names.has('type')) {
     const there = files.stat(path)
     if (there !== undefined && there.type !== 'directory' && baseline === undefined) throw inTheWay(path, there.type)
