@@ -80,6 +80,7 @@ function replacedBy(changes: readonly ResourceChange[], plan: ServicePlan): read
       why: change.desired === undefined && !isReturning(change) ? (earlier?.why ?? 'removed') : 'overwritten',
       known: new Set([...(earlier?.known ?? []), ...knownContents(change, path, plan)]),
       wanted: wantedContent(path, plan),
+      ...seenContent(change),
     })
   }
   return [...replaced.values()]
@@ -96,6 +97,11 @@ function knownContents({ desired, baseline, original }: ResourceChange, path: Ab
     original?.type === 'file' ? original.sha256 : undefined,
     original?.type === 'symlink' ? original.target : undefined,
   ].filter((known) => known !== undefined)
+}
+
+function seenContent({ live }: ResourceChange): Pick<DisplacedPath, 'seen'> {
+  const seen = live.attributes['content']
+  return seen === undefined ? {} : { seen }
 }
 
 function wantedContent(path: AbsolutePath, { record }: ServicePlan): string | undefined {

@@ -16,6 +16,8 @@ export type DisplacedPath = {
   readonly known: ReadonlySet<string>
   /** To be in the object store although it is known. */
   readonly wanted: string | undefined
+  /** The hash that was seen when the apply was planned. */
+  readonly seen?: string
 }
 
 export type Displacing = {
@@ -87,7 +89,7 @@ const purgedFiles = 1000
 const heldBytes = 1024 * 1024
 
 async function keepReplaced(one: DisplacedPath, keeping: Keeping): Promise<FormerPath | undefined> {
-  const { path, why, known, wanted } = one
+  const { path, why, known, wanted, seen } = one
   const { replaced } = keeping.displacing.host.files
   const stat = replaced.stat(path)
   if (stat === undefined) return undefined
@@ -99,27 +101,30 @@ async function keepReplaced(one: DisplacedPath, keeping: Keeping): Promise<Forme
     return { ...about, target, isStored: true }
   }
   if (stat.type !== 'file') return { ...about, isStored: false }
-  return await keepFile({ ...about, why, known, wanted, parts: (take) => replaced.parts(path, take) }, keeping)
+  const parts = (take: TakePart) => replaced.parts(path, take)
+  return await keepFile({ ...about, why, known, wanted, parts, ...(seen === undefined ? {} : { seen }) }, keeping)
 }
 
-type Source = Pick<FormerPath, 'path' | 'isEscaped' | 'stat'> & {
-  readonly why: Displaced['why']
-  readonly known: ReadonlySet<string>
-  readonly wanted: string | undefined
-  readonly parts: (take: TakePart) => Promise<FileStat | undefined>
-}
+type Source = Pick<FormerPath, 'path' | 'isEscaped' | 'stat'> &
+  Pick<DisplacedPath, 'why' | 'known' | 'wanted' | 'seen'> & {
+    readonly parts: (take: TakePart) => Promise<FileStat | undefined>
+  }
 
 async function keepFile(source: Source, keeping: Keeping): Promise<FormerPath> {
-  const { path, isEscaped, why, known, wanted } = source
+  const { path, isEscaped, why, known, wanted, stat: before, seen } = source
+  if (before.size > displacedFileLimitBytes) {
+    // Not hashed again only to be told from what the repository has.
+    if (seen === undefined || !known.has(seen)) notKept(source, 'too-large', keeping)
+    return { path, isEscaped, stat: before, ...(seen === undefined ? {} : { sha256: seen }), isStored: false }
+  }
   const read = await hashed(source)
-  if (read === undefined) return { path, isEscaped, stat: source.stat, isStored: false }
+  if (read === undefined) return { path, isEscaped, stat: before, isStored: false }
   const { stat, sha256 } = read
   const about = { path, isEscaped, stat, sha256 }
   const isKnown = known.has(sha256)
   if (isKnown && sha256 !== wanted) return { ...about, isStored: false }
-  const reason = stat.size > displacedFileLimitBytes ? 'too-large' : stat.size > keeping.left ? 'too-much' : undefined
-  if (reason !== undefined) {
-    if (!isKnown) record(about, why, { type: 'not-kept', size: stat.size, files: 1, why: reason }, keeping)
+  if (stat.size > keeping.left) {
+    if (!isKnown) notKept(source, 'too-much', keeping)
     return { ...about, isStored: false }
   }
   const stored = await keeping.batch.add((take) =>
@@ -129,6 +134,10 @@ async function keepFile(source: Source, keeping: Keeping): Promise<FormerPath> {
   const { mode, uid, gid } = stat
   if (!isKnown) record(about, why, { type: 'file', ...stored, mode, uid, gid }, keeping)
   return { ...about, sha256: stored.sha256, isStored: true }
+}
+
+function notKept({ stat, why, ...about }: Source, reason: 'too-large' | 'too-much', keeping: Keeping): void {
+  record(about, why, { type: 'not-kept', size: stat.size, files: 1, why: reason }, keeping)
 }
 
 async function hashed({ stat: { size }, parts }: Source) {
