@@ -12,6 +12,7 @@ import { lint } from './commands/lint.ts'
 import { type HostOptions, openAgent } from './commands/open.ts'
 import { outputTo } from './commands/output.ts'
 import { plan } from './commands/plan.ts'
+import { type RestoreOptions, restore } from './commands/restore.ts'
 import { runAgent } from './commands/run-agent.ts'
 import { status } from './commands/status.ts'
 import { type WhyOptions, why } from './commands/why.ts'
@@ -69,6 +70,20 @@ onFleet('hold', 'leave a service alone for a while: no apply, no repair, drift s
 onFleet('release', 'end a hold before its time')
   .argument('<service>', "its name; '*' for a hold on all")
   .action(async (service: string, options: HostOptions & Json & Fleet) => settle(releaseVerb(service, options)))
+
+program
+  .command('restore')
+  .description('what applies overwrote or removed that the repository never had: list it, or bring a version back')
+  .argument('[path]', 'as on the host; default: everything that was kept is listed')
+  .option('--at <time>', 'which version to bring back: a time as listed, the beginning of one, or latest')
+  .option('--to <path>', 'write it there instead; default: where it was')
+  .option('--print', 'print its content instead')
+  .option('--root <dir>', 'a sandbox: the host is below it', '/')
+  .option('--state <dir>', 'what the agent remembers', defaultState)
+  .option('--json', 'print JSON')
+  .action((path: string | undefined, options: RestoreOptions & Json) =>
+    settle(restore(path, options, outputTo(options))),
+  )
 
 program
   .command('lint')

@@ -7,8 +7,10 @@ import type { HostWriter } from '../host/host.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import type { ApplyHost, ReadContents } from '../resources/kind.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
+import { displacedLimitBytes } from '../state/displaced.ts'
 import type { Lock } from '../state/lock.ts'
 import type { State } from '../state/state.ts'
+import { committing, withoutHandedOver } from './committed.ts'
 import { keepingRendered } from './contents.ts'
 import { arm, contactLost, type Guard, type Guarding, isInContact } from './guard.ts'
 import { markApply, readJournal } from './journal.ts'
@@ -79,7 +81,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
     await begin(service, context)
   }
   await commitAll([...run.settling.keys()], context)
-  await conclude(guard, context)
+  await conclude(plan, guard, context)
   const services = plan.services.flatMap(({ service }) => run.outcomes.get(service) ?? [])
   return { revision: plan.revision, at: now().toISOString(), services, problems: run.problems }
 }
@@ -109,7 +111,8 @@ type Context = TransactionHost & { readonly options: ApplyOptions; readonly run:
 
 function contextOf({ revision }: Plan, options: ApplyOptions, run: Run): Context {
   const { state, now, contents } = options
-  const host: ApplyHost = { ...options.host, contents: keepingRendered(contents, state.objects) }
+  const { objects } = state
+  const host: ApplyHost = { ...options.host, contents: keepingRendered(contents, objects), kept: objects.parts }
   return {
     host,
     state,
@@ -118,6 +121,8 @@ function contextOf({ revision }: Plan, options: ApplyOptions, run: Run): Context
     options,
     run,
     checks: options.checks ?? {},
+    budget: { bytes: displacedLimitBytes },
+    taken: new Map(),
     onChange: (change) => options.onProgress?.(change),
   }
 }
@@ -130,7 +135,7 @@ async function begin(plan: ServicePlan, context: Context): Promise<void> {
     (steps.length > 0 && options.stop?.aborted === true ? 'it was stopped before.' : undefined)
   if (held !== undefined) run.outcomes.set(service, { kind: 'held', service, hold: held })
   else if (reason !== undefined) run.outcomes.set(service, { kind: 'skipped', service, reason })
-  else if (steps.length === 0) run.outcomes.set(service, unchanged(plan, context))
+  else if (steps.length === 0) run.outcomes.set(service, await unchanged(plan, context))
   else {
     const result = await takeSteps(plan, context)
     if (result.kind === 'undone') run.outcomes.set(service, failed(result, context))
@@ -160,7 +165,7 @@ async function commitAll(services: readonly ServiceName[], context: Context): Pr
 }
 
 /** Contact is kept: what was there before is forgotten. Contact is lost: everything is put back, the last first. */
-async function conclude(guard: Guard | undefined, context: Context): Promise<void> {
+async function conclude(plan: Plan, guard: Guard | undefined, context: Context): Promise<void> {
   const { run, options, host, state } = context
   const { committed } = run
   const { guarding } = options
@@ -176,7 +181,7 @@ async function conclude(guard: Guard | undefined, context: Context): Promise<voi
       run.outcomes.set(one.plan.service, failed(undone, context))
     }
   for (const { journal } of committed) run.problems.push(...(await forget(journal.records, host)))
-  await settle(run, options)
+  await settle(plan, run, options)
 }
 
 function reasonToSkip({ blocked, waits, after, steps }: ServicePlan, { outcomes }: Run): string | undefined {
@@ -188,13 +193,14 @@ function reasonToSkip({ blocked, waits, after, steps }: ServicePlan, { outcomes 
 }
 
 /** What is as desired already is adopted: recorded without a write to the host. */
-function unchanged(plan: ServicePlan, context: Context): ServiceOutcome {
-  const { service, record, isRecorded, before } = plan
+async function unchanged(plan: ServicePlan, context: Context): Promise<ServiceOutcome> {
+  const { service, isRecorded, before } = plan
   const { run } = context
   tolerate(run, () => context.state.failures.clear(service))
   if (!isRecorded) {
+    const { baseline } = await committing(plan, [], context)
     const appliedAt = before?.appliedAt ?? context.now().toISOString()
-    run.recorded.push({ service, baseline: record && { ...record, appliedAt } })
+    run.recorded.push({ service, baseline: baseline && { ...baseline, appliedAt } })
   }
   return { kind: 'unchanged', service }
 }
@@ -229,27 +235,26 @@ async function tolerated(run: Run, work: () => Promise<void>): Promise<void> {
 }
 
 /** Everything is in the journal until the baselines are on disk; what fails now, or was not undone, recover() tries again. */
-async function settle(run: Run, { state, host }: ApplyOptions): Promise<void> {
+async function settle({ services }: Plan, run: Run, { state, host }: ApplyOptions): Promise<void> {
+  const isApplied = (name: ServiceName) => ['applied', 'unchanged'].includes(run.outcomes.get(name)?.kind ?? '')
+  const committed = run.committed.map(({ plan, baseline }) => ({ service: plan.service, baseline }))
+  const records = new Map([...run.recorded, ...committed].map(({ service, baseline }) => [service, baseline]))
+  const known = services
+    .filter(({ service }) => records.has(service))
+    .map((plan) => {
+      const baseline = records.get(plan.service)
+      return { plan, baseline: baseline && withoutHandedOver(baseline, plan, isApplied) }
+    })
   try {
-    const records = [
-      ...run.recorded,
-      ...run.committed.map(({ plan, baseline }) => ({ service: plan.service, baseline })),
-    ]
-    await state.baselines.write(records.flatMap(({ baseline }) => baseline ?? []))
-    await state.baselines.remove(records.filter(({ baseline }) => baseline === undefined).map(({ service }) => service))
+    await state.baselines.write(known.flatMap(({ baseline }) => baseline ?? []))
+    await state.baselines.remove(known.flatMap(({ plan, baseline }) => (baseline === undefined ? [plan.service] : [])))
     await host.files.settle()
     if (run.isUndone) await state.journal.remove()
     state.hashes.save()
-    if ([...run.outcomes.values()].some(({ kind }) => kind === 'applied')) state.objects.prune(contentsOf(state))
+    if ([...run.outcomes.values()].some(({ kind }) => kind === 'applied')) state.prune()
   } catch (error) {
     run.problems.push(...problemsOf(error))
   }
-}
-
-function contentsOf(state: State): ReadonlySet<string> {
-  const { baselines } = state.baselines.read()
-  const resources = [...baselines.values()].flatMap((baseline) => [...baseline.resources.values()])
-  return new Set(resources.flatMap(({ attributes }) => attributes['content'] ?? []))
 }
 
 function interrupted(directory: string): PlumbError {

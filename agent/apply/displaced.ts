@@ -1,61 +1,193 @@
-// What an apply takes away and the repository never had - an edit made by hand, a package's default - is kept in the object store.
-import { hash } from 'node:crypto'
-import { type AbsolutePath, absolutePathSchema, type ServiceName } from '../../shared/names.ts'
-import type { FileReader, FileWriter } from '../host/files.ts'
-import type { HostReader } from '../host/host.ts'
-import { extrasOf } from '../resources/directory.ts'
-import type { ResourceChange } from '../resources/kind.ts'
-import { pathOf } from '../resources/paths.ts'
-import { pathInId } from '../resources/subjects.ts'
-import type { DisplacedContent } from '../state/displaced.ts'
-import { objectLimitBytes } from '../state/objects.ts'
+// What an apply takes away and the repository never had - an edit made by hand, a package's default - is kept before it is
+// committed: content in the object store, with an index of what it was.
+import { createHash } from 'node:crypto'
+import type { AbsolutePath, ServiceName } from '../../shared/names.ts'
+import type { FileStat, TakenEntry, TakePart } from '../host/files.ts'
+import type { HostWriter } from '../host/host.ts'
+import { type Displaced, displacedFileLimitBytes, type Was } from '../state/displaced.ts'
+import { notKeptText } from '../state/displaced-text.ts'
+import type { ObjectBatch } from '../state/objects.ts'
+import type { State } from '../state/state.ts'
 
-export type Displacing = { readonly service: ServiceName; readonly at: string }
+export type DisplacedPath = {
+  readonly path: AbsolutePath
+  readonly why: Displaced['why']
+  /** Hashes and link targets that the repository has, or had when they were applied. */
+  readonly known: ReadonlySet<string>
+  /** To be in the object store although it is known. */
+  readonly wanted: string | undefined
+  /** The hash that was seen when the apply was planned. */
+  readonly seen?: string
+}
 
-/** Of what is already replaced or set aside, whatever took its place; the baseline's own content is in the repository's history. */
-export async function* replacedContents(
-  changes: readonly ResourceChange[],
-  files: FileWriter,
-  { service, at }: Displacing,
-): AsyncGenerator<DisplacedContent> {
-  for (const { id, baseline } of changes) {
-    if (pathInId(id) === undefined) continue
-    const path = pathOf(id)
-    const bytes = await files.readReplaced(path, objectLimitBytes)
-    if (bytes === undefined || hash('sha256', bytes, 'hex') === baseline?.attributes['content']) continue
-    yield { service, at, path, bytes }
+export type Displacing = {
+  readonly service: ServiceName
+  /** ISO 8601. */
+  readonly at: string
+  readonly host: HostWriter
+  readonly state: State
+  /** What one apply may still add, all services together. */
+  readonly budget: { bytes: number }
+}
+
+/** What was at a path, and whether its content is in the store now. */
+export type FormerPath = {
+  readonly path: string
+  readonly isEscaped: boolean
+  readonly stat: FileStat
+  readonly sha256?: string
+  readonly target?: string
+  readonly isStored: boolean
+}
+
+export type Kept = {
+  /** What was replaced, by path. */
+  readonly former: ReadonlyMap<string, FormerPath>
+  /** What was purged, by the directory it was in. */
+  readonly purged: ReadonlyMap<string, readonly FormerPath[]>
+  /** One line for each that could not be kept. */
+  readonly notKept: readonly string[]
+}
+
+/** On disk when it returns, and nothing of it when it throws. `purged`: directories that something was taken out of. */
+export async function keepDisplaced(
+  replaced: readonly DisplacedPath[],
+  purged: readonly AbsolutePath[],
+  displacing: Displacing,
+): Promise<Kept> {
+  const { state, host } = displacing
+  const keeping: Keeping = { displacing, batch: state.objects.batch(), displaced: [], left: displacing.budget.bytes }
+  try {
+    return await host.files.pass(async () => {
+      const former = new Map<string, FormerPath>()
+      for (const one of replaced) {
+        const found = await keepReplaced(one, keeping)
+        if (found !== undefined) former.set(one.path, found)
+      }
+      const taken = new Map<string, readonly FormerPath[]>()
+      for (const directory of purged) taken.set(directory, await keepPurged(directory, keeping))
+      await keeping.batch.settle()
+      await state.displaced.add(keeping.displaced)
+      displacing.budget.bytes = keeping.left
+      return { former, purged: taken, notKept: keeping.displaced.flatMap(({ path, was }) => notKeptText(path, was)) }
+    })
+  } finally {
+    keeping.batch.drop()
   }
 }
 
-/** Of what a purge is about to remove, with everything below it. */
-export async function* extraContents(
-  changes: readonly ResourceChange[],
-  host: HostReader,
-  { service, at }: Displacing,
-): AsyncGenerator<DisplacedContent> {
-  for (const { desired, differences } of changes) {
-    if (desired?.kind !== 'directory' || !differences.some(({ name }) => name === 'extra')) continue
-    const paths = extrasOf(desired, host).map((name) => `${desired.path}/${name}`)
-    for (const path of filesBelow(paths, host.files)) {
-      const bytes = await host.files.read(path, objectLimitBytes)
-      if (bytes !== undefined) yield { service, at, path, bytes }
-    }
-  }
+type Keeping = {
+  readonly displacing: Displacing
+  readonly batch: ObjectBatch
+  readonly displaced: Displaced[]
+  left: number
 }
 
 /** Somebody's whole download directory is not kept. */
-const filesKept = 1000
+const purgedFiles = 1000
+/** What is read once and held; more is read again when it is to be stored. */
+const heldBytes = 1024 * 1024
 
-function filesBelow(roots: readonly string[], files: FileReader | FileWriter): readonly AbsolutePath[] {
-  const found: AbsolutePath[] = []
-  const open = [...roots]
-  for (let next = open.pop(); next !== undefined && found.length < filesKept; next = open.pop()) {
-    const path = absolutePathSchema.safeParse(next)
-    // A name that is not UTF-8 is shown escaped and cannot be read back by that.
-    if (!path.success) continue
-    const type = files.stat(path.data)?.type
-    if (type === 'file') found.push(path.data)
-    if (type === 'directory') open.push(...files.list(path.data).map((name) => `${path.data}/${name}`))
+async function keepReplaced(one: DisplacedPath, keeping: Keeping): Promise<FormerPath | undefined> {
+  const { path, why, known, wanted, seen } = one
+  const { replaced } = keeping.displacing.host.files
+  const stat = replaced.stat(path)
+  if (stat === undefined) return undefined
+  const about = { path, isEscaped: false, stat }
+  if (stat.type === 'symlink') {
+    const target = replaced.readLink(path)
+    if (target === undefined || known.has(target)) return { ...about, isStored: false, ...(target && { target }) }
+    record(about, why, { type: 'symlink', target, uid: stat.uid, gid: stat.gid }, keeping)
+    return { ...about, target, isStored: true }
   }
-  return found
+  if (stat.type !== 'file') return { ...about, isStored: false }
+  const parts = (take: TakePart) => replaced.parts(path, take)
+  return await keepFile({ ...about, why, known, wanted, parts, ...(seen === undefined ? {} : { seen }) }, keeping)
+}
+
+type Source = Pick<FormerPath, 'path' | 'isEscaped' | 'stat'> &
+  Pick<DisplacedPath, 'why' | 'known' | 'wanted' | 'seen'> & {
+    readonly parts: (take: TakePart) => Promise<FileStat | undefined>
+  }
+
+async function keepFile(source: Source, keeping: Keeping): Promise<FormerPath> {
+  const { path, isEscaped, why, known, wanted, stat: before, seen } = source
+  if (before.size > displacedFileLimitBytes) {
+    // Not hashed again only to be told from what the repository has.
+    if (seen === undefined || !known.has(seen)) notKept(source, 'too-large', keeping)
+    return { path, isEscaped, stat: before, ...(seen === undefined ? {} : { sha256: seen }), isStored: false }
+  }
+  const read = await hashed(source)
+  if (read === undefined) return { path, isEscaped, stat: before, isStored: false }
+  const { stat, sha256 } = read
+  const about = { path, isEscaped, stat, sha256 }
+  const isKnown = known.has(sha256)
+  if (isKnown && sha256 !== wanted) return { ...about, isStored: false }
+  if (stat.size > keeping.left) {
+    if (!isKnown) notKept(source, 'too-much', keeping)
+    return { ...about, isStored: false }
+  }
+  const stored = await keeping.batch.add((take) =>
+    read.held === undefined ? source.parts(take) : give(read.held, take),
+  )
+  keeping.left -= stored.size
+  const { mode, uid, gid } = stat
+  if (!isKnown) record(about, why, { type: 'file', ...stored, mode, uid, gid }, keeping)
+  return { ...about, sha256: stored.sha256, isStored: true }
+}
+
+function notKept({ stat, why, ...about }: Source, reason: 'too-large' | 'too-much', keeping: Keeping): void {
+  record(about, why, { type: 'not-kept', size: stat.size, files: 1, why: reason }, keeping)
+}
+
+async function hashed({ stat: { size }, parts }: Source) {
+  const digest = createHash('sha256')
+  const held: Buffer[] = []
+  const stat = await parts((part) => {
+    digest.update(part)
+    if (size <= heldBytes) held.push(Buffer.from(part))
+  })
+  if (stat === undefined) return undefined
+  return { stat, sha256: digest.digest('hex'), held: size <= heldBytes ? held : undefined }
+}
+
+async function give(parts: readonly Buffer[], take: (part: Uint8Array) => void): Promise<void> {
+  for (const part of parts) take(part)
+}
+
+async function keepPurged(directory: AbsolutePath, keeping: Keeping): Promise<readonly FormerPath[]> {
+  const kept: FormerPath[] = []
+  const beyond = { files: 0, size: 0 }
+  await keeping.displacing.host.files.replaced.taken(directory, async (entry) => {
+    if (kept.length < purgedFiles) kept.push(await keepTaken(entry, keeping))
+    else if (entry.stat.type === 'file') {
+      beyond.files += 1
+      beyond.size += entry.stat.size
+    }
+  })
+  if (beyond.files > 0)
+    record({ path: directory, isEscaped: false }, 'purged', { type: 'not-kept', ...beyond, why: 'too-many' }, keeping)
+  return kept
+}
+
+async function keepTaken(entry: TakenEntry, keeping: Keeping): Promise<FormerPath> {
+  const { path, isEscaped, stat } = entry
+  const about = { path, isEscaped, stat }
+  const target = entry.readLink()
+  if (target !== undefined) {
+    record(about, 'purged', { type: 'symlink', target, uid: stat.uid, gid: stat.gid }, keeping)
+    return { ...about, target, isStored: true }
+  }
+  if (stat.type !== 'file') return { ...about, isStored: false }
+  const source = { ...about, why: 'purged', known: new Set<string>(), wanted: undefined } as const
+  return await keepFile({ ...source, parts: entry.parts }, keeping)
+}
+
+function record(
+  { path, isEscaped }: Pick<FormerPath, 'path' | 'isEscaped'>,
+  why: Displaced['why'],
+  was: Was,
+  { displacing: { service, at }, displaced }: Keeping,
+): void {
+  displaced.push({ at, service, path, ...(isEscaped ? { isEscaped } : {}), why, was })
 }

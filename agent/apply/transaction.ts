@@ -14,21 +14,16 @@ import type { Step } from '../plan/steps.ts'
 import type { ApplyHost, ResourceChange } from '../resources/kind.ts'
 import { kinds } from '../resources/registry.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
-import type { DisplacedContent } from '../state/displaced.ts'
-import { objectLimitBytes } from '../state/objects.ts'
-import type { State } from '../state/state.ts'
 import { begin, unitSubject } from './begin.ts'
-import { extraContents, replacedContents } from './displaced.ts'
+import { type CommitHost, committing, takePaths } from './committed.ts'
 import { ServiceJournal } from './journal.ts'
 import { type Settling, settled, settleText, settlingOf } from './settling.ts'
 import { stepText } from './step-text.ts'
 import { undo } from './undo.ts'
 
-export type TransactionHost = {
+export type TransactionHost = CommitHost & {
   readonly host: ApplyHost
-  readonly state: State
   readonly revision: Revision
-  readonly now: () => Date
   readonly onChange: (change: Change) => void
   readonly checks: CheckOptions
 }
@@ -72,6 +67,7 @@ export async function takeSteps(plan: ServicePlan, context: TransactionHost): Pr
       changes.push(...done)
     }
     step = undefined
+    takePaths(plan, context)
     return { kind: 'taken', plan, changes, journal, settling: await settlingOf(plan, context.host.query) }
   } catch (error) {
     return putBack({ plan, journal }, { error, step: stepText(step, error) }, context)
@@ -85,10 +81,10 @@ export async function commit(taken: Taken, context: TransactionHost): Promise<Co
   try {
     await settled(settling)
     step = stepText(undefined, undefined)
-    const baseline = plan.record && { ...plan.record, appliedAt: context.now().toISOString() }
-    await keepReplaced(plan, context)
+    const { baseline, notes } = await committing(plan, journal.records, context)
     await journal.committed(baseline)
-    return { kind: 'committed', plan, changes, journal, baseline }
+    for (const note of notes) context.onChange(note)
+    return { kind: 'committed', plan, changes: [...changes, ...notes], journal, baseline }
   } catch (error) {
     return putBack(taken, { error, step }, context)
   }
@@ -143,10 +139,9 @@ type ChangeStep = Extract<Step, { kind: 'change' }>
 
 async function changeResources({ resource, changes }: ChangeStep, taking: Taking): Promise<readonly Change[]> {
   const { context, journal, plan } = taking
-  const { host, state } = context
+  const { host } = context
   const kind = kinds[resource]
   if (resource === 'unit') for (const unit of await unitsToStart(changes, host)) taking.started.add(unit)
-  if (resource === 'directory') await keepAll(extraContents(changes, host, displacing(plan, context)), state)
   const unsaved = changes.filter(({ id }) => !taking.saved.has(id))
   await journal.saved(resource, host.files.mark, await kind.save(unsaved, host))
   if (resource === 'unit') for (const { id } of unsaved) taking.saved.add(id)
@@ -189,31 +184,6 @@ async function trigger(action: TriggerAction, taking: Taking): Promise<readonly 
   await journal.trigger(action)
   const summary = await runTrigger(action, host.run)
   return summary === undefined ? [] : [{ service: plan.service, summary }]
-}
-
-async function keepReplaced(plan: ServicePlan, context: TransactionHost): Promise<void> {
-  const { host, state } = context
-  const changes = plan.steps.flatMap((step) => (step.kind === 'change' ? step.changes : []))
-  await host.files.pass(() => keepAll(replacedContents(changes, host.files, displacing(plan, context)), state))
-}
-
-/** In parts, so that not all of it is in memory at once. */
-async function keepAll(contents: AsyncIterable<DisplacedContent>, { displaced }: State): Promise<void> {
-  let part: DisplacedContent[] = []
-  let bytes = 0
-  for await (const content of contents) {
-    part.push(content)
-    bytes += content.bytes.length
-    if (bytes < objectLimitBytes) continue
-    await displaced.add(part)
-    part = []
-    bytes = 0
-  }
-  await displaced.add(part)
-}
-
-function displacing({ service }: ServicePlan, { now }: TransactionHost) {
-  return { service, at: now().toISOString() }
 }
 
 /** A full disk must not turn a service that was put back into an error of its own: an undo can be done twice. */

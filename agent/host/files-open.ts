@@ -1,6 +1,7 @@
 // Opens the files below a root for the stages: puts walking, reading, writing and undoing together.
 import type { FileReader, FileWriter, HashMemory } from './files.ts'
 import { accountsOf } from './files-accounts.ts'
+import { formerMethods, partsOf } from './files-parts.ts'
 import { readMethods } from './files-read.ts'
 import { undoMethods } from './files-undo.ts'
 import { Walk } from './files-walk.ts'
@@ -34,6 +35,7 @@ function withMark(walk: Walk, mark: string, options: OpenFilesOptions): FileWrit
     ...reader,
     ...writeMethods(writing),
     ...undoMethods(writing, reader),
+    replaced: formerMethods(writing),
     mark,
     marked: (other) => withMark(walk, other, options),
   }
@@ -43,6 +45,7 @@ function readerOf(walk: Walk, memory: HashMemory, getent: Run | undefined): File
   const read = readMethods(walk, memory)
   return {
     ...read,
+    parts: (path, take) => partsOf(walk, path, take),
     accounts: accountsOf(read, getent),
     withoutMemory: () => readerOf(walk, forgetful(memory), getent),
   }

@@ -29,7 +29,7 @@ const workMs = 10
 
 const readAsync = promisify(readFd)
 
-export type ReadMethods = Omit<FileReader, 'accounts' | 'withoutMemory'>
+export type ReadMethods = Omit<FileReader, 'accounts' | 'withoutMemory' | 'parts'>
 
 export function readMethods(walk: Walk, memory: HashMemory): ReadMethods {
   const rest = turns()
@@ -76,7 +76,7 @@ export function sameInode(one: Pick<FileStat, 'inode' | 'device'>, other: Pick<F
 }
 
 /** What is not UTF-8, and what would move a terminal's cursor, is escaped; two names are never shown alike. */
-function shownName(name: Buffer): string {
+export function shownName(name: Buffer): string {
   const text = name.toString('utf8')
   const isPlain = !/\p{Cc}/u.test(text) && !text.includes('\\x') && Buffer.from(text, 'utf8').equals(name)
   if (isPlain) return text
@@ -129,17 +129,21 @@ export async function readOpen(fd: number, limitBytes: number): Promise<Uint8Arr
   }
 }
 
-/** Undefined: not there, or not a regular file. NONBLOCK: it may have become a FIFO since the stat. */
 export function openFile(entry: Entry): number | undefined {
+  return openRegular(pathOf(entry), join(entry.directory.path, entry.name))
+}
+
+/** Undefined: not there, or not a regular file. NONBLOCK: it may have become a FIFO since the stat. */
+export function openRegular(at: string | Buffer, shown: string): number | undefined {
   try {
-    const fd = openSync(pathOf(entry), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+    const fd = openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     if (fstatSync(fd).isFile()) return fd
     closeSync(fd)
     return undefined
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENXIO') return undefined
-    throw fileError(error, join(entry.directory.path, entry.name), 'reading')
+    throw fileError(error, shown, 'reading')
   }
 }
 
@@ -224,13 +228,16 @@ async function readAt(walk: Walk, path: string, limitBytes: number): Promise<Uin
 
 function linkAt(walk: Walk, path: string): string | undefined {
   const entry = entryAt(walk, path)
-  if (entry === undefined) return undefined
+  return entry === undefined ? undefined : linkOf(entry)
+}
+
+export function linkOf(entry: Entry): string | undefined {
   try {
     return readlinkSync(pathOf(entry))
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === 'ENOENT' || errno === 'EINVAL') return undefined
-    throw fileError(error, path, 'reading')
+    throw fileError(error, join(entry.directory.path, entry.name), 'reading')
   }
 }
 
@@ -261,7 +268,7 @@ function sameMoment(one: FileStat, other: FileStat): boolean {
   )
 }
 
-function fileStat(stats: BigIntStats): FileStat {
+export function fileStat(stats: BigIntStats): FileStat {
   return {
     type: typeOf(stats),
     mode: Number(stats.mode) & 0o7777,

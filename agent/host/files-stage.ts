@@ -8,8 +8,8 @@ import {
   fsync,
   linkSync,
   openSync,
-  readFileSync,
   readlinkSync,
+  readSync,
   renameSync,
   symlinkSync,
   write,
@@ -18,7 +18,7 @@ import {
 import { promisify } from 'node:util'
 import type { FileStat, NewContent } from './files.ts'
 import { errnoOf, fileError, unsafePath } from './files-errors.ts'
-import { entryAt, openFile, readOpen, sameInode, statOf } from './files-read.ts'
+import { entryAt, openFile, sameInode, statOf } from './files-read.ts'
 import { type Entry, join, pathOf } from './files-walk.ts'
 import {
   directoryInTheWay,
@@ -68,7 +68,7 @@ async function writeBeside(writing: Writing, { path, bytes, permissions }: NewCo
     if (statOf(target)?.type === 'directory') throw directoryInTheWay(path)
     const fd = openSync(pathOf(entry), createFlags, 0o600)
     try {
-      await writeAll(fd, bytes)
+      await writeContent(fd, bytes)
       permit(fd, permissions)
       const { ino, dev } = fstatSync(fd, { bigint: true })
       writing.staged.set(path, { inode: ino, device: dev })
@@ -136,12 +136,22 @@ function keepCopy(target: Entry, kept: Entry, there: FileStat): void {
   if (source === undefined) throw gone(join(target.directory.path, target.name))
   const fd = openSync(pathOf(kept), createFlags, 0o600)
   try {
-    writeSyncAll(fd, readFileSync(source))
+    copyAll(source, fd)
     if (process.geteuid?.() === 0) fchownSync(fd, there.uid, there.gid)
     fchmodSync(fd, there.mode)
   } finally {
     closeSync(source)
     closeSync(fd)
+  }
+}
+
+/** In parts: it may be larger than memory. */
+function copyAll(from: number, to: number): void {
+  const part = Buffer.allocUnsafe(smallBytes)
+  for (;;) {
+    const count = readSync(from, part, 0, part.length, null)
+    if (count === 0) return
+    writeSyncAll(to, part.subarray(0, count))
   }
 }
 
@@ -154,21 +164,9 @@ function refuseImmutable(target: Entry): void {
   }
 }
 
-export async function readReplaced(
-  writing: Writing,
-  path: string,
-  limitBytes: number,
-): Promise<Uint8Array | undefined> {
-  const target = entryAt(writing.walk, path)
-  const fd = target === undefined ? undefined : openFile(keptEntry(writing, target))
-  if (fd === undefined) return undefined
-  try {
-    return await readOpen(fd, limitBytes)
-  } catch (error) {
-    throw fileError(error, path, 'reading')
-  } finally {
-    closeSync(fd)
-  }
+async function writeContent(fd: number, content: NewContent['bytes']): Promise<void> {
+  if (content instanceof Uint8Array) return writeAll(fd, content)
+  for await (const part of content) await writeAll(fd, part)
 }
 
 async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {

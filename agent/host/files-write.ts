@@ -15,7 +15,7 @@ import { promisify } from 'node:util'
 import type { FileWriter, Permissions } from './files.ts'
 import { errnoOf, fileError, unsafePath } from './files-errors.ts'
 import { entriesOf, entryAt, statOf } from './files-read.ts'
-import { publish, readReplaced, stageAll, stagedEntryName, stageLink } from './files-stage.ts'
+import { publish, stageAll, stagedEntryName, stageLink } from './files-stage.ts'
 import { type Entry, join, type OpenDirectory, pathOf } from './files-walk.ts'
 import {
   directoryInTheWay,
@@ -45,7 +45,6 @@ export type WriteMethods = Pick<
   | 'setPermissions'
   | 'removeDirectory'
   | 'removeEmptied'
-  | 'readReplaced'
   | 'settle'
 >
 
@@ -64,7 +63,6 @@ export function writeMethods(writing: Writing): WriteMethods {
     setPermissions: (path, type, permissions) => walk.pass(() => setPermissions(writing, path, { type, permissions })),
     removeDirectory: (path) => now(path, () => removeDirectory(writing, path)),
     removeEmptied: (path) => now(path, () => isEmptied(writing, path) && removeDirectory(writing, path)),
-    readReplaced: (path, limitBytes) => walk.pass(() => readReplaced(writing, path, limitBytes)),
     settle: () => walk.pass(() => settle(writing)),
   }
 }

@@ -1,6 +1,6 @@
 // What the steps of a write share: temporary names, parents made on the way, permissions, the errors of a race.
 import { createHash, randomBytes } from 'node:crypto'
-import { fchmodSync, fchownSync, unlinkSync } from 'node:fs'
+import { fchmodSync, fchownSync, lstatSync, unlinkSync } from 'node:fs'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileStat, Permissions } from './files.ts'
 import { errnoOf, fileError } from './files-errors.ts'
@@ -41,8 +41,10 @@ export function touch(writing: Writing, directory: OpenDirectory): void {
   writing.touched.add(directory.path)
 }
 
+/** Looked for first: on a read-only file system unlink(2) says so also of what is not there. */
 export function unlinkIfThere(entry: Entry): void {
   try {
+    lstatSync(pathOf(entry))
     unlinkSync(pathOf(entry))
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error

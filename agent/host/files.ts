@@ -65,6 +65,8 @@ export type FileReader = {
   inspect(path: AbsolutePath): Promise<Inspection | undefined>
   /** Undefined when it is not there, not a regular file, or larger than `limitBytes`. */
   read(path: AbsolutePath, limitBytes: number): Promise<Uint8Array | undefined>
+  /** Gives a regular file of any size part by part; the stat is of what was read. Undefined when there is none. */
+  parts(path: AbsolutePath, take: TakePart): Promise<FileStat | undefined>
   readLink(path: AbsolutePath): string | undefined
   /** Names in a directory, sorted; control characters and what is not UTF-8 are shown as `\xNN`. Empty when it is not there. */
   list(path: AbsolutePath): readonly string[]
@@ -83,8 +85,31 @@ export type Permissions = { readonly mode: number; readonly uid?: number; readon
 
 export type NewContent = {
   readonly path: AbsolutePath
-  readonly bytes: Uint8Array
+  /** In parts, when it is too large to be held. */
+  readonly bytes: Uint8Array | AsyncIterable<Uint8Array>
   readonly permissions: Permissions
+}
+
+/** A part is used again for the next one: whoever keeps it copies it. */
+export type TakePart = (part: Uint8Array) => void | Promise<void>
+
+/** What this writer replaced or set aside, by the path it had, until it is forgotten or put back. */
+export type Former = {
+  stat(path: AbsolutePath): FileStat | undefined
+  readLink(path: AbsolutePath): string | undefined
+  parts(path: AbsolutePath, take: TakePart): Promise<FileStat | undefined>
+  /** What `setAsideEntries` took out of a directory, with everything below it, parents first. */
+  taken(directory: AbsolutePath, visit: (entry: TakenEntry) => Promise<void>): Promise<void>
+}
+
+export type TakenEntry = {
+  /** Where it was, as `list` shows names. */
+  readonly path: string
+  /** A name in it is not shown as it is, so `path` does not lead to it. */
+  readonly isEscaped: boolean
+  readonly stat: FileStat
+  readLink(): string | undefined
+  parts(take: TakePart): Promise<FileStat | undefined>
 }
 
 /**
@@ -98,7 +123,7 @@ export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
   /** The same writer using another one's mark: to finish or undo what that one began. */
   marked(mark: string): FileWriter
   /** Writes a file beside `path` and syncs it; makes missing parents (0755). */
-  stage(path: AbsolutePath, bytes: Uint8Array, permissions: Permissions): Promise<void>
+  stage(path: AbsolutePath, bytes: NewContent['bytes'], permissions: Permissions): Promise<void>
   /** The same for many, synced side by side. */
   stageAll(files: readonly NewContent[]): Promise<void>
   stageLink(path: AbsolutePath, target: string): void
@@ -118,8 +143,7 @@ export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
   removeDirectory(path: AbsolutePath): boolean
   /** The same, but only for one that this very writer emptied, with the directories in it. */
   removeEmptied(path: AbsolutePath): boolean
-  /** What `publish` or `setAside` replaced, when it was a file of at most `limitBytes`. */
-  readReplaced(path: AbsolutePath, limitBytes: number): Promise<Uint8Array | undefined>
+  readonly replaced: Former
   /** Syncs every directory touched since the last call. */
   settle(): Promise<void>
   /** Makes the path what it was; whatever part of the change was done, and twice as well as once. */

@@ -5,10 +5,12 @@ import type { DesiredHost, DesiredService } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import type { LiveHost } from '../observe/observe.ts'
 import { allDifferences } from '../resources/compare.ts'
-import { withExtras } from '../resources/directory.ts'
+import { stayingFor, withExtras } from '../resources/directory.ts'
 import type { AttributeDifference, Comparison, LiveResource, Subject } from '../resources/kind.ts'
+import { pathInId } from '../resources/paths.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
-import { pathInId, subjectsOf } from '../resources/subjects.ts'
+import { isReturning } from '../resources/returning.ts'
+import { type ServiceSubjects, subjectsOf } from '../resources/subjects.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 
 export type ComparedResource = Subject & {
@@ -27,7 +29,7 @@ export type ServiceComparison = {
   readonly resources: readonly ComparedResource[]
   /** Of those that could not. */
   readonly problems: readonly Problem[]
-}
+} & Pick<ServiceSubjects, 'before' | 'handedOver' | 'moved' | 'untaken'>
 
 export type HostComparison = {
   readonly host: HostName
@@ -48,12 +50,10 @@ export function compareHost(desired: DesiredHost, baselines: Baselines, live: Li
       return problem === undefined ? [] : [{ ...problem, service: service.service }]
     }),
   }))
-  const leaving = leavingPaths(compared)
+  const left = leavingPaths(compared)
   const services = compared.map((service) => ({
     ...service,
-    resources: service.resources.map((resource) =>
-      resource.live.extras === undefined ? resource : withoutLeaving(resource, resource.live.extras, leaving),
-    ),
+    resources: service.resources.map((resource) => withoutLeaving(resource, left)),
   }))
   const units = new Map([...live.resources].filter(([id]) => id.startsWith('unit:')))
   return { host, revision, capabilities: live.capabilities, services, units }
@@ -85,19 +85,50 @@ function compared(subject: Subject, live: LiveResource): ComparedResource {
   return { ...subject, live, comparison, differences: allDifferences(comparison) }
 }
 
-/** What left the repository and is to be removed as itself. */
-function leavingPaths(services: readonly ServiceComparison[]): ReadonlySet<string> {
-  const resources = services.flatMap((service) => service.resources)
-  const leaving = resources.filter(({ desired, comparison }) => desired === undefined && comparison.pending.length > 0)
-  return new Set(leaving.flatMap(({ id }) => pathInId(id) ?? []))
+/** What is to be removed as itself, with the position of the service that does it; directories only where that leaves nothing in them. */
+type Leaving = { readonly gone: ReadonlyMap<string, number>; readonly staying: ReadonlyMap<string, readonly string[]> }
+
+function leavingPaths(services: readonly Pick<ServiceComparison, 'resources'>[]): Leaving {
+  const gone = new Map<string, number>()
+  const staying = new Map<string, readonly string[]>()
+  const all = services.flatMap(({ resources }, position) =>
+    resources.flatMap((resource) => {
+      const path = isLeaving(resource) ? pathInId(resource.id) : undefined
+      return path === undefined ? [] : [{ path, position, resource }]
+    }),
+  )
+  for (const { path, position, resource } of all.toSorted((one, other) => other.path.length - one.path.length)) {
+    const others = foreignIn(path, resource.live.extras ?? [], (at) => (gone.get(at) ?? Infinity) <= position)
+    if (others.length > 0) staying.set(path, others)
+    else if (!isReturning(resource)) gone.set(path, position)
+  }
+  return { gone, staying }
 }
 
-/** In a purged directory it is no extra besides: it would be drift that nobody caused. */
-function withoutLeaving(
-  { id, desired, baseline, live }: ComparedResource,
-  extras: readonly string[],
-  leaving: ReadonlySet<string>,
-): ComparedResource {
-  const foreign = extras.filter((name) => !leaving.has(`${pathInId(id)}/${name}`))
-  return compared({ id, desired, baseline }, withExtras(live, foreign))
+function isLeaving({ desired, comparison }: ComparedResource): boolean {
+  return desired === undefined && comparison.pending.some(({ name }) => name === 'type')
+}
+
+function foreignIn(path: string, names: readonly string[], isGone: (path: string) => boolean): readonly string[] {
+  return names.filter((name) => !isGone(`${path}/${name}`))
+}
+
+/** In a purged directory what leaves is no extra besides: it would be drift that nobody caused. */
+function withoutLeaving(resource: ComparedResource, { gone, staying }: Leaving): ComparedResource {
+  const { live, ...subject } = resource
+  const path = pathInId(subject.id) ?? ''
+  if (subject.desired === undefined) {
+    const others = isLeaving(resource) ? staying.get(path) : undefined
+    if (others === undefined) return resource
+    const comparison = stayingFor(others)
+    return { ...resource, comparison, differences: allDifferences(comparison) }
+  }
+  if (live.extras === undefined) return resource
+  return compared(
+    subject,
+    withExtras(
+      live,
+      foreignIn(path, live.extras, (at) => gone.has(at)),
+    ),
+  )
 }

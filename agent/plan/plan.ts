@@ -1,11 +1,13 @@
 // In: a comparison. Out: the ordered steps that would make live as desired, and what is then to be recorded. Pure.
-import type { HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
+import type { AbsolutePath, HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { Hold } from '../../shared/report.ts'
 import type { DesiredService, UnitTrigger } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import type { BaselineResource, ResourceChange } from '../resources/kind.ts'
+import type { Before } from '../resources/original.ts'
 import { kinds } from '../resources/registry.ts'
+import type { HandedOver } from '../resources/released.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import { type ComparedResource, type HostComparison, pendingOf, type ServiceComparison } from './compare.ts'
 import { type Forecast, forecastAfter, forecastAt } from './forecast.ts'
@@ -34,6 +36,11 @@ export type ServicePlan = {
   readonly record: ServiceRecord | undefined
   /** The baseline says all of `record` already, or nothing is to be recorded now: it is held or waits. */
   readonly isRecorded: boolean
+  readonly isLeaving: boolean
+  /** Of `record`: to be forgotten as soon as those services have been applied. */
+  readonly handedOver: readonly HandedOver[]
+  /** What is at these paths is to be recorded as what was there before. */
+  readonly untaken: readonly AbsolutePath[]
 }
 
 export type ServiceRecord = Omit<ServiceBaseline, 'appliedAt'>
@@ -102,7 +109,7 @@ function servicePlan(compared: ServiceComparison, context: Context): ServicePlan
   const { service, desired, baseline, resources, problems } = compared
   const repairs = repair === 'everything' || desired?.onDrift === 'repair'
   const chosen = repairs ? resources.filter(({ differences }) => differences.length > 0) : pendingOf(compared)
-  const record = desired === undefined ? undefined : recordOf(compared, revision)
+  const record = recordOf(compared, revision)
   const held = holdOf(service)
   const steps = problems.length > 0 || held !== undefined ? [] : stepsFor(compared, chosen, context)
   return {
@@ -118,6 +125,9 @@ function servicePlan(compared: ServiceComparison, context: Context): ServicePlan
     before: baseline,
     record,
     isRecorded: held !== undefined || isSame(record, baseline),
+    isLeaving: desired === undefined,
+    handedOver: compared.handedOver,
+    untaken: compared.untaken,
   }
 }
 
@@ -135,7 +145,9 @@ function onlyDrifted(resources: readonly ComparedResource[]): readonly ComparedR
 }
 
 /** Also right for what is left alone: an attribute that only drifted has the desired value in its baseline already. */
-function recordOf({ service, desired, resources }: ServiceComparison, revision: Revision): ServiceRecord {
+function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecord | undefined {
+  const { service, desired, baseline, resources, before, moved } = compared
+  if (desired === undefined && before.size === 0 && moved.length === 0) return undefined
   const triggers = unitTriggersOf(desired)
   const recorded = resources.flatMap((resource): readonly (readonly [ResourceId, BaselineResource])[] => {
     const { id, desired: wanted } = resource
@@ -147,7 +159,18 @@ function recordOf({ service, desired, resources }: ServiceComparison, revision: 
     const told = triggers.get(id)
     return [[id, { attributes, ...source, ...blob, ...secrets, ...(told === undefined ? {} : { triggers: told }) }]]
   })
-  return { service, revision, onRemove: desired?.onRemove ?? 'delete', resources: new Map(recorded) }
+  const held = moved.flatMap((id): readonly (readonly [ResourceId, BaselineResource])[] => {
+    const known = baseline?.resources.get(id)
+    return known === undefined ? [] : [[id, known]]
+  })
+  const onRemove = desired?.onRemove ?? baseline?.onRemove ?? 'delete'
+  return {
+    service,
+    revision,
+    onRemove,
+    resources: new Map([...recorded, ...held]),
+    ...(before.size === 0 ? {} : { before }),
+  }
 }
 
 /** Of each file, the units that are told; a command of the repository may leave together with its file. */
@@ -165,7 +188,15 @@ function isSame(record: ServiceRecord | undefined, baseline: ServiceBaseline | u
     record.revision === baseline.revision &&
     record.onRemove === baseline.onRemove &&
     record.resources.size === baseline.resources.size &&
+    isSameBefore(record.before ?? new Map(), baseline.before ?? new Map()) &&
     [...record.resources].every(([id, resource]) => sameResource(resource, baseline.resources.get(id)))
+  )
+}
+
+function isSameBefore(one: Before, other: Before): boolean {
+  return (
+    one.size === other.size &&
+    [...one].every(([path, taken]) => JSON.stringify(taken) === JSON.stringify(other.get(path)))
   )
 }
 

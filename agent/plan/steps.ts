@@ -11,9 +11,10 @@ import type {
 import type { Capabilities } from '../host/host.ts'
 import { type ChangedPaths, daemonReloadTool, type ToolStep, toolSteps } from '../host/tools.ts'
 import type { ResourceChange } from '../resources/kind.ts'
-import { pathOf } from '../resources/paths.ts'
+import { pathInId, pathOf } from '../resources/paths.ts'
 import { kindNameOf } from '../resources/registry.ts'
-import { pathInId, triggersOnLeaving } from '../resources/subjects.ts'
+import { isReturning } from '../resources/returning.ts'
+import { triggersOnLeaving } from '../resources/subjects.ts'
 import type { ComparedResource, ServiceComparison } from './compare.ts'
 import { type Forecast, type Foreseen, forecastAfter, foreseen, isUnit, mayComeRunning } from './forecast.ts'
 
@@ -92,7 +93,7 @@ function resourceSteps(
   const wanted = (kind: ResourceKindName) => of(kind).filter((change) => change.desired !== undefined)
   const isInTheWay = inTheWayOf(desired)
   const cleared = (kind: ResourceKindName) => left(kind).filter(({ id }) => isInTheWay(id))
-  const later = (kind: ResourceKindName) => left(kind).filter(({ id }) => !isInTheWay(id))
+  const later = (kind: ResourceKindName) => left(kind).filter((one) => !isInTheWay(one.id) && !isReturning(one))
   const [early, files] = split(wanted('file'), isForUsers)
   return [
     ...change('compose', left('compose')),
@@ -100,7 +101,7 @@ function resourceSteps(
     ...change('package', of('package')),
     ...change('file', cleared('file')),
     ...change('symlink', cleared('symlink')),
-    ...change('directory', cleared('directory')),
+    ...change('directory', deepestFirst(cleared('directory'))),
     ...change('file', early),
     ...run(tools.filter(({ when }) => when === 'before-files')),
     ...change(
@@ -110,7 +111,8 @@ function resourceSteps(
     ...change('file', [...files, ...later('file')]),
     ...change('symlink', [...wanted('symlink'), ...later('symlink')]),
     ...change('directory', purges(wanted('directory'), desired, wanted('package').length > 0)),
-    ...change('directory', later('directory')),
+    ...change('directory', deepestFirst(later('directory'))),
+    ...returns(changes.filter(isReturning)),
     ...validation,
     ...run(tools.filter(({ when }) => when === 'after-files')),
     ...change('unit', wanted('unit')),
@@ -128,16 +130,36 @@ function validationOf(changes: readonly ResourceChange[], desired: DesiredServic
   return (desired?.validate ?? []).map((command) => ({ kind: 'validate', command }))
 }
 
+/** What was there before, when all that took its place is gone: a directory before what was in it. */
+function returns(changes: readonly ResourceChange[]): readonly Step[] {
+  const steps: { readonly kind: 'change'; readonly resource: ResourceKindName; readonly changes: ResourceChange[] }[] =
+    []
+  for (const one of changes.toSorted((a, b) => (pathOf(a.id) < pathOf(b.id) ? -1 : 1))) {
+    const resource = kindNameOf(one.id)
+    const last = steps.at(-1)
+    if (last?.resource === resource) last.changes.push(one)
+    else steps.push({ kind: 'change', resource, changes: [one] })
+  }
+  return steps
+}
+
 function run(tools: readonly ToolStep[]): readonly Step[] {
   return tools.length === 0 ? [] : [{ kind: 'tools', tools }]
 }
 
 /** Made and corrected before the files in them; purged after them, when everything new is in place. */
 function directories(changes: readonly ResourceChange[], counts: (name: string) => boolean): readonly ResourceChange[] {
-  return changes.flatMap((directory) => {
-    const differences = directory.differences.filter(({ name }) => counts(name))
-    return differences.length === 0 ? [] : [{ ...directory, differences }]
-  })
+  return deepestFirst(changes)
+    .toReversed()
+    .flatMap((directory) => {
+      const differences = directory.differences.filter(({ name }) => counts(name))
+      return differences.length === 0 ? [] : [{ ...directory, differences }]
+    })
+}
+
+/** In the order they are removed; they are made the other way round. */
+function deepestFirst(changes: readonly ResourceChange[]): readonly ResourceChange[] {
+  return changes.toSorted((one, other) => (one.id < other.id ? 1 : -1))
 }
 
 /** What a package of this very apply puts into a purged directory cannot be seen before it is installed. */
@@ -168,7 +190,7 @@ function isForUsers({ id }: ResourceChange): boolean {
 
 function changedPaths(changes: readonly ResourceChange[]): ChangedPaths {
   const paths = changes.filter(({ id }) => pathInId(id) !== undefined && !id.startsWith('directory:'))
-  const [removed, written] = split(paths, ({ desired }) => desired === undefined)
+  const [removed, written] = split(paths, (one) => one.desired === undefined && !isReturning(one))
   return { written: written.map(({ id }) => pathOf(id)), removed: removed.map(({ id }) => pathOf(id)) }
 }
 

@@ -4,9 +4,11 @@ import type { TriggerAction } from '../../shared/resource.ts'
 import { checkText } from '../host/checks.ts'
 import type { ToolStep } from '../host/tools.ts'
 import { type ComposeForecast, forecastText } from '../resources/compose-forecast.ts'
+import { isStaying } from '../resources/directory.ts'
 import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
+import { leaveText } from '../resources/returning.ts'
 import { unitPlanText } from '../resources/unit-actions.ts'
 import { type Foreseen, isUnit } from './forecast.ts'
 import type { Step } from './steps.ts'
@@ -18,7 +20,7 @@ export function changeText(change: ResourceChange): string {
   if (isUnit(change)) return unitPlanText(change)
   if (kind === 'package' || kind === 'unit' || kind === 'compose') return kinds[kind].describe(id, differences)
   const path = pathOf(id)
-  if (desired === undefined) return `remove ${path}`
+  if (desired === undefined) return isStaying(change) ? `leave ${path}: it is not empty` : leaveText(change)
   if (desired.kind === 'symlink') return `link ${path} to ${desired.target}`
   if (desired.kind === 'directory') return directoryText(path, differences)
   return `write ${path} (${reasonText(differences)})`

@@ -1,8 +1,8 @@
 // In: what would be changed, and what is held. Out: the services that wait for the end of a hold on another one. Pure.
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import type { Hold } from '../../shared/report.ts'
+import { pathInId } from '../resources/paths.ts'
 import { kindNameOf } from '../resources/registry.ts'
-import { pathInId } from '../resources/subjects.ts'
 import { pendingOf, type ServiceComparison } from './compare.ts'
 
 /** Why a service waits; `service` is the one it waits for, `hold` is what keeps that one. */

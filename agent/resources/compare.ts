@@ -22,6 +22,13 @@ export function allDifferences({ drift, pending }: Comparison): readonly Attribu
   return [...pending, ...drift.filter(({ name }) => !names.has(name))]
 }
 
+/** Another type hides all other attributes. */
+export function differencesFrom(expected: Attributes, live: Attributes): readonly AttributeDifference[] {
+  const type = difference('type', expected['type'], live['type'])
+  if (type !== undefined) return [type]
+  return Object.keys(expected).flatMap((name) => difference(name, expected[name], live[name]) ?? [])
+}
+
 function compareDesired(desired: Attributes, baseline: Attributes | undefined, live: Attributes): Comparison {
   const type = difference('type', desired['type'], live['type'])
   if (type !== undefined) return compareType(type, desired, baseline)
@@ -47,11 +54,7 @@ function compareType(type: AttributeDifference, desired: Attributes, baseline: A
 /** What left the repository is to be removed, unless somebody did that already, or put something else in its place. */
 function compareLeft(baseline: Attributes, live: Attributes): Comparison {
   if (live['type'] === 'missing' || isDirectory(live) !== isDirectory(baseline)) return nothing
-  const type = difference('type', baseline['type'], live['type'])
-  const drift =
-    type === undefined
-      ? Object.keys(baseline).flatMap((name) => difference(name, baseline[name], live[name]) ?? [])
-      : [type]
+  const drift = differencesFrom(baseline, live)
   return { drift, pending: [{ name: 'type', expected: 'missing', live: live['type'] ?? 'present' }] }
 }
 

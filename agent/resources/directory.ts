@@ -5,7 +5,7 @@ import type { DirectoryResource } from '../../shared/resource.ts'
 import type { SavedPath } from '../host/files.ts'
 import type { HostReader } from '../host/host.ts'
 import { compareAttributes } from './compare.ts'
-import type { ApplyHost, Attributes, LiveResource, ResourceChange, ResourceKind, Subject } from './kind.ts'
+import type { ApplyHost, Attributes, Comparison, LiveResource, ResourceChange, ResourceKind, Subject } from './kind.ts'
 import {
   describePath,
   livePath,
@@ -17,6 +17,7 @@ import {
   putBackAll,
   unreachable,
 } from './paths.ts'
+import { becomesOf, compareLeaving, isReturning, leftText, putBackOriginal } from './returning.ts'
 
 const namesShown = 20
 
@@ -24,10 +25,14 @@ export const directoryKind: ResourceKind<DirectoryResource, SavedPath> = {
   kind: 'directory',
   attributes,
   observe,
-  compare: ({ desired, baseline }, live) =>
-    compareAttributes(desired && attributes(desired), baseline?.attributes, live.attributes),
+  compare: (subject, live) => {
+    const { desired, baseline } = subject
+    if (desired === undefined) return compareLeaving(subject, live)
+    return compareAttributes(attributes(desired), baseline?.attributes, live.attributes)
+  },
   describe: describePath,
-  save: async (changes, host) => host.files.pass(async () => changes.map(({ id }) => host.files.before(pathOf(id)))),
+  save: async (changes, host) =>
+    host.files.pass(async () => changes.map((one) => host.files.before(pathOf(one.id), becomesOf(one)))),
   change,
   restore: (saved, host) => putBackAll(inOrderOfChange(saved), host),
 }
@@ -72,12 +77,27 @@ async function observeOne({ id, desired, baseline }: Subject<DirectoryResource>,
     const preferred = desired ?? { owner: baseline?.attributes['owner'], group: baseline?.attributes['group'] }
     const owner = await owners(stat, preferred)
     const attributes = { type: 'directory', mode: modeText(stat.mode), ...owner }
-    return desired?.purge === true
-      ? withExtras(livePath(stat, attributes), extrasOf(desired, host))
-      : livePath(stat, attributes, baseline?.attributes)
+    if (desired?.purge === true) return withExtras(livePath(stat, attributes), extrasOf(desired, host))
+    const live = livePath(stat, attributes, baseline?.attributes)
+    return desired === undefined ? { ...live, extras: contentsOf(pathOf(id), host) } : live
   } catch (error) {
     return unreachable(error)
   }
+}
+
+/** Of one that leaves: what keeps it from being removed. */
+function contentsOf(path: AbsolutePath, { files }: HostReader): readonly string[] {
+  return files.mounts().has(path) ? ['what is mounted there'] : files.list(path)
+}
+
+/** Pure: one that leaves and cannot be removed, because of what somebody else has in it. */
+export function stayingFor(names: readonly string[]): Comparison {
+  return { drift: [], pending: [{ name: 'leave', expected: 'empty', live: extraText(names) }] }
+}
+
+/** Pure. */
+export function isStaying({ differences }: Pick<ResourceChange, 'differences'>): boolean {
+  return differences.some(({ name }) => name === 'leave')
 }
 
 function extraText(names: readonly string[]): string {
@@ -104,27 +124,32 @@ async function change(changes: readonly DirectoryChange[], host: ApplyHost): Pro
       if (one.desired === undefined) continue
       lines.push(...(await make(one.desired, one, host)))
     }
-    for (const { id, desired } of sorted.toReversed()) {
-      if (desired !== undefined) continue
-      const path = pathOf(id)
-      lines.push(host.files.removeDirectory(path) ? `removed ${path}` : `left ${path}: it is not empty`)
-    }
+    const leaving = sorted.filter(({ desired }) => desired === undefined)
+    for (const one of leaving.filter((each) => !isReturning(each)).toReversed()) lines.push(leave(one, host))
+    for (const one of leaving.filter(isReturning)) lines.push(await putBackOriginal(one, host))
     await host.files.settle()
     return lines
   })
 }
 
+function leave(one: DirectoryChange, host: ApplyHost): string {
+  const path = pathOf(one.id)
+  if (!isStaying(one) && host.files.removeDirectory(path)) return leftText(one)
+  return `left ${path}: it is not empty`
+}
+
 /** No line where a package left nothing to be purged after all. */
 async function make(
   desired: DirectoryResource,
-  { baseline, differences }: DirectoryChange,
+  { baseline, differences, live }: DirectoryChange,
   host: ApplyHost,
 ): Promise<readonly string[]> {
   const { files } = host
   const { path } = desired
   const names = new Set(differences.map(({ name }) => name))
-  // What this very apply keeps beside its targets is not an extra.
-  const purged = names.has('extra') ? extrasOf(desired, host).filter((name) => !name.startsWith(files.mark)) : []
+  // What was planned, as far as it is there still: what leaves by itself, and what this apply keeps there, is not in it.
+  const planned = new Set(live.extras)
+  const purged = names.has('extra') ? extrasOf(desired, host).filter((name) => planned.has(name)) : []
   if (names.has('type')) {
     const there = files.stat(path)
     if (there !== undefined && there.type !== 'directory' && baseline === undefined) throw inTheWay(path, there.type)

@@ -18,6 +18,7 @@ import {
   putBackAll,
   unreachable,
 } from './paths.ts'
+import { becomesOf, compareLeaving, isReturning, leftText, putBackOriginal } from './returning.ts'
 
 /** Contents held in memory at a time. */
 const batchBytes = 8 * 1024 * 1024
@@ -28,12 +29,15 @@ export const fileKind: ResourceKind<FileResource, SavedPath> = {
   kind: 'file',
   attributes,
   observe,
-  compare: ({ desired, baseline }, live) =>
-    compareAttributes(desired && attributes(desired), baseline?.attributes, live.attributes),
+  compare: (subject, live) => {
+    const { desired, baseline } = subject
+    if (desired === undefined) return compareLeaving(subject, live)
+    return compareAttributes(attributes(desired), baseline?.attributes, live.attributes)
+  },
   describe: describePath,
   save: async (changes, host) =>
     host.files.pass(async () =>
-      changes.map(({ id, desired }) => host.files.before(desired?.path ?? pathOf(id), desired?.sha256)),
+      changes.map((one) => host.files.before(pathOf(one.id), one.desired?.sha256 ?? becomesOf(one))),
     ),
   change,
   restore: putBackAll,
@@ -85,7 +89,10 @@ async function change(changes: readonly FileChange[], host: ApplyHost): Promise<
     for (const { desired } of staged) files.publish(desired.path)
     for (const { desired } of inPlace)
       await files.setPermissions(desired.path, 'file', await permissionsFor(desired, host))
-    for (const { id } of changes.filter((one) => one.desired === undefined)) files.setAside(pathOf(id))
+    for (const one of changes.filter(({ desired }) => desired === undefined)) {
+      if (isReturning(one)) await putBackOriginal(one, host)
+      else files.setAside(pathOf(one.id))
+    }
     await files.settle()
     return changes.map(line)
   })
@@ -153,9 +160,10 @@ function shellWord(path: string): string {
   return /^[\w./@%+:,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
 }
 
-function line({ id, desired, differences }: FileChange): string {
-  const path = pathOf(id)
-  return desired === undefined ? `removed ${path}` : `wrote ${path} (${what(differences)})`
+function line(one: FileChange): string {
+  const path = pathOf(one.id)
+  if (one.desired === undefined) return leftText(one)
+  return `wrote ${path} (${what(one.differences)})`
 }
 
 function what(differences: readonly AttributeDifference[]): string {

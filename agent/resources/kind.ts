@@ -1,9 +1,10 @@
 // The one interface every resource kind implements, and the state all of them are compared in.
 // A new kind is a new file here and a line in registry.ts.
-import type { ResourceId } from '../../shared/names.ts'
+import type { ResourceId, Sha256 } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { ContentSource, Resource, UnitTrigger } from '../../shared/resource.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
+import type { Original } from './original.ts'
 
 /**
  * The state of one resource as named strings, so that desired, baseline and live compare, store and print alike:
@@ -35,7 +36,10 @@ export type LiveResource = {
   readonly modifiedAt?: string
   readonly changedAt?: string
   readonly size?: number
-  /** Of a purged directory: every name in it that no service has; `attributes.extra` is what is shown of them. */
+  /**
+   * Of a purged directory: every name in it that no service has; `attributes.extra` is what is shown of them.
+   * Of one that leaves: everything in it.
+   */
   readonly extras?: readonly string[]
   /** Of a unit. */
   readonly unit?: UnitFacts
@@ -66,6 +70,8 @@ export type Subject<R extends Resource = Resource> = {
   readonly id: ResourceId
   readonly desired: R | undefined
   readonly baseline: BaselineResource | undefined
+  /** Of a path that leaves and is to be as it was before the first apply. */
+  readonly original?: Original
 }
 
 /** One resource that an apply makes as desired; `desired` undefined: the revision no longer has it. */
@@ -78,7 +84,11 @@ export type ResourceChange<R extends Resource = Resource> = Subject<R> & {
 export type ReadContents = (sources: readonly ContentSource[]) => Promise<readonly Uint8Array[]>
 
 /** What a change is made with. */
-export type ApplyHost = HostWriter & { readonly contents: ReadContents }
+export type ApplyHost = HostWriter & {
+  readonly contents: ReadContents
+  /** What the agent itself has kept, in parts. */
+  readonly kept: (sha256: Sha256) => AsyncIterable<Uint8Array>
+}
 
 export type ResourceKind<R extends Resource, Saved = unknown> = {
   readonly kind: R['kind']

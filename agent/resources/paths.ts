@@ -23,12 +23,19 @@ export function pathOf(id: ResourceId): AbsolutePath {
   return absolutePathSchema.parse(id.slice(id.indexOf(':') + 1))
 }
 
+/** Path of a file, symlink or directory resource. */
+export function pathInId(id: ResourceId): string | undefined {
+  return /^(?:file|symlink|directory):(?<path>.*)$/s.exec(id)?.groups?.['path']
+}
+
 export function modeText(mode: number): string {
   return mode.toString(8).padStart(4, '0')
 }
 
 /** Owner and group of a stat as attributes; `{}` where owners are not looked at. Asks for every id once. */
-export function ownership(host: HostReader): (stat: FileStat, preferred?: Owner) => Promise<Attributes> {
+export function ownership(
+  host: HostReader,
+): (stat: Pick<FileStat, 'uid' | 'gid'>, preferred?: Owner) => Promise<Attributes> {
   const { accounts } = host.files
   const user = remembered((uid, name) => accounts.userName(uid, name))
   const group = remembered((gid, name) => accounts.groupName(gid, name))
@@ -115,6 +122,7 @@ function typeText({ expected, live }: AttributeDifference): string {
 /** A hash says nothing to a person; a mode or an owner does. */
 function attributeText({ name, expected, live }: AttributeDifference): string {
   if (name === 'content') return 'content differs'
+  if (name === 'leave') return `no longer needed, left because it is not empty (${live})`
   return name === 'extra' ? `not in the repository: ${live}` : `${name} is ${live}, should be ${expected}`
 }
 

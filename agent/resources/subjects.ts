@@ -1,8 +1,12 @@
 // What there is to look at on a host: for each service its desired resources, and those it was last applied with and no longer has.
-import { type ResourceId, resourceId, type ServiceName } from '../../shared/names.ts'
+import { type AbsolutePath, type ResourceId, resourceId, type ServiceName } from '../../shared/names.ts'
 import type { DesiredHost, DesiredService, Resource, UnitTrigger } from '../../shared/resource.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import type { BaselineResource, Subject } from './kind.ts'
+import { type Own, withReleased } from './leaving.ts'
+import type { Before } from './original.ts'
+import { pathInId } from './paths.ts'
+import { type HandedOver, type TakenPath, takenPaths } from './released.ts'
 
 export type ServiceSubjects = {
   readonly service: ServiceName
@@ -10,35 +14,33 @@ export type ServiceSubjects = {
   readonly desired: DesiredService | undefined
   readonly baseline: ServiceBaseline | undefined
   readonly subjects: readonly Subject[]
+  /** Known already of what was there before, and to be recorded on. */
+  readonly before: Before
+  readonly handedOver: readonly HandedOver[]
+  /** Of those that another service has from now on, what is to be recorded here on. */
+  readonly moved: readonly ResourceId[]
+  /** Paths that no apply has taken yet: what is there now is what was there before. */
+  readonly untaken: readonly AbsolutePath[]
 }
 
 /** Services that left come first: what takes their place may need their ports and paths. */
-export function subjectsOf({ services }: DesiredHost, baselines: Baselines): readonly ServiceSubjects[] {
-  const host = {
+export function subjectsOf(desiredHost: DesiredHost, baselines: Baselines): readonly ServiceSubjects[] {
+  const { services } = desiredHost
+  const host: HostView = {
     applied: appliedResources(baselines),
     claimed: claimedBy(services),
+    taken: takenPaths(desiredHost, baselines),
   }
   const present = new Set(services.map(({ name }) => name))
   const left = [...baselines.values()].filter(({ service }) => !present.has(service))
-  return [
-    ...left.map((baseline) => ({
-      service: baseline.service,
-      desired: undefined,
-      baseline,
-      subjects: leftSubjects(baseline, baseline.onRemove, host),
-    })),
-    ...services.map((desired) => {
-      const baseline = baselines.get(desired.name)
-      const own = desired.resources.map((resource) => ({
-        id: resource.id,
-        desired: resource,
-        // A resource that moved here from another service was applied as that one's.
-        baseline: baseline?.resources.get(resource.id) ?? host.applied.get(resource.id),
-      }))
-      const gone = baseline === undefined ? [] : leftSubjects(baseline, desired.onRemove, host)
-      return { service: desired.name, desired, baseline, subjects: [...own, ...gone] }
-    }),
+  const all = [
+    ...left.map((baseline) => leftService(baseline, host)),
+    ...services.map((desired) => presentService(desired, baselines.get(desired.name), host)),
   ]
+  return withReleased(all, host.taken).map((service) => {
+    const moved = movedResources(service.baseline, service.desired, { baselines, host })
+    return { ...service, handedOver: [...service.handedOver, ...moved], moved: moved.map(({ id }) => id) }
+  })
 }
 
 /** Units that are no subjects, but may be told to reload or restart. */
@@ -57,27 +59,52 @@ export function triggersOnLeaving({ desired, baseline }: Subject): readonly Unit
   return desired === undefined ? (baseline?.triggers ?? []) : []
 }
 
-/** Path of a file, symlink or directory resource. */
-export function pathInId(id: ResourceId): string | undefined {
-  return /^(?:file|symlink|directory):(?<path>.*)$/s.exec(id)?.groups?.['path']
-}
-
 type HostView = {
-  readonly applied: ReadonlyMap<ResourceId, BaselineResource>
+  readonly applied: Applied
   /** Ids and paths that some service of the host desires. */
-  readonly claimed: ReadonlySet<string>
+  readonly claimed: ReadonlyMap<string, ServiceName>
+  readonly taken: ReadonlyMap<string, TakenPath>
 }
 
-function appliedResources(baselines: Baselines): ReadonlyMap<ResourceId, BaselineResource> {
-  return new Map([...baselines.values()].flatMap(({ resources }) => [...resources]))
+type Applied = {
+  readonly resources: ReadonlyMap<ResourceId, BaselineResource>
+  readonly paths: ReadonlySet<string>
 }
 
-function claimedBy(services: readonly DesiredService[]): ReadonlySet<string> {
-  const resources = services.flatMap((service) => service.resources)
-  return new Set(resources.flatMap((resource) => [resource.id, ...pathsOf(resource)]))
+type OwnSubjects = Own & Pick<ServiceSubjects, 'untaken'>
+
+function leftService(baseline: ServiceBaseline, host: HostView): OwnSubjects {
+  const subjects = leftSubjects(baseline, baseline.onRemove, host)
+  return { service: baseline.service, desired: undefined, baseline, subjects, untaken: [] }
 }
 
-function pathsOf(resource: Resource): readonly string[] {
+function presentService(desired: DesiredService, baseline: ServiceBaseline | undefined, host: HostView): OwnSubjects {
+  const { applied, taken } = host
+  const own = desired.resources.map((resource) => ({
+    id: resource.id,
+    desired: resource,
+    // A resource that moved here from another service was applied as that one's.
+    baseline: baseline?.resources.get(resource.id) ?? applied.resources.get(resource.id),
+  }))
+  const gone = baseline === undefined ? [] : leftSubjects(baseline, desired.onRemove, host)
+  const untaken = desired.resources.flatMap(pathsOf).filter((path) => !applied.paths.has(path) && !taken.has(path))
+  return { service: desired.name, desired, baseline, subjects: [...own, ...gone], untaken }
+}
+
+function appliedResources(baselines: Baselines): Applied {
+  const resources = new Map([...baselines.values()].flatMap((baseline) => [...baseline.resources]))
+  return { resources, paths: new Set([...resources.keys()].flatMap((id) => pathInId(id) ?? [])) }
+}
+
+function claimedBy(services: readonly DesiredService[]): ReadonlyMap<string, ServiceName> {
+  return new Map(
+    services.flatMap(({ name, resources }) =>
+      resources.flatMap((resource) => [resource.id, ...pathsOf(resource)].map((claim) => [claim, name] as const)),
+    ),
+  )
+}
+
+function pathsOf(resource: Resource): readonly AbsolutePath[] {
   return 'path' in resource ? [resource.path] : []
 }
 
@@ -85,17 +112,49 @@ function pathsOf(resource: Resource): readonly string[] {
 function leftSubjects(
   { resources }: ServiceBaseline,
   onRemove: ServiceBaseline['onRemove'],
-  { claimed }: HostView,
+  host: HostView,
 ): readonly Subject[] {
+  const { claimed, taken } = host
   if (onRemove === 'keep') return []
   return [...resources]
-    .filter(([id]) => !claimed.has(id) && !isTakenOver(id, claimed))
-    .map(([id, baseline]) => ({ id, desired: undefined, baseline }))
+    .filter(([id]) => !claimed.has(id) && !isTakenOver(id, claimed) && !isStillNeeded(id, host))
+    .map(([id, baseline]) => {
+      const known = taken.get(pathInId(id) ?? '')
+      const returns = onRemove === 'restore' && known !== undefined && known.holder === undefined
+      return { id, desired: undefined, baseline, ...(returns ? { original: known.taken.was } : {}) }
+    })
+}
+
+/** A directory above something that is desired stays, and is known as one that was made on the way to that. */
+function isStillNeeded(id: ResourceId, { claimed, taken }: HostView): boolean {
+  const path = pathInId(id)
+  return id.startsWith('directory:') && path !== undefined && !claimed.has(path) && taken.get(path)?.isAbove === true
 }
 
 /** A directory is not replaced by a rename, nor by a directory: only these have to be removed first. */
-function isTakenOver(id: ResourceId, claimed: ReadonlySet<string>): boolean {
+function isTakenOver(id: ResourceId, claimed: HostView['claimed']): boolean {
   const path = pathInId(id)
   if (path === undefined || !claimed.has(path)) return false
   return !id.startsWith('directory:') && !claimed.has(`directory:${path}`)
 }
+
+type Moving = { readonly baselines: Baselines; readonly host: HostView }
+
+/** So that a resource is not forgotten when the service that it moves to fails at first. */
+function movedResources(
+  baseline: ServiceBaseline | undefined,
+  desired: DesiredService | undefined,
+  { baselines, host: { claimed } }: Moving,
+) {
+  const own = new Set(desired?.resources.map(({ id }) => id))
+  return [...(baseline?.resources.keys() ?? [])].flatMap((id) => {
+    const path = pathInId(id) ?? ''
+    const until = claimed.get(id) ?? claimed.get(path)
+    if (own.has(id) || until === undefined || until === baseline?.service) return []
+    const others = baselines.get(until)?.resources
+    const hasIt = pathKinds.some((kind) => others?.has(resourceId(kind, path))) || others?.has(id) === true
+    return hasIt ? [] : [{ kind: 'resource' as const, id, until }]
+  })
+}
+
+const pathKinds = ['file', 'symlink', 'directory'] as const

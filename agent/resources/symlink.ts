@@ -5,16 +5,22 @@ import type { HostReader } from '../host/host.ts'
 import { compareAttributes } from './compare.ts'
 import type { ApplyHost, LiveResource, ResourceChange, ResourceKind, Subject } from './kind.ts'
 import { describePath, livePath, missing, pathOf, putBackAll, unreachable } from './paths.ts'
+import { becomesOf, compareLeaving, isReturning, leftText, putBackOriginal } from './returning.ts'
 
 export const symlinkKind: ResourceKind<SymlinkResource, SavedPath> = {
   kind: 'symlink',
   attributes,
   observe,
-  compare: ({ desired, baseline }, live) =>
-    compareAttributes(desired && attributes(desired), baseline?.attributes, live.attributes),
+  compare: (subject, live) => {
+    const { desired, baseline } = subject
+    if (desired === undefined) return compareLeaving(subject, live)
+    return compareAttributes(attributes(desired), baseline?.attributes, live.attributes)
+  },
   describe: describePath,
   save: async (changes, host) =>
-    host.files.pass(async () => changes.map(({ id, desired }) => host.files.before(pathOf(id), desired?.target))),
+    host.files.pass(async () =>
+      changes.map((one) => host.files.before(pathOf(one.id), one.desired?.target ?? becomesOf(one))),
+    ),
   change,
   restore: putBackAll,
 }
@@ -39,16 +45,20 @@ function observeOne(id: SymlinkResource['id'], { files }: HostReader): LiveResou
   }
 }
 
-async function change(changes: readonly ResourceChange<SymlinkResource>[], { files }: ApplyHost) {
+async function change(changes: readonly ResourceChange<SymlinkResource>[], host: ApplyHost) {
+  const { files } = host
   return files.pass(async () => {
     const links = changes.flatMap(({ desired }) => desired ?? [])
     for (const { path } of links) if (files.stat(path)?.type === 'directory') files.removeEmptied(path)
     for (const { path, target } of links) files.stageLink(path, target)
     for (const { path } of links) files.publish(path)
-    for (const { id } of changes.filter(({ desired }) => desired === undefined)) files.setAside(pathOf(id))
+    for (const one of changes.filter(({ desired }) => desired === undefined)) {
+      if (isReturning(one)) await putBackOriginal(one, host)
+      else files.setAside(pathOf(one.id))
+    }
     await files.settle()
-    return changes.map(({ id, desired }) =>
-      desired === undefined ? `removed ${pathOf(id)}` : `linked ${desired.path} to ${desired.target}`,
+    return changes.map((one) =>
+      one.desired === undefined ? leftText(one) : `linked ${one.desired.path} to ${one.desired.target}`,
     )
   })
 }

@@ -3,6 +3,7 @@ import { readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import {
+  absolutePathSchema,
   type ResourceId,
   resourceIdSchema,
   revisionSchema,
@@ -11,6 +12,7 @@ import {
 } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { BaselineResource } from '../resources/kind.ts'
+import { type Before, takenSchema } from '../resources/original.ts'
 import { makeStateDirectory, type NewFile, readIfThere, removeDurably, replaceDurably } from './durable.ts'
 
 const baselineResourceSchema = z.object({
@@ -29,16 +31,23 @@ export const serviceBaselineSchema = z.object({
   /** What to do when the service leaves the repository: the revision then no longer says. */
   onRemove: z.enum(['delete', 'restore', 'keep']),
   resources: z.array(z.tuple([resourceIdSchema, baselineResourceSchema])).transform((entries) => new Map(entries)),
+  /** What was at each of its paths before the first apply, as far as it is to be known. */
+  before: z
+    .array(z.tuple([absolutePathSchema, takenSchema]))
+    .transform((entries) => new Map(entries))
+    .exactOptional(),
 })
 
-export type ServiceBaseline = Readonly<Omit<z.infer<typeof serviceBaselineSchema>, 'resources'>> & {
+export type ServiceBaseline = Readonly<Omit<z.infer<typeof serviceBaselineSchema>, 'resources' | 'before'>> & {
   readonly resources: ReadonlyMap<ResourceId, BaselineResource>
+  readonly before?: Before
 }
 export type Baselines = ReadonlyMap<ServiceName, ServiceBaseline>
 
 /** What `serviceBaselineSchema` reads. */
 export function baselineJson(baseline: ServiceBaseline): object {
-  return { ...baseline, resources: [...baseline.resources] }
+  const { resources, before, ...about } = baseline
+  return { ...about, resources: [...resources], ...(before === undefined ? {} : { before: [...before] }) }
 }
 
 export type BaselineStore = {

@@ -3,46 +3,97 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { serviceNameSchema, sha256Schema } from '../../shared/names.ts'
 import { readIfThere, replaceDurably } from './durable.ts'
-import type { ObjectStore } from './objects.ts'
+
+const ownerSchema = { uid: z.number(), gid: z.number() }
+
+const wasSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('file'), sha256: sha256Schema, size: z.number(), mode: z.number(), ...ownerSchema }),
+  z.object({ type: z.literal('symlink'), target: z.string(), ...ownerSchema }),
+  /** So that nothing is lost in silence: how much of what was there is not in the store, and why. */
+  z.object({
+    type: z.literal('not-kept'),
+    size: z.number(),
+    files: z.number(),
+    why: z.enum(['too-large', 'too-much', 'too-many']),
+  }),
+])
 
 const displacedSchema = z.object({
   /** ISO 8601. */
   at: z.string(),
   service: serviceNameSchema,
+  /** As on the host; of what was not UTF-8, as it is shown. */
   path: z.string(),
-  sha256: sha256Schema,
+  isEscaped: z.boolean().exactOptional(),
+  /** `restored`: replaced by `plumb restore`. */
+  why: z.enum(['overwritten', 'removed', 'purged', 'restored']),
+  was: wasSchema,
 })
 
-export type Displaced = z.infer<typeof displacedSchema>
-export type DisplacedContent = Omit<Displaced, 'sha256'> & { readonly bytes: Uint8Array }
+/** The former format: content alone. */
+const contentOnlySchema = z
+  .object({ at: z.string(), service: serviceNameSchema, path: z.string(), sha256: sha256Schema })
+  .transform(({ sha256, ...where }): Displaced => {
+    // Nobody but root until a person says otherwise.
+    const was = { type: 'file', sha256, size: 0, mode: 0o600, uid: 0, gid: 0 } as const
+    return { ...where, why: 'overwritten', was }
+  })
+
+const entrySchema = z.union([displacedSchema, contentOnlySchema])
+
+export type Displaced = Readonly<z.infer<typeof displacedSchema>>
+export type Was = Displaced['was']
 
 export type DisplacedStore = {
   list(): readonly Displaced[]
-  /** On disk when it returns. */
-  add(contents: readonly DisplacedContent[]): Promise<void>
+  /** On disk when it returns; their contents must be in the object store already. The oldest go when there are too many. */
+  add(displaced: readonly Displaced[]): Promise<void>
 }
 
+/** One file, and all that one apply of a service displaces, may be so large; what is larger is told, not kept. */
+export const displacedFileLimitBytes = 128 * 1024 * 1024
+export const displacedLimitBytes = 256 * 1024 * 1024
 const listLimit = 5000
 
-export function displacedStore(directory: string, objects: ObjectStore): DisplacedStore {
+export function displacedStore(directory: string): DisplacedStore {
   const path = join(directory, 'displaced.json')
   const list = () => parse(readIfThere(path))
   return {
     list,
-    add: async (contents) => {
-      if (contents.length === 0) return
-      const added: Displaced[] = []
-      for (const { bytes, ...where } of contents) added.push({ ...where, sha256: await objects.putDurably(bytes) })
-      const content = JSON.stringify([...list(), ...added].slice(-listLimit))
+    add: async (displaced) => {
+      if (displaced.length === 0) return
+      const content = JSON.stringify(youngest([...list(), ...displaced].slice(-listLimit)))
       await replaceDurably([{ path, content }])
     },
   }
 }
 
+export function displacedContents(displaced: readonly Displaced[]): ReadonlySet<string> {
+  return new Set(displaced.flatMap(({ was }) => (was.type === 'file' ? [was.sha256] : [])))
+}
+
+function youngest(displaced: readonly Displaced[]): readonly Displaced[] {
+  let bytes = 0
+  const first = displaced.findLastIndex(({ was }) => {
+    bytes += was.type === 'file' ? was.size : 0
+    return bytes > displacedLimitBytes
+  })
+  return displaced.slice(first + 1)
+}
+
 function parse(bytes: Buffer | undefined): readonly Displaced[] {
   try {
-    return z.array(displacedSchema).parse(JSON.parse(bytes?.toString('utf8') ?? '[]'))
+    return z
+      .array(z.unknown())
+      .parse(JSON.parse(bytes?.toString('utf8') ?? '[]'))
+      .flatMap(known)
   } catch {
     return []
   }
+}
+
+/** One that cannot be read hides no other. */
+function known(entry: unknown): readonly Displaced[] {
+  const parsed = entrySchema.safeParse(entry)
+  return parsed.success ? [parsed.data] : []
 }

@@ -6,6 +6,9 @@ import { errnoOf, fileError } from '../host/files-errors.ts'
 
 const fsyncAsync = promisify(fsync)
 
+/** Open files are limited. */
+const syncedAtOnce = 64
+
 export type NewFile = { readonly path: string; readonly content: string | Uint8Array }
 
 /** Root-only, with its parents. */
@@ -37,18 +40,25 @@ export function replaceFile({ path, content }: NewFile): void {
 
 /** Replaces files; when it returns they survive a power cut. All are written before the first is synced, which is faster. */
 export async function replaceDurably(files: readonly NewFile[]): Promise<void> {
-  const written = files.map((file) => ({ file, name: temporary(file) }))
-  await Promise.all(
-    written.map(async ({ file, name }) => {
-      try {
-        await syncPath(name)
-        renameSync(name, file.path)
-      } catch (error) {
-        throw fileError(error, file.path, 'writing')
-      }
-    }),
-  )
+  await settleDurably(files.map((file) => ({ temporary: temporary(file), path: file.path })))
+}
+
+/** The same for what was written to temporary names already. */
+export async function settleDurably(
+  files: readonly { readonly temporary: string; readonly path: string }[],
+): Promise<void> {
+  for (let start = 0; start < files.length; start += syncedAtOnce)
+    await Promise.all(files.slice(start, start + syncedAtOnce).map(({ temporary, path }) => settleOne(temporary, path)))
   await syncDirectories(files.map(({ path }) => path))
+}
+
+async function settleOne(temporary: string, path: string): Promise<void> {
+  try {
+    await syncPath(temporary)
+    renameSync(temporary, path)
+  } catch (error) {
+    throw fileError(error, path, 'writing')
+  }
 }
 
 export async function removeDurably(paths: readonly string[]): Promise<void> {

@@ -1,23 +1,52 @@
 // Contents by their SHA-256, root-only and bounded: what was applied (one side of a drift's diff), and what an apply overwrote.
-import { hash } from 'node:crypto'
-import { readdirSync, statSync, utimesSync } from 'node:fs'
+import { createHash, type Hash, hash, randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  createReadStream,
+  openSync,
+  readdirSync,
+  statfsSync,
+  statSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { type Sha256, sha256Schema } from '../../shared/names.ts'
-import { makeStateDirectory, readIfThere, removeIfThere, replaceDurably, replaceFile } from './durable.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import { fileError } from '../host/files-errors.ts'
+import { makeStateDirectory, readIfThere, removeIfThere, replaceFile, settleDurably } from './durable.ts'
 
 export type ObjectStore = {
   /** Can be had again from the repository: not synced. */
   put(bytes: Uint8Array): Sha256
-  /** Exists nowhere else: on disk when it returns. */
-  putDurably(bytes: Uint8Array): Promise<Sha256>
+  /** For what exists nowhere else: stored when `settle` of the batch returns. */
+  batch(): ObjectBatch
   /** Undefined when it is not there, or no longer what its name says. */
   get(sha256: string): Uint8Array | undefined
-  /** Removes the oldest that are not in `keep` until the store is within its limit, then the oldest at all. */
-  prune(keep: ReadonlySet<string>): void
+  /** Undefined when it is not there. */
+  size(sha256: string): number | undefined
+  /** The same for what is too large to be held; throws PlumbError at its end when it is not what its name says. */
+  parts(sha256: Sha256): AsyncIterable<Uint8Array>
+  /** Until the store is within its limit: removes the oldest that no group names, then the oldest of the first group, and so on; never of the last. */
+  prune(groups: readonly ReadonlySet<string>[]): void
 }
 
-/** Larger contents are not kept: their diff would be cut anyway. */
-export const objectLimitBytes = 16 * 1024 * 1024
+/** Contents on their way into the store. */
+export type ObjectBatch = {
+  /** Of any size, given part by part by `read`. */
+  add(read: (take: (part: Uint8Array) => void) => Promise<unknown>): Promise<StoredObject>
+  /** On disk when it returns. */
+  settle(): Promise<void>
+  /** Instead: leaves nothing behind. */
+  drop(): void
+}
+
+export type StoredObject = { readonly sha256: Sha256; readonly size: number }
+
+/** The host needs room for other things than what may be wanted back one day. */
+const leftFreeBytes = 16 * 1024 * 1024
+/** Left by a process that died. */
+const abandonedMs = 60 * 60 * 1000
 
 export function objectStore(directory: string, limitBytes = 512 * 1024 * 1024): ObjectStore {
   makeStateDirectory(directory)
@@ -28,17 +57,91 @@ export function objectStore(directory: string, limitBytes = 512 * 1024 * 1024): 
       if (!isThere(pathOf(sha256), bytes.length)) replaceFile({ path: pathOf(sha256), content: bytes })
       return sha256
     },
-    putDurably: async (bytes) => {
-      const sha256 = sha256Schema.parse(hash('sha256', bytes, 'hex'))
-      await replaceDurably([{ path: pathOf(sha256), content: bytes }])
-      return sha256
-    },
+    batch: () => batchIn(directory),
     get: (sha256) => {
       const bytes = sha256Schema.safeParse(sha256).success ? readIfThere(pathOf(sha256)) : undefined
       return bytes !== undefined && hash('sha256', bytes, 'hex') === sha256 ? bytes : undefined
     },
-    prune: (keep) => prune(directory, keep, limitBytes),
+    size: (sha256) =>
+      sha256Schema.safeParse(sha256).success ? statSync(pathOf(sha256), { throwIfNoEntry: false })?.size : undefined,
+    parts: (sha256) => partsOf(pathOf(sha256), sha256),
+    prune: (groups) => prune(directory, groups, limitBytes),
   }
+}
+
+function batchIn(directory: string): ObjectBatch {
+  const written: { readonly temporary: string; path: string }[] = []
+  return {
+    add: async (read) => {
+      const temporary = join(directory, `${randomBytes(8).toString('hex')}.new`)
+      const one = { temporary, path: temporary }
+      written.push(one)
+      const digest = createHash('sha256')
+      try {
+        const size = await writtenTo(temporary, digest, read)
+        const sha256 = sha256Schema.parse(digest.digest('hex'))
+        one.path = join(directory, sha256)
+        return { sha256, size }
+      } catch (error) {
+        throw fileError(error, temporary, 'writing')
+      }
+    },
+    settle: async () => {
+      await settleDurably(written)
+      written.length = 0
+    },
+    drop: () => {
+      for (const { temporary } of written.splice(0)) removeIfThere(temporary)
+    },
+  }
+}
+
+async function writtenTo(path: string, digest: Hash, read: Parameters<ObjectBatch['add']>[0]): Promise<number> {
+  const fd = openSync(path, 'wx', 0o600)
+  let size = 0
+  try {
+    await read((part) => {
+      if (part.length >= leftFreeBytes / 16) refuseToFill(path, part.length)
+      for (let from = 0; from < part.length; ) from += writeSync(fd, part, from)
+      digest.update(part)
+      size += part.length
+    })
+    return size
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Large contents come in parts of a mebibyte: what would fill the disk is refused before it does. */
+function refuseToFill(path: string, bytes: number): void {
+  const { bavail, bsize } = statfsSync(path)
+  if (bavail * bsize >= bytes + leftFreeBytes) return
+  throw new PlumbError({
+    code: 'disk-full',
+    message: 'too little space is left on its file system to keep what is about to be replaced.',
+    where: { file: path },
+    remedy: 'Free some (`df -h` shows how much there is), or move the large file away yourself, then apply again.',
+  })
+}
+
+async function* partsOf(path: string, sha256: Sha256): AsyncGenerator<Uint8Array> {
+  const digest = createHash('sha256')
+  try {
+    for await (const part of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
+      if (!(part instanceof Uint8Array)) continue
+      digest.update(part)
+      yield part
+    }
+  } catch (error) {
+    throw fileError(error, path, 'reading')
+  }
+  if (digest.digest('hex') === sha256) return
+  throw new PlumbError({
+    code: 'state-corrupt',
+    message: 'the content that was kept is no longer what it was.',
+    where: { file: path },
+    remedy: 'Check the disk; another version may still be whole (plumb restore PATH lists them).',
+  })
 }
 
 /** Freshened, so that what is used again counts as young. */
@@ -49,17 +152,21 @@ function isThere(path: string, size: number): boolean {
   return true
 }
 
-function prune(directory: string, keep: ReadonlySet<string>, limitBytes: number): void {
+function prune(directory: string, groups: readonly ReadonlySet<string>[], limitBytes: number): void {
   const objects = readdirSync(directory).flatMap((name) => {
     const stat = statSync(join(directory, name), { throwIfNoEntry: false })
-    return stat === undefined ? [] : [{ name, size: stat.size, at: stat.mtimeMs, kept: keep.has(name) }]
+    return stat === undefined ? [] : [{ name, size: stat.size, at: stat.mtimeMs, group: groupOf(name, groups) }]
   })
   let bytes = objects.reduce((sum, { size }) => sum + size, 0)
-  for (const { name, size } of objects.sort(
-    (one, other) => Number(one.kept) - Number(other.kept) || one.at - other.at,
-  )) {
-    if (bytes <= limitBytes) return
+  for (const { name, size, at, group } of objects.sort((one, other) => one.group - other.group || one.at - other.at)) {
+    const isAbandoned = name.endsWith('.new') && Date.now() - at > abandonedMs
+    if (!isAbandoned && (bytes <= limitBytes || group === groups.length - 1)) continue
     removeIfThere(join(directory, name))
     bytes -= size
   }
+}
+
+/** -1: in none. */
+function groupOf(name: string, groups: readonly ReadonlySet<string>[]): number {
+  return groups.findLastIndex((group) => group.has(name))
 }

@@ -2,9 +2,9 @@
 import { chmodSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileError, unsafePath } from '../host/files-errors.ts'
-import { type BaselineStore, baselineStore } from './baseline.ts'
+import { type BaselineStore, type Baselines, baselineStore } from './baseline.ts'
 import { type DigestStore, digestStore } from './digests.ts'
-import { type DisplacedStore, displacedStore } from './displaced.ts'
+import { type DisplacedStore, displacedContents, displacedStore } from './displaced.ts'
 import { makeStateDirectory } from './durable.ts'
 import { type FailureStore, failureStore } from './failures.ts'
 import { type HashStore, hashStore } from './hashes.ts'
@@ -12,6 +12,7 @@ import { type HoldStore, holdStore } from './holds.ts'
 import { type JournalFile, journalFile } from './journal.ts'
 import { acquireLock, type Lock, type LockOptions } from './lock.ts'
 import { type ObjectStore, objectStore } from './objects.ts'
+import { keptOriginals } from './originals.ts'
 
 export type State = {
   readonly directory: string
@@ -25,24 +26,37 @@ export type State = {
   readonly journal: JournalFile
   /** Throws PlumbError `locked`, saying who holds it. */
   lock(options: LockOptions): Promise<Lock>
+  /** Keeps the object store within its bounds; to be called when the baselines are as applied. */
+  prune(): void
 }
 
 export function openState(directory: string): State {
   secure(directory)
   const at = (name: string) => join(directory, name)
   const objects = objectStore(at('objects'))
+  const displaced = displacedStore(directory)
+  const baselines = baselineStore(at('baseline'))
   return {
     directory,
-    baselines: baselineStore(at('baseline')),
+    baselines,
     hashes: hashStore(at('hashes.json')),
     digests: digestStore(at('digests.json')),
     objects,
-    displaced: displacedStore(directory, objects),
+    displaced,
     failures: failureStore(directory),
     holds: holdStore(directory),
     journal: journalFile(at('journal')),
     lock: (options) => acquireLock(at('lock'), options),
+    prune: () => {
+      const known = baselines.read().baselines
+      objects.prune([displacedContents(displaced.list()), appliedContents(known), new Set(keptOriginals(known).keys())])
+    },
   }
+}
+
+function appliedContents(baselines: Baselines): ReadonlySet<string> {
+  const resources = [...baselines.values()].flatMap((baseline) => [...baseline.resources.values()])
+  return new Set(resources.flatMap(({ attributes }) => attributes['content'] ?? []))
 }
 
 /** 0700 and our own: contents of rendered secrets and the record of what to restore are below it. */

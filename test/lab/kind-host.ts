@@ -30,6 +30,7 @@ export function kindHost(lab: LabHost): KindHost {
     query: run,
     run,
     contents: async () => [],
+    async *kept() {},
     output: (...args) => lab.output(args),
     write: (path, text) => lab.write(path, text),
   }

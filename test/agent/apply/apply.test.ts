@@ -31,6 +31,7 @@ import {
   planIn,
   reportsIn,
   service,
+  sha,
   symlink,
   treeOf,
   type World,
@@ -122,8 +123,9 @@ test('an edit made by hand that an apply overwrites is kept', async () => {
   await applyIn(world, desiredHost([service('web', [file('/etc/f', 'two')])], '2'))
   expect(text('etc/f')).toBe('two')
   const [displaced] = world.state.displaced.list()
-  expect(displaced).toMatchObject({ path: '/etc/f', service: 'web' })
-  expect(Buffer.from(world.state.objects.get(displaced?.sha256 ?? '') ?? '').toString()).toBe('typed at 3 a.m.')
+  const was = { type: 'file', sha256: sha('typed at 3 a.m.'), mode: 0o644, size: 15 }
+  expect(displaced).toMatchObject({ path: '/etc/f', service: 'web', why: 'overwritten', was })
+  expect(Buffer.from(world.state.objects.get(was.sha256) ?? '').toString()).toBe('typed at 3 a.m.')
 })
 
 test('what a link or a directory replaces is kept too', async () => {
@@ -180,7 +182,11 @@ test('a purged directory loses what the repository does not have, and that is ke
   const result = await applyIn(world, desired, { repair: 'everything' })
   expect(outcome(result)).toMatchObject({ changes: [{ summary: 'removed from /etc/d: link, sub, theirs' }] })
   expect(readdirSync(at('etc/d'))).toEqual(['ours'])
-  expect(world.state.displaced.list().map(({ path }) => path)).toEqual(['/etc/d/theirs', '/etc/d/sub/deep'])
+  expect(world.state.displaced.list().map(({ path }) => path)).toEqual([
+    '/etc/d/link',
+    '/etc/d/sub/deep',
+    '/etc/d/theirs',
+  ])
   expect(await inPlumb(desired)).toBe(true)
 })
 
@@ -200,7 +206,7 @@ test('what leaves the repository is removed, what its service keeps stays', asyn
     ['kept', 'unchanged'],
     ['web', 'applied'],
   ])
-  expect(treeOf(world.root).map((line) => line.split(' ')[0])).toEqual(['etc', 'etc/b', 'etc/k', 'opt'])
+  expect(treeOf(world.root).map((line) => line.split(' ')[0])).toEqual(['etc', 'etc/b', 'etc/k'])
   expect([...world.state.baselines.read().baselines.keys()]).toEqual(['web'])
   expect(await inPlumb(next)).toBe(true)
 })

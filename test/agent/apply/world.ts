@@ -182,6 +182,11 @@ export function treeOf(root: string): readonly string[] {
   return entriesBelow(Buffer.from(root), '')
 }
 
+/** The same without what a new copy of a file has of its own: inode and time. */
+export function shapeOf(root: string): readonly string[] {
+  return treeOf(root).map((line) => line.replace(/ \d+ [\d.]+ (?=[0-9a-f]{64}$)/, ' '))
+}
+
 export function outcome(result: ApplyResult, name = 'web') {
   return result.services.find(({ service: one }) => one === name)
 }

@@ -1,0 +1,132 @@
+// What was at the paths of a service before its first apply, as its commit records it.
+import { type AbsolutePath, absolutePathSchema, resourceId, type Sha256, sha256Schema } from '../../shared/names.ts'
+import type { FileStat, SavedPath } from '../host/files.ts'
+import type { HostReader } from '../host/host.ts'
+import type { Before, Original, Taken } from '../resources/original.ts'
+import { ownership, pathInId } from '../resources/paths.ts'
+import { parentsOf } from '../resources/released.ts'
+import type { ServiceBaseline } from '../state/baseline.ts'
+import { keptOriginals } from '../state/originals.ts'
+import type { State } from '../state/state.ts'
+import type { FormerPath, Kept } from './displaced.ts'
+
+export type Recording = {
+  /** Without what this apply adds to its `before`. */
+  readonly record: Pick<ServiceBaseline, 'resources' | 'before'>
+  readonly untaken: readonly AbsolutePath[]
+  /** What the journal of this apply saved. */
+  readonly saved: readonly SavedPath[]
+  readonly kept: Kept
+  readonly host: HostReader
+  readonly state: State
+}
+
+/** One original, and all of them together; that another one was not kept is told when it would be put back. */
+const originalLimitBytes = 64 * 1024 * 1024
+const originalsLimitBytes = 128 * 1024 * 1024
+
+export function beforeOf(recording: Recording): Promise<Before> {
+  return recording.host.files.pass(async () => {
+    const { record, untaken, kept } = recording
+    const before = new Map<AbsolutePath, Taken>(record.before)
+    const context: Context = { ...recording, room: roomIn(recording.state), names: ownership(recording.host) }
+    for (const [path, taken] of before) before.set(path, stillKept(taken, kept.former.get(path), context))
+    for (const path of untaken) {
+      const was = await originalAt(path, context)
+      if (was !== undefined) before.set(path, { was })
+      for (const entry of kept.purged.get(path) ?? []) {
+        const purged = entry.isEscaped ? undefined : await originalOf(entry.stat, entry, context)
+        if (purged !== undefined) before.set(absolutePathSchema.parse(entry.path), { was: purged })
+      }
+    }
+    for (const path of madeDirectories(recording))
+      before.set(path, { was: before.get(path)?.was ?? { type: 'missing' }, made: true })
+    return before
+  })
+}
+
+type Context = Recording & {
+  readonly room: { bytes: number }
+  readonly names: ReturnType<typeof ownership>
+}
+
+function roomIn({ baselines }: State): { bytes: number } {
+  const sizes = [...keptOriginals(baselines.read().baselines).values()]
+  return { bytes: originalsLimitBytes - sizes.reduce((sum, size) => sum + size, 0) }
+}
+
+/** Where it was live until now, it is what this apply replaced, or somebody else had replaced it. */
+function stillKept(taken: Taken, former: FormerPath | undefined, { room }: Context): Taken {
+  const { was } = taken
+  if (was.type !== 'file' || was.kept !== 'live' || former === undefined) return taken
+  const isStored = former.isStored && former.sha256 === was.sha256
+  return { ...taken, was: { ...was, kept: isStored && hasRoom(was.size, room) ? 'yes' : 'no' } }
+}
+
+/** Undefined: nothing was there. What was replaced is known by its content, and else is there still. */
+async function originalAt(path: AbsolutePath, context: Context): Promise<Original | undefined> {
+  const { saved, kept, host } = context
+  const was = saved.find((one) => one.path === path)?.was ?? host.files.stat(path)
+  if (was === undefined || was.type === 'missing') return undefined
+  return originalOf(was, kept.former.get(path) ?? stillThere(path, context), context)
+}
+
+type Content = Pick<FormerPath, 'sha256' | 'target' | 'isStored'> & { readonly stat: Pick<FileStat, 'size'> }
+
+function stillThere(path: AbsolutePath, { record, host }: Context): Content | undefined {
+  const stat = host.files.stat(path)
+  const content = sha256Schema.safeParse(record.resources.get(resourceId('file', path))?.attributes['content'])
+  const target = host.files.readLink(path)
+  if (stat === undefined) return undefined
+  return { stat, isStored: false, ...(content.success ? { sha256: content.data } : {}), ...(target && { target }) }
+}
+
+type Metadata = Pick<FileStat, 'type' | 'mode' | 'uid' | 'gid'>
+
+async function originalOf(
+  { type, mode, uid, gid }: Metadata,
+  content: Content | undefined,
+  context: Context,
+): Promise<Original | undefined> {
+  switch (type) {
+    case 'directory':
+      return { type, mode, uid, gid, ...(await context.names({ uid, gid })) }
+    case 'symlink':
+      return content?.target === undefined ? undefined : { type, target: content.target, uid, gid }
+    case 'file': {
+      const sha256 = sha256Schema.safeParse(content?.sha256)
+      if (content === undefined || !sha256.success) return undefined
+      const { size } = content.stat
+      const kept = keptAs(content, sha256.data, context)
+      return { type, sha256: sha256.data, size, kept, mode, uid, gid, ...(await context.names({ uid, gid })) }
+    }
+    case 'fifo':
+    case 'socket':
+    case 'device':
+      return { type }
+  }
+}
+
+/** What the repository brings, too, stays live until another revision replaces it. */
+function keptAs({ stat, isStored }: Content, sha256: Sha256, { record, room }: Context): 'yes' | 'live' | 'no' {
+  if (isStored) return hasRoom(stat.size, room) ? 'yes' : 'no'
+  const isLive = [...record.resources.values()].some(({ attributes }) => attributes['content'] === sha256)
+  return isLive ? 'live' : 'no'
+}
+
+function hasRoom(size: number, room: { bytes: number }): boolean {
+  if (size > originalLimitBytes || size > room.bytes) return false
+  room.bytes -= size
+  return true
+}
+
+/** Missing parents of what this service has. One that is reached through a link is not known by this name, and stays. */
+function madeDirectories({ record, saved, host }: Recording): readonly AbsolutePath[] {
+  const own = new Set([...record.resources.keys()].flatMap((id) => pathInId(id) ?? []))
+  const above = new Set([...own].flatMap(parentsOf))
+  const made = new Set(saved.flatMap(({ missingParents }) => missingParents))
+  return [...made]
+    .filter((path) => above.has(path) && !own.has(path))
+    .map((path) => absolutePathSchema.parse(path))
+    .filter((path) => host.files.stat(path)?.type === 'directory')
+}

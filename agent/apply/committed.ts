@@ -1,0 +1,124 @@
+// The end of a service's apply: what it displaced is kept, and what is to be recorded of it is put together.
+import { type AbsolutePath, resourceId, type ServiceName } from '../../shared/names.ts'
+import type { Change } from '../../shared/report.ts'
+import type { HostWriter } from '../host/host.ts'
+import type { ServicePlan } from '../plan/plan.ts'
+import type { ResourceChange } from '../resources/kind.ts'
+import { pathInId, pathOf, savedPathSchema } from '../resources/paths.ts'
+import { isReturning } from '../resources/returning.ts'
+import type { ServiceBaseline } from '../state/baseline.ts'
+import type { State } from '../state/state.ts'
+import { beforeOf } from './before.ts'
+import { type DisplacedPath, keepDisplaced } from './displaced.ts'
+import type { JournalRecord } from './journal.ts'
+
+export type CommitHost = {
+  readonly host: HostWriter
+  readonly state: State
+  readonly now: () => Date
+  /** Bytes of displaced content that this apply may still keep, of all services together. */
+  readonly budget: { bytes: number }
+  /** By path, the service that took it in this apply: what is there now is ours. */
+  readonly taken: Map<string, ServiceName>
+}
+
+export type Committing = {
+  readonly baseline: ServiceBaseline | undefined
+  /** What could not be kept. */
+  readonly notes: readonly Change[]
+}
+
+/** On disk when it returns, but for the baseline. Throws what must not be committed without. */
+export async function committing(
+  plan: ServicePlan,
+  records: readonly JournalRecord[],
+  { host, state, now, budget, taken }: CommitHost,
+): Promise<Committing> {
+  const { service, record, untaken } = plan
+  const at = now().toISOString()
+  const changes = plan.steps.flatMap((step) => (step.kind === 'change' ? step.changes : []))
+  const displacing = { service, at, host, state, budget }
+  const kept = await keepDisplaced(replacedBy(changes, plan), purgedBy(changes), displacing)
+  const notes = kept.notKept.map((summary) => ({ service, summary }))
+  if (record === undefined) return { baseline: undefined, notes }
+  const saved = records.flatMap((one) => (one.kind === 'saved' ? one.saved : [])).flatMap(savedPath)
+  const first = untaken.filter((path) => (taken.get(path) ?? service) === service)
+  const before = await beforeOf({ record, untaken: first, saved, kept, host, state })
+  for (const path of [...before.keys(), ...untaken]) if (!taken.has(path)) taken.set(path, service)
+  return { baseline: { ...record, appliedAt: at, ...(before.size === 0 ? {} : { before }) }, notes }
+}
+
+/** As soon as its steps are taken: another service may be committed before this one has settled. */
+export function takePaths({ service, steps, untaken }: ServicePlan, { taken }: CommitHost): void {
+  const changed = steps.flatMap((step) => (step.kind === 'change' ? step.changes : []))
+  const paths = changed.flatMap(({ id }) => pathInId(id) ?? [])
+  for (const path of [...paths, ...untaken]) if (!taken.has(path)) taken.set(path, service)
+}
+
+/** Without what those services now have, or have seen to. Undefined: nothing is left to be known of this one. */
+export function withoutHandedOver(
+  baseline: ServiceBaseline,
+  { handedOver, isLeaving }: Pick<ServicePlan, 'handedOver' | 'isLeaving'>,
+  isApplied: (service: ServicePlan['service']) => boolean,
+): ServiceBaseline | undefined {
+  const gone = handedOver.filter(({ until }) => isApplied(until))
+  const ids = new Set<string>(gone.flatMap((one) => (one.kind === 'resource' ? [one.id] : [])))
+  const paths = new Set<string>(gone.flatMap((one) => (one.kind === 'path' ? [one.path] : [])))
+  const { before: known, ...rest } = baseline
+  const resources = new Map([...baseline.resources].filter(([id]) => !ids.has(id)))
+  const before = new Map([...(known ?? [])].filter(([path]) => !paths.has(path)))
+  if (isLeaving && resources.size === 0 && before.size === 0) return undefined
+  return { ...rest, resources, ...(before.size === 0 ? {} : { before }) }
+}
+
+function savedPath(point: unknown) {
+  const parsed = savedPathSchema.safeParse(point)
+  return parsed.success ? [parsed.data] : []
+}
+
+function replacedBy(changes: readonly ResourceChange[], plan: ServicePlan): readonly DisplacedPath[] {
+  const replaced = new Map<string, DisplacedPath>()
+  for (const change of changes) {
+    if (pathInId(change.id) === undefined) continue
+    const path = pathOf(change.id)
+    const earlier = replaced.get(path)
+    replaced.set(path, {
+      path,
+      why: change.desired === undefined && !isReturning(change) ? (earlier?.why ?? 'removed') : 'overwritten',
+      known: new Set([...(earlier?.known ?? []), ...knownContents(change, path, plan)]),
+      wanted: wantedContent(path, plan),
+      ...seenContent(change),
+    })
+  }
+  return [...replaced.values()]
+}
+
+/** What the repository has, or had when it was applied; and what was there before, which is put back or was kept already. */
+function knownContents({ desired, baseline, original }: ResourceChange, path: AbsolutePath, { before }: ServicePlan) {
+  const applied = ['file', 'symlink'].map((kind) => before?.resources.get(resourceId(kind, path)))
+  const attributes = [baseline, ...applied].flatMap((resource) => (resource === undefined ? [] : [resource.attributes]))
+  return [
+    ...attributes.flatMap(({ content, target }) => [content, target]),
+    desired?.kind === 'file' ? desired.sha256 : undefined,
+    desired?.kind === 'symlink' ? desired.target : undefined,
+    original?.type === 'file' ? original.sha256 : undefined,
+    original?.type === 'symlink' ? original.target : undefined,
+  ].filter((known) => known !== undefined)
+}
+
+function seenContent({ live }: ResourceChange): Pick<DisplacedPath, 'seen'> {
+  const seen = live.attributes['content']
+  return seen === undefined ? {} : { seen }
+}
+
+function wantedContent(path: AbsolutePath, { record }: ServicePlan): string | undefined {
+  const was = record?.before?.get(path)?.was
+  return was?.type === 'file' && was.kept === 'live' ? was.sha256 : undefined
+}
+
+function purgedBy(changes: readonly ResourceChange[]): readonly AbsolutePath[] {
+  const purged = changes.filter(
+    ({ desired, differences }) => desired?.kind === 'directory' && differences.some(({ name }) => name === 'extra'),
+  )
+  return [...new Set(purged.map(({ id }) => pathOf(id)))]
+}

@@ -1,0 +1,23 @@
+// What is said of displaced content, by an apply that keeps it and by `plumb restore`.
+import { displacedFileLimitBytes, type Was } from './displaced.ts'
+
+export function notKeptText(path: string, was: Was): readonly string[] {
+  if (was.type !== 'not-kept') return []
+  const size = sizeText(was.size)
+  switch (was.why) {
+    case 'too-large':
+      return [`did not keep what was at ${path}: ${size} is more than ${sizeText(displacedFileLimitBytes)}`]
+    case 'too-much':
+      return [`did not keep what was at ${path} (${size}): this apply displaced too much`]
+    case 'too-many':
+      return [`did not keep ${was.files} more files (${size}) that were in ${path}`]
+  }
+}
+
+/** `312 bytes`, `4.0 MiB`. */
+export function sizeText(bytes: number): string {
+  const units = ['KiB', 'MiB', 'GiB', 'TiB']
+  if (bytes < 1024) return `${bytes} byte${bytes === 1 ? '' : 's'}`
+  const power = Math.min(Math.floor(Math.log2(bytes) / 10), units.length)
+  return `${(bytes / 1024 ** power).toFixed(1)} ${units[power - 1]}`
+}
