@@ -13,7 +13,10 @@ export type ComposeHost = {
   readonly fleet: TestRepository
   /** `docker` or `podman` with these arguments; its output, trimmed. */
   engine(...args: readonly string[]): Promise<string>
-  /** Makes `services/NAME/` of exactly these files, and gives the host these services alone. */
+  /**
+   * Makes `services/NAME/` of exactly these files, and gives the host these services beside two that stay. No settle time
+   * is waited for unless `service.yaml` gives one.
+   */
   commit(services: Readonly<Record<string, TestFiles>>, message?: string): Promise<void>
   /** The lines about one service. */
   plan(service: string): Promise<readonly string[]>
@@ -34,7 +37,7 @@ export async function composeHost(lab: Lab, name: string, image: ImageName): Pro
   if (program === 'podman') await host.output(['systemctl', 'start', 'podman.socket'])
   await host.copyIn(join(artifactsDirectory, 'plumb-linux-x64'), '/usr/local/bin/plumb', '0755')
   await host.output(['sh', '-c', importBox, 'sh', program])
-  const fleet = await makeRepository({ 'plumb.yaml': plumbYaml(name, []) }, { at: now() })
+  const fleet = await makeRepository({ ...staying, 'plumb.yaml': plumbYaml(name, []) }, { at: now() })
   const forge = await serveRepository(fleet, { address: machineAddress })
   const there = new Set<string>()
   const plumb: ComposeHost['plumb'] = async (...args) => {
@@ -56,7 +59,7 @@ export async function composeHost(lab: Lab, name: string, image: ImageName): Pro
     apply: (service) => linesOf('apply', service),
     commit: async (services, message = 'a change') => {
       const files = Object.entries(services).flatMap(([service, own]) =>
-        Object.entries({ 'README.md': `# ${service}\n`, ...own }).map(
+        Object.entries({ 'README.md': `# ${service}\n`, ...own, 'service.yaml': settled(own['service.yaml']) }).map(
           ([path, content]) => [`services/${service}/${path}`, content] as const,
         ),
       )
@@ -94,8 +97,21 @@ export function pastOf(foreseen: string): string {
   return `brought up ${project}: ${done.join(', ')}`
 }
 
+/** With services that stay: when another one leaves, that is no removal that waits for a person. */
 function plumbYaml(host: string, services: readonly string[]): string {
-  return `version: 1\nhosts: { ${host}: { services: [${services.join(', ')}] } }\n`
+  return `version: 1\nhosts: { ${host}: { services: [${['one', 'two', ...services].join(', ')}] } }\n`
+}
+
+const staying: TestFiles = {
+  'services/one/README.md': '# one\n',
+  'services/one/files/etc/one': 'one',
+  'services/two/README.md': '# two\n',
+  'services/two/files/etc/two': 'two',
+}
+
+function settled(own: TestFiles[string] | undefined): string {
+  const text = typeof own === 'string' ? own : ''
+  return text.includes('settle:') ? text : `settle: 0s\n${text}`
 }
 
 /** Images localhost/box:1 and :2, which differ in /version, of busybox: no registry of images can be reached. */

@@ -183,6 +183,22 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
     expect(told).toMatch(/^the container shop-db-1 (?:was restarted|is restarting).*\. Its log ends:\nno disk/s)
   })
 
+  test('a container that crashes within the settle time takes its update back', async () => {
+    await deployed(box, { shop: files })
+    const web = (await box.containers('shop')).get('web')
+    const crashing = compose.replace('sleep 200000', `sh -c 'sleep 4; echo no disk; exit 5'`)
+    await box.commit({ shop: { ...files, 'compose.yaml': crashing, 'service.yaml': 'settle: 20s\n' } })
+
+    const { code, text } = await box.plumb('apply')
+
+    expect(code).toBe(1)
+    expect(text).toMatch(/did not stay up for 20 s: the container shop-db-1 is exited \(exit code 5\).*no disk/s)
+    expect(await box.engine('inspect', '--format', '{{.State.Status}} {{.Config.Cmd}}', 'shop-db-1')).toBe(
+      'running [sleep 200000]',
+    )
+    expect((await box.containers('shop')).get('web')).toBe(web)
+  })
+
   test('a mount that gives the host away is refused before a container is touched, and made when it is allowed', async () => {
     await deployed(box, { shop: files })
     const before = await box.containers('shop')
