@@ -1,6 +1,7 @@
 // What an apply started or restarted has to stay up for the settle time of its service: a unit that dies five seconds after
 // its start has passed every check by then.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type ResourceId, resourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Run } from '../host/run.ts'
 import { watchUnits } from '../host/settle.ts'
@@ -18,8 +19,13 @@ export type Settling = {
 }
 
 /** To be called when everything of the service is up. Undefined: nothing of it was started, or it has no settle time. */
-export async function settlingOf({ watched, settleSeconds }: ServicePlan, query: Run): Promise<Settling | undefined> {
-  const { units, projects } = watched
+export async function settlingOf(
+  { watched, settleSeconds }: ServicePlan,
+  touched: ReadonlySet<ResourceId>,
+  query: Run,
+): Promise<Settling | undefined> {
+  const { units } = watched
+  const projects = watched.projects.filter((project) => touched.has(resourceId('compose', project)))
   if (units.length + projects.length === 0 || settleSeconds === 0) return undefined
   const watches = [await watchUnits(units, query), await watchContainers(projects, query)]
   return { seconds: settleSeconds, endsAt: performance.now() + settleSeconds * 1000, watches }

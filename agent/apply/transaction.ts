@@ -58,17 +58,18 @@ export async function takeSteps(plan: ServicePlan, context: TransactionHost): Pr
   const journal = new ServiceJournal(plan.service, context.revision, context.state.journal)
   const changes: Change[] = []
   const started = new Set<string>()
+  const touched = new Set<ResourceId>()
   let step: Step | undefined
   try {
     const saved = await begin(plan, journal, context)
     for (step of plan.steps) {
-      const done = await take(step, { plan, context, journal, started, saved })
+      const done = await take(step, { plan, context, journal, started, touched, saved })
       for (const change of done) context.onChange(change)
       changes.push(...done)
     }
     step = undefined
     takePaths(plan, context)
-    return { kind: 'taken', plan, changes, journal, settling: await settlingOf(plan, context.host.query) }
+    return { kind: 'taken', plan, changes, journal, settling: await settlingOf(plan, touched, context.host.query) }
   } catch (error) {
     return putBack({ plan, journal }, { error, step: stepText(step, error) }, context)
   }
@@ -107,6 +108,8 @@ type Taking = {
   readonly journal: ServiceJournal
   /** Units that this apply started: they have read the new files already. */
   readonly started: Set<string>
+  /** Compose projects of which containers were made, started or removed. */
+  readonly touched: Set<ResourceId>
   /** Units and projects of which the journal says how they were before this apply: a later look would see its own work. */
   readonly saved: Set<ResourceId>
 }
@@ -146,6 +149,7 @@ async function changeResources({ resource, changes }: ChangeStep, taking: Taking
   await journal.saved(resource, host.files.mark, await kind.save(unsaved, host))
   if (resource === 'unit') for (const { id } of unsaved) taking.saved.add(id)
   const lines = await kind.change(changes, host)
+  if (resource === 'compose' && lines.length > 0) for (const { id } of changes) taking.touched.add(id)
   return lines.map((summary, index) => ({
     service: plan.service,
     summary,

@@ -161,7 +161,12 @@ test('a drop-in or a file that leaves is a change as well, also when its whole s
   await applyIn(world, desiredHost([proxy, site]))
   const withoutDropIn = desiredHost([service('proxy', own, { triggers: [restart] }), site], '2')
   expect(await planAndApply(withoutDropIn)).toMatchObject({
-    lines: [`remove ${dropIn.path}`, 'run systemctl daemon-reload', 'restart web.service'],
+    lines: [
+      `remove ${dropIn.path}`,
+      'remove /etc/systemd/system/web.service.d',
+      'run systemctl daemon-reload',
+      'restart web.service',
+    ],
   })
   const withoutSite = desiredHost([service('proxy', own, { triggers: [restart] })], '3')
   expect(await planAndApply(withoutSite)).toMatchObject({
