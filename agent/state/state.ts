@@ -5,7 +5,7 @@ import { fileError, unsafePath } from '../host/files-errors.ts'
 import { type BaselineStore, baselineStore } from './baseline.ts'
 import { type DigestStore, digestStore } from './digests.ts'
 import { type DisplacedStore, displacedStore } from './displaced.ts'
-import { makeStateDirectory } from './durable.ts'
+import { makeStateDirectory, sweepUnfinished } from './durable.ts'
 import { type FailureStore, failureStore } from './failures.ts'
 import { type HashStore, hashStore } from './hashes.ts'
 import { type JournalFile, journalFile } from './journal.ts'
@@ -28,6 +28,7 @@ export type State = {
 export function openState(directory: string): State {
   secure(directory)
   const at = (name: string) => join(directory, name)
+  for (const part of ['.', 'baseline', 'objects', 'lock', 'agent-lock', 'repository']) sweepUnfinished(at(part))
   const objects = objectStore(at('objects'))
   return {
     directory,
