@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -159,6 +160,30 @@ test('a failed revision waits longer after each attempt, a new one not at all', 
   again.clear(web)
   expect(openState(directory).failures.mayTry(web, revision, at)).toBe(true)
   expect([1, 2, 3, 6, 7, 500].map(retryDelaySeconds)).toEqual([60, 120, 240, 1920, 3600, 3600])
+})
+
+test('a clock that was a year ahead when a service failed does not make it wait for a year', () => {
+  const at = new Date('2027-11-23T00:00:00.000Z')
+  state.failures.add({ service: web, revision, at, step: 's', problem: { code: 'apply-failed', message: 'm' } })
+  const { mayTry } = openState(directory).failures
+  expect(mayTry(web, revision, new Date('2026-11-23T00:00:00.000Z'))).toBe(true)
+  expect(mayTry(web, revision, new Date('2027-11-23T00:00:30.000Z'))).toBe(false)
+  expect(mayTry(web, revision, new Date('2028-11-23T00:00:00.000Z'))).toBe(true)
+})
+
+test('what a killed writer left unfinished is gone at the next start, and what a living one writes stays', () => {
+  const ended = Number(execFileSync('sh', ['-c', 'echo $$'], { encoding: 'utf8' }))
+  const left = [
+    `objects/abc.${ended}.new`,
+    `baseline/web.json.${ended}.new`,
+    `lock/${ended}.mine`,
+    `status.json.${ended}.new`,
+  ]
+  const living = [`objects/abc.${process.pid}.new`, 'objects/of-nobody.new']
+  mkdirSync(join(directory, 'lock'))
+  for (const name of [...left, ...living]) writeFileSync(join(directory, name), 'x')
+  openState(directory)
+  expect([...left, ...living].filter((name) => existsSync(join(directory, name)))).toEqual(living)
 })
 
 test('a journal line cut by a crash is not there; those before it are', async () => {
