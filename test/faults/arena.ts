@@ -137,7 +137,8 @@ const accounts: Readonly<Record<string, string>> = {
   '/etc/group': 'root:x:0:\ndaemon:x:1:\n',
 }
 
-function memoryDirectory(): string {
+/** Where files cost no disk, if that can be had. */
+export function memoryDirectory(): string {
   try {
     const probe = mkdtempSync('/dev/shm/plumb-probe-')
     rmSync(probe, { recursive: true })

@@ -52,7 +52,6 @@ function compose(host: FakeHost, args: readonly string[], stdin: string): Answer
   const project = optionOf(args, '--project-name') || optionOf(args, '-p')
   const file = optionOf(args, '--file') || optionOf(args, '-f')
   if (args.includes('version')) return said(version)
-  if (args.includes('--dry-run')) return said()
   if (args.includes('down')) return down(host, project)
   if (args.includes('stop')) return stop(host, project)
   const model = modelIn(file === '-' ? stdin : textAt(host, file))
@@ -61,6 +60,7 @@ function compose(host: FakeHost, args: readonly string[], stdin: string): Answer
   if (args.includes('config')) return said(JSON.stringify(model))
   if (!args.includes('up')) return refused(`fake docker compose: ${args.join(' ')}`, 64)
   const labelled = stdin === '' ? model : withLabels(model, stdin)
+  if (args.includes('--dry-run')) return dryRun(host, project, labelled)
   return up(
     host,
     { project, file, model: labelled },
@@ -99,6 +99,17 @@ function up(host: FakeHost, { project, file, model }: Up, anew: readonly string[
   return said()
 }
 
+/** In compose's own words, which it says on the error stream. */
+function dryRun(host: FakeHost, project: string, { services }: Model): Answer {
+  const own = [...host.containers.values()].filter((container) => container.project === project)
+  const lines = own.map((container) => {
+    const declared = services[container.service]
+    const isSame = declared !== undefined && hashOf(declared) === container.configHash
+    return `Container ${nameOf(container)}  ${isSame ? 'Running' : 'Recreate'}\n`
+  })
+  return { code: 0, stdout: '', stderr: lines.join('') }
+}
+
 function down(host: FakeHost, project: string): Answer {
   host.log.push(`compose down ${project}`)
   for (const [id, container] of host.containers) if (container.project === project) host.containers.delete(id)
@@ -119,7 +130,7 @@ function ps(host: FakeHost, format: string): Answer {
 function psLine(container: FakeContainer, format: string): string {
   const fields: Readonly<Record<string, string>> = {
     ID: container.id,
-    Names: `${container.project}-${container.service}-1`,
+    Names: nameOf(container),
     State: container.state,
     Status: container.state === 'running' ? 'Up 2 seconds' : 'Exited (0) 2 seconds ago',
     Image: container.image,
@@ -136,6 +147,10 @@ function psLine(container: FakeContainer, format: string): string {
   return format
     .replace(/\{\{\.Label "([^"]+)"\}\}/g, (_, label: string) => labels[label] ?? '')
     .replace(/\{\{\.(\w+)\}\}/g, (_, field: string) => fields[field] ?? '')
+}
+
+function nameOf({ project, service }: FakeContainer): string {
+  return `${project}-${service}-1`
 }
 
 function modelIn(text: string | undefined): Model | undefined {

@@ -118,7 +118,7 @@ function loadedOf(host: FakeHost, name: string): string | undefined {
 const directories = ['etc/systemd/system', 'usr/lib/systemd/system']
 
 /** With its drop-ins. */
-function unitFile(host: FakeHost, name: string): string | undefined {
+export function unitFile(host: FakeHost, name: string): string | undefined {
   const [text] = directories.flatMap((directory) => textAt(host, join(directory, name)) ?? [])
   return text === undefined ? undefined : [text, ...dropIns(host, `etc/systemd/system/${name}.d`)].join('')
 }
