@@ -2,6 +2,7 @@
 import { chmodSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileError, unsafePath } from '../host/files-errors.ts'
+import { setAsideStrange } from './aside.ts'
 import { type BaselineStore, baselineStore } from './baseline.ts'
 import { type DigestStore, digestStore } from './digests.ts'
 import { type DisplacedStore, displacedStore } from './displaced.ts'
@@ -29,10 +30,11 @@ export function openState(directory: string): State {
   secure(directory)
   const at = (name: string) => join(directory, name)
   for (const part of ['.', 'baseline', 'objects', 'lock', 'agent-lock', 'repository']) sweepUnfinished(at(part))
+  const lost = setAsideStrange(directory)
   const objects = objectStore(at('objects'))
   return {
     directory,
-    baselines: baselineStore(at('baseline')),
+    baselines: baselineStore(at('baseline'), lost),
     hashes: hashStore(at('hashes.json')),
     digests: digestStore(at('digests.json')),
     objects,

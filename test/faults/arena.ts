@@ -30,6 +30,9 @@ export type ProcessOptions = {
   readonly kill?: Kill
   /** kill-at.ts: what is broken on purpose. */
   readonly broken?: string
+  /** How far its clock is off. */
+  readonly clockDays?: number
+  readonly onStart?: (child: ChildProcess) => void
   /** Called after each phase, while the process waits. */
   readonly between?: (done: PhaseDone) => void
 }
@@ -88,7 +91,10 @@ export class Arena {
     rmSync(directory, { recursive: true, force: true })
   }
 
-  async run(instructions: Omit<Instructions, 'waits'>, { kill, broken, between }: ProcessOptions = {}): Promise<Ended> {
+  async run(
+    instructions: Omit<Instructions, 'waits'>,
+    { kill, broken, clockDays, onStart, between }: ProcessOptions = {},
+  ): Promise<Ended> {
     const given: Instructions = { ...instructions, waits: between !== undefined }
     const child = spawn(
       process.execPath,
@@ -106,9 +112,11 @@ export class Arena {
           NODE_COMPILE_CACHE: join(this.#directory, 'compiled'),
           ...(kill === undefined ? {} : { PLUMB_KILL_AT: String(kill.at), PLUMB_KILL_HOW: kill.how }),
           ...(broken === undefined ? {} : { PLUMB_BREAK: broken }),
+          ...(clockDays === undefined ? {} : { PLUMB_CLOCK_DAYS: String(clockDays) }),
         },
       },
     )
+    onStart?.(child)
     return endOf(child, between)
   }
 
@@ -193,7 +201,8 @@ async function ended(pid: number): Promise<void> {
   while (isRunning(pid)) await sleep(2)
 }
 
-function isRunning(pid: number): boolean {
+/** One that has ended and that nobody has asked after yet does not run. */
+export function isRunning(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     return stat[stat.lastIndexOf(')') + 2] !== 'Z'

@@ -1,5 +1,6 @@
 // Preloaded before an agent (`node --require`, `--import`): counts what the process does to its host, and kills it at
 // operation number PLUMB_KILL_AT in the way of PLUMB_KILL_HOW. Pauses between two looks take no time, as seen from inside.
+// PLUMB_CLOCK_DAYS sets its clock off.
 import childProcess, { ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
@@ -59,6 +60,7 @@ wrap(childProcess, 'spawn', (call, given) =>
     return child
   }),
 )
+shiftClock(Number(process.env['PLUMB_CLOCK_DAYS'] ?? 0))
 let skippedMs = 0
 const now = performance.now.bind(performance)
 Reflect.set(performance, 'now', () => now() + skippedMs)
@@ -104,6 +106,22 @@ function die(): never {
   writeSync(1, `${JSON.stringify({ killed: done.at(killAt - 1), left })}\n`)
   process.kill(process.pid, 'SIGKILL')
   for (;;);
+}
+
+/** The wall clock alone, as somebody sets it: files keep the times that the kernel gives them. */
+function shiftClock(days: number): void {
+  if (days === 0) return
+  const Real = Date
+  const shiftMs = days * 24 * 3600 * 1000
+  class Shifted extends Real {
+    constructor(...given: readonly [] | readonly [number | string | Date]) {
+      super(given.length === 0 ? Real.now() + shiftMs : given[0])
+    }
+    static override now(): number {
+      return Real.now() + shiftMs
+    }
+  }
+  Reflect.set(globalThis, 'Date', Shifted)
 }
 
 function isBroken(name: string, where: string): boolean {

@@ -22,25 +22,35 @@ export type Verdict = {
   readonly faults: readonly string[]
 }
 
-/** `broken`: what is broken on purpose in every process (kill-at.ts). */
-export async function verdictOn(arena: Arena, tried: Case, broken?: string): Promise<Verdict> {
+export type Circumstances = {
+  /** What is broken on purpose in every process (kill-at.ts). */
+  readonly broken?: string
+  /** How far the clock of each process is off, in turn. */
+  readonly clockDays?: readonly number[]
+}
+
+export async function verdictOn(arena: Arena, tried: Case, circumstances: Circumstances = {}): Promise<Verdict> {
   const template = await arena.template(tried.seed)
   const world = arena.copyOf(template.world)
-  const brokenToo = broken === undefined ? {} : { broken }
+  const { broken, clockDays } = circumstances
+  const during = (index: number) => ({
+    ...(broken === undefined ? {} : { broken }),
+    ...(clockDays === undefined ? {} : { clockDays: clockDays[index] ?? 0 }),
+  })
   try {
     const killed: Verdict['killed'][number][] = []
     const faults: string[] = []
     for (const [index, kill] of tried.kills.entries()) {
       const phases = index === 0 ? (['apply'] as const) : (['recover', 'apply'] as const)
       const where = { world: world.directory, seed: tried.seed, revision: 2, phases } as const
-      const ended = await arena.run(where, { kill, ...brokenToo })
+      const ended = await arena.run(where, { kill, ...during(index) })
       if (ended.crash !== undefined) faults.push(`an agent crashed: ${ended.crash}`)
       if (ended.killed !== undefined) killed.push({ operation: ended.killed, kill })
     }
     const look = new LastLook(template, world)
     const ended = await arena.run(
       { world: world.directory, seed: tried.seed, revision: 2, phases: ['recover', 'apply', 'apply'] },
-      { between: (done) => look.after(done), ...brokenToo },
+      { between: (done) => look.after(done), ...during(tried.kills.length) },
     )
     if (ended.crash !== undefined) faults.push(`the last agent crashed: ${ended.crash}`)
     faults.push(...look.faults)

@@ -33,7 +33,7 @@ export async function killMany({ kills, firstSeed, progress, broken }: SuiteOpti
       tally.points += chosen.length
       await sideBySide([...chosen.entries()], async ([index, kill]) => {
         const again = index % againEvery === 0 ? laterKills(index, operations.length - kill.at) : []
-        tally.add(await verdictOn(arena, { seed, kills: [kill, ...again] }, broken))
+        tally.add(await verdictOn(arena, { seed, kills: [kill, ...again] }, broken === undefined ? {} : { broken }))
       })
     }
     return tally.summary()

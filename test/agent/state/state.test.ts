@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   utimesSync,
@@ -160,6 +161,24 @@ test('a failed revision waits longer after each attempt, a new one not at all', 
   again.clear(web)
   expect(openState(directory).failures.mayTry(web, revision, at)).toBe(true)
   expect([1, 2, 3, 6, 7, 500].map(retryDelaySeconds)).toEqual([60, 120, 240, 1920, 3600, 3600])
+})
+
+test('a list of what applies overwrote that cannot be read is kept beside the new one', async () => {
+  writeFileSync(join(directory, 'displaced.json'), '[{"at":"2026')
+  const content = { at: '2026-11-23T00:00:00.000Z', service: web, path: '/etc/f', bytes: Buffer.from('typed') }
+  await state.displaced.add([content])
+  expect(state.displaced.list()).toMatchObject([{ path: '/etc/f' }])
+  expect(readFileSync(join(directory, 'displaced.json.corrupt'), 'utf8')).toBe('[{"at":"2026')
+})
+
+test('a directory where the agent keeps a file is set aside and told once', () => {
+  mkdirSync(join(directory, 'journal'))
+  const again = openState(directory)
+  expect(again.journal.read()).toEqual([])
+  expect(again.baselines.read().problems).toMatchObject([
+    { code: 'state-corrupt', where: { file: join(directory, 'journal') } },
+  ])
+  expect(again.baselines.read().problems).toEqual([])
 })
 
 test('a clock that was a year ahead when a service failed does not make it wait for a year', () => {
