@@ -35,7 +35,12 @@ async function one(text: string): Promise<number> {
 }
 
 async function many(kills: number): Promise<number> {
-  const summary = await killMany({ kills, firstSeed: Number(values.seed), progress: (line) => console.log(line) })
+  const summary = await killMany({
+    kills,
+    firstSeed: Number(values.seed),
+    everyRecovery: values.long,
+    progress: (line) => console.log(line),
+  })
   console.log(summaryText(summary))
   return summary.failed.length === 0 ? 0 : 1
 }

@@ -12,6 +12,8 @@ export type SuiteOptions = {
   readonly progress?: (line: string) => void
   /** kill-at.ts: what is broken on purpose. */
   readonly broken?: string
+  /** Also, of the first seed: every operation of the recoveries from a kill before each step of an apply. */
+  readonly everyRecovery?: boolean
 }
 
 /** At every third point the agent that recovers is killed too, and the one after it. */
@@ -22,10 +24,12 @@ const killsAtPoint = (againEvery + 2) / againEvery
  * The points of a seed - operations times the ways to be killed at one - are tried from end to end, evenly thinned out when
  * there are more than kills to make; where there are fewer, the next seed with other revisions follows.
  */
-export async function killMany({ kills, firstSeed, progress, broken }: SuiteOptions): Promise<Summary> {
+export async function killMany(options: SuiteOptions): Promise<Summary> {
+  const { kills, firstSeed, progress, broken } = options
   const arena = await Arena.open()
   try {
     const tally = new Tally(kills, progress)
+    if (options.everyRecovery === true) await killRecoveries(arena, firstSeed, tally)
     for (let seed = firstSeed; tally.kills < kills; seed += 1) {
       const { operations } = await arena.template(seed)
       const all = pointsOf(operations)
@@ -33,12 +37,45 @@ export async function killMany({ kills, firstSeed, progress, broken }: SuiteOpti
       tally.points += chosen.length
       await sideBySide([...chosen.entries()], async ([index, kill]) => {
         const again = index % againEvery === 0 ? laterKills(index, operations.length - kill.at) : []
-        tally.add(await verdictOn(arena, { seed, kills: [kill, ...again] }, broken === undefined ? {} : { broken }))
+        const circumstances = broken === undefined ? {} : { broken }
+        tally.add(await verdictOn(arena, { seed, kills: [kill, ...again] }, circumstances))
       })
     }
     return tally.summary()
   } finally {
     await arena.close()
+  }
+}
+
+/** What an agent writes into its journal parts the steps of an apply. */
+async function killRecoveries(arena: Arena, seed: number, tally: Tally): Promise<void> {
+  const { operations } = await arena.template(seed)
+  const steps = operations.flatMap(({ name, where }, index) =>
+    name === 'writeSync' && where.endsWith('/state/journal') ? [index + 1] : [],
+  )
+  tally.points += steps.length
+  for (const at of steps) {
+    const first: Kill = { at, how: 'before' }
+    const length = await recoveryLength(arena, seed, first)
+    await sideBySide(
+      Array.from({ length }, (_, index) => index + 1),
+      async (second) => {
+        const how = second % 2 === 0 ? 'before' : 'after'
+        tally.add(await verdictOn(arena, { seed, kills: [first, { at: second, how }] }))
+      },
+    )
+  }
+}
+
+async function recoveryLength(arena: Arena, seed: number, kill: Kill): Promise<number> {
+  const world = arena.copyOf((await arena.template(seed)).world)
+  try {
+    const where = { world: world.directory, seed, revision: 2 } as const
+    await arena.run({ ...where, phases: ['apply'] }, { kill })
+    const { phases } = await arena.run({ ...where, phases: ['recover'] })
+    return phases[0]?.operations.length ?? 0
+  } finally {
+    arena.remove(world)
   }
 }
 
