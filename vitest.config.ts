@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-// Two projects: what runs side by side, and what owns the machine's bridge, mounts or a browser and so runs alone.
+// Three projects: what runs side by side, what owns the machine's bridge, mounts or a browser and so runs alone, and the
+// fault suite, which keeps every processor busy by itself.
 export default defineConfig({
   test: {
     projects: [
@@ -9,7 +10,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.{ts,tsx}'],
-          exclude: ['test/lab/**', 'test/browser/**'],
+          exclude: ['test/lab/**', 'test/browser/**', 'test/faults/**'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },
@@ -22,6 +23,16 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 900_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
     ],

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 
 export type Command = {
   /** `['systemctl', 'reload', 'nginx.service']`; the first is looked up in a fixed PATH. */
@@ -165,7 +165,11 @@ async function drained(child: ChildProcess, closed: Promise<void>): Promise<void
   while (open && heard && performance.now() < end) {
     heard = false
     const timer = new AbortController()
-    const quiet = sleep(100, true, timer).catch(() => true)
+    // The turn after it: in a process that was busy for longer the time is over before what waits in the pipes was looked at.
+    const quiet = sleep(100, true, timer).then(
+      () => nextTurn(true),
+      () => true,
+    )
     open = await Promise.race([closed.then(() => false), quiet]).finally(() => timer.abort())
   }
   child.stdin?.destroy()

@@ -58,12 +58,17 @@ export type BaselineStore = {
   remove(services: readonly ServiceName[]): Promise<void>
 }
 
-export function baselineStore(directory: string): BaselineStore {
+/** `lost`: what else was set aside; told with what is read first. */
+export function baselineStore(directory: string, lost: readonly Problem[] = []): BaselineStore {
   makeStateDirectory(directory)
+  const untold = [...lost]
   const fileOf = (service: ServiceName) => join(directory, `${service}.json`)
   const parsed: ParsedFiles = new Map()
   return {
-    read: () => readAll(directory, parsed),
+    read: () => {
+      const { baselines, problems } = readAll(directory, parsed)
+      return { baselines, problems: [...untold.splice(0), ...problems] }
+    },
     write: (baselines) =>
       replaceDurably(
         baselines.map(

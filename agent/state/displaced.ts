@@ -1,4 +1,5 @@
 // What applies overwrote or removed that the repository never had: an index into the object store, newest last, bounded.
+import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { serviceNameSchema, sha256Schema } from '../../shared/names.ts'
@@ -57,11 +58,13 @@ const listLimit = 5000
 
 export function displacedStore(directory: string): DisplacedStore {
   const path = join(directory, 'displaced.json')
-  const list = () => parse(readIfThere(path))
+  const list = () => parse(readIfThere(path)) ?? []
   return {
     list,
     add: async (displaced) => {
       if (displaced.length === 0) return
+      // What is in the store can still be found by who reads the damaged list.
+      if (parse(readIfThere(path)) === undefined) renameSync(path, `${path}.corrupt`)
       const content = JSON.stringify(youngest([...list(), ...displaced].slice(-listLimit)))
       await replaceDurably([{ path, content }])
     },
@@ -81,14 +84,15 @@ function youngest(displaced: readonly Displaced[]): readonly Displaced[] {
   return displaced.slice(first + 1)
 }
 
-function parse(bytes: Buffer | undefined): readonly Displaced[] {
+/** Undefined: it cannot be read. */
+function parse(bytes: Buffer | undefined): readonly Displaced[] | undefined {
   try {
     return z
       .array(z.unknown())
       .parse(JSON.parse(bytes?.toString('utf8') ?? '[]'))
       .flatMap(known)
   } catch {
-    return []
+    return undefined
   }
 }
 

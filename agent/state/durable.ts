@@ -1,6 +1,17 @@
 // Writing in the state directory: whole files or nothing, and on disk when that is promised. Nobody else can write there.
-import { closeSync, fsync, mkdirSync, openSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import {
+  closeSync,
+  existsSync,
+  fsync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { errnoOf, fileError } from '../host/files-errors.ts'
 
@@ -74,11 +85,19 @@ export function removeIfThere(path: string): void {
   }
 }
 
+/** What writers left that were killed before they could put it in place; what a living one writes stays. */
+export function sweepUnfinished(directory: string): void {
+  for (const name of namesIn(directory)) {
+    const writer = /^(?:.*\.)?(\d+)\.(?:new|mine)$/.exec(name)?.[1]
+    if (writer !== undefined && !existsSync(`/proc/${writer}`)) removeIfThere(join(directory, name))
+  }
+}
+
 export async function syncDirectories(paths: readonly string[]): Promise<void> {
   await Promise.all([...new Set(paths.map((path) => dirname(path)))].map(syncPath))
 }
 
-/** One name per target: what a crash leaves is overwritten by the next write. Writers hold the apply's lock or may lose to each other. */
+/** A name of this process's own: writers hold the apply's lock or may lose to each other. `sweepUnfinished` knows it by its form. */
 function temporary({ path, content }: NewFile): string {
   const name = `${path}.${process.pid}.new`
   try {
@@ -88,6 +107,14 @@ function temporary({ path, content }: NewFile): string {
     throw fileError(error, path, 'writing')
   }
   return name
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
 }
 
 async function syncPath(path: string): Promise<void> {

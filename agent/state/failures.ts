@@ -54,7 +54,9 @@ export function failureStore(directory: string): FailureStore {
     mayTry: (service, revision, now) => {
       const failure = failures.get(service)
       if (failure === undefined || failure.revision !== revision) return true
-      return now.getTime() >= Date.parse(failure.at) + retryDelaySeconds(failure.attempts, failure.problem.code) * 1000
+      const waitedMs = now.getTime() - Date.parse(failure.at)
+      // A failure that is yet to come was told by a clock that has been set back since: its wait could last for years.
+      return waitedMs < 0 || waitedMs >= retryDelaySeconds(failure.attempts, failure.problem.code) * 1000
     },
   }
 }

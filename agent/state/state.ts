@@ -2,10 +2,11 @@
 import { chmodSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileError, unsafePath } from '../host/files-errors.ts'
+import { setAsideStrange } from './aside.ts'
 import { type BaselineStore, type Baselines, baselineStore } from './baseline.ts'
 import { type DigestStore, digestStore } from './digests.ts'
 import { type DisplacedStore, displacedContents, displacedStore } from './displaced.ts'
-import { makeStateDirectory } from './durable.ts'
+import { makeStateDirectory, sweepUnfinished } from './durable.ts'
 import { type FailureStore, failureStore } from './failures.ts'
 import { type HashStore, hashStore } from './hashes.ts'
 import { type HoldStore, holdStore } from './holds.ts'
@@ -33,9 +34,11 @@ export type State = {
 export function openState(directory: string): State {
   secure(directory)
   const at = (name: string) => join(directory, name)
+  for (const part of ['.', 'baseline', 'objects', 'lock', 'agent-lock', 'repository']) sweepUnfinished(at(part))
+  const lost = setAsideStrange(directory)
   const objects = objectStore(at('objects'))
   const displaced = displacedStore(directory)
-  const baselines = baselineStore(at('baseline'))
+  const baselines = baselineStore(at('baseline'), lost)
   return {
     directory,
     baselines,

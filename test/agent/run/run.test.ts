@@ -17,6 +17,20 @@ test('output and exit code come back, and stdin arrives', async () => {
   expect(result).toEqual({ code: 3, stdout: 'hello', stderr: 'oops\n' })
 })
 
+test('an agent that is busy for longer than a pipe is waited for loses no output', async () => {
+  let isBusy = true
+  const block = () => {
+    for (const end = performance.now() + 150; performance.now() < end; );
+    if (isBusy) setImmediate(block)
+  }
+  block()
+  // Ends that come together with the end of another child are heard before what was said.
+  const commands = Array.from({ length: 40 }, (_, index) => `sleep 0.${100 + index * 7}; echo said`)
+  const results = await Promise.all(commands.map((command) => run({ args: ['sh', '-c', command] })))
+  isBusy = false
+  expect(results.filter(({ stdout }) => stdout !== 'said\n')).toEqual([])
+})
+
 test('arguments are never read by a shell', async () => {
   const result = await run({ args: ['echo', '$(id); `id` > /dev/null'] })
   expect(result.stdout).toBe('$(id); `id` > /dev/null\n')

@@ -1,9 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   utimesSync,
@@ -163,6 +165,49 @@ test('a failed revision waits longer after each attempt, a new one not at all', 
   expect([1, 2, 6, 500].map((attempt) => retryDelaySeconds(attempt, 'contact-lost'))).toEqual([
     3600, 7200, 86400, 86400,
   ])
+})
+
+test('a list of what applies overwrote that cannot be read is kept beside the new one', async () => {
+  writeFileSync(join(directory, 'displaced.json'), '[{"at":"2026')
+  const sha256 = await state.objects.putDurably(Buffer.from('typed'))
+  const was = { type: 'file', mode: 0o644, uid: 0, gid: 0, sha256, size: 5 } as const
+  await state.displaced.add([{ at: '2026-11-23T00:00:00.000Z', service: web, path: '/etc/f', why: 'overwritten', was }])
+  expect(state.displaced.list()).toMatchObject([{ path: '/etc/f' }])
+  expect(readFileSync(join(directory, 'displaced.json.corrupt'), 'utf8')).toBe('[{"at":"2026')
+})
+
+test('a directory where the agent keeps a file is set aside and told once', () => {
+  mkdirSync(join(directory, 'journal'))
+  const again = openState(directory)
+  expect(again.journal.read()).toEqual([])
+  expect(again.baselines.read().problems).toMatchObject([
+    { code: 'state-corrupt', where: { file: join(directory, 'journal') } },
+  ])
+  expect(again.baselines.read().problems).toEqual([])
+})
+
+test('a clock that was a year ahead when a service failed does not make it wait for a year', () => {
+  const at = new Date('2027-11-23T00:00:00.000Z')
+  state.failures.add({ service: web, revision, at, step: 's', problem: { code: 'apply-failed', message: 'm' } })
+  const { mayTry } = openState(directory).failures
+  expect(mayTry(web, revision, new Date('2026-11-23T00:00:00.000Z'))).toBe(true)
+  expect(mayTry(web, revision, new Date('2027-11-23T00:00:30.000Z'))).toBe(false)
+  expect(mayTry(web, revision, new Date('2028-11-23T00:00:00.000Z'))).toBe(true)
+})
+
+test('what a killed writer left unfinished is gone at the next start, and what a living one writes stays', () => {
+  const ended = Number(execFileSync('sh', ['-c', 'echo $$'], { encoding: 'utf8' }))
+  const left = [
+    `objects/abc.${ended}.new`,
+    `baseline/web.json.${ended}.new`,
+    `lock/${ended}.mine`,
+    `status.json.${ended}.new`,
+  ]
+  const living = [`objects/abc.${process.pid}.new`, 'objects/of-nobody.new']
+  mkdirSync(join(directory, 'lock'))
+  for (const name of [...left, ...living]) writeFileSync(join(directory, name), 'x')
+  openState(directory)
+  expect([...left, ...living].filter((name) => existsSync(join(directory, name)))).toEqual(living)
 })
 
 test('a journal line cut by a crash is not there; those before it are', async () => {

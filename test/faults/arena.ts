@@ -1,0 +1,212 @@
+// Where agents are killed: worlds copied from a template of their seed, with fake tools as real programs, and the agent as
+// one bundled file that starts fast.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { bundleOf } from '../../scripts/build-bundle.ts'
+import type { Instructions, PhaseDone } from './agent-under-test.ts'
+import { copyOf, type FakeHost, fakeHost } from './fakes/fake-host.ts'
+import { type FakePrograms, fakeProgramsIn } from './fakes/programs.ts'
+import { byHand, type Seed } from './fleet.ts'
+import type { KillHow, Operation } from './operations.ts'
+import { type Seen, seenIn } from './seen.ts'
+
+export type Kill = { readonly at: number; readonly how: KillHow }
+
+export type World = { readonly directory: string; readonly host: FakeHost }
+
+/** Revision 1 applied and edited by hand; and how an apply of revision 2 that nobody kills ends. */
+export type Template = {
+  readonly world: World
+  readonly before: Seen
+  readonly after: Seen
+  readonly operations: readonly Operation[]
+}
+
+export type ProcessOptions = {
+  readonly kill?: Kill
+  /** kill-at.ts: what is broken on purpose. */
+  readonly broken?: string
+  /** How far its clock is off. */
+  readonly clockDays?: number
+  readonly onStart?: (child: ChildProcess) => void
+  /** Called after each phase, while the process waits. */
+  readonly between?: (done: PhaseDone) => void
+}
+
+export type Ended = {
+  readonly phases: readonly PhaseDone[]
+  /** The operation it was killed at; undefined when it ended by itself. */
+  readonly killed: Operation | undefined
+  /** What it said when it ended in neither way. */
+  readonly crash: string | undefined
+}
+
+export class Arena {
+  readonly #directory: string
+  readonly #programs: FakePrograms
+  readonly #templates = new Map<Seed, Promise<Template>>()
+  #copies = 0
+
+  private constructor(directory: string, programs: FakePrograms) {
+    this.#directory = directory
+    this.#programs = programs
+  }
+
+  /** In memory where that can be had: a kill is about the order of things, and a disk would be most of the time. */
+  static async open(): Promise<Arena> {
+    const directory = mkdtempSync(join(memoryDirectory(), 'plumb-faults-'))
+    for (const name of ['kill-at', 'agent-under-test'])
+      writeFileSync(join(directory, `${name}.cjs`), await bundleOf(join(import.meta.dirname, `${name}.ts`)))
+    return new Arena(directory, await fakeProgramsIn(directory))
+  }
+
+  async close(): Promise<void> {
+    await this.#programs.close()
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  template(seed: Seed): Promise<Template> {
+    const known = this.#templates.get(seed)
+    if (known !== undefined) return known
+    const made = this.#makeTemplate(seed)
+    this.#templates.set(seed, made)
+    return made
+  }
+
+  copyOf({ directory, host }: World): World {
+    this.#copies += 1
+    const copy = join(this.#directory, `world-${this.#copies}`)
+    execFileSync('cp', ['-a', directory, copy])
+    const copied = copyOf(host, join(copy, 'root'))
+    this.#programs.serve(copy, copied)
+    return { directory: copy, host: copied }
+  }
+
+  remove({ directory }: World): void {
+    this.#programs.forget(directory)
+    rmSync(directory, { recursive: true, force: true })
+  }
+
+  async run(
+    instructions: Omit<Instructions, 'waits'>,
+    { kill, broken, clockDays, onStart, between }: ProcessOptions = {},
+  ): Promise<Ended> {
+    const given: Instructions = { ...instructions, waits: between !== undefined }
+    const child = spawn(
+      process.execPath,
+      [
+        '--require',
+        join(this.#directory, 'kill-at.cjs'),
+        join(this.#directory, 'agent-under-test.cjs'),
+        JSON.stringify(given),
+      ],
+      {
+        cwd: given.world,
+        stdio: ['pipe', 'pipe', 'pipe'],
+        env: {
+          PATH: '/usr/bin:/bin',
+          NODE_COMPILE_CACHE: join(this.#directory, 'compiled'),
+          ...(kill === undefined ? {} : { PLUMB_KILL_AT: String(kill.at), PLUMB_KILL_HOW: kill.how }),
+          ...(broken === undefined ? {} : { PLUMB_BREAK: broken }),
+          ...(clockDays === undefined ? {} : { PLUMB_CLOCK_DAYS: String(clockDays) }),
+        },
+      },
+    )
+    onStart?.(child)
+    return endOf(child, between)
+  }
+
+  async #makeTemplate(seed: Seed): Promise<Template> {
+    const directory = join(this.#directory, `template-${seed}`)
+    const root = join(directory, 'root')
+    for (const [path, text] of Object.entries(accounts)) writeBelow(root, path, text)
+    for (const path of ['run', 'srv', 'etc/systemd/system', 'var/lib/plumb/compose'])
+      mkdirSync(join(root, path), { recursive: true })
+    this.#programs.place(directory)
+    const world = { directory, host: fakeHost(root) }
+    this.#programs.serve(directory, world.host)
+    mustBeWell(await this.run({ world: directory, seed, revision: 1, phases: ['apply'] }))
+    for (const [path, text] of Object.entries(byHand)) writeBelow(root, path, text)
+    const copy = this.copyOf(world)
+    const ended = mustBeWell(await this.run({ world: copy.directory, seed, revision: 2, phases: ['apply'] }))
+    const after = seenIn(copy.directory, copy.host)
+    this.remove(copy)
+    const operations = ended.phases.flatMap((phase) => phase.operations)
+    return { world, before: seenIn(directory, world.host), after, operations }
+  }
+}
+
+const accounts: Readonly<Record<string, string>> = {
+  '/etc/passwd': 'root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/bin/false\n',
+  '/etc/group': 'root:x:0:\ndaemon:x:1:\n',
+}
+
+/** Where files cost no disk, if that can be had. */
+export function memoryDirectory(): string {
+  try {
+    const probe = mkdtempSync('/dev/shm/plumb-probe-')
+    rmSync(probe, { recursive: true })
+    return '/dev/shm'
+  } catch {
+    return tmpdir()
+  }
+}
+
+function writeBelow(root: string, path: string, text: string): void {
+  mkdirSync(dirname(join(root, path)), { recursive: true })
+  writeFileSync(join(root, path), text)
+}
+
+function mustBeWell(ended: Ended): Ended {
+  const problems = [
+    ...ended.phases.flatMap((phase) => phase.problems),
+    ...(ended.crash === undefined ? [] : [ended.crash]),
+  ]
+  if (problems.length > 0) throw new Error(`an apply that nobody disturbs is not well: ${problems.join('\n')}`)
+  return ended
+}
+
+async function endOf(child: ChildProcess, between: ProcessOptions['between']): Promise<Ended> {
+  const phases: PhaseDone[] = []
+  let killed: { readonly killed: Operation; readonly left: readonly number[] } | undefined
+  let said = ''
+  child.stderr?.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+  })
+  child.stdin?.on('error', () => undefined)
+  if (child.stdout === null) throw new Error('no pipe')
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    const told = JSON.parse(line)
+    if ('killed' in told) killed = told
+    else {
+      phases.push(told)
+      between?.(told)
+      if (between !== undefined) child.stdin?.write('\n')
+    }
+  })
+  const [code, signal] = await new Promise<readonly [number | null, string | null]>((resolve) =>
+    child.once('close', (...how) => resolve(how)),
+  )
+  for (const pid of killed?.left ?? []) await ended(pid)
+  const isWell = killed === undefined ? code === 0 : signal === 'SIGKILL'
+  return { phases, killed: killed?.killed, crash: isWell ? undefined : `it ended with ${code ?? signal}: ${said}` }
+}
+
+/** What a killed agent had started runs on; what it still does is done when the next one looks. */
+async function ended(pid: number): Promise<void> {
+  while (isRunning(pid)) await sleep(2)
+}
+
+/** One that has ended and that nobody has asked after yet does not run. */
+export function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat[stat.lastIndexOf(')') + 2] !== 'Z'
+  } catch {
+    return false
+  }
+}

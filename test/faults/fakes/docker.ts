@@ -1,0 +1,188 @@
+// A fake of docker with compose: compose files are JSON (which YAML contains), images are always there, and a container
+// remembers what its mounted files said when it was made.
+import { hash } from 'node:crypto'
+import { z } from 'zod'
+import { type Answer, type FakeHost, type FakeProgram, refused, said, textAt } from './fake-host.ts'
+
+export type FakeContainer = {
+  readonly id: string
+  readonly project: string
+  readonly service: string
+  readonly image: string
+  readonly configHash: string
+  readonly file: string
+  /** The label for its mounted files. */
+  readonly files: string
+  /** What was in them. */
+  readonly saw: string
+  state: 'running' | 'exited'
+}
+
+const serviceSchema = z.looseObject({
+  image: z.string(),
+  volumes: z.array(z.object({ source: z.string(), target: z.string() }).loose()).default([]),
+  labels: z.record(z.string(), z.string()).default({}),
+})
+const modelSchema = z.looseObject({ services: z.record(z.string(), serviceSchema) })
+const labelsSchema = z.object({
+  services: z.record(z.string(), z.object({ labels: z.record(z.string(), z.string()) })),
+})
+
+type Model = z.infer<typeof modelSchema>
+
+const filesLabel = 'plumbline.files'
+const version = '2.40.0'
+
+export const docker: FakeProgram = (host, args, stdin) => {
+  const [verb = '', ...rest] = args
+  if (verb === 'ps') return ps(host, optionOf(rest, '--format'))
+  // No process stands behind a fake container whose mounts could be looked at.
+  if (verb === 'inspect')
+    return said(
+      rest
+        .slice(rest.indexOf('--') + 1)
+        .map((id) => `${id} 0`)
+        .join('\n'),
+    )
+  if (verb === 'logs') return said('the log of a fake container')
+  return verb === 'compose' ? compose(host, rest, stdin) : refused(`fake docker: no verb ${verb}`, 64)
+}
+
+function compose(host: FakeHost, args: readonly string[], stdin: string): Answer {
+  const project = optionOf(args, '--project-name') || optionOf(args, '-p')
+  const file = optionOf(args, '--file') || optionOf(args, '-f')
+  if (args.includes('version')) return said(version)
+  if (args.includes('down')) return down(host, project)
+  if (args.includes('stop')) return stop(host, project)
+  const model = modelIn(file === '-' ? stdin : textAt(host, file))
+  if (model === undefined) return refused(`${file}: no such file or no compose file`)
+  if (args.includes('--hash')) return said(hashesOf(model))
+  if (args.includes('config')) return said(JSON.stringify(model))
+  if (!args.includes('up')) return refused(`fake docker compose: ${args.join(' ')}`, 64)
+  const labelled = stdin === '' ? model : withLabels(model, stdin)
+  if (args.includes('--dry-run')) return dryRun(host, project, labelled)
+  return up(
+    host,
+    { project, file, model: labelled },
+    args.includes('--force-recreate') ? args.slice(args.indexOf('--') + 1) : [],
+  )
+}
+
+type Up = { readonly project: string; readonly file: string; readonly model: Model }
+
+function up(host: FakeHost, { project, file, model }: Up, anew: readonly string[]): Answer {
+  const own = [...host.containers.values()].filter((container) => container.project === project)
+  const changed: string[] = []
+  for (const { id, service } of own) {
+    if (Object.hasOwn(model.services, service)) continue
+    host.containers.delete(id)
+    changed.push(`remove ${service}`)
+  }
+  for (const [service, declared] of Object.entries(model.services)) {
+    const there = own.find((container) => container.service === service)
+    const configHash = hashOf(declared)
+    if (there?.configHash === configHash && !anew.includes(service)) {
+      if (there.state !== 'running') changed.push(`start ${service}`)
+      there.state = 'running'
+      continue
+    }
+    if (there !== undefined) host.containers.delete(there.id)
+    host.made.count += 1
+    const id = hash('sha256', `${host.made.count}`, 'hex')
+    const saw = declared.volumes.map(({ source }) => textAt(host, source) ?? '').join('\n')
+    const { image, labels } = declared
+    const container = { id, project, service, image, configHash, file, files: labels[filesLabel] ?? '', saw }
+    host.containers.set(id, { ...container, state: 'running' })
+    changed.push(`${there === undefined ? 'make' : 'remake'} ${service}`)
+  }
+  host.log.push(`compose up ${project}: ${changed.toSorted().join(', ') || 'nothing'}`)
+  return said()
+}
+
+/** In compose's own words, which it says on the error stream. */
+function dryRun(host: FakeHost, project: string, { services }: Model): Answer {
+  const own = [...host.containers.values()].filter((container) => container.project === project)
+  const lines = own.map((container) => {
+    const declared = services[container.service]
+    const isSame = declared !== undefined && hashOf(declared) === container.configHash
+    return `Container ${nameOf(container)}  ${isSame ? 'Running' : 'Recreate'}\n`
+  })
+  return { code: 0, stdout: '', stderr: lines.join('') }
+}
+
+function down(host: FakeHost, project: string): Answer {
+  host.log.push(`compose down ${project}`)
+  for (const [id, container] of host.containers) if (container.project === project) host.containers.delete(id)
+  return said()
+}
+
+function stop(host: FakeHost, project: string): Answer {
+  host.log.push(`compose stop ${project}`)
+  for (const container of host.containers.values()) if (container.project === project) container.state = 'exited'
+  return said()
+}
+
+function ps(host: FakeHost, format: string): Answer {
+  const lines = [...host.containers.values()].map((container) => psLine(container, format))
+  return said(lines.join('\n'))
+}
+
+function psLine(container: FakeContainer, format: string): string {
+  const fields: Readonly<Record<string, string>> = {
+    ID: container.id,
+    Names: nameOf(container),
+    State: container.state,
+    Status: container.state === 'running' ? 'Up 2 seconds' : 'Exited (0) 2 seconds ago',
+    Image: container.image,
+  }
+  const labels: Readonly<Record<string, string>> = {
+    'com.docker.compose.project': container.project,
+    'com.docker.compose.service': container.service,
+    'com.docker.compose.config-hash': container.configHash,
+    'com.docker.compose.oneoff': 'False',
+    'com.docker.compose.version': version,
+    'com.docker.compose.project.config_files': container.file,
+    [filesLabel]: container.files,
+  }
+  return format
+    .replace(/\{\{\.Label "([^"]+)"\}\}/g, (_, label: string) => labels[label] ?? '')
+    .replace(/\{\{\.(\w+)\}\}/g, (_, field: string) => fields[field] ?? '')
+}
+
+function nameOf({ project, service }: FakeContainer): string {
+  return `${project}-${service}-1`
+}
+
+function modelIn(text: string | undefined): Model | undefined {
+  try {
+    return modelSchema.parse(JSON.parse(text ?? ''))
+  } catch {
+    return undefined
+  }
+}
+
+/** The second compose file, on standard input. */
+function withLabels(model: Model, stdin: string): Model {
+  const { services } = labelsSchema.parse(JSON.parse(stdin))
+  const labelled = Object.entries(model.services).map(([name, service]) => {
+    const more = services[name]?.labels ?? {}
+    return [name, { ...service, labels: { ...service.labels, ...more } }] as const
+  })
+  return { ...model, services: Object.fromEntries(labelled) }
+}
+
+function hashesOf({ services }: Model): string {
+  return Object.entries(services)
+    .map(([name, service]) => `${name} ${hashOf(service)}`)
+    .join('\n')
+}
+
+function hashOf(service: Model['services'][string]): string {
+  const entries = Object.entries(service).toSorted(([one], [other]) => (one < other ? -1 : 1))
+  return hash('sha256', JSON.stringify(entries), 'hex')
+}
+
+function optionOf(args: readonly string[], name: string): string {
+  const at = args.indexOf(name)
+  return at === -1 ? '' : (args[at + 1] ?? '')
+}

@@ -1,0 +1,72 @@
+// Fake hosts behind real programs: a directory of small scripts that ask, over a port of the loopback, what the fake host of
+// the directory they stand in answers. As with systemd and dockerd, what was asked is done although the asking program dies.
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { answer, type FakeHost, fakePrograms } from './fake-host.ts'
+
+export type FakePrograms = {
+  /** Makes the programs in a directory `bin` of the world; copied with the world, they ask for the copy. */
+  place(world: string): void
+  /** Whom the programs in this world's `bin` ask. */
+  serve(world: string, host: FakeHost): void
+  forget(world: string): void
+  close(): Promise<void>
+}
+
+/** `directory`: where the script is kept that all programs are links to. */
+export async function fakeProgramsIn(directory: string): Promise<FakePrograms> {
+  const hosts = new Map<string, FakeHost>()
+  const server = createServer((socket) => serveOne(socket, hosts))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  const script = join(directory, 'ask-fake-host')
+  writeFileSync(script, scriptFor(address.port))
+  chmodSync(script, 0o755)
+  return {
+    place: (world) => {
+      mkdirSync(join(world, 'bin'), { recursive: true })
+      for (const program of Object.keys(fakePrograms)) symlinkSync(script, join(world, 'bin', program))
+    },
+    serve: (world, host) => hosts.set(world, host),
+    forget: (world) => hosts.delete(world),
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  }
+}
+
+/** bash, for its /dev/tcp: nothing else has to be there, and it starts in 2 ms. */
+function scriptFor(port: number): string {
+  return `#!/bin/bash
+# A fake: asks the fault suite (test/faults/fakes/programs.ts) what to answer.
+world=\${0%/bin/*}
+IFS= read -r -d '' input
+exec 3<>/dev/tcp/127.0.0.1/${port} || exit 70
+printf '%s\\0' "$(($# + 3))" "$world" "\${0##*/}" "$@" "$input" >&3
+IFS= read -r -d '' code <&3
+IFS= read -r -d '' out <&3
+IFS= read -r -d '' err <&3
+printf %s "$out"
+printf %s "$err" >&2
+exit "\${code:-71}"
+`
+}
+
+function serveOne(socket: Socket, hosts: ReadonlyMap<string, FakeHost>): void {
+  let heard = ''
+  socket.setEncoding('utf8')
+  socket.on('error', () => undefined)
+  socket.on('data', (text: string) => {
+    heard += text
+    const [count = '', ...fields] = heard.split('\0')
+    if (fields.length <= Number(count) || count === '') return
+    const [world = '', program = '', ...rest] = fields.slice(0, Number(count))
+    const host = hosts.get(world)
+    const stdin = rest.pop() ?? ''
+    const { code, stdout, stderr } =
+      host === undefined
+        ? { code: 72, stdout: '', stderr: `there is no fake host for ${world}` }
+        : answer(host, { args: [program, ...rest], stdin })
+    socket.end(`${code}\0${stdout}\0${stderr}\0`)
+  })
+}
