@@ -169,7 +169,7 @@ test('a failed revision waits longer after each attempt, a new one not at all', 
 
 test('a list of what applies overwrote that cannot be read is kept beside the new one', async () => {
   writeFileSync(join(directory, 'displaced.json'), '[{"at":"2026')
-  const sha256 = await state.objects.putDurably(Buffer.from('typed'))
+  const sha256 = state.objects.put(Buffer.from('typed'))
   const was = { type: 'file', mode: 0o644, uid: 0, gid: 0, sha256, size: 5 } as const
   await state.displaced.add([{ at: '2026-11-23T00:00:00.000Z', service: web, path: '/etc/f', why: 'overwritten', was }])
   expect(state.displaced.list()).toMatchObject([{ path: '/etc/f' }])
