@@ -14,6 +14,7 @@ import { committing, withoutHandedOver } from './committed.ts'
 import { keepingRendered } from './contents.ts'
 import { arm, contactLost, type Guard, type Guarding, isInContact } from './guard.ts'
 import { markApply, readJournal } from './journal.ts'
+import { waitText } from './settling.ts'
 import {
   type Committed,
   commit,
@@ -40,6 +41,8 @@ export type ApplyOptions = {
   readonly guarding?: Guarding
   /** Aborted: no further service is begun; the one under way comes to its end. */
   readonly stop?: AbortSignal
+  /** What is waited for while nothing is done. */
+  readonly onWait?: (text: string) => void
   /** One past-tense line for each thing done, as it is done. */
   readonly onProgress?: (change: Change) => void
 }
@@ -148,7 +151,9 @@ async function begin(plan: ServicePlan, context: Context): Promise<void> {
 
 /** Waits for each until its settle time is over. */
 async function commitAll(services: readonly ServiceName[], context: Context): Promise<void> {
-  const { run, state } = context
+  const { run, state, options } = context
+  const waited = services.flatMap((service) => run.settling.get(service)?.settling ?? [])
+  if (waited.length > 0) options.onWait?.(waitText(waited))
   for (const service of services) {
     const taken = run.settling.get(service)
     if (taken === undefined) continue
