@@ -149,7 +149,8 @@ defaults: { syncEvery: 1s, checkEvery: 5s }
   }
 })
 
-const nginxYaml = `packages: [nginx-light]
+const nginxYaml = `settle: 0s
+packages: [nginx-light]
 files:
   /etc/nginx/conf.d/site.conf: { triggers: [reload nginx.service] }
 directories:
