@@ -20,7 +20,7 @@ import { agentVersion } from '../version.ts'
 import { type Configuration, ownHostName, readConfiguration, writeConfiguration } from './configuration.ts'
 import { enrolHost } from './enrol.ts'
 import { type HostOptions, hostNameOption, openAgent } from './open.ts'
-import type { Output } from './output.ts'
+import { goOnWithoutTerminal, type Output } from './output.ts'
 import { placeFile } from './place-file.ts'
 import { status } from './status.ts'
 
@@ -50,6 +50,7 @@ export async function install(options: InstallOptions, output: Output): Promise<
   if (options.certificate !== undefined) await keepCertificate(options.certificate, host.files)
   await writeConfiguration(host.files, configuration)
   output.progress(`${configuration.host} follows ${repository}`)
+  goOnWithoutTerminal()
   const outcome = await firstPass(options, output)
   if (host.capabilities.units) {
     await installService(host)

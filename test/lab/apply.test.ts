@@ -184,6 +184,29 @@ describe.skipIf(reason !== null)('a host that serves', () => {
     expect(await host.exec(['plumb', 'check'])).toMatchObject({ code: 0 })
   })
 
+  test('a terminal that is lost in the middle of plumb install ends nothing: the apply and the agent are there', async () => {
+    followed.tellMoreOnFailure()
+    const { host } = followed
+    await host.output(['systemctl', 'stop', 'plumb.service'])
+    const revision = await followed.commit(waiting('three'))
+    const sh = (script: string) => host.output(['sh', '-c', script])
+    const inBackground = 'sh -c "echo \\$\\$ > /run/install-pid; exec plumb install" > /run/install 2>&1'
+    await sh(`(${inBackground}; echo exit $? >> /run/install) > /dev/null 2>&1 &`)
+    await isHalfway('three')
+
+    await sh('kill -HUP $(cat /run/install-pid)')
+    await sh('touch /run/go-three')
+
+    const ended = await until(
+      'the installation has ended',
+      () => host.read('/run/install'),
+      (text) => text.includes('exit'),
+    )
+    expect(ended).toMatch(/\nplumb\.service is enabled and keeps it in plumb.*\nexit 0\n$/)
+    await followed.inPlumbAt(revision)
+    expect(await unitState(host, 'plumb.service')).toBe('enabled active')
+  })
+
   /** An apply that stands still, with its files in place, until /run/go-NAME is there. */
   function waiting(name: string) {
     const validate = `validate:\n  - echo once >> /run/validated-${name}; until [ -e /run/go-${name} ]; do sleep 0.1; done\n`
