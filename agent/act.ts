@@ -16,6 +16,7 @@ export type ActOptions = {
   readonly repair: PlanOptions['repair']
   readonly full: boolean
   readonly onChange?: (change: Change) => void
+  readonly onWait?: (line: string) => void
   /** A person said that most of the host's services may go. */
   readonly allowRemoval?: boolean
   /** Aborted: no further service is begun. */
@@ -52,6 +53,7 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
       : {}),
     ...(options.stop === undefined ? {} : { stop: options.stop }),
     ...(options.onChange === undefined ? {} : { onProgress: options.onChange }),
+    ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
   })
   const report = applyReport(result)
   const isOld = plan.services.some(({ isRecorded }) => !isRecorded) || report !== undefined

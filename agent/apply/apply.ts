@@ -14,6 +14,7 @@ import { committing, withoutHandedOver } from './committed.ts'
 import { keepingRendered } from './contents.ts'
 import { arm, contactLost, type Guard, type Guarding, isInContact } from './guard.ts'
 import { markApply, readJournal } from './journal.ts'
+import { settleText } from './settling.ts'
 import {
   type Committed,
   commit,
@@ -42,6 +43,8 @@ export type ApplyOptions = {
   readonly stop?: AbortSignal
   /** One past-tense line for each thing done, as it is done. */
   readonly onProgress?: (change: Change) => void
+  /** One line for each thing that takes its time: `web: has to stay up for 10 s`. */
+  readonly onWait?: (line: string) => void
 }
 
 export type ServiceOutcome =
@@ -148,10 +151,11 @@ async function begin(plan: ServicePlan, context: Context): Promise<void> {
 
 /** Waits for each until its settle time is over. */
 async function commitAll(services: readonly ServiceName[], context: Context): Promise<void> {
-  const { run, state } = context
+  const { run, options } = context
   for (const service of services) {
     const taken = run.settling.get(service)
     if (taken === undefined) continue
+    if (taken.settling !== undefined) options.onWait?.(`${service}: has to ${settleText(taken.settling)}`)
     const result = await commit(taken, context)
     run.settling.delete(service)
     if (result.kind === 'undone') {
@@ -160,7 +164,6 @@ async function commitAll(services: readonly ServiceName[], context: Context): Pr
     }
     run.committed.push(result)
     run.outcomes.set(service, { kind: 'applied', service, changes: result.changes })
-    tolerate(run, () => state.failures.clear(service))
   }
 }
 
@@ -173,14 +176,18 @@ async function conclude(plan: Plan, guard: Guard | undefined, context: Context):
     guard === undefined ||
     guarding === undefined ||
     committed.length === 0 ||
-    (await isInContact(guard, guarding.answering))
+    (await isInContact(guard, guarding.answering, options.onWait))
   if (guard !== undefined) await tolerated(run, () => markApply(isKept ? 'confirmed' : 'cut-off', state.journal))
   if (!isKept)
     for (const one of committed.splice(0).toReversed()) {
       const undone = await putBack(one, { error: new PlumbError(contactLost), step: 'stay in contact' }, context)
       run.outcomes.set(one.plan.service, failed(undone, context))
     }
-  for (const { journal } of committed) run.problems.push(...(await forget(journal.records, host)))
+  for (const { journal, plan: one } of committed) {
+    // Not before: a service that cuts the host off each time has failed each time.
+    tolerate(run, () => state.failures.clear(one.service))
+    run.problems.push(...(await forget(journal.records, host)))
+  }
   await settle(plan, run, options)
 }
 

@@ -30,6 +30,7 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
       allowRemoval: options.allowRemoval === true,
       stop: askedToStop(output),
       onChange: ({ service, summary }) => output.progress(`${service}: ${summary}`),
+      onWait: (line) => output.progress(line),
     })
     const services = await serviceReportsOf(agent, acted.look)
     const unseen = acted.look.comparison.services.flatMap((service) => service.problems)
