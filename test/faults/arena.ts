@@ -61,6 +61,8 @@ export class Arena {
     const directory = mkdtempSync(join(memoryDirectory(), 'plumb-faults-'))
     for (const name of ['kill-at', 'agent-under-test'])
       writeFileSync(join(directory, `${name}.cjs`), await bundleOf(join(import.meta.dirname, `${name}.ts`)))
+    // Also when somebody ends a long run early.
+    process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
     return new Arena(directory, await fakeProgramsIn(directory))
   }
 
