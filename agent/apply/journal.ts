@@ -1,6 +1,7 @@
 // What an apply writes down before it changes anything, so that another process can finish or undo it after a crash.
 import { z } from 'zod'
 import { type Revision, revisionSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
 import type { ResourceKindName, TriggerAction } from '../../shared/resource.ts'
 import { bootId } from '../host/boot.ts'
 import type { ToolStep } from '../host/tools.ts'
@@ -42,7 +43,9 @@ const serviceRecordSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('trigger'), service, action: actionSchema }),
   /** From here on the service is as desired: its baseline is to be this one, or none. */
   z.object({ kind: z.literal('committed'), service, baseline: serviceBaselineSchema.nullable() }),
-  /** All but the triggers of the undo has been done; those are not run twice, since one may be what killed us. */
+  /** This command of a trigger was about to be run again by an undo; it is not run twice, since it may be what killed us. */
+  z.object({ kind: z.literal('told'), service, command: z.string() }),
+  /** All of the undo has been done. */
   z.object({ kind: z.literal('undone'), service }),
 ])
 
@@ -103,8 +106,10 @@ export class ServiceJournal {
     await this.#file.append({ ...record, baseline: baseline === undefined ? null : baselineJson(baseline) })
   }
 
-  async undone(): Promise<void> {
-    await markUndone(this.service, this.#file)
+  /** For an undo by this very process: a full disk does not make an error of its own of what was put back. */
+  undoing(): UndoJournal {
+    const { told, undone } = undoJournal(this.service, this.#file)
+    return { told: (command) => quietly(told(command)), undone: () => quietly(undone()) }
   }
 
   async #append(record: JournalRecord): Promise<void> {
@@ -113,8 +118,28 @@ export class ServiceJournal {
   }
 }
 
-export async function markUndone(service: ServiceName, file: JournalFile): Promise<void> {
-  await file.append({ kind: 'undone', service })
+/** What another process has to know that finds the undo half done. */
+export type UndoJournal = {
+  /** This command of the repository is about to be run again. */
+  told(command: string): Promise<void>
+  /** Everything is put back. */
+  undone(): Promise<void>
+}
+
+export function undoJournal(service: ServiceName, file: JournalFile): UndoJournal {
+  return {
+    told: (command) => file.append({ kind: 'told', service, command }),
+    undone: () => file.append({ kind: 'undone', service }),
+  }
+}
+
+/** An undo can be done twice. */
+async function quietly(append: Promise<void>): Promise<void> {
+  try {
+    await append
+  } catch (error) {
+    if (!(error instanceof PlumbError)) throw error
+  }
 }
 
 export async function markApply(kind: 'confirmed' | 'cut-off', file: JournalFile): Promise<void> {

@@ -6,7 +6,7 @@ import type { HostWriter } from '../host/host.ts'
 import type { Lock } from '../state/lock.ts'
 import type { State } from '../state/state.ts'
 import { contactLost, type Guarding, isInContact } from './guard.ts'
-import { type ApplyRecord, type JournalRecord, markApply, markUndone, readJournal } from './journal.ts'
+import { type ApplyRecord, type JournalRecord, markApply, readJournal, undoJournal } from './journal.ts'
 import { forget, undo } from './undo.ts'
 
 export type Recovery = {
@@ -38,7 +38,7 @@ export async function recover(state: State, host: HostWriter, { answering }: Rec
       problems.push(...(await forget(records, host)))
       finished.push(service)
     } else {
-      const undoing = await undo(records, host, () => markUndone(service, state.journal))
+      const undoing = await undo(records, host, undoJournal(service, state.journal))
       problems.push(...undoing.problems)
       problems.push(...countFailure(service, { records, isCutOff }, state))
       undone.push(service)

@@ -2,7 +2,7 @@
 // Two acts, so that services settle side by side: its steps are taken, and later, when what they started has stayed up for its
 // settle time, it is committed.
 import type { ResourceId, Revision } from '../../shared/names.ts'
-import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
+import { type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
 import { type CheckOptions, runCheck } from '../host/checks.ts'
@@ -97,7 +97,7 @@ export async function putBack(
   { error, step }: { readonly error: unknown; readonly step: string },
   { host }: TransactionHost,
 ): Promise<Undone> {
-  const undoing = await undo(journal.records, host, () => undoneQuietly(journal))
+  const undoing = await undo(journal.records, host, journal.undoing())
   const problem = failureProblem(plan, error, undoing.problems)
   return { kind: 'undone', plan, step, problem, isComplete: undoing.isComplete }
 }
@@ -188,15 +188,6 @@ async function trigger(action: TriggerAction, taking: Taking): Promise<readonly 
   await journal.trigger(action)
   const summary = await runTrigger(action, host.run)
   return summary === undefined ? [] : [{ service: plan.service, summary }]
-}
-
-/** A full disk must not turn a service that was put back into an error of its own: an undo can be done twice. */
-async function undoneQuietly(journal: ServiceJournal): Promise<void> {
-  try {
-    if (journal.records.length > 0) await journal.undone()
-  } catch (error) {
-    if (!(error instanceof PlumbError)) throw error
-  }
 }
 
 function failureProblem({ service }: ServicePlan, error: unknown, undoing: readonly Problem[]): Problem {

@@ -10,7 +10,7 @@ import { runTools, type ToolStep } from '../host/tools.ts'
 import { runTrigger } from '../host/triggers.ts'
 import { savedPathSchema } from '../resources/paths.ts'
 import { kinds } from '../resources/registry.ts'
-import type { JournalRecord, Saved } from './journal.ts'
+import type { JournalRecord, Saved, UndoJournal } from './journal.ts'
 
 export type Undoing = {
   /** What could not be put back, or not be told that it was. */
@@ -19,14 +19,11 @@ export type Undoing = {
   readonly isComplete: boolean
 }
 
-/**
- * Goes on after a failure. `onUndone` is called when everything is, before commands of
- * the repository are run again.
- */
+/** Goes on after a failure; twice is as good as once. */
 export async function undo(
   records: readonly JournalRecord[],
   host: HostWriter,
-  onUndone: () => Promise<void>,
+  journal: UndoJournal,
 ): Promise<Undoing> {
   const problems: Problem[] = []
   const attempt = async (work: () => Promise<unknown>) => {
@@ -40,8 +37,8 @@ export async function undo(
   // A unit is stopped and disabled by way of the file that enabled it, so before that goes.
   for (const { resource, saved: points } of saved.filter(({ resource: kind }) => kind === 'unit'))
     await attempt(async () => {
-      const resting = points.filter(isResting)
-      if (resting.length > 0) await kinds[resource].restore(resting, host)
+      const going = points.filter(mayGo)
+      if (going.length > 0) await kinds[resource].restore(going, host)
     })
   for (const { resource, saved: points, mark } of saved.filter(isPaths).toReversed())
     await attempt(() => kinds[resource].restore(points, { ...host, files: host.files.marked(mark) }))
@@ -51,15 +48,25 @@ export async function undo(
   const running = await runningOf(actions, host)
   for (const { resource, saved: points } of saved.filter((record) => !isPaths(record)))
     await attempt(() => kinds[resource].restore(points, host))
-  const isComplete = problems.length === 0
-  if (isComplete) await onUndone()
   // What runs with the content that was just taken back is told so; what had died was started by the restore above.
   for (const action of actions) {
     if (action.kind !== 'run' && running.has(action.unit)) await attempt(() => runTrigger(action, host.run))
-    // One that fails with the old content as well is not what could not be put back.
-    if (action.kind === 'run') await runTrigger(action, host.run).catch(isExpected)
+    if (action.kind === 'run') await runOnce(action, { records, host, journal })
   }
+  const isComplete = problems.length === 0
+  if (isComplete) await journal.undone()
   return { problems, isComplete }
+}
+
+type RunTrigger = Extract<TriggerAction, { kind: 'run' }>
+type RunOnce = { readonly records: readonly JournalRecord[]; readonly host: HostWriter; readonly journal: UndoJournal }
+
+/** A command of the repository may be what killed us: it is not given a second chance to. */
+async function runOnce(action: RunTrigger, { records, host, journal }: RunOnce): Promise<void> {
+  if (records.some((record) => record.kind === 'told' && record.command === action.command)) return
+  await journal.told(action.command)
+  // One that fails with the old content as well is not what could not be put back.
+  await runTrigger(action, host.run).catch(isExpected)
 }
 
 /** What was told of the new content; after a reboot also what has read it by itself. */
@@ -104,13 +111,19 @@ function isPaths({ resource }: Saved): boolean {
   return resource === 'file' || resource === 'symlink' || resource === 'directory'
 }
 
+/** One that neither ran nor was enabled before: its file may be about to go. */
+function mayGo(point: unknown): boolean {
+  const unit = savedUnitSchema.safeParse(point)
+  return isResting(point) && unit.success && unit.data.enabled !== 'yes'
+}
+
 /** A unit that did not run before. */
 export function isResting(point: unknown): boolean {
   const unit = savedUnitSchema.safeParse(point)
   return unit.success && !['running', 'starting', 'restarting'].includes(unit.data.state)
 }
 
-export const savedUnitSchema = z.object({ name: z.string(), state: z.string() })
+export const savedUnitSchema = z.object({ name: z.string(), enabled: z.string(), state: z.string() })
 
 /** With the files it named that are there again; one whose files are all gone has nothing to say. */
 async function runAgain(tool: ToolStep, host: HostWriter): Promise<void> {

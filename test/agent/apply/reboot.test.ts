@@ -25,7 +25,10 @@ test.each([
       triggers: [{ kind: 'reload', unit: 'web.service' }],
     }
     try {
-      expect(await undo([begun], world.host, async () => {})).toEqual({ problems: [], isComplete: true })
+      expect(await undo([begun], world.host, { told: async () => {}, undone: async () => {} })).toEqual({
+        problems: [],
+        isComplete: true,
+      })
       expect(systemd.log).toEqual(told)
     } finally {
       world.remove()
