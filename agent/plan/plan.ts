@@ -94,7 +94,7 @@ function servicePlan(compared: ServiceComparison, { revision, capabilities, repa
     leftAlone: repairs ? [] : onlyDrifted(resources).map(({ id }) => id),
     before: baseline,
     record,
-    isRecorded: isSame(record, baseline),
+    isRecorded: compared.held.length === 0 && isSame(record, baseline),
     isLeaving: desired === undefined,
     held: compared.held,
     untaken: compared.untaken,
