@@ -14,7 +14,9 @@ import { committing, withoutHandedOver } from './committed.ts'
 import { keepingRendered } from './contents.ts'
 import { arm, contactLost, type Guard, type Guarding, isInContact } from './guard.ts'
 import { markApply, readJournal } from './journal.ts'
-import { settleText } from './settling.ts'
+
+import { waitText } from './settling.ts'
+
 import {
   type Committed,
   commit,
@@ -41,10 +43,10 @@ export type ApplyOptions = {
   readonly guarding?: Guarding
   /** Aborted: no further service is begun; the one under way comes to its end. */
   readonly stop?: AbortSignal
+  /** What is waited for while nothing is done. */
+  readonly onWait?: (text: string) => void
   /** One past-tense line for each thing done, as it is done. */
   readonly onProgress?: (change: Change) => void
-  /** One line for each thing that takes its time: `web: has to stay up for 10 s`. */
-  readonly onWait?: (line: string) => void
 }
 
 export type ServiceOutcome =
@@ -152,10 +154,11 @@ async function begin(plan: ServicePlan, context: Context): Promise<void> {
 /** Waits for each until its settle time is over. */
 async function commitAll(services: readonly ServiceName[], context: Context): Promise<void> {
   const { run, options } = context
+  const waited = services.flatMap((service) => run.settling.get(service)?.settling ?? [])
+  if (waited.length > 0) options.onWait?.(waitText(waited))
   for (const service of services) {
     const taken = run.settling.get(service)
     if (taken === undefined) continue
-    if (taken.settling !== undefined) options.onWait?.(`${service}: has to ${settleText(taken.settling)}`)
     const result = await commit(taken, context)
     run.settling.delete(service)
     if (result.kind === 'undone') {

@@ -18,7 +18,8 @@ export type ApplyOptions = {
 }
 
 export async function apply(agent: Agent, options: ApplyOptions, output: Output): Promise<number> {
-  const lock = await agent.state.lock({ purpose: 'plumb apply', now: new Date(), waitSeconds: 60 })
+  const onWait = output.progress
+  const lock = await agent.state.lock({ purpose: 'plumb apply', now: new Date(), waitSeconds: 60, onWait })
   try {
     const allowRewind = options.allowRewind === true
     const { desired, problems: fromSync } = await desiredHere(agent, options.revision, { allowRewind })
@@ -29,8 +30,8 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
       full: options.full === true,
       allowRemoval: options.allowRemoval === true,
       stop: askedToStop(output),
+      onWait,
       onChange: ({ service, summary }) => output.progress(`${service}: ${summary}`),
-      onWait: (line) => output.progress(line),
     })
     const services = await serviceReportsOf(agent, acted.look)
     const unseen = acted.look.comparison.services.flatMap((service) => service.problems)
