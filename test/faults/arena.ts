@@ -10,7 +10,7 @@ import { bundleOf } from '../../scripts/build-bundle.ts'
 import type { Instructions, PhaseDone } from './agent-under-test.ts'
 import { copyOf, type FakeHost, fakeHost } from './fakes/fake-host.ts'
 import { type FakePrograms, fakeProgramsIn } from './fakes/programs.ts'
-import { byHand, type Seed } from './fleet.ts'
+import { byHand, ofDistribution, type Seed } from './fleet.ts'
 import type { KillHow, Operation } from './operations.ts'
 import { type Seen, seenIn } from './seen.ts'
 
@@ -125,7 +125,7 @@ export class Arena {
   async #makeTemplate(seed: Seed): Promise<Template> {
     const directory = join(this.#directory, `template-${seed}`)
     const root = join(directory, 'root')
-    for (const [path, text] of Object.entries(accounts)) writeBelow(root, path, text)
+    for (const [path, text] of Object.entries({ ...accounts, ...ofDistribution })) writeBelow(root, path, text)
     for (const path of ['run', 'srv', 'etc/systemd/system', 'var/lib/plumb/compose'])
       mkdirSync(join(root, path), { recursive: true })
     this.#programs.place(directory)

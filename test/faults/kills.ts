@@ -3,7 +3,7 @@
 import type { PhaseDone } from './agent-under-test.ts'
 import type { Arena, Kill, Template, World } from './arena.ts'
 import type { Operation } from './operations.ts'
-import { differenceOf, type Seen, seenIn, withoutPackages } from './seen.ts'
+import { differenceOf, type Seen, seenIn, withoutNewPackages } from './seen.ts'
 
 export type Case = {
   readonly seed: number
@@ -111,14 +111,14 @@ class LastLook {
     for (const [name, lines] of services) {
       const wasOld = before.services.get(name) ?? []
       const isNew = same(lines, after.services.get(name) ?? [])
-      const isOld = same(withoutPackages(lines), withoutPackages(wasOld))
+      const isOld = same(withoutNewPackages(lines, wasOld), wasOld)
       if (name === 'host' && !isOld) this.faults.push(...differenceOf(wasOld, lines).map((line) => `not ours: ${line}`))
       if (name === 'host') continue
       if (isNew) this.new.push(name)
       else if (isOld) this.old.push(name)
       else
         this.faults.push(`${name} is neither old nor new. As it was before: ${differenceOf(wasOld, lines).join(' | ')}`)
-      const passes = (name === 'fresh' && !isNew) || (name === 'gone' && isNew)
+      const passes = (name === 'fresh' && !isNew) || (['gone', 'back'].includes(name) && isNew)
       const expected = passes ? undefined : isNew ? 2 : 1
       if ((isNew || isOld) && applied[name] !== expected)
         this.faults.push(`${name} is at revision ${expected}, but recorded is ${applied[name]}`)

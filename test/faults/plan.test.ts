@@ -166,7 +166,7 @@ function toolsOf(host: FakeHost, stale: ReadonlySet<string>): readonly string[] 
     runs: running === undefined || stale.has(name) ? running !== undefined : running.unit,
   }))
   const states = known.filter(({ enabled, masked, runs }) => enabled || masked || runs !== false)
-  const made = [...host.containers.values()].map(({ id: _, ...about }) => about)
+  const made = [...host.containers.values()].map(({ id: _, start: __, ...about }) => about)
   return [...states, ...made].map((one) => JSON.stringify(one)).toSorted()
 }
 

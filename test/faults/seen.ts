@@ -20,7 +20,7 @@ export function seenIn(world: string, host: FakeHost): Seen {
   const lines = [
     ...paths.map((path) => [ownerOf(path), pathLine(host.root, path)] as const),
     ...unitLines(host),
-    ...[...host.packages].map(([name, version]) => [ownerOf(name), `package ${name} ${version}`] as const),
+    ...[...host.packages].map(([name, { version, held }]) => [ownerOf(name), packageLine(name, version, held)] as const),
     ...containerLines(host),
   ]
   const names = [...serviceNames, 'host']
@@ -42,9 +42,18 @@ export function differenceOf(one: readonly string[], other: readonly string[]): 
   ]
 }
 
-/** A package stays installed when its service is put back (resources/package.ts says why). */
-export function withoutPackages(lines: readonly string[]): readonly string[] {
-  return lines.filter((line) => !line.startsWith('package '))
+/** A package that is new stays installed when its service is put back (resources/package.ts says why). */
+export function withoutNewPackages(lines: readonly string[], before: readonly string[]): readonly string[] {
+  const known = new Set(before.flatMap((line) => packageIn(line) ?? []))
+  return lines.filter((line) => known.has(packageIn(line) ?? '') || packageIn(line) === undefined)
+}
+
+function packageLine(name: string, version: string, held: boolean): string {
+  return `package ${name} ${version}${held ? ', held' : ''}`
+}
+
+function packageIn(line: string): string | undefined {
+  return /^package (\S+)/.exec(line)?.[1]
 }
 
 /** The service whose name a path, unit, package or project bears. */
@@ -63,7 +72,7 @@ function unitLines(host: FakeHost): readonly (readonly [string, string])[] {
 
 function containerLines(host: FakeHost): readonly (readonly [string, string])[] {
   return [...host.containers.values()]
-    .map(({ project, id: _, ...about }) => [project, `container ${project} ${JSON.stringify(about)}`] as const)
+    .map(({ project, id: _, start: __, ...about }) => [project, `container ${project} ${JSON.stringify(about)}`] as const)
     .toSorted(([, one], [, other]) => (one < other ? -1 : 1))
 }
 
