@@ -158,7 +158,9 @@ function serviceOf(index: number, one: OneService, parts: Parts): DesiredService
           { 'main.conf': one.compose.config },
         )
   const fromPackage = parts.packaged?.in === index ? [unitResource(packaged, parts.packaged.what)] : []
-  const wanted = parts.packages.filter((_, number) => number % serviceNames.length === index).map(packageNamed)
+  const wanted = parts.packages
+    .filter((_, number) => number % serviceNames.length === index)
+    .map((name) => packageNamed(name))
   const resources = [...own, ...ofUnits.flatMap((part) => part.resources), ...fromPackage, ...wanted, ...compose]
   const reactions = one.reactions.flatMap((reaction) => reactionTrigger(reaction, own))
   const triggers = [...ofUnits.flatMap((part) => part.triggers), ...reactions]
