@@ -7,7 +7,7 @@ import { isInPlumb } from '../plan/compare.ts'
 import { holdText } from '../plan/hold-text.ts'
 import { onceEach } from '../report-of.ts'
 import { desiredHere } from './desired-here.ts'
-import { counted, type Output } from './output.ts'
+import { counted, goOnWithoutTerminal, type Output } from './output.ts'
 import { tellStatus } from './tell-status.ts'
 
 export type ApplyOptions = {
@@ -59,7 +59,7 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
  */
 function askedToStop(output: Output): AbortSignal {
   const stop = new AbortController()
-  process.on('SIGHUP', () => undefined)
+  goOnWithoutTerminal()
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
       output.progress(

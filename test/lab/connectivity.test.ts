@@ -96,7 +96,8 @@ hosts: { edge-1: { services: [network] } }
 defaults: { syncEvery: 1s, checkEvery: 5s, connectivityGuard: ${guardSeconds}s }
 `,
       'services/network/README.md': 'How this host is reached.\n',
-      'services/network/service.yaml': `packages: [nftables]
+      'services/network/service.yaml': `settle: 0s
+packages: [nftables]
 files:
   /etc/systemd/network/10-host0.network:
     triggers: [run networkctl reload && networkctl reconfigure host0]
