@@ -16,7 +16,7 @@ import { kinds } from '../resources/registry.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import { begin, unitSubject } from './begin.ts'
 import { type CommitHost, committing, takePaths } from './committed.ts'
-import { ServiceJournal } from './journal.ts'
+import { ServiceJournal, type UndoLog } from './journal.ts'
 import { type Settling, settled, settleText, settlingOf } from './settling.ts'
 import { stepText } from './step-text.ts'
 import { undo } from './undo.ts'
@@ -97,7 +97,7 @@ export async function putBack(
   { error, step }: { readonly error: unknown; readonly step: string },
   { host }: TransactionHost,
 ): Promise<Undone> {
-  const undoing = await undo(journal.records, host, () => undoneQuietly(journal))
+  const undoing = await undo(journal.records, host, quietly(journal))
   const problem = failureProblem(plan, error, undoing.problems)
   return { kind: 'undone', plan, step, problem, isComplete: undoing.isComplete }
 }
@@ -191,11 +191,18 @@ async function trigger(action: TriggerAction, taking: Taking): Promise<readonly 
 }
 
 /** A full disk must not turn a service that was put back into an error of its own: an undo can be done twice. */
-async function undoneQuietly(journal: ServiceJournal): Promise<void> {
-  try {
-    if (journal.records.length > 0) await journal.undone()
-  } catch (error) {
-    if (!(error instanceof PlumbError)) throw error
+function quietly({ records, undoing }: ServiceJournal): UndoLog {
+  const append = async (work: () => Promise<void>) => {
+    try {
+      if (records.length > 0) await work()
+    } catch (error) {
+      if (!(error instanceof PlumbError)) throw error
+    }
+  }
+  return {
+    undone: () => append(undoing.undone),
+    telling: (action) => append(() => undoing.telling(action)),
+    told: () => append(undoing.told),
   }
 }
 

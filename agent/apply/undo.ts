@@ -10,7 +10,7 @@ import { runTools, type ToolStep } from '../host/tools.ts'
 import { runTrigger } from '../host/triggers.ts'
 import { savedPathSchema } from '../resources/paths.ts'
 import { kinds } from '../resources/registry.ts'
-import type { JournalRecord, Saved } from './journal.ts'
+import type { JournalRecord, Saved, UndoLog } from './journal.ts'
 
 export type Undoing = {
   /** What could not be put back, or not be told that it was. */
@@ -19,15 +19,8 @@ export type Undoing = {
   readonly isComplete: boolean
 }
 
-/**
- * Goes on after a failure. `onUndone` is called when everything is, before commands of
- * the repository are run again.
- */
-export async function undo(
-  records: readonly JournalRecord[],
-  host: HostWriter,
-  onUndone: () => Promise<void>,
-): Promise<Undoing> {
+/** Goes on after a failure. */
+export async function undo(records: readonly JournalRecord[], host: HostWriter, log: UndoLog): Promise<Undoing> {
   const problems: Problem[] = []
   const attempt = async (work: () => Promise<unknown>) => {
     try {
@@ -52,14 +45,44 @@ export async function undo(
   for (const { resource, saved: points } of saved.filter((record) => !isPaths(record)))
     await attempt(() => kinds[resource].restore(points, host))
   const isComplete = problems.length === 0
-  if (isComplete) await onUndone()
-  // What runs with the content that was just taken back is told so; what had died was started by the restore above.
-  for (const action of actions) {
-    if (action.kind !== 'run' && running.has(action.unit)) await attempt(() => runTrigger(action, host.run))
-    // One that fails with the old content as well is not what could not be put back.
-    if (action.kind === 'run') await runTrigger(action, host.run).catch(isExpected)
-  }
+  if (isComplete) await log.undone()
+  // What had died was started by the restore above.
+  problems.push(...(await tell(actions, { running, host, log: isComplete ? log : undefined })))
   return { problems, isComplete }
+}
+
+/** For an undo that was killed when it had put everything back, and was telling of it. */
+export async function tellAgain(
+  records: readonly JournalRecord[],
+  host: HostWriter,
+  log: UndoLog,
+): Promise<readonly Problem[]> {
+  const begun = records.flatMap((record) => (record.kind === 'telling' ? [JSON.stringify(record.action)] : []))
+  const isTooOften = (action: TriggerAction) =>
+    begun.filter((one) => one === JSON.stringify(action)).length >= tellingsAtMost
+  const actions = toTell(records).filter((action) => action.kind !== 'run' || !isTooOften(action))
+  return tell(actions, { running: await runningOf(actions, host), host, log })
+}
+
+/** One that kills whoever runs it, or reboots the host, does not do so for ever; one that was killed is run again. */
+const tellingsAtMost = 2
+
+type Telling = { readonly running: ReadonlySet<string>; readonly host: HostWriter; readonly log: UndoLog | undefined }
+
+/** What runs with the content that was just taken back is told so. */
+async function tell(actions: readonly TriggerAction[], { running, host, log }: Telling): Promise<readonly Problem[]> {
+  const problems: Problem[] = []
+  for (const action of actions) {
+    if (action.kind === 'run') {
+      await log?.telling(action)
+      // One that fails with the old content as well is not what could not be put back.
+      await runTrigger(action, host.run).catch(isExpected)
+    } else if (running.has(action.unit)) {
+      await runTrigger(action, host.run).catch((error: unknown) => problems.push(...problemsOf(error)))
+    }
+  }
+  if (actions.length > 0) await log?.told()
+  return problems
 }
 
 /** What was told of the new content; after a reboot also what has read it by itself. */

@@ -2,7 +2,7 @@
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import type { Change } from '../../shared/report.ts'
 import type { Plan } from './plan.ts'
-import type { Step } from './steps.ts'
+import { isUnseen, type Step } from './steps.ts'
 
 export type Effect = {
   readonly service: ServiceName
@@ -27,7 +27,10 @@ function effectsOfStep(step: Step): readonly Omit<Effect, 'service'>[] {
   switch (step.kind) {
     case 'change':
       // A project whose files changed may have no container that sees them.
-      return step.changes.map(({ id }) => ({ what: id, isCertain: step.resource !== 'compose' }))
+      return step.changes.map((change) => ({
+        what: change.id,
+        isCertain: step.resource !== 'compose' && !isUnseen(change),
+      }))
     case 'tools':
       return step.tools.map(({ summary, needs }) => ({ what: summary, isCertain: needs === undefined }))
     case 'validate':

@@ -177,8 +177,15 @@ function purges(
   return [...seen, ...unseen.map(purgeUnseen)]
 }
 
+/** Only the apply can show whether there is anything. */
+export function isUnseen({ differences }: ResourceChange): boolean {
+  return differences.some(({ live }) => live === unseen)
+}
+
+const unseen = 'what its packages leave there'
+
 function purgeUnseen(desired: DirectoryResource): ResourceChange {
-  const difference = { name: 'extra', expected: 'none', live: 'what its packages leave there' }
+  const difference = { name: 'extra', expected: 'none', live: unseen }
   const live = { attributes: { type: 'directory' } }
   return { id: desired.id, desired, baseline: undefined, live, differences: [difference] }
 }

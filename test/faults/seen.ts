@@ -20,7 +20,9 @@ export function seenIn(world: string, host: FakeHost): Seen {
   const lines = [
     ...paths.map((path) => [ownerOf(path), pathLine(host.root, path)] as const),
     ...unitLines(host),
-    ...[...host.packages].map(([name, { version, held }]) => [ownerOf(name), packageLine(name, version, held)] as const),
+    ...[...host.packages].map(
+      ([name, { version, held }]) => [ownerOf(name), packageLine(name, version, held)] as const,
+    ),
     ...containerLines(host),
   ]
   const names = [...serviceNames, 'host']
@@ -72,7 +74,9 @@ function unitLines(host: FakeHost): readonly (readonly [string, string])[] {
 
 function containerLines(host: FakeHost): readonly (readonly [string, string])[] {
   return [...host.containers.values()]
-    .map(({ project, id: _, start: __, ...about }) => [project, `container ${project} ${JSON.stringify(about)}`] as const)
+    .map(
+      ({ project, id: _, start: __, ...about }) => [project, `container ${project} ${JSON.stringify(about)}`] as const,
+    )
     .toSorted(([, one], [, other]) => (one < other ? -1 : 1))
 }
 

@@ -21,8 +21,13 @@ export const apt: Readonly<Record<string, FakeProgram>> = {
   dpkg: (_, [verb, one = '', , other = '']) =>
     verb === '--compare-versions' ? said('', one < other ? 0 : 1) : refused('fake dpkg: --compare-versions only', 64),
   'apt-cache': (_, args) =>
-    said(afterDashes(args).flatMap((name) => versions.map((version) => madisonLine(name, version))).join('\n')),
-  'apt-get': (host, args) => (args.includes('install') ? install(host, args) : refused('fake apt-get: install only', 64)),
+    said(
+      afterDashes(args)
+        .flatMap((name) => versions.map((version) => madisonLine(name, version)))
+        .join('\n'),
+    ),
+  'apt-get': (host, args) =>
+    args.includes('install') ? install(host, args) : refused('fake apt-get: install only', 64),
   'apt-mark': (host, args) => {
     const [verb = '', ...names] = args
     host.log.push(['apt-mark', ...args].join(' '))
