@@ -119,8 +119,12 @@ export async function forget(records: readonly JournalRecord[], host: HostWriter
   return problems
 }
 
-export function pathsIn({ saved }: Saved): readonly AbsolutePath[] {
-  return saved.map((point) => savedPathSchema.parse(point).path)
+/** Also where they were reached through a link, which may be gone by now. */
+function pathsIn({ saved }: Saved): readonly AbsolutePath[] {
+  return saved.flatMap((point) => {
+    const { path, reached } = savedPathSchema.parse(point)
+    return reached === undefined ? [path] : [path, reached]
+  })
 }
 
 function isPaths({ resource }: Saved): boolean {
