@@ -33,7 +33,7 @@ export function disagreements(planned: readonly string[], done: Done): readonly 
       .map((path) => `not planned: a change of ${path}`),
     ...told.filter((action) => !foretold.has(action)).map((action) => `not planned: ${action}`),
     ...lines
-      .filter((line) => line.isCertain && !hasEffect(line, { changed, told, done }))
+      .filter((line) => line.isCertain && !hasEffect(line, { changed, told, done }) && !isMadeAgain(line, lines))
       .map(({ text }) => `planned and not done: ${text}`),
     ...differencesInWords(lines, done.changes),
   ]
@@ -76,6 +76,11 @@ function hasEffect(line: Line, { changed, told, done }: Effects): boolean {
   if (kind === 'telling') return actions.every((action) => told.includes(action))
   if (kind === 'purge') return placesOf(line, done).some((of) => changed.some((path) => path.startsWith(`${of}/`)))
   return placesOf(line, done).some((of) => changed.includes(of))
+}
+
+/** A directory that one service leaves, and another one makes for what is in it. */
+function isMadeAgain({ kind, of }: Line, lines: readonly Line[]): boolean {
+  return kind === 'remove' && lines.some((line) => line.kind === 'write' && line.of.startsWith(`${of}/`))
 }
 
 /** The apply's own words are those of the plan, in the past tense. */

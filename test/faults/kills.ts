@@ -4,7 +4,7 @@ import type { PhaseDone } from './agent-under-test.ts'
 import type { Arena, Kill, Template, World } from './arena.ts'
 import type { Contact } from './contact.ts'
 import type { Operation } from './operations.ts'
-import { differenceOf, type Seen, seenIn, withoutNewPackages } from './seen.ts'
+import { differenceOf, lostIn, type Seen, seenIn, withoutNewPackages } from './seen.ts'
 
 export type Case = {
   readonly seed: number
@@ -155,6 +155,7 @@ class LastLook {
       if (!same(lines, wanted))
         this.faults.push(`${name} is not as desired after the apply: ${differenceOf(wanted, lines).join(' | ')}`)
     }
+    this.faults.push(...lostIn(this.#world.directory).map((path) => `what was typed into ${path} is lost`))
   }
 
   #nothingToDo(operations: readonly Operation[], changes: readonly string[]): void {

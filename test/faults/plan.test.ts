@@ -17,6 +17,7 @@ import { applyIn, contents, makeWorld, service, type World } from '../agent/appl
 import { agentWithRevision } from './agent.ts'
 import { memoryDirectory } from './arena.ts'
 import { disagreements, treeIn } from './effects.ts'
+import type { FakeContainer } from './fakes/docker.ts'
 import { type FakeHost, fakeHost, runOn, said } from './fakes/fake-host.ts'
 import { unitFile } from './fakes/systemd.ts'
 import { operationsHere } from './operations.ts'
@@ -174,8 +175,17 @@ function toolsOf(host: FakeHost, stale: ReadonlySet<string>): readonly string[] 
     runs: running === undefined || stale.has(name) ? running !== undefined : running.unit,
   }))
   const states = known.filter(({ enabled, masked, runs }) => enabled || masked || runs !== false)
-  const made = [...host.containers.values()].map(({ id: _, start: __, ...about }) => about)
-  return [...states, ...made].map((one) => JSON.stringify(one)).toSorted()
+  const made = [...host.containers.values()].map(comparable)
+  return [...new Set([...states, ...made].map((one) => JSON.stringify(one)))].toSorted()
+}
+
+/**
+ * Known: containers that are stopped may be of files that are on disk no longer, since a project that is to be stopped is not
+ * made anew; an undo of its start makes them of the files that there are, and stops them.
+ */
+function comparable({ id: _, start: __, ...about }: FakeContainer) {
+  const { project, state } = about
+  return state === 'running' ? about : { project, state }
 }
 
 /** Units that run with what is on disk no longer: with what an undo could not start them again. */
