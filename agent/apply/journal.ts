@@ -1,7 +1,6 @@
 // What an apply writes down before it changes anything, so that another process can finish or undo it after a crash.
 import { z } from 'zod'
 import { type Revision, revisionSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
-import { PlumbError } from '../../shared/problem.ts'
 import type { ResourceKindName, TriggerAction } from '../../shared/resource.ts'
 import { bootId } from '../host/boot.ts'
 import type { ToolStep } from '../host/tools.ts'
@@ -43,10 +42,12 @@ const serviceRecordSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('trigger'), service, action: actionSchema }),
   /** From here on the service is as desired: its baseline is to be this one, or none. */
   z.object({ kind: z.literal('committed'), service, baseline: serviceBaselineSchema.nullable() }),
-  /** This command of a trigger was about to be run again by an undo; it is not run twice, since it may be what killed us. */
-  z.object({ kind: z.literal('told'), service, command: z.string() }),
-  /** All of the undo has been done. */
+  /** All but the telling of it has been done (undo.ts). */
   z.object({ kind: z.literal('undone'), service }),
+  /** A command of the repository is run after that: it may be what kills us. */
+  z.object({ kind: z.literal('telling'), service, action: actionSchema }),
+  /** Nothing is left to be done. */
+  z.object({ kind: z.literal('told'), service }),
 ])
 
 /** What is said of the whole apply: its connectivity guard (guard.ts), and how that ended. */
@@ -61,6 +62,13 @@ const applyRecordSchema = z.discriminatedUnion('kind', [
 export type JournalRecord = z.infer<typeof serviceRecordSchema>
 export type ApplyRecord = z.infer<typeof applyRecordSchema>
 export type Saved = Extract<JournalRecord, { kind: 'saved' }>
+
+/** What an undo writes down of itself. */
+export type UndoLog = {
+  undone(): Promise<void>
+  telling(action: TriggerAction): Promise<void>
+  told(): Promise<void>
+}
 
 /** The steps of one service that are to be undone if it fails; in memory and, before each is taken, on disk. */
 export class ServiceJournal {
@@ -106,10 +114,8 @@ export class ServiceJournal {
     await this.#file.append({ ...record, baseline: baseline === undefined ? null : baselineJson(baseline) })
   }
 
-  /** For an undo by this very process: a full disk does not make an error of its own of what was put back. */
-  undoing(): UndoJournal {
-    const { told, undone } = undoJournal(this.service, this.#file)
-    return { told: (command) => quietly(told(command)), undone: () => quietly(undone()) }
+  get undoing(): UndoLog {
+    return undoLog(this.service, this.#file)
   }
 
   async #append(record: JournalRecord): Promise<void> {
@@ -118,27 +124,11 @@ export class ServiceJournal {
   }
 }
 
-/** What another process has to know that finds the undo half done. */
-export type UndoJournal = {
-  /** This command of the repository is about to be run again. */
-  told(command: string): Promise<void>
-  /** Everything is put back. */
-  undone(): Promise<void>
-}
-
-export function undoJournal(service: ServiceName, file: JournalFile): UndoJournal {
+export function undoLog(service: ServiceName, file: JournalFile): UndoLog {
   return {
-    told: (command) => file.append({ kind: 'told', service, command }),
     undone: () => file.append({ kind: 'undone', service }),
-  }
-}
-
-/** An undo can be done twice. */
-async function quietly(append: Promise<void>): Promise<void> {
-  try {
-    await append
-  } catch (error) {
-    if (!(error instanceof PlumbError)) throw error
+    telling: (action) => file.append({ kind: 'telling', service, action }),
+    told: () => file.append({ kind: 'told', service }),
   }
 }
 

@@ -2,7 +2,7 @@
 // Two acts, so that services settle side by side: its steps are taken, and later, when what they started has stayed up for its
 // settle time, it is committed.
 import type { ResourceId, Revision } from '../../shared/names.ts'
-import { type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
+import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
 import { type CheckOptions, runCheck } from '../host/checks.ts'
@@ -16,7 +16,7 @@ import { kinds } from '../resources/registry.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import { begin, unitSubject } from './begin.ts'
 import { type CommitHost, committing, takePaths } from './committed.ts'
-import { ServiceJournal } from './journal.ts'
+import { ServiceJournal, type UndoLog } from './journal.ts'
 import { type Settling, settled, settleText, settlingOf } from './settling.ts'
 import { stepText } from './step-text.ts'
 import { undo } from './undo.ts'
@@ -107,7 +107,7 @@ export async function putBack(
   { error, step }: { readonly error: unknown; readonly step: string },
   { host }: TransactionHost,
 ): Promise<Undone> {
-  const undoing = await undo(journal.records, host, journal.undoing())
+  const undoing = await undo(journal.records, host, quietly(journal))
   const problem = failureProblem(plan, error, undoing.problems)
   return { kind: 'undone', plan, step, problem, isComplete: undoing.isComplete }
 }
@@ -198,6 +198,22 @@ async function trigger(action: TriggerAction, taking: Taking): Promise<readonly 
   await journal.trigger(action)
   const summary = await runTrigger(action, host.run)
   return summary === undefined ? [] : [{ service: plan.service, summary }]
+}
+
+/** A full disk must not turn a service that was put back into an error of its own: an undo can be done twice. */
+function quietly({ records, undoing }: ServiceJournal): UndoLog {
+  const append = async (work: () => Promise<void>) => {
+    try {
+      if (records.length > 0) await work()
+    } catch (error) {
+      if (!(error instanceof PlumbError)) throw error
+    }
+  }
+  return {
+    undone: () => append(undoing.undone),
+    telling: (action) => append(() => undoing.telling(action)),
+    told: () => append(undoing.told),
+  }
 }
 
 function failureProblem({ service }: ServicePlan, error: unknown, undoing: readonly Problem[]): Problem {

@@ -10,7 +10,7 @@ import { runTools, type ToolStep } from '../host/tools.ts'
 import { runTrigger } from '../host/triggers.ts'
 import { savedPathSchema } from '../resources/paths.ts'
 import { kinds } from '../resources/registry.ts'
-import type { JournalRecord, Saved, UndoJournal } from './journal.ts'
+import type { JournalRecord, Saved, UndoLog } from './journal.ts'
 
 export type Undoing = {
   /** What could not be put back, or not be told that it was. */
@@ -19,12 +19,8 @@ export type Undoing = {
   readonly isComplete: boolean
 }
 
-/** Goes on after a failure; twice is as good as once. */
-export async function undo(
-  records: readonly JournalRecord[],
-  host: HostWriter,
-  journal: UndoJournal,
-): Promise<Undoing> {
+/** Goes on after a failure. */
+export async function undo(records: readonly JournalRecord[], host: HostWriter, log: UndoLog): Promise<Undoing> {
   const problems: Problem[] = []
   const attempt = async (work: () => Promise<unknown>) => {
     try {
@@ -48,25 +44,45 @@ export async function undo(
   const running = await runningOf(actions, host)
   for (const { resource, saved: points } of saved.filter((record) => !isPaths(record)))
     await attempt(() => kinds[resource].restore(points, host))
-  // What runs with the content that was just taken back is told so; what had died was started by the restore above.
-  for (const action of actions) {
-    if (action.kind !== 'run' && running.has(action.unit)) await attempt(() => runTrigger(action, host.run))
-    if (action.kind === 'run') await runOnce(action, { records, host, journal })
-  }
   const isComplete = problems.length === 0
-  if (isComplete) await journal.undone()
+  if (isComplete) await log.undone()
+  // What had died was started by the restore above.
+  problems.push(...(await tell(actions, { running, host, log: isComplete ? log : undefined })))
   return { problems, isComplete }
 }
 
-type RunTrigger = Extract<TriggerAction, { kind: 'run' }>
-type RunOnce = { readonly records: readonly JournalRecord[]; readonly host: HostWriter; readonly journal: UndoJournal }
+/** For an undo that was killed when it had put everything back, and was telling of it. */
+export async function tellAgain(
+  records: readonly JournalRecord[],
+  host: HostWriter,
+  log: UndoLog,
+): Promise<readonly Problem[]> {
+  const begun = records.flatMap((record) => (record.kind === 'telling' ? [JSON.stringify(record.action)] : []))
+  const isTooOften = (action: TriggerAction) =>
+    begun.filter((one) => one === JSON.stringify(action)).length >= tellingsAtMost
+  const actions = toTell(records).filter((action) => action.kind !== 'run' || !isTooOften(action))
+  return tell(actions, { running: await runningOf(actions, host), host, log })
+}
 
-/** A command of the repository may be what killed us: it is not given a second chance to. */
-async function runOnce(action: RunTrigger, { records, host, journal }: RunOnce): Promise<void> {
-  if (records.some((record) => record.kind === 'told' && record.command === action.command)) return
-  await journal.told(action.command)
-  // One that fails with the old content as well is not what could not be put back.
-  await runTrigger(action, host.run).catch(isExpected)
+/** One that kills whoever runs it, or reboots the host, does not do so for ever; one that was killed is run again. */
+const tellingsAtMost = 2
+
+type Telling = { readonly running: ReadonlySet<string>; readonly host: HostWriter; readonly log: UndoLog | undefined }
+
+/** What runs with the content that was just taken back is told so. */
+async function tell(actions: readonly TriggerAction[], { running, host, log }: Telling): Promise<readonly Problem[]> {
+  const problems: Problem[] = []
+  for (const action of actions) {
+    if (action.kind === 'run') {
+      await log?.telling(action)
+      // One that fails with the old content as well is not what could not be put back.
+      await runTrigger(action, host.run).catch(isExpected)
+    } else if (running.has(action.unit)) {
+      await runTrigger(action, host.run).catch((error: unknown) => problems.push(...problemsOf(error)))
+    }
+  }
+  if (actions.length > 0) await log?.told()
+  return problems
 }
 
 /** What was told of the new content; after a reboot also what has read it by itself. */
@@ -103,8 +119,12 @@ export async function forget(records: readonly JournalRecord[], host: HostWriter
   return problems
 }
 
-export function pathsIn({ saved }: Saved): readonly AbsolutePath[] {
-  return saved.map((point) => savedPathSchema.parse(point).path)
+/** Also where they were reached through a link, which may be gone by now. */
+function pathsIn({ saved }: Saved): readonly AbsolutePath[] {
+  return saved.flatMap((point) => {
+    const { path, reached } = savedPathSchema.parse(point)
+    return reached === undefined ? [path] : [path, reached]
+  })
 }
 
 function isPaths({ resource }: Saved): boolean {

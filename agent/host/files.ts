@@ -43,6 +43,8 @@ export type Accounts = {
 /** What was at a path before a change; plain JSON. */
 export type SavedPath = {
   readonly path: AbsolutePath
+  /** Where the links on the way to it lead, when there are any: another change may take such a link away. */
+  readonly reached?: AbsolutePath | undefined
   readonly was:
     | { readonly type: 'missing' }
     | { readonly type: FileType; readonly mode: number; readonly uid: number; readonly gid: number }

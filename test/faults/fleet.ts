@@ -21,6 +21,9 @@ export const serviceNames = ['base', 'web', 'app', 'gone', 'back', 'fresh'] as c
 
 export type Seed = number
 
+/** With this file there a host is cut off, where the suite says so (contact.ts). */
+export const cutsOff = { path: '/etc/base/main.conf', content: mainOf(2) } as const
+
 /** The same seed gives the same two revisions. Commands find the host's files in `root` of the working directory. */
 export function revisionOf(seed: Seed, number: RevisionNumber): DesiredHost {
   const make: Making = { random: randomFrom(seed), number }
@@ -88,6 +91,10 @@ function composeOf(name: string, files: readonly FileResource[]): ComposeResourc
 
 type Making = { readonly random: () => number; readonly number: RevisionNumber }
 
+function mainOf(number: RevisionNumber): string {
+  return `revision ${number}\n`
+}
+
 function maskedUnit(name: string): UnitResource {
   return { kind: 'unit', id: resourceId('unit', name), name, masked: true }
 }
@@ -101,7 +108,7 @@ function base({ random, number }: Making): DesiredService {
     file(`/etc/base/f${index}`, `revision ${number} of ${index}\n`.padEnd(size, '.')),
   )
   const purged = directory('/srv/base/purged', { purge: isNew, keep: ['kept', 'new'] })
-  const main = file('/etc/base/main.conf', `revision ${number}\n`, { validate: 'grep -q revision {}' })
+  const main = file(cutsOff.path, mainOf(number), { validate: 'grep -q revision {}' })
   const secret = `token of ${number}`
   return service(
     'base',

@@ -3,8 +3,9 @@
 import { hash } from 'node:crypto'
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { displacedStore } from '../../agent/state/displaced.ts'
 import type { FakeHost } from './fakes/fake-host.ts'
-import { serviceNames } from './fleet.ts'
+import { byHand, serviceNames } from './fleet.ts'
 
 export type Seen = {
   /** Under the name of the service that owns them; `host` for what is nobody's. */
@@ -34,6 +35,16 @@ export function seenIn(world: string, host: FakeHost): Seen {
     ],
     journal: readFileIfThere(join(world, 'state/journal')),
   }
+}
+
+/** Of what was made by hand and an apply took away, the paths that nothing could be brought back to. */
+export function lostIn(world: string): readonly string[] {
+  const kept = displacedStore(join(world, 'state')).list()
+  const isKept = (path: string, text: string) =>
+    kept.some(
+      ({ path: of, was }) => of === path && was.type === 'file' && was.sha256 === hash('sha256', text, 'hex'),
+    ) && readFileIfThere(join(world, 'state/objects', hash('sha256', text, 'hex'))) === text
+  return Object.entries(byHand).flatMap(([path, text]) => (isKept(path, text) ? [] : [path]))
 }
 
 /** Lines of one that the other has not, with a sign. */

@@ -51,7 +51,7 @@ function compose(host: FakeHost, args: readonly string[], stdin: string): Answer
   if (args.includes('version')) return said(version)
   if (args.includes('down')) return down(host, project)
   if (args.includes('stop')) return stop(host, project)
-  const model = modelIn(file === '-' ? stdin : textAt(host, file))
+  const model = modelIn(file === '-' ? stdin : composeFile(host, file))
   if (model === undefined) return refused(`${file}: no such file or no compose file`)
   if (args.includes('--hash')) return said(hashesOf(model))
   if (args.includes('config')) return said(JSON.stringify(model))
@@ -184,6 +184,11 @@ function psLine(container: FakeContainer, format: string): string {
 
 function nameOf({ project, service }: FakeContainer): string {
   return `${project}-${service}-1`
+}
+
+/** What a plan has staged lies outside of the host's root. */
+function composeFile(host: FakeHost, path: string): string | undefined {
+  return path.includes('/plumb-plan-') ? textAt({ ...host, root: '/' }, path) : textAt(host, path)
 }
 
 function modelIn(text: string | undefined): Model | undefined {
