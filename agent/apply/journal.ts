@@ -42,8 +42,12 @@ const serviceRecordSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('trigger'), service, action: actionSchema }),
   /** From here on the service is as desired: its baseline is to be this one, or none. */
   z.object({ kind: z.literal('committed'), service, baseline: serviceBaselineSchema.nullable() }),
-  /** All but the triggers of the undo has been done; those are not run twice, since one may be what killed us. */
+  /** All but the telling of it has been done (undo.ts). */
   z.object({ kind: z.literal('undone'), service }),
+  /** A command of the repository is run after that: it may be what kills us. */
+  z.object({ kind: z.literal('telling'), service, action: actionSchema }),
+  /** Nothing is left to be done. */
+  z.object({ kind: z.literal('told'), service }),
 ])
 
 /** What is said of the whole apply: its connectivity guard (guard.ts), and how that ended. */
@@ -58,6 +62,13 @@ const applyRecordSchema = z.discriminatedUnion('kind', [
 export type JournalRecord = z.infer<typeof serviceRecordSchema>
 export type ApplyRecord = z.infer<typeof applyRecordSchema>
 export type Saved = Extract<JournalRecord, { kind: 'saved' }>
+
+/** What an undo writes down of itself. */
+export type UndoLog = {
+  undone(): Promise<void>
+  telling(action: TriggerAction): Promise<void>
+  told(): Promise<void>
+}
 
 /** The steps of one service that are to be undone if it fails; in memory and, before each is taken, on disk. */
 export class ServiceJournal {
@@ -103,8 +114,8 @@ export class ServiceJournal {
     await this.#file.append({ ...record, baseline: baseline === undefined ? null : baselineJson(baseline) })
   }
 
-  async undone(): Promise<void> {
-    await markUndone(this.service, this.#file)
+  get undoing(): UndoLog {
+    return undoLog(this.service, this.#file)
   }
 
   async #append(record: JournalRecord): Promise<void> {
@@ -113,8 +124,12 @@ export class ServiceJournal {
   }
 }
 
-export async function markUndone(service: ServiceName, file: JournalFile): Promise<void> {
-  await file.append({ kind: 'undone', service })
+export function undoLog(service: ServiceName, file: JournalFile): UndoLog {
+  return {
+    undone: () => file.append({ kind: 'undone', service }),
+    telling: (action) => file.append({ kind: 'telling', service, action }),
+    told: () => file.append({ kind: 'told', service }),
+  }
 }
 
 export async function markApply(kind: 'confirmed' | 'cut-off', file: JournalFile): Promise<void> {

@@ -6,8 +6,8 @@ import type { HostWriter } from '../host/host.ts'
 import type { Lock } from '../state/lock.ts'
 import type { State } from '../state/state.ts'
 import { contactLost, type Guarding, isInContact } from './guard.ts'
-import { type ApplyRecord, type JournalRecord, markApply, markUndone, readJournal } from './journal.ts'
-import { forget, undo } from './undo.ts'
+import { type ApplyRecord, type JournalRecord, markApply, readJournal, undoLog } from './journal.ts'
+import { forget, tellAgain, undo } from './undo.ts'
 
 export type Recovery = {
   /** Put back as they were before the apply that was interrupted. */
@@ -32,19 +32,25 @@ export async function recover(state: State, host: HostWriter, { answering }: Rec
   const problems: Problem[] = []
   for (const [service, records] of [...byService].toReversed()) {
     const committed = records.find((record) => record.kind === 'committed')
-    if (records.some(({ kind }) => kind === 'undone')) continue
+    const counted = { records, isCutOff }
+    const log = undoLog(service, state.journal)
+    if (records.some(({ kind }) => kind === 'told')) continue
+    if (records.some(({ kind }) => kind === 'undone')) {
+      problems.push(...countFailure(service, counted, state), ...(await tellAgain(records, host, log)))
+      continue
+    }
     if (committed !== undefined && !isCutOff) {
       await recordCommitted(committed, state)
       problems.push(...(await forget(records, host)))
       finished.push(service)
     } else {
-      const undoing = await undo(records, host, () => markUndone(service, state.journal))
-      problems.push(...undoing.problems)
-      problems.push(...countFailure(service, { records, isCutOff }, state))
+      // Before anything is told: that may be what kills us, or reboots the host.
+      problems.push(...countFailure(service, counted, state))
+      problems.push(...(await undo(records, host, log)).problems)
       undone.push(service)
     }
   }
-  if (ofServices.length + ofApply.length > 0) await state.journal.remove()
+  if (state.journal.isThere()) await state.journal.remove()
   return { undone, finished, problems }
 }
 

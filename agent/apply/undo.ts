@@ -10,7 +10,7 @@ import { runTools, type ToolStep } from '../host/tools.ts'
 import { runTrigger } from '../host/triggers.ts'
 import { savedPathSchema } from '../resources/paths.ts'
 import { kinds } from '../resources/registry.ts'
-import type { JournalRecord, Saved } from './journal.ts'
+import type { JournalRecord, Saved, UndoLog } from './journal.ts'
 
 export type Undoing = {
   /** What could not be put back, or not be told that it was. */
@@ -19,15 +19,8 @@ export type Undoing = {
   readonly isComplete: boolean
 }
 
-/**
- * Goes on after a failure. `onUndone` is called when everything is, before commands of
- * the repository are run again.
- */
-export async function undo(
-  records: readonly JournalRecord[],
-  host: HostWriter,
-  onUndone: () => Promise<void>,
-): Promise<Undoing> {
+/** Goes on after a failure. */
+export async function undo(records: readonly JournalRecord[], host: HostWriter, log: UndoLog): Promise<Undoing> {
   const problems: Problem[] = []
   const attempt = async (work: () => Promise<unknown>) => {
     try {
@@ -40,8 +33,8 @@ export async function undo(
   // A unit is stopped and disabled by way of the file that enabled it, so before that goes.
   for (const { resource, saved: points } of saved.filter(({ resource: kind }) => kind === 'unit'))
     await attempt(async () => {
-      const resting = points.filter(isResting)
-      if (resting.length > 0) await kinds[resource].restore(resting, host)
+      const going = points.filter(mayGo)
+      if (going.length > 0) await kinds[resource].restore(going, host)
     })
   for (const { resource, saved: points, mark } of saved.filter(isPaths).toReversed())
     await attempt(() => kinds[resource].restore(points, { ...host, files: host.files.marked(mark) }))
@@ -52,14 +45,44 @@ export async function undo(
   for (const { resource, saved: points } of saved.filter((record) => !isPaths(record)))
     await attempt(() => kinds[resource].restore(points, host))
   const isComplete = problems.length === 0
-  if (isComplete) await onUndone()
-  // What runs with the content that was just taken back is told so; what had died was started by the restore above.
-  for (const action of actions) {
-    if (action.kind !== 'run' && running.has(action.unit)) await attempt(() => runTrigger(action, host.run))
-    // One that fails with the old content as well is not what could not be put back.
-    if (action.kind === 'run') await runTrigger(action, host.run).catch(isExpected)
-  }
+  if (isComplete) await log.undone()
+  // What had died was started by the restore above.
+  problems.push(...(await tell(actions, { running, host, log: isComplete ? log : undefined })))
   return { problems, isComplete }
+}
+
+/** For an undo that was killed when it had put everything back, and was telling of it. */
+export async function tellAgain(
+  records: readonly JournalRecord[],
+  host: HostWriter,
+  log: UndoLog,
+): Promise<readonly Problem[]> {
+  const begun = records.flatMap((record) => (record.kind === 'telling' ? [JSON.stringify(record.action)] : []))
+  const isTooOften = (action: TriggerAction) =>
+    begun.filter((one) => one === JSON.stringify(action)).length >= tellingsAtMost
+  const actions = toTell(records).filter((action) => action.kind !== 'run' || !isTooOften(action))
+  return tell(actions, { running: await runningOf(actions, host), host, log })
+}
+
+/** One that kills whoever runs it, or reboots the host, does not do so for ever; one that was killed is run again. */
+const tellingsAtMost = 2
+
+type Telling = { readonly running: ReadonlySet<string>; readonly host: HostWriter; readonly log: UndoLog | undefined }
+
+/** What runs with the content that was just taken back is told so. */
+async function tell(actions: readonly TriggerAction[], { running, host, log }: Telling): Promise<readonly Problem[]> {
+  const problems: Problem[] = []
+  for (const action of actions) {
+    if (action.kind === 'run') {
+      await log?.telling(action)
+      // One that fails with the old content as well is not what could not be put back.
+      await runTrigger(action, host.run).catch(isExpected)
+    } else if (running.has(action.unit)) {
+      await runTrigger(action, host.run).catch((error: unknown) => problems.push(...problemsOf(error)))
+    }
+  }
+  if (actions.length > 0) await log?.told()
+  return problems
 }
 
 /** What was told of the new content; after a reboot also what has read it by itself. */
@@ -96,12 +119,22 @@ export async function forget(records: readonly JournalRecord[], host: HostWriter
   return problems
 }
 
-export function pathsIn({ saved }: Saved): readonly AbsolutePath[] {
-  return saved.map((point) => savedPathSchema.parse(point).path)
+/** Also where they were reached through a link, which may be gone by now. */
+function pathsIn({ saved }: Saved): readonly AbsolutePath[] {
+  return saved.flatMap((point) => {
+    const { path, reached } = savedPathSchema.parse(point)
+    return reached === undefined ? [path] : [path, reached]
+  })
 }
 
 function isPaths({ resource }: Saved): boolean {
   return resource === 'file' || resource === 'symlink' || resource === 'directory'
+}
+
+/** One that neither ran nor was enabled before: its file may be about to go. */
+function mayGo(point: unknown): boolean {
+  const unit = savedUnitSchema.safeParse(point)
+  return isResting(point) && unit.success && unit.data.enabled !== 'yes'
 }
 
 /** A unit that did not run before. */
@@ -110,7 +143,7 @@ export function isResting(point: unknown): boolean {
   return unit.success && !['running', 'starting', 'restarting'].includes(unit.data.state)
 }
 
-export const savedUnitSchema = z.object({ name: z.string(), state: z.string() })
+export const savedUnitSchema = z.object({ name: z.string(), enabled: z.string(), state: z.string() })
 
 /** With the files it named that are there again; one whose files are all gone has nothing to say. */
 async function runAgain(tool: ToolStep, host: HostWriter): Promise<void> {

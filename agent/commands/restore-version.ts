@@ -34,7 +34,7 @@ export async function bringBack(version: Displaced, context: BringingBack): Prom
     await journal.committed(baselines.get(service))
     lines = [...notKept, afterwards(version, target, [...baselines.values()])]
   } catch (error) {
-    const undoing = await undo(journal.records, host, () => journal.undone())
+    const undoing = await undo(journal.records, host, journal.undoing)
     if (undoing.isComplete) await state.journal.remove()
     throw error
   }

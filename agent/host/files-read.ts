@@ -16,10 +16,10 @@ import {
 } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { type AbsolutePath, type Sha256, sha256Schema } from '../../shared/names.ts'
+import { type AbsolutePath, absolutePathSchema, type Sha256, sha256Schema } from '../../shared/names.ts'
 import type { FileReader, FileStat, FileType, HashMemory, Inspection, SavedPath } from './files.ts'
 import { errnoOf, fileError } from './files-errors.ts'
-import { type Entry, join, parentOf, pathOf, type Walk } from './files-walk.ts'
+import { type Entry, join, nameOf, parentOf, pathOf, type Walk } from './files-walk.ts'
 
 /** Hashed by synchronous calls, ten times as fast for small files; larger ones are streamed. */
 const smallBytes = 1024 * 1024
@@ -247,7 +247,21 @@ function savedPath(walk: Walk, path: AbsolutePath, becomes: string | undefined):
     stat === undefined
       ? ({ type: 'missing' } as const)
       : { type: stat.type, mode: stat.mode, uid: stat.uid, gid: stat.gid }
-  return { path, was, missingParents: missingAbove(walk, path), ...(becomes === undefined ? {} : { becomes }) }
+  return {
+    path,
+    ...reachedAt(walk, path),
+    was,
+    missingParents: missingAbove(walk, path),
+    ...(becomes === undefined ? {} : { becomes }),
+  }
+}
+
+function reachedAt(walk: Walk, path: AbsolutePath): Pick<SavedPath, 'reached'> {
+  const parent = walk.directory(parentOf(path))
+  if (parent.kind === 'not-a-directory') return {}
+  const directory = parent.kind === 'directory' ? parent.path : parent.wanted
+  const reached = join(directory, nameOf(path))
+  return reached === path ? {} : { reached: absolutePathSchema.parse(reached) }
 }
 
 /** The directories that writing the path would make, outermost first, as they will be after following links. */

@@ -166,7 +166,7 @@ async function make(
  */
 function purgedNow(desired: DirectoryResource, { extras }: LiveResource, host: ApplyHost): readonly string[] {
   const planned = extras && new Set(extras)
-  const isPurged = (name: string) => planned?.has(name) ?? !name.startsWith(host.files.mark)
+  const isPurged = (name: string) => planned?.has(name) ?? !host.files.isKept(name)
   return extrasOf(desired, host).filter(isPurged)
 }
 

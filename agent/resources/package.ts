@@ -85,7 +85,7 @@ function releasedHold(
   before: Attributes | undefined,
   live: Attributes,
 ): readonly AttributeDifference[] {
-  const isLeft = wanted !== undefined && wanted['hold'] === undefined && before?.['hold'] === 'yes'
+  const isLeft = wanted?.['hold'] === undefined && before?.['hold'] === 'yes'
   return isLeft && live['hold'] === 'yes' ? [{ name: 'hold', expected: 'no', live: 'yes' }] : []
 }
 
@@ -96,7 +96,8 @@ function describe(id: ResourceId, differences: readonly AttributeDifference[]): 
   const version = byName.get('version')
   const hold = byName.get('hold')
   const name = packageNameOf(id)
-  if (byName.has('type')) return `${name}: no longer in the repository`
+  if (byName.has('type'))
+    return `${name}: no longer in the repository${hold === undefined ? '' : '; held, should not be'}`
   if (installed !== undefined) {
     const held = hold?.expected === 'yes' ? ' and held' : ''
     return `${name}: ${stateText(installed.live)}, should be ${version?.expected ?? 'installed'}${held}`

@@ -10,6 +10,7 @@ const fileTypes = ['file', 'directory', 'symlink', 'fifo', 'socket', 'device'] a
 
 export const savedPathSchema = z.object({
   path: absolutePathSchema,
+  reached: absolutePathSchema.optional(),
   was: z.discriminatedUnion('type', [
     z.object({ type: z.literal('missing') }),
     z.object({ type: z.enum(fileTypes), mode: z.number(), uid: z.number(), gid: z.number() }),

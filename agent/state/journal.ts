@@ -1,5 +1,5 @@
 // The journal of an apply: JSON lines appended and synced before what they speak of is done. A line cut by a crash is not there.
-import { closeSync, constants, fdatasync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, existsSync, fdatasync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { fileError } from '../host/files-errors.ts'
 import { readIfThere, removeDurably, syncDirectories } from './durable.ts'
@@ -11,6 +11,8 @@ export type JournalFile = {
   append(record: object): Promise<void>
   /** What was appended, by whichever process. */
   read(): readonly unknown[]
+  /** Also when nothing in it can be read: its first line was cut by a crash. */
+  isThere(): boolean
   remove(): Promise<void>
 }
 
@@ -26,6 +28,7 @@ export function journalFile(path: string): JournalFile {
       }
     },
     read: () => (readIfThere(path)?.toString('utf8') ?? '').split('\n').flatMap(parsed),
+    isThere: () => existsSync(path),
     remove: async () => {
       if (open !== undefined) closeSync(open.fd)
       open = undefined

@@ -73,7 +73,7 @@ function batchIn(directory: string): ObjectBatch {
   const written: { readonly temporary: string; path: string }[] = []
   return {
     add: async (read) => {
-      const temporary = join(directory, `${randomBytes(8).toString('hex')}.new`)
+      const temporary = join(directory, `${randomBytes(8).toString('hex')}.${process.pid}.new`)
       const one = { temporary, path: temporary }
       written.push(one)
       const digest = createHash('sha256')

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { actOn } from '../../agent/act.ts'
 import { recover } from '../../agent/apply/recover.ts'
+import { answering } from '../../agent/host/contact.ts'
 import { openHost } from '../../agent/host/host.ts'
 import { createRun } from '../../agent/host/run.ts'
 import type { Agent } from '../../agent/look.ts'
@@ -11,6 +12,7 @@ import { isInPlumb } from '../../agent/plan/compare.ts'
 import { openState, type State } from '../../agent/state/state.ts'
 import { problemLine } from '../../shared/problem.ts'
 import { contents } from '../agent/apply/world.ts'
+import { agentWithRevision } from './agent.ts'
 import { type RevisionNumber, revisionOf } from './fleet.ts'
 import { type Operation, operationsHere } from './operations.ts'
 
@@ -22,6 +24,8 @@ export type Instructions = {
   readonly seed: number
   readonly revision: RevisionNumber
   readonly phases: readonly Phase[]
+  /** The server that it must stay in contact with. */
+  readonly server: string
   /** Wait for a line after each phase, so that somebody can look. */
   readonly waits: boolean
 }
@@ -37,8 +41,9 @@ export type PhaseDone = {
 }
 
 const instructions: Instructions = JSON.parse(process.argv[2] ?? '')
-const { world, seed, revision, phases, waits } = instructions
+const { world, seed, revision, phases, server, waits } = instructions
 const desired = { desired: revisionOf(seed, revision), contents }
+const contacts = [{ name: 'server', kind: 'http', url: server }] as const
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 
 void main()
@@ -57,7 +62,7 @@ async function recovered() {
   const { host, state } = openAgent()
   const lock = await state.lock({ purpose: 'recover', now: new Date() })
   try {
-    const { problems } = await recover(state, host, { lock, answering: async () => [] })
+    const { problems } = await recover(state, host, { lock, answering: () => answering(contacts) })
     return { problems: problems.map(problemLine), changes: [], applied: appliedIn(state) }
   } finally {
     lock.release()
@@ -92,17 +97,5 @@ function openAgent(): Agent {
   const sandbox = openHost({ root: join(world, 'root'), run, hashes: state.hashes })
   const able = { packages: true, units: true, containers: true, commands: true }
   const host = { ...sandbox, capabilities: { ...sandbox.capabilities, ...able } }
-  return {
-    name: desired.desired.host,
-    host,
-    state,
-    repository: nothingToSync(),
-    secretsDirectory: join(world, 'secrets'),
-    contacts: [],
-  }
-}
-
-function nothingToSync(): Agent['repository'] {
-  const never = () => Promise.reject(new Error('the agent under test has its revision'))
-  return { sync: never, accept: never, lastGood: never, readerAt: never }
+  return agentWithRevision({ name: desired.desired.host, host, state, contacts })
 }

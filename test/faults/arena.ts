@@ -8,22 +8,25 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bundleOf } from '../../scripts/build-bundle.ts'
 import type { Instructions, PhaseDone } from './agent-under-test.ts'
+import { type Contact, type ContactServer, openContactServer } from './contact.ts'
 import { copyOf, type FakeHost, fakeHost } from './fakes/fake-host.ts'
 import { type FakePrograms, fakeProgramsIn } from './fakes/programs.ts'
-import { byHand, type Seed } from './fleet.ts'
+import { byHand, ofDistribution, type Seed } from './fleet.ts'
 import type { KillHow, Operation } from './operations.ts'
-import { type Seen, seenIn } from './seen.ts'
+import { differenceOf, type Seen, seenIn, withoutNewPackages } from './seen.ts'
 
 export type Kill = { readonly at: number; readonly how: KillHow }
 
 export type World = { readonly directory: string; readonly host: FakeHost }
 
-/** Revision 1 applied and edited by hand; and how an apply of revision 2 that nobody kills ends. */
+/** Revision 1 applied and edited by hand; and how an apply of revision 2 ends that nobody kills and that keeps contact. */
 export type Template = {
   readonly world: World
   readonly before: Seen
   readonly after: Seen
   readonly operations: readonly Operation[]
+  /** Of one that loses contact, in the end: the undo of all of it, and a little before. */
+  readonly lost: { readonly operations: readonly Operation[]; readonly from: number }
 }
 
 export type ProcessOptions = {
@@ -48,12 +51,14 @@ export type Ended = {
 export class Arena {
   readonly #directory: string
   readonly #programs: FakePrograms
+  readonly #server: ContactServer
   readonly #templates = new Map<Seed, Promise<Template>>()
   #copies = 0
 
-  private constructor(directory: string, programs: FakePrograms) {
+  private constructor(directory: string, programs: FakePrograms, server: ContactServer) {
     this.#directory = directory
     this.#programs = programs
+    this.#server = server
   }
 
   /** In memory where that can be had: a kill is about the order of things, and a disk would be most of the time. */
@@ -61,11 +66,15 @@ export class Arena {
     const directory = mkdtempSync(join(memoryDirectory(), 'plumb-faults-'))
     for (const name of ['kill-at', 'agent-under-test'])
       writeFileSync(join(directory, `${name}.cjs`), await bundleOf(join(import.meta.dirname, `${name}.ts`)))
-    return new Arena(directory, await fakeProgramsIn(directory))
+    const arena = new Arena(directory, await fakeProgramsIn(directory), await openContactServer())
+    // Also when somebody ends a long run early.
+    process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+    return arena
   }
 
   async close(): Promise<void> {
     await this.#programs.close()
+    await this.#server.close()
     rmSync(this.#directory, { recursive: true, force: true })
   }
 
@@ -86,16 +95,22 @@ export class Arena {
     return { directory: copy, host: copied }
   }
 
+  setContact({ directory }: World, contact: Contact): void {
+    this.#server.set(directory, contact)
+  }
+
   remove({ directory }: World): void {
+    this.#server.set(directory, 'kept')
     this.#programs.forget(directory)
     rmSync(directory, { recursive: true, force: true })
   }
 
   async run(
-    instructions: Omit<Instructions, 'waits'>,
+    instructions: Omit<Instructions, 'waits' | 'server'>,
     { kill, broken, clockDays, onStart, between }: ProcessOptions = {},
   ): Promise<Ended> {
-    const given: Instructions = { ...instructions, waits: between !== undefined }
+    const server = this.#server.urlOf(instructions.world)
+    const given: Instructions = { ...instructions, server, waits: between !== undefined }
     const child = spawn(
       process.execPath,
       [
@@ -123,7 +138,7 @@ export class Arena {
   async #makeTemplate(seed: Seed): Promise<Template> {
     const directory = join(this.#directory, `template-${seed}`)
     const root = join(directory, 'root')
-    for (const [path, text] of Object.entries(accounts)) writeBelow(root, path, text)
+    for (const [path, text] of Object.entries({ ...accounts, ...ofDistribution })) writeBelow(root, path, text)
     for (const path of ['run', 'srv', 'etc/systemd/system', 'var/lib/plumb/compose'])
       mkdirSync(join(root, path), { recursive: true })
     this.#programs.place(directory)
@@ -131,14 +146,28 @@ export class Arena {
     this.#programs.serve(directory, world.host)
     mustBeWell(await this.run({ world: directory, seed, revision: 1, phases: ['apply'] }))
     for (const [path, text] of Object.entries(byHand)) writeBelow(root, path, text)
+    const before = seenIn(directory, world.host)
+    const { after, operations } = await this.#tryOn(world, { seed, contact: 'kept' })
+    const lost = await this.#tryOn(world, { seed, contact: 'lost' })
+    const difference = differencesOf(before, lost.after)
+    if (difference.length > 0) throw new Error(`an apply that lost contact is not undone: ${difference.join('\n')}`)
+    const from = lost.operations.findIndex(({ name }, index) => name !== operations[index]?.name) - beforeLoss
+    return { world, before, after, operations, lost: { operations: lost.operations, from } }
+  }
+
+  async #tryOn(world: World, { seed, contact }: { readonly seed: Seed; readonly contact: Contact }) {
     const copy = this.copyOf(world)
-    const ended = mustBeWell(await this.run({ world: copy.directory, seed, revision: 2, phases: ['apply'] }))
+    this.setContact(copy, contact)
+    const ended = await this.run({ world: copy.directory, seed, revision: 2, phases: ['apply'] })
+    if (contact === 'kept') mustBeWell(ended)
     const after = seenIn(copy.directory, copy.host)
     this.remove(copy)
-    const operations = ended.phases.flatMap((phase) => phase.operations)
-    return { world, before: seenIn(directory, world.host), after, operations }
+    return { after, operations: ended.phases.flatMap((phase) => phase.operations) }
   }
 }
+
+/** So many operations before the first that an apply which keeps contact does not do. */
+const beforeLoss = 20
 
 const accounts: Readonly<Record<string, string>> = {
   '/etc/passwd': 'root:x:0:0::/root:/bin/sh\ndaemon:x:1:1::/:/bin/false\n',
@@ -154,6 +183,12 @@ export function memoryDirectory(): string {
   } catch {
     return tmpdir()
   }
+}
+
+function differencesOf(before: Seen, after: Seen): readonly string[] {
+  return [...before.services].flatMap(([name, lines]) =>
+    differenceOf(lines, withoutNewPackages(after.services.get(name) ?? [], lines)),
+  )
 }
 
 function writeBelow(root: string, path: string, text: string): void {

@@ -3,6 +3,7 @@
 import { hash } from 'node:crypto'
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { actionsIn, type Line, lineOf } from './plan-lines.ts'
 
 /** By path: type, mode, owner and content, in words that differ when these do. */
 export type Tree = ReadonlyMap<string, string>
@@ -21,75 +22,21 @@ export function treeIn(root: string): Tree {
 }
 
 /** Sentences, one for each thing that was done and not planned, or planned and not done. */
-export function disagreements(lines: readonly string[], done: Done): readonly string[] {
-  const planned = lines.map(parsedLine)
+export function disagreements(planned: readonly string[], done: Done): readonly string[] {
+  const lines = planned.map(lineOf)
   const changed = changedPaths(done)
   const told = done.log.flatMap(actionsIn)
+  const foretold = new Set(lines.flatMap(({ actions, besides }) => [...actions, ...besides]))
   return [
     ...changed
-      .filter((path) => !planned.some((line) => explainsPath(line, path, done)))
+      .filter((path) => !lines.some((line) => explainsPath(line, path, done)))
       .map((path) => `not planned: a change of ${path}`),
-    ...told
-      .filter((action) => !planned.some((line) => explainsAction(line, action)))
-      .map((action) => `not planned: ${action}`),
-    ...planned
-      .filter((line) => !hasEffect(line, { changed, told, done }))
+    ...told.filter((action) => !foretold.has(action)).map((action) => `not planned: ${action}`),
+    ...lines
+      .filter((line) => line.isCertain && !hasEffect(line, { changed, told, done }) && !isMadeAgain(line, lines))
       .map(({ text }) => `planned and not done: ${text}`),
-    ...untold(planned, done.changes),
+    ...differencesInWords(lines, done.changes),
   ]
-}
-
-/**
- * The one place for what plans are known to say inexactly. A directory that somebody else's file keeps is left, and said so.
- * A unit that the apply itself starts has read the new files and is not told to; one that does not run has nobody to tell. A
- * project whose changed files no container sees is looked at and left.
- */
-function mayBeWithoutEffect({ kind, text }: Line): boolean {
-  if (kind === 'remove' || kind === 'trigger') return true
-  if (kind === 'unit') return text.includes('no longer in the repository')
-  if (kind === 'package') return text.includes('no longer in the repository')
-  return kind === 'compose' && /no longer in the repository|its files changed|not brought up yet/.test(text)
-}
-
-type Line = {
-  readonly kind:
-    | 'write'
-    | 'remove'
-    | 'purge'
-    | 'tool'
-    | 'trigger'
-    | 'command'
-    | 'unit'
-    | 'package'
-    | 'compose'
-    | 'check'
-  /** A path, a unit, a package, a project, a command. */
-  readonly of: string
-  readonly text: string
-}
-
-const forms: readonly (readonly [Line['kind'], RegExp])[] = [
-  ['purge', /^remove from (\/.*?): /],
-  ['remove', /^remove (\/.*)$/],
-  ['write', /^write (\/.*) \(.*\)$/],
-  ['write', /^link (\/.*) to .*$/],
-  ['write', /^make (\/.*)$/],
-  ['write', /^correct (\/.*) \(.*\)$/],
-  ['tool', /^run (system.*)$/],
-  ['command', /^run (after .*)$/],
-  ['trigger', /^(?:reload|restart) (.*)$/],
-  ['check', /^check (.*)$/],
-  ['compose', /^compose project (\S+): /],
-  ['unit', /^(\S+\.(?:service|timer)): /],
-  ['package', /^(\S+): /],
-]
-
-function parsedLine(text: string): Line {
-  for (const [kind, form] of forms) {
-    const of = form.exec(text)?.[1]
-    if (of !== undefined) return { kind, of, text }
-  }
-  throw new Error(`a line of a plan that this test cannot read: ${text}`)
 }
 
 /** Links of root on the way to a path are followed, as /var/run is. */
@@ -122,101 +69,34 @@ function explainsChange({ kind, of }: Line, path: string, { before }: Done): boo
   return (kind === 'remove' && (of === path || isEmptied)) || (kind === 'purge' && isBelow)
 }
 
-/** `restart one.service`, `apt-get install tool`, `compose up s0`; of a log line that names several units, one each. */
-function actionsIn(line: string): readonly string[] {
-  if (/^compose up \S+: nothing$/.test(line)) return []
-  if (line.startsWith('compose ')) return [line.replace(/:.*$/, '')]
-  if (line.startsWith('system') || line.startsWith('ran ') || line === 'daemon-reload') return [line]
-  const [verb = '', ...names] = line.startsWith('apt-get')
-    ? ['apt-get install', ...line.split(' ').slice(2)]
-    : line.split(' ')
-  return names.map((name) => `${verb} ${name}`)
-}
-
-function explainsAction(line: Line, action: string): boolean {
-  return actionsOf(line).includes(action)
-}
-
-function actionsOf({ kind, of, text }: Line): readonly string[] {
-  switch (kind) {
-    case 'tool':
-      return [of.replace(/^systemctl /, '')]
-    case 'command':
-      return [`ran ${of}`]
-    case 'trigger':
-      return [text]
-    case 'unit':
-      // Beside what the line says: a mask is taken away for whatever is wanted, and units that systemd has not read are read.
-      return [...unitActions(text).map((verb) => `${verb} ${of}`), `unmask ${of}`, 'daemon-reload']
-    case 'package':
-      return [`apt-get install ${of}`]
-    case 'compose':
-      return [`compose up ${of}`, `compose down ${of}`]
-    case 'write':
-    case 'remove':
-    case 'purge':
-    case 'check':
-      return []
-  }
-}
-
-function unitActions(text: string): readonly string[] {
-  if (text.includes('no longer in the repository')) return ['stop', 'disable']
-  const verbs = { running: 'start', stopped: 'stop', enabled: 'enable', disabled: 'disable' } as const
-  const wanted = [...text.matchAll(/should be (running|stopped|enabled|disabled)/g)].flatMap(([, state]) =>
-    state === 'running' || state === 'stopped' || state === 'enabled' || state === 'disabled' ? [verbs[state]] : [],
-  )
-  return text.includes('masked') ? [...wanted, 'unmask'] : wanted
-}
-
 type Effects = { readonly changed: readonly string[]; readonly told: readonly string[]; readonly done: Done }
 
 function hasEffect(line: Line, { changed, told, done }: Effects): boolean {
-  if (line.kind === 'check' || mayBeWithoutEffect(line)) return true
-  if (line.kind === 'write' || line.kind === 'remove') return placesOf(line, done).some((of) => changed.includes(of))
-  if (line.kind === 'purge') return placesOf(line, done).some((of) => changed.some((path) => path.startsWith(`${of}/`)))
-  if (line.kind === 'unit') return unitActions(line.text).some((verb) => told.includes(`${verb} ${line.of}`))
-  return actionsOf(line).some((action) => told.includes(action))
+  const { kind, actions } = line
+  if (kind === 'telling') return actions.every((action) => told.includes(action))
+  if (kind === 'purge') return placesOf(line, done).some((of) => changed.some((path) => path.startsWith(`${of}/`)))
+  return placesOf(line, done).some((of) => changed.includes(of))
 }
 
-/** Of paths and triggers the apply's own words are those of the plan, in the past tense. */
-function untold(planned: readonly Line[], changes: readonly string[]): readonly string[] {
-  const expected = planned
-    .filter(
-      ({ kind }) =>
-        kind === 'write' || kind === 'remove' || kind === 'purge' || kind === 'trigger' || kind === 'command',
-    )
-    .map((line) => ({ line, past: inThePast(line.text) }))
-  const said = changes.filter((change) =>
-    /^(?:wrote|removed|linked|made|corrected|left) \/|^removed from |^(?:reloaded|restarted|ran) /.test(change),
-  )
+/** A directory that one service leaves, and another one makes for what is in it. */
+function isMadeAgain({ kind, of }: Line, lines: readonly Line[]): boolean {
+  return kind === 'remove' && lines.some((line) => line.kind === 'write' && line.of.startsWith(`${of}/`))
+}
+
+/** The apply's own words are those of the plan, in the past tense. */
+function differencesInWords(lines: readonly Line[], changes: readonly string[]): readonly string[] {
+  const expected = lines.filter(({ past }) => past !== undefined)
+  const isForetold = (change: string) => lines.some(({ past }) => past === change)
+  // What is said of packages, projects and the tools that the engine knows has words of its own.
+  const isFree = (change: string) => !/^(?:wrote|removed|linked|made|corrected|left|put back) \//.test(change)
   return [
     ...expected
-      .filter(({ line, past }) => !changes.includes(past) && !changes.includes(leftText(line)))
-      .filter(({ line }) => line.kind !== 'trigger')
-      .map(({ line }) => `planned and not told: ${line.text}`),
-    ...said
-      .filter((change) => !expected.some(({ line, past }) => past === change || change === leftText(line)))
-      .filter((change) => change !== 'reloaded the units of systemd')
+      .filter(({ past, isCertain }) => isCertain && !changes.includes(past ?? ''))
+      .map(({ text }) => `planned and not told: ${text}`),
+    ...changes
+      .filter((change) => !isForetold(change) && !isFree(change))
       .map((change) => `told and not planned: ${change}`),
   ]
-}
-
-function leftText({ text }: Line): string {
-  return `left ${text.replace(/^remove /, '')}: it is not empty`
-}
-
-function inThePast(text: string): string {
-  return text
-    .replace(/^write /, 'wrote ')
-    .replace(/\(is a /, '(was a ')
-    .replace(/^remove /, 'removed ')
-    .replace(/^link /, 'linked ')
-    .replace(/^make /, 'made ')
-    .replace(/^correct /, 'corrected ')
-    .replace(/^run /, 'ran ')
-    .replace(/^reload /, 'reloaded ')
-    .replace(/^restart /, 'restarted ')
 }
 
 function changedPaths({ before, after }: Done): readonly string[] {

@@ -17,16 +17,26 @@ import { desiredHost, directory, file, service, sha, symlink } from '../agent/ap
 
 export type RevisionNumber = 1 | 2
 
-export const serviceNames = ['base', 'web', 'app', 'gone', 'fresh'] as const
+export const serviceNames = ['base', 'web', 'app', 'gone', 'back', 'fresh'] as const
 
 export type Seed = number
+
+/** With this file there a host is cut off, where the suite says so (contact.ts). */
+export const cutsOff = { path: '/etc/base/main.conf', content: mainOf(2) } as const
 
 /** The same seed gives the same two revisions. Commands find the host's files in `root` of the working directory. */
 export function revisionOf(seed: Seed, number: RevisionNumber): DesiredHost {
   const make: Making = { random: randomFrom(seed), number }
   const services = [base(make), web(make), app(make)]
-  const passing = number === 1 ? gone() : fresh()
-  return desiredHost([...services, passing], String(number))
+  const passing = number === 1 ? [gone(), back()] : [fresh()]
+  const host = desiredHost([...services, ...passing], String(number))
+  return { ...host, connectivityGuardSeconds: 2 }
+}
+
+/** What a host has before its first apply: units of a package, a file that its service will put back. */
+export const ofDistribution: Readonly<Record<string, string>> = {
+  '/usr/lib/systemd/system/web-idle.service': '# of a package\n',
+  '/etc/back/back.conf': 'of the distribution\n',
 }
 
 /** What people and programs left on the host besides: what a purge removes, an edit that an apply overwrites. */
@@ -42,8 +52,8 @@ export function unit(name: string, more: Partial<UnitResource> = {}): UnitResour
   return { kind: 'unit', id: resourceId('unit', name), name, enabled: true, state: 'running', ...more }
 }
 
-export function packageNamed(name: string): PackageResource {
-  return { kind: 'package', id: resourceId('package', name), name }
+export function packageNamed(name: string, more: Partial<PackageResource> = {}): PackageResource {
+  return { kind: 'package', id: resourceId('package', name), name, ...more }
 }
 
 /** A project whose compose file is JSON, as the fake docker reads it; `mounted` files are seen by the first service. */
@@ -81,6 +91,14 @@ function composeOf(name: string, files: readonly FileResource[]): ComposeResourc
 
 type Making = { readonly random: () => number; readonly number: RevisionNumber }
 
+function mainOf(number: RevisionNumber): string {
+  return `revision ${number}\n`
+}
+
+function maskedUnit(name: string): UnitResource {
+  return { kind: 'unit', id: resourceId('unit', name), name, masked: true }
+}
+
 function base({ random, number }: Making): DesiredService {
   const isNew = number === 2
   const count = 2 + Math.floor(random() * 3)
@@ -90,7 +108,7 @@ function base({ random, number }: Making): DesiredService {
     file(`/etc/base/f${index}`, `revision ${number} of ${index}\n`.padEnd(size, '.')),
   )
   const purged = directory('/srv/base/purged', { purge: isNew, keep: ['kept', 'new'] })
-  const main = file('/etc/base/main.conf', `revision ${number}\n`, { validate: 'grep -q revision {}' })
+  const main = file(cutsOff.path, mainOf(number), { validate: 'grep -q revision {}' })
   const secret = `token of ${number}`
   return service(
     'base',
@@ -137,11 +155,13 @@ function web({ number }: Making): DesiredService {
     'web',
     [
       packageNamed('web-tool'),
+      packageNamed('web-server', { version: `${number}.*`, ...(isNew ? { hold: true } : {}) }),
       ...(isNew ? [packageNamed('web-extra')] : []),
       ...[config, main, dropIn, side, sideConfig, passing, tick],
       unit('web-main.service', { file: main.id }),
       unit('web-side.service', { file: side.id }),
       unit(isNew ? 'web-job.service' : 'web-old.service', { file: passing.id }),
+      isNew ? maskedUnit('web-idle.service') : unit('web-idle.service'),
       unit('web-tick.timer', { file: tick.id, ...(isNew ? { enabled: false, state: 'stopped' } : {}) }),
     ],
     {
@@ -154,6 +174,7 @@ function web({ number }: Making): DesiredService {
         on(passing, { kind: 'restart', unit: isNew ? 'web-job.service' : 'web-old.service' }),
       ],
       checks: [{ kind: 'unit', unit: 'web-main.service' }],
+      settleSeconds: 1,
     },
   )
 }
@@ -168,7 +189,14 @@ function app({ number }: Making): DesiredService {
   const note = file(`/etc/app/revision-${number}`, `${number}`)
   return service('app', [...project('app', images, { 'front.conf': `front of ${number}\n` }), note], {
     after: [service('web', []).name],
+    settleSeconds: 1,
   })
+}
+
+/** Leaves too, and puts back what was there before it came. */
+function back(): DesiredService {
+  const resources = [file('/etc/back/back.conf', 'ours'), file('/srv/back/made/below/it', 'in directories of our own')]
+  return service('back', resources, { onRemove: 'restore' })
 }
 
 function gone(): DesiredService {

@@ -2,11 +2,14 @@
 // end every service is entirely old or entirely new, and an apply after that makes it new once and has then nothing to do.
 import type { PhaseDone } from './agent-under-test.ts'
 import type { Arena, Kill, Template, World } from './arena.ts'
+import type { Contact } from './contact.ts'
 import type { Operation } from './operations.ts'
-import { differenceOf, type Seen, seenIn, withoutPackages } from './seen.ts'
+import { differenceOf, lostIn, type Seen, seenIn, withoutNewPackages } from './seen.ts'
 
 export type Case = {
   readonly seed: number
+  /** Default `kept`. */
+  readonly contact?: Contact
   /** The first in an apply of revision 2, each other one in a process that recovers and applies it again. */
   readonly kills: readonly Kill[]
 }
@@ -32,6 +35,7 @@ export type Circumstances = {
 export async function verdictOn(arena: Arena, tried: Case, circumstances: Circumstances = {}): Promise<Verdict> {
   const template = await arena.template(tried.seed)
   const world = arena.copyOf(template.world)
+  arena.setContact(world, tried.contact ?? 'kept')
   const { broken, clockDays } = circumstances
   const during = (index: number) => ({
     ...(broken === undefined ? {} : { broken }),
@@ -47,10 +51,17 @@ export async function verdictOn(arena: Arena, tried: Case, circumstances: Circum
       if (ended.crash !== undefined) faults.push(`an agent crashed: ${ended.crash}`)
       if (ended.killed !== undefined) killed.push({ operation: ended.killed, kill })
     }
-    const look = new LastLook(template, world)
+    const look = new LastLook(template, world, mustBeOld(tried, killed.length))
     const ended = await arena.run(
       { world: world.directory, seed: tried.seed, revision: 2, phases: ['recover', 'apply', 'apply'] },
-      { between: (done) => look.after(done), ...during(tried.kills.length) },
+      {
+        between: (done) => {
+          look.after(done)
+          // Whoever repairs the network does it once everything was seen to be undone.
+          arena.setContact(world, 'kept')
+        },
+        ...during(tried.kills.length),
+      },
     )
     if (ended.crash !== undefined) faults.push(`the last agent crashed: ${ended.crash}`)
     faults.push(...look.faults)
@@ -60,9 +71,9 @@ export async function verdictOn(arena: Arena, tried: Case, circumstances: Circum
   }
 }
 
-/** `1:234:torn,17:before`: seed, then the kills; what `--only` takes. */
-export function caseText({ seed, kills }: Case): string {
-  return `${seed}:${kills.map(({ at, how }) => `${at}:${how}`).join(',')}`
+/** `1:234:torn,17:before`, `1-lost:340:after`: seed, then the kills; what `--only` takes. */
+export function caseText({ seed, contact = 'kept', kills }: Case): string {
+  return `${seed}${contact === 'lost' ? '-lost' : ''}:${kills.map(({ at, how }) => `${at}:${how}`).join(',')}`
 }
 
 export function caseIn(text: string): Case {
@@ -76,7 +87,17 @@ export function caseIn(text: string): Case {
         throw new Error(`no way to kill: ${how}`)
       return { at: Number(at), how }
     })
-  return { seed: Number(seed), kills }
+  const contact = seed.endsWith('-lost') ? 'lost' : 'kept'
+  return { seed: Number(seed.replace('-lost', '')), contact, kills }
+}
+
+/**
+ * What cuts its host off is never kept; and killed when it has lost contact, or is about to, an apply is undone as a whole. One
+ * that is killed while the next agent tries it again may have kept what it did before it lost contact.
+ */
+function mustBeOld({ contact, kills }: Case, killed: number): (service: string) => boolean {
+  if (contact !== 'lost') return () => false
+  return (service) => service === 'base' || (kills.length === 1 && killed === 1)
 }
 
 /** What is seen between the phases of the last process. */
@@ -86,11 +107,13 @@ class LastLook {
   readonly faults: string[] = []
   readonly #template: Template
   readonly #world: World
+  readonly #mustBeOld: (service: string) => boolean
   #phase = 0
 
-  constructor(template: Template, world: World) {
+  constructor(template: Template, world: World, mustStayOld: (service: string) => boolean) {
     this.#template = template
     this.#world = world
+    this.#mustBeOld = mustStayOld
   }
 
   after({ phase, problems, operations, changes, applied }: PhaseDone): void {
@@ -111,14 +134,15 @@ class LastLook {
     for (const [name, lines] of services) {
       const wasOld = before.services.get(name) ?? []
       const isNew = same(lines, after.services.get(name) ?? [])
-      const isOld = same(withoutPackages(lines), withoutPackages(wasOld))
+      const isOld = same(withoutNewPackages(lines, wasOld), wasOld)
       if (name === 'host' && !isOld) this.faults.push(...differenceOf(wasOld, lines).map((line) => `not ours: ${line}`))
       if (name === 'host') continue
+      if (isNew && this.#mustBeOld(name)) this.faults.push(`${name} is new, although contact was lost`)
       if (isNew) this.new.push(name)
       else if (isOld) this.old.push(name)
       else
         this.faults.push(`${name} is neither old nor new. As it was before: ${differenceOf(wasOld, lines).join(' | ')}`)
-      const passes = (name === 'fresh' && !isNew) || (name === 'gone' && isNew)
+      const passes = (name === 'fresh' && !isNew) || (['gone', 'back'].includes(name) && isNew)
       const expected = passes ? undefined : isNew ? 2 : 1
       if ((isNew || isOld) && applied[name] !== expected)
         this.faults.push(`${name} is at revision ${expected}, but recorded is ${applied[name]}`)
@@ -131,6 +155,7 @@ class LastLook {
       if (!same(lines, wanted))
         this.faults.push(`${name} is not as desired after the apply: ${differenceOf(wanted, lines).join(' | ')}`)
     }
+    this.faults.push(...lostIn(this.#world.directory).map((path) => `what was typed into ${path} is lost`))
   }
 
   #nothingToDo(operations: readonly Operation[], changes: readonly string[]): void {

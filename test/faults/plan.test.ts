@@ -5,13 +5,19 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { recover } from '../../agent/apply/recover.ts'
+import { forecastsFor } from '../../agent/forecast.ts'
 import type { Run } from '../../agent/host/run.ts'
-import { isEmpty, type Plan } from '../../agent/plan/plan.ts'
-import { stepLines } from '../../agent/plan/text.ts'
+import { lookAt } from '../../agent/look.ts'
+import { effectOf, effectsOf } from '../../agent/plan/effects.ts'
+import { isEmpty, type Plan, planFor } from '../../agent/plan/plan.ts'
+import { foreseenLines, stepLines } from '../../agent/plan/text.ts'
+import type { Change } from '../../shared/report.ts'
 import type { DesiredHost } from '../../shared/resource.ts'
-import { applyIn, makeWorld, planIn, service, type World } from '../agent/apply/world.ts'
+import { applyIn, contents, makeWorld, service, type World } from '../agent/apply/world.ts'
+import { agentWithRevision } from './agent.ts'
 import { memoryDirectory } from './arena.ts'
 import { disagreements, treeIn } from './effects.ts'
+import type { FakeContainer } from './fakes/docker.ts'
 import { type FakeHost, fakeHost, runOn, said } from './fakes/fake-host.ts'
 import { unitFile } from './fakes/systemd.ts'
 import { operationsHere } from './operations.ts'
@@ -69,14 +75,12 @@ type Counting = Trying & { readonly counts: Counts }
 async function planAndApply(world: World, host: FakeHost, { one, index, counts }: Counting): Promise<void> {
   for (const edit of one.edits) make(host, edit)
   const desired = desiredIn(one, index + 1)
-  const options = { repair: one.repair }
   // What an earlier apply could not put back at once, an agent tries again before it plans.
   await recoverIn(world)
-  const plan = await planIn(world, desired, options)
-  if (isKnownConflict(plan)) counts.conflicts += 1
+  const { plan, lines } = await planned(world, desired, one.repair)
   const before = treeIn(host.root)
   host.log.length = 0
-  const result = await applyIn(world, desired, options)
+  const result = await applyIn(world, desired, { repair: one.repair })
   const failed = result.services.filter(({ kind }) => kind === 'failed' || kind === 'skipped')
   counts.transitions += 1
   counts.notEmpty += isEmpty(plan) ? 0 : 1
@@ -87,15 +91,29 @@ async function planAndApply(world: World, host: FakeHost, { one, index, counts }
   counts.compared += isEmpty(plan) ? 0 : 1
   const changes = result.services.flatMap((outcome) => (outcome.kind === 'applied' ? outcome.changes : []))
   const done = { before, after: treeIn(host.root), log: [...host.log], changes: changes.map(({ summary }) => summary) }
-  const wrong = disagreements(linesOf(plan), done)
-  if (wrong.length > 0)
+  if (isKnownConflict(plan)) {
+    counts.conflicts += 1
+    await applyIn(world, desired, { repair: one.repair })
+    return
+  }
+  const wrong = [...disagreements(lines, done), ...otherEffects(plan, changes)]
+  const { lines: next } = await planned(world, desired, one.repair)
+  if (wrong.length + next.length > 0)
     throw new Error(
-      storyOf({ wrong, plan: linesOf(plan), told: done.changes, log: done.log, edits: one.edits.map(editText) }),
+      storyOf({ wrong, next, plan: lines, told: done.changes, log: done.log, edits: one.edits.map(editText) }),
     )
-  const next = linesOf(await planIn(world, desired, options))
-  if (isKnownConflict(plan)) await applyIn(world, desired, options)
-  else if (next.length > 0)
-    throw new Error(storyOf({ next, plan: linesOf(plan), log: done.log, edits: one.edits.map(editText) }))
+}
+
+/** Every certain effect is a change, every change an effect, in this order. */
+function otherEffects(plan: Plan, changes: readonly Change[]): readonly string[] {
+  const done = changes.map((change) => JSON.stringify(effectOf(change)))
+  const expected = effectsOf(plan).flatMap(({ isCertain, ...effect }) => {
+    const text = JSON.stringify(effect)
+    return isCertain || done.includes(text) ? [text] : []
+  })
+  return JSON.stringify(done) === JSON.stringify(expected)
+    ? []
+    : differenceOf(expected, done).map((line) => `effect ${line}`)
 }
 
 async function failsAndIsUndone(world: World, host: FakeHost, { one, index }: Trying): Promise<number> {
@@ -103,16 +121,17 @@ async function failsAndIsUndone(world: World, host: FakeHost, { one, index }: Tr
   await recoverIn(world)
   const stale = staleUnits(host)
   const before = [...treeIn(host.root), ...toolsOf(host, stale)].map(String)
-  const plan = linesOf(await planIn(world, failing(desiredIn(one, index + 1)), { repair: one.repair }))
+  const desired = failing(desiredIn(one, index + 1))
+  const { lines } = await planned(world, desired, one.repair)
   host.log.length = 0
-  const result = await applyIn(world, failing(desiredIn(one, index + 1)), { repair: one.repair })
+  const result = await applyIn(world, desired, { repair: one.repair })
   const after = [...treeIn(host.root), ...toolsOf(host, stale)].map(String)
-  const wrong = differenceOf(before, after).filter((line) => !isKnownGap(line, plan))
+  const wrong = differenceOf(before, after)
   const failures = result.services.flatMap((outcome) =>
     outcome.kind === 'failed' ? outcome.failure.problem.message : [],
   )
   if (wrong.length > 0)
-    throw new Error(storyOf({ wrong, failures, plan, log: host.log, edits: one.edits.map(editText) }))
+    throw new Error(storyOf({ wrong, failures, plan: lines, log: host.log, edits: one.edits.map(editText) }))
   return result.services.filter(({ kind }) => kind === 'failed').length
 }
 
@@ -124,25 +143,15 @@ function failing(desired: DesiredHost): DesiredHost {
   return { ...desired, services: services.map((one) => ({ ...one, checks })) }
 }
 
-/**
- * The one place for what an undo is known to put back inexactly, to go when it is put right: agent/apply/undo.ts restores the
- * points it saved of a unit in the order they were saved, so that what a trigger saved after the unit was changed wins over
- * how the unit was before.
- */
-function isKnownGap(difference: string, plan: readonly string[]): boolean {
-  const unit = /"name":"([^"]+)"/.exec(difference)?.[1]
-  const isTold = plan.some((line) => line === `restart ${unit}` || line === `reload ${unit}`)
-  return isTold && plan.some((line) => line.startsWith(`${unit}: `))
-}
-
-/** And this: the compose kind saves whether a project ran, so that an undo starts what somebody had stopped in it. */
+/** The compose kind saves whether a project ran, so that an undo starts what somebody had stopped in it. */
 function isPutBack({ what }: Edit): boolean {
   return what !== 'stop container' && what !== 'remove container'
 }
 
 /**
- * Known too: a link or file that one service no longer has is removed after another one has put something below its path, which
- * goes with it; the apply after that makes it again. agent/plan/steps.ts clears the way of its own service only.
+ * The one place for what is known: a link or file leaves one service, and another one brings or removes something below its
+ * path, which is then no longer what the plan took it for; the apply after that puts it right. agent/plan/steps.ts clears the way
+ * of its own service only.
  */
 function isKnownConflict({ services }: Plan): boolean {
   const lines = services.flatMap(({ service: name, steps }) => steps.flatMap(stepLines).map((line) => ({ name, line })))
@@ -152,7 +161,7 @@ function isKnownConflict({ services }: Plan): boolean {
   })
   const removed = places.filter(({ isRemoved }) => isRemoved)
   return removed.some(({ name, path }) =>
-    places.some((other) => !other.isRemoved && other.name !== name && other.path.startsWith(`${path}/`)),
+    places.some((other) => other.name !== name && other.path.startsWith(`${path}/`)),
   )
 }
 
@@ -166,8 +175,17 @@ function toolsOf(host: FakeHost, stale: ReadonlySet<string>): readonly string[] 
     runs: running === undefined || stale.has(name) ? running !== undefined : running.unit,
   }))
   const states = known.filter(({ enabled, masked, runs }) => enabled || masked || runs !== false)
-  const made = [...host.containers.values()].map(({ id: _, ...about }) => about)
-  return [...states, ...made].map((one) => JSON.stringify(one)).toSorted()
+  const made = [...host.containers.values()].map(comparable)
+  return [...new Set([...states, ...made].map((one) => JSON.stringify(one)))].toSorted()
+}
+
+/**
+ * Known: containers that are stopped may be of files that are on disk no longer, since a project that is to be stopped is not
+ * made anew; an undo of its start makes them of the files that there are, and stops them.
+ */
+function comparable({ id: _, start: __, ...about }: FakeContainer) {
+  const { project, state } = about
+  return state === 'running' ? about : { project, state }
 }
 
 /** Units that run with what is on disk no longer: with what an undo could not start them again. */
@@ -189,8 +207,15 @@ function editText({ what, path, unit }: Edit): string {
   return `${what} (${path}, ${unit})`
 }
 
-function linesOf({ services }: Plan): readonly string[] {
-  return services.flatMap(({ steps }) => steps.flatMap(stepLines))
+type Planned = { readonly plan: Plan; readonly lines: readonly string[] }
+
+/** As `plumb plan` does. */
+async function planned({ host, state }: World, desired: DesiredHost, repair: Transition['repair']): Promise<Planned> {
+  const agent = agentWithRevision({ host, state })
+  const look = await lookAt(agent, { desired, contents }, { full: false })
+  const plan = planFor(look.comparison, { repair })
+  const forecasts = await forecastsFor(agent, look, plan)
+  return { plan, lines: plan.services.flatMap(({ steps }) => steps.flatMap((step) => foreseenLines(step, forecasts))) }
 }
 
 async function onAHost(work: (world: World, host: FakeHost) => Promise<void>): Promise<void> {
@@ -216,7 +241,17 @@ async function onAHost(work: (world: World, host: FakeHost) => Promise<void>): P
 
 /** A fake too: triggers are noted, and no command of theirs is run. */
 function commandsOf(host: FakeHost): Run {
-  return async ({ args: [program = '', , text = ''] }) => {
+  return async ({ args }) => {
+    const [program = '', , text = ''] = args
+    // No link leads anywhere in a project.
+    if (program === 'realpath')
+      return {
+        ...said(),
+        stdout: args
+          .slice(4)
+          .map((path) => `${path}\0`)
+          .join(''),
+      }
     if (program !== 'sh') return said()
     if (text === 'false') return said('', 1)
     host.log.push(`ran ${text}`)

@@ -3,8 +3,9 @@
 import { hash } from 'node:crypto'
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { displacedStore } from '../../agent/state/displaced.ts'
 import type { FakeHost } from './fakes/fake-host.ts'
-import { serviceNames } from './fleet.ts'
+import { byHand, serviceNames } from './fleet.ts'
 
 export type Seen = {
   /** Under the name of the service that owns them; `host` for what is nobody's. */
@@ -20,7 +21,9 @@ export function seenIn(world: string, host: FakeHost): Seen {
   const lines = [
     ...paths.map((path) => [ownerOf(path), pathLine(host.root, path)] as const),
     ...unitLines(host),
-    ...[...host.packages].map(([name, version]) => [ownerOf(name), `package ${name} ${version}`] as const),
+    ...[...host.packages].map(
+      ([name, { version, held }]) => [ownerOf(name), packageLine(name, version, held)] as const,
+    ),
     ...containerLines(host),
   ]
   const names = [...serviceNames, 'host']
@@ -34,6 +37,16 @@ export function seenIn(world: string, host: FakeHost): Seen {
   }
 }
 
+/** Of what was made by hand and an apply took away, the paths that nothing could be brought back to. */
+export function lostIn(world: string): readonly string[] {
+  const kept = displacedStore(join(world, 'state')).list()
+  const isKept = (path: string, text: string) =>
+    kept.some(
+      ({ path: of, was }) => of === path && was.type === 'file' && was.sha256 === hash('sha256', text, 'hex'),
+    ) && readFileIfThere(join(world, 'state/objects', hash('sha256', text, 'hex'))) === text
+  return Object.entries(byHand).flatMap(([path, text]) => (isKept(path, text) ? [] : [path]))
+}
+
 /** Lines of one that the other has not, with a sign. */
 export function differenceOf(one: readonly string[], other: readonly string[]): readonly string[] {
   return [
@@ -42,9 +55,18 @@ export function differenceOf(one: readonly string[], other: readonly string[]): 
   ]
 }
 
-/** A package stays installed when its service is put back (resources/package.ts says why). */
-export function withoutPackages(lines: readonly string[]): readonly string[] {
-  return lines.filter((line) => !line.startsWith('package '))
+/** A package that is new stays installed when its service is put back (resources/package.ts says why). */
+export function withoutNewPackages(lines: readonly string[], before: readonly string[]): readonly string[] {
+  const known = new Set(before.flatMap((line) => packageIn(line) ?? []))
+  return lines.filter((line) => known.has(packageIn(line) ?? '') || packageIn(line) === undefined)
+}
+
+function packageLine(name: string, version: string, held: boolean): string {
+  return `package ${name} ${version}${held ? ', held' : ''}`
+}
+
+function packageIn(line: string): string | undefined {
+  return /^package (\S+)/.exec(line)?.[1]
 }
 
 /** The service whose name a path, unit, package or project bears. */
@@ -63,7 +85,9 @@ function unitLines(host: FakeHost): readonly (readonly [string, string])[] {
 
 function containerLines(host: FakeHost): readonly (readonly [string, string])[] {
   return [...host.containers.values()]
-    .map(({ project, id: _, ...about }) => [project, `container ${project} ${JSON.stringify(about)}`] as const)
+    .map(
+      ({ project, id: _, start: __, ...about }) => [project, `container ${project} ${JSON.stringify(about)}`] as const,
+    )
     .toSorted(([, one], [, other]) => (one < other ? -1 : 1))
 }
 

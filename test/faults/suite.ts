@@ -1,6 +1,7 @@
 // Many cases: which are tried, several side by side, and what came of them, told as it goes.
 import { availableParallelism } from 'node:os'
 import { Arena, type Kill } from './arena.ts'
+import type { Contact } from './contact.ts'
 import { verdictOn } from './kills.ts'
 import { type Operation, waysToKill } from './operations.ts'
 import { type Summary, Tally } from './tally.ts'
@@ -21,7 +22,7 @@ const againEvery = 3
 const killsAtPoint = (againEvery + 2) / againEvery
 
 /**
- * The points of a seed - operations times the ways to be killed at one - are tried from end to end, evenly thinned out when
+ * First agents that lose contact, killed in the undo of all that they did; then those that keep it. The points of a seed - operations times the ways to be killed at one - are tried from end to end, evenly thinned out when
  * there are more than kills to make; where there are fewer, the next seed with other revisions follows.
  */
 export async function killMany(options: SuiteOptions): Promise<Summary> {
@@ -30,21 +31,37 @@ export async function killMany(options: SuiteOptions): Promise<Summary> {
   try {
     const tally = new Tally(kills, progress)
     if (options.everyRecovery === true) await killRecoveries(arena, firstSeed, tally)
-    for (let seed = firstSeed; tally.kills < kills; seed += 1) {
-      const { operations } = await arena.template(seed)
-      const all = pointsOf(operations)
-      const chosen = thinned(all, Math.ceil((kills - tally.kills) / killsAtPoint))
-      tally.points += chosen.length
-      await sideBySide([...chosen.entries()], async ([index, kill]) => {
-        const again = index % againEvery === 0 ? laterKills(index, operations.length - kill.at) : []
-        const circumstances = broken === undefined ? {} : { broken }
-        tally.add(await verdictOn(arena, { seed, kills: [kill, ...again] }, circumstances))
-      })
+    for (const contact of ['lost', 'kept'] as const) {
+      const share = contact === 'lost' ? Math.floor(kills * lostShare) : kills
+      for (let seed = firstSeed; tally.kills < share; seed += 1)
+        await killAlong(arena, { seed, contact, kills: share - tally.kills, ...(broken && { broken }) }, tally)
     }
     return tally.summary()
   } finally {
     await arena.close()
   }
+}
+
+/** Of the kills, those of agents that lose contact. */
+const lostShare = 0.2
+
+type Along = {
+  readonly seed: number
+  readonly contact: Contact
+  readonly kills: number
+  readonly broken?: string
+}
+
+async function killAlong(arena: Arena, { seed, contact, kills, broken }: Along, tally: Tally): Promise<void> {
+  const template = await arena.template(seed)
+  const { operations, from } = contact === 'lost' ? template.lost : { operations: template.operations, from: 0 }
+  const chosen = thinned(pointsOf(operations, from), Math.ceil(kills / killsAtPoint))
+  tally.points += chosen.length
+  await sideBySide([...chosen.entries()], async ([index, kill]) => {
+    const again = index % againEvery === 0 ? laterKills(index, operations.length - kill.at) : []
+    const circumstances = broken === undefined ? {} : { broken }
+    tally.add(await verdictOn(arena, { seed, contact, kills: [kill, ...again] }, circumstances))
+  })
 }
 
 /** What an agent writes into its journal parts the steps of an apply. */
@@ -80,8 +97,11 @@ async function recoveryLength(arena: Arena, seed: number, kill: Kill): Promise<n
 }
 
 /** Every operation of the apply of a seed, in every way. */
-function pointsOf(operations: readonly Operation[]): readonly Kill[] {
-  return operations.flatMap((operation, index) => waysToKill(operation).map((how) => ({ at: index + 1, how })))
+function pointsOf(operations: readonly Operation[], from: number): readonly Kill[] {
+  const points = operations.flatMap((operation, index) =>
+    waysToKill(operation).map((how): Kill => ({ at: index + 1, how })),
+  )
+  return points.filter(({ at }) => at > from)
 }
 
 function thinned<T>(all: readonly T[], count: number): readonly T[] {

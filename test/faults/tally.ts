@@ -9,6 +9,8 @@ export type Summary = {
   readonly byOperation: ReadonlyMap<string, number>
   /** Kills of an agent that was recovering from a kill. */
   readonly second: number
+  /** Kills of agents that had lost contact, or were about to. */
+  readonly lost: number
   /** Services found old, and new, after a recovery. */
   readonly old: number
   readonly new: number
@@ -22,6 +24,7 @@ export class Tally {
   points = 0
   kills = 0
   #second = 0
+  #lost = 0
   #old = 0
   #new = 0
   readonly #byOperation = new Map<string, number>()
@@ -41,6 +44,7 @@ export class Tally {
       this.#byOperation.set(operation.name, (this.#byOperation.get(operation.name) ?? 0) + 1)
     this.kills += verdict.killed.length
     this.#second += Math.max(0, verdict.killed.length - 1)
+    if (verdict.tried.contact === 'lost') this.#lost += verdict.killed.length
     this.#old += verdict.old.length
     this.#new += verdict.new.length
     if (verdict.faults.length > 0) this.#failed.push(verdict)
@@ -52,7 +56,15 @@ export class Tally {
   summary(): Summary {
     const { kills, points } = this
     const found = { old: this.#old, new: this.#new, failed: this.#failed }
-    return { kills, points, ...found, second: this.#second, byOperation: this.#byOperation, seconds: this.#seconds() }
+    return {
+      kills,
+      points,
+      ...found,
+      lost: this.#lost,
+      second: this.#second,
+      byOperation: this.#byOperation,
+      seconds: this.#seconds(),
+    }
   }
 
   #seconds(): number {
@@ -64,7 +76,7 @@ export class Tally {
 export function summaryText(summary: Summary): string {
   const kinds = [...summary.byOperation].toSorted(([, one], [, other]) => other - one)
   return [
-    `${summary.kills} kills (${summary.second} of them while recovering from another) at ${summary.points} points in ${summary.seconds} s`,
+    `${summary.kills} kills (${summary.second} of them while recovering from another, ${summary.lost} with contact lost) at ${summary.points} points in ${summary.seconds} s`,
     ...kinds.map(([name, count]) => `${String(count).padStart(7)}  ${name}`),
     `services found after the recoveries: ${summary.old} old, ${summary.new} new; kills with a fault: ${summary.failed.length}`,
     ...summary.failed.slice(0, 20).flatMap(failureLines),

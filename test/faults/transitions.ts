@@ -4,7 +4,14 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
-import type { DesiredHost, DesiredService, Resource, Trigger, UnitResource } from '../../shared/resource.ts'
+import type {
+  DesiredHost,
+  DesiredService,
+  PackageResource,
+  Resource,
+  Trigger,
+  UnitResource,
+} from '../../shared/resource.ts'
 import { desiredHost, directory, file, service, symlink } from '../agent/apply/world.ts'
 import type { FakeHost } from './fakes/fake-host.ts'
 import { packageNamed, project, unit } from './fleet.ts'
@@ -40,6 +47,7 @@ export function prepare({ root }: FakeHost): void {
 /** Of whichever service; `in` is its number. */
 type Placed<T> = { readonly in: number; readonly what: T }
 
+const oneIn = (count: number) => fc.nat(count - 1).map((number) => number === 0)
 const at = fc.nat(serviceNames.length - 1)
 const text = fc.constantFrom('', 'one', 'two', 'three')
 const anyPath = fc.constantFrom(...paths)
@@ -76,12 +84,15 @@ const reaction = fc.record({
   unit: fc.constantFrom(...units, packaged),
 })
 
+const anyPackage = fc.record({ version: fc.constantFrom('1.*', '2.*'), hold: fc.boolean() }, { requiredKeys: [] })
+
 const oneService = fc.record({
   isThere: fc.boolean(),
   onRemove: fc.constantFrom('delete' as const, 'delete' as const, 'keep' as const, 'restore' as const),
   onDrift: fc.constantFrom('alert' as const, 'repair' as const),
   reactions: fc.array(reaction, { maxLength: 2 }),
-  compose: fc.option(fc.record({ image: text, other: fc.boolean(), config: text }), { freq: 2 }),
+  compose: fc.option(fc.record({ image: text, other: fc.boolean(), config: text, stopped: oneIn(5) }), { freq: 2 }),
+  validates: oneIn(4),
 })
 
 const edit: fc.Arbitrary<Edit> = fc.record({
@@ -112,8 +123,11 @@ export const transition: fc.Arbitrary<Transition> = fc
     repair: fc.constantFrom('by-policy' as const, 'everything' as const),
     paths: fc.array(fc.record({ in: at, what: pathResource }), { maxLength: 6 }),
     units: fc.array(fc.record({ in: at, what: ownUnit }), { maxLength: 2 }),
-    packaged: fc.option(fc.record({ in: at, what: unitState }), { freq: 2 }),
+    packaged: fc.option(fc.record({ in: at, what: fc.oneof(unitState, fc.constant({ masked: true as const })) }), {
+      freq: 2,
+    }),
     packages: fc.subarray([...packages]),
+    versions: fc.tuple(anyPackage, anyPackage),
     services: fc.tuple(oneService, oneService, oneService),
   })
   .map(({ edits, repair, services, ...placed }) => {
@@ -123,6 +137,8 @@ export const transition: fc.Arbitrary<Transition> = fc
     return { edits, repair, services: all.filter((_, index) => services[index]?.isThere ?? false) }
   })
 
+type UnitSettings = Pick<UnitResource, 'enabled' | 'state' | 'masked'>
+
 type Parts = {
   readonly paths: readonly Placed<Resource & { readonly path: string }>[]
   readonly keep: readonly string[]
@@ -131,17 +147,24 @@ type Parts = {
     readonly text: string
     readonly dropIn: string | null
     readonly config: string
-    readonly state: Pick<UnitResource, 'enabled' | 'state'>
+    readonly state: UnitSettings
   }>[]
-  readonly packaged: Placed<Pick<UnitResource, 'enabled' | 'state'>> | null
+  readonly packaged: Placed<UnitSettings> | null
   readonly packages: readonly (typeof packages)[number][]
+  readonly versions: readonly Pick<PackageResource, 'version' | 'hold'>[]
 }
 
 type OneService = {
   readonly onRemove: DesiredService['onRemove']
   readonly onDrift: DesiredService['onDrift']
   readonly reactions: readonly { readonly on: string; readonly what: string; readonly unit: string }[]
-  readonly compose: { readonly image: string; readonly other: boolean; readonly config: string } | null
+  readonly compose: {
+    readonly image: string
+    readonly other: boolean
+    readonly config: string
+    readonly stopped: boolean
+  } | null
+  readonly validates: boolean
 }
 
 function serviceOf(index: number, one: OneService, parts: Parts): DesiredService {
@@ -156,14 +179,20 @@ function serviceOf(index: number, one: OneService, parts: Parts): DesiredService
           name,
           { main: `main:${one.compose.image || 0}`, ...(one.compose.other ? { other: 'other:1' } : {}) },
           { 'main.conf': one.compose.config },
+        ).map((each) =>
+          each.kind === 'compose' && one.compose?.stopped ? { ...each, state: 'stopped' as const } : each,
         )
   const fromPackage = parts.packaged?.in === index ? [unitResource(packaged, parts.packaged.what)] : []
-  const wanted = parts.packages.filter((_, number) => number % serviceNames.length === index).map(packageNamed)
+  const wanted = parts.packages.flatMap((each, number) =>
+    number % serviceNames.length === index ? [packageNamed(each, parts.versions[number])] : [],
+  )
   const resources = [...own, ...ofUnits.flatMap((part) => part.resources), ...fromPackage, ...wanted, ...compose]
   const reactions = one.reactions.flatMap((reaction) => reactionTrigger(reaction, own))
   const triggers = [...ofUnits.flatMap((part) => part.triggers), ...reactions]
   const earlier = index === 2 ? [service('s0', []).name] : []
-  return service(name, resources, { triggers, onRemove: one.onRemove, onDrift: one.onDrift, after: earlier })
+  const { onRemove, onDrift, validates } = one
+  const validate = validates ? ['check-tree'] : []
+  return service(name, resources, { triggers, onRemove, onDrift, validate, after: earlier })
 }
 
 function unitParts({ name, text: content, dropIn, config, state }: Parts['units'][number]['what']) {
@@ -178,9 +207,9 @@ function unitParts({ name, text: content, dropIn, config, state }: Parts['units'
   return { resources: [unitFile, configFile, ...dropIns, resource], triggers }
 }
 
-function unitResource(name: string, { enabled, state }: Pick<UnitResource, 'enabled' | 'state'>): UnitResource {
+function unitResource(name: string, settings: UnitSettings): UnitResource {
   const { enabled: _, state: __, ...plain } = unit(name)
-  return { ...plain, ...(enabled === undefined ? {} : { enabled }), ...(state === undefined ? {} : { state }) }
+  return { ...plain, ...settings }
 }
 
 function reactionTrigger(

@@ -146,6 +146,17 @@ test('a file with a mode of its own only is corrected in place', async () => {
   expect(lstatSync(at('etc/f')).mode & 0o777).toBe(0o644)
 })
 
+test('what was kept of a file is forgotten, although the link that led to it makes room in the same apply', async () => {
+  mkdirSync(at('x'))
+  symlinkSync('x', at('a'))
+  const two = (resources: Parameters<typeof service>[1]) =>
+    service('two', resources, { after: [service('one', []).name] })
+  await applyIn(world, desiredHost([service('one', [file('/a/d', 'below')]), two([])]))
+  await applyIn(world, desiredHost([service('one', []), two([file('/a', 'a file now')])], '2'))
+  expect(readFileSync(at('a'), 'utf8')).toBe('a file now')
+  expect(readdirSync(at('x'))).toEqual([])
+})
+
 test('a FIFO, a link and a directory in place of a file are drift by type; only the directory is not replaced', async () => {
   const desired = web([file('/a', 'x'), file('/b', 'x'), file('/c', 'x')])
   await applyIn(world, desired)

@@ -83,11 +83,12 @@ test('an apply that is killed with a service half done is undone at the next sta
   expect(await recoverIn(again)).toEqual({ undone: [], finished: [], problems: [] })
 })
 
-test('a trigger that kills whoever runs it kills the recovery once, not for ever', async () => {
+test('a trigger that kills whoever runs it kills the recovery twice, not for ever', async () => {
   await applyIn(world, generation(1))
   const before = treeOf(join(world.root, 'srv/s2'))
   const recovering = () => spawnSync(process.execPath, argumentsFor(1, 'kill -9 $PPID'), { encoding: 'utf8' })
   spawnSync(process.execPath, argumentsFor(2, 'kill -9 $PPID'))
+  expect(recovering().signal).toBe('SIGKILL')
   expect(recovering().signal).toBe('SIGKILL')
   expect((await recoverIn(world.again())).undone).toEqual([])
   expect(treeOf(join(world.root, 'srv/s2'))).toEqual(before)

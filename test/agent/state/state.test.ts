@@ -210,6 +210,14 @@ test('what a killed writer left unfinished is gone at the next start, and what a
   expect([...left, ...living].filter((name) => existsSync(join(directory, name)))).toEqual(living)
 })
 
+test('a content on its way into the store bears the number of its writer, by which the next start knows that it is abandoned', async () => {
+  const batch = state.objects.batch()
+  await batch.add(async (take) => take(Buffer.from('half')))
+  expect(readdirSync(join(directory, 'objects'))).toEqual([expect.stringMatching(`\\.${process.pid}\\.new$`)])
+  batch.drop()
+  expect(readdirSync(join(directory, 'objects'))).toEqual([])
+})
+
 test('a journal line cut by a crash is not there; those before it are', async () => {
   await state.journal.append({ one: 1 })
   await state.journal.append({ two: 2 })

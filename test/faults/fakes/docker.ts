@@ -16,6 +16,8 @@ export type FakeContainer = {
   /** What was in them. */
   readonly saw: string
   state: 'running' | 'exited'
+  /** Number of its start. */
+  start: number
 }
 
 const serviceSchema = z.looseObject({
@@ -35,15 +37,10 @@ const version = '2.40.0'
 
 export const docker: FakeProgram = (host, args, stdin) => {
   const [verb = '', ...rest] = args
+  if (verb === '--version') return said('Docker version 28.5.0, build fake')
   if (verb === 'ps') return ps(host, optionOf(rest, '--format'))
-  // No process stands behind a fake container whose mounts could be looked at.
-  if (verb === 'inspect')
-    return said(
-      rest
-        .slice(rest.indexOf('--') + 1)
-        .map((id) => `${id} 0`)
-        .join('\n'),
-    )
+  if (verb === 'inspect') return inspect(host, rest)
+  if (verb === 'image') return said(imageId(rest.at(-1) ?? ''))
   if (verb === 'logs') return said('the log of a fake container')
   return verb === 'compose' ? compose(host, rest, stdin) : refused(`fake docker: no verb ${verb}`, 64)
 }
@@ -54,12 +51,12 @@ function compose(host: FakeHost, args: readonly string[], stdin: string): Answer
   if (args.includes('version')) return said(version)
   if (args.includes('down')) return down(host, project)
   if (args.includes('stop')) return stop(host, project)
-  const model = modelIn(file === '-' ? stdin : textAt(host, file))
+  const model = modelIn(file === '-' ? stdin : composeFile(host, file))
   if (model === undefined) return refused(`${file}: no such file or no compose file`)
   if (args.includes('--hash')) return said(hashesOf(model))
   if (args.includes('config')) return said(JSON.stringify(model))
   if (!args.includes('up')) return refused(`fake docker compose: ${args.join(' ')}`, 64)
-  const labelled = stdin === '' ? model : withLabels(model, stdin)
+  const labelled = stdin === '' || file === '-' ? model : withLabels(model, stdin)
   if (args.includes('--dry-run')) return dryRun(host, project, labelled)
   return up(
     host,
@@ -82,21 +79,30 @@ function up(host: FakeHost, { project, file, model }: Up, anew: readonly string[
     const there = own.find((container) => container.service === service)
     const configHash = hashOf(declared)
     if (there?.configHash === configHash && !anew.includes(service)) {
-      if (there.state !== 'running') changed.push(`start ${service}`)
-      there.state = 'running'
+      if (there.state !== 'running') {
+        changed.push(`start ${service}`)
+        start(host, there)
+      }
       continue
     }
     if (there !== undefined) host.containers.delete(there.id)
-    host.made.count += 1
     const id = hash('sha256', `${host.made.count}`, 'hex')
     const saw = declared.volumes.map(({ source }) => textAt(host, source) ?? '').join('\n')
     const { image, labels } = declared
-    const container = { id, project, service, image, configHash, file, files: labels[filesLabel] ?? '', saw }
-    host.containers.set(id, { ...container, state: 'running' })
+    const about = { id, project, service, image, configHash, file, files: labels[filesLabel] ?? '', saw }
+    const container: FakeContainer = { ...about, state: 'exited', start: 0 }
+    host.containers.set(id, container)
+    start(host, container)
     changed.push(`${there === undefined ? 'make' : 'remake'} ${service}`)
   }
   host.log.push(`compose up ${project}: ${changed.toSorted().join(', ') || 'nothing'}`)
   return said()
+}
+
+function start(host: FakeHost, container: FakeContainer): void {
+  host.made.count += 1
+  container.state = 'running'
+  container.start = host.made.count
 }
 
 /** In compose's own words, which it says on the error stream. */
@@ -127,6 +133,33 @@ function ps(host: FakeHost, format: string): Answer {
   return said(lines.join('\n'))
 }
 
+function inspect(host: FakeHost, args: readonly string[]): Answer {
+  const format = optionOf(args, '--format')
+  const known = args.slice(args.indexOf('--') + 1).flatMap((id) => host.containers.get(id) ?? [])
+  return said(known.map((container) => inspected(container, format)).join('\n'))
+}
+
+function inspected(container: FakeContainer, format: string): string {
+  const fields: Readonly<Record<string, string>> = {
+    Id: container.id,
+    Name: `/${nameOf(container)}`,
+    Image: imageId(container.image),
+    'Config.Image': container.image,
+    RestartCount: '0',
+    // No process stands behind a fake container whose mounts could be looked at.
+    'State.Pid': '0',
+    'State.Status': container.state,
+    'State.ExitCode': '0',
+    'State.StartedAt': String(container.start),
+  }
+  return format.replace(/\{\{\.([\w.]+)\}\}/g, (_, field: string) => fields[field] ?? '')
+}
+
+/** Each name is of one image for ever. */
+function imageId(name: string): string {
+  return `sha256:${hash('sha256', name, 'hex')}`
+}
+
 function psLine(container: FakeContainer, format: string): string {
   const fields: Readonly<Record<string, string>> = {
     ID: container.id,
@@ -151,6 +184,11 @@ function psLine(container: FakeContainer, format: string): string {
 
 function nameOf({ project, service }: FakeContainer): string {
   return `${project}-${service}-1`
+}
+
+/** What a plan has staged lies outside of the host's root. */
+function composeFile(host: FakeHost, path: string): string | undefined {
+  return path.includes('/plumb-plan-') ? textAt({ ...host, root: '/' }, path) : textAt(host, path)
 }
 
 function modelIn(text: string | undefined): Model | undefined {

@@ -4,15 +4,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command, CommandResult, Run } from '../../../agent/host/run.ts'
 import { docker, type FakeContainer } from './docker.ts'
-import { apt } from './packages.ts'
+import { apt, type FakePackage } from './packages.ts'
 import { type FakeUnit, systemd } from './systemd.ts'
 
 export type FakeHost = {
   /** Where its files are. */
   readonly root: string
   readonly units: Map<string, FakeUnit>
-  /** Installed, with their versions. */
-  readonly packages: Map<string, string>
+  /** Installed ones. */
+  readonly packages: Map<string, FakePackage>
   readonly containers: Map<string, FakeContainer>
   /** What changed something, in order: `restart web.service`. */
   readonly log: string[]

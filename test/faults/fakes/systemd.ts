@@ -67,6 +67,8 @@ const verbs: Readonly<Record<string, Verb>> = {
     return true
   },
   mask: (host, name) => {
+    // A mask is a link in the place of the file.
+    if (textAt(host, join('etc/systemd/system', name)) !== undefined) return false
     unitOf(host, name).masked = true
     return true
   },
@@ -155,6 +157,7 @@ function shown(host: FakeHost, name: string, wanted: string): string {
     ActiveState: unit.running !== undefined ? 'active' : unit.failed ? 'failed' : 'inactive',
     SubState: unit.running !== undefined ? 'running' : 'dead',
     Result: unit.failed ? 'exit-code' : 'success',
+    RemainAfterExit: 'no',
     Type: name.endsWith('.service') ? (/^Type=(.*)$/m.exec(text ?? '')?.[1] ?? 'simple') : '',
     UnitFileState: enablement(host, name),
     FragmentPath: fragmentOf(host, name),
@@ -164,6 +167,8 @@ function shown(host: FakeHost, name: string, wanted: string): string {
     ConditionTimestampMonotonic: '1',
     InvocationID: unit.running === undefined ? '' : String(unit.start),
     NRestarts: '0',
+    Triggers: name.endsWith('.timer') ? name.replace(/timer$/, 'service') : '',
+    TriggeredBy: '',
   }
   const properties = wanted === '' ? Object.keys(values) : wanted.split(',')
   return properties.map((property) => `${property}=${values[property] ?? ''}`).join('\n')
