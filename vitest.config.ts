@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
-// Three projects: what runs side by side, what owns the machine's bridge, mounts or a browser and so runs alone, and the
-// fault suite, which keeps every processor busy by itself.
+// Four projects: what runs side by side, what boots hosts and mostly waits for them, what measures or drives a browser and so
+// runs alone, and the fault suite, which keeps every processor busy by itself.
 export default defineConfig({
   test: {
     projects: [
@@ -18,8 +18,19 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'alone',
-          include: ['test/{lab,browser}/**/*.test.{ts,tsx}'],
+          name: 'lab',
+          include: ['test/lab/**/*.test.ts'],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          testTimeout: 600_000,
+          hookTimeout: 900_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 900_000,

@@ -16,6 +16,8 @@ export type ActOptions = {
   readonly repair: PlanOptions['repair']
   readonly full: boolean
   readonly onChange?: (change: Change) => void
+  /** What is waited for while nothing is done. */
+  readonly onWait?: (text: string) => void
   /** A person said that most of the host's services may go. */
   readonly allowRemoval?: boolean
   /** Aborted: no further service is begun. */
@@ -35,6 +37,7 @@ export type Acted = {
 export async function actOn(agent: Agent, desired: Desired, lock: Lock, options: ActOptions): Promise<Acted> {
   const answers = () => answering(agent.contacts)
   const recovery = await recover(agent.state, agent.host, { lock, answering: answers })
+  for (const service of recovery.undone) options.onChange?.({ service, summary: putBackFirst })
   const before = await lookAt(agent, desired, options)
   const removal = options.allowRemoval === true ? undefined : waitingRemoval(before.comparison)
   const planned = planFor(before.comparison, planOptions(agent, before, options))
@@ -52,6 +55,7 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
       : {}),
     ...(options.stop === undefined ? {} : { stop: options.stop }),
     ...(options.onChange === undefined ? {} : { onProgress: options.onChange }),
+    ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
   })
   const report = applyReport(result)
   const isOld = plan.services.some(({ isRecorded }) => !isRecorded) || report !== undefined
@@ -68,6 +72,8 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
     ],
   }
 }
+
+const putBackFirst = 'put back as it was before an apply that was interrupted'
 
 /** Before anything else, also before the network is asked for anything: it may be what the interrupted apply took away. */
 export async function recoverFirst(agent: Agent): Promise<readonly Problem[]> {

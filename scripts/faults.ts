@@ -21,6 +21,8 @@ const { values } = parseArgs({
   },
 })
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
 if (values.only !== undefined) process.exitCode = await one(values.only)
 else if (values.long || values.kills !== undefined) process.exitCode = await many(Number(values.kills ?? 10_000))
 else process.exitCode = spawnSync('vitest', ['run', '--project', 'faults'], { stdio: 'inherit' }).status ?? 1

@@ -28,6 +28,8 @@ export type ServerLoop = {
   syncAll(): Promise<SyncAnswer>
   /** Judges what is recorded from before, fetches for the first time, and goes on until closed. */
   start(): Promise<void>
+  /** A host that checks seldom speaks seldom: it may miss two checks before it counts as silent. */
+  silentAfterMs(): number
   /** Does at once what is due by the clock; for tests. */
   tick(): Promise<void>
   close(): Promise<void>
@@ -113,6 +115,7 @@ export function createLoop(parts: LoopParts): ServerLoop {
       schedule.every(1000, 'send', () => courier.deliverDue())
       schedule.now('first fetch', async () => void (await lookAtRemote()))
     },
+    silentAfterMs,
     async tick() {
       await lookAtFleet()
       await judging.lookForSilence()
@@ -162,7 +165,6 @@ export function createLoop(parts: LoopParts): ServerLoop {
     if (seen.size > 0) await saveLastSeen(db, seen)
   }
 
-  /** A host that checks seldom speaks seldom: it may miss two checks before it counts as silent. */
   function silentAfterMs(): number {
     const { silentAfter, checkEvery } = source.state().fleet.defaults
     return (parts.silentAfterSeconds ?? Math.max(silentAfter, 3 * checkEvery)) * 1000

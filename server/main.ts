@@ -77,6 +77,7 @@ async function startWith(
       changes.announce({ noun: 'host', name: host })
       holds.tell(host)
     },
+    silentAfterMs: () => loop.silentAfterMs(),
   })
   const courier = createCourier({
     ...{ db, clock, log, publicUrl, random, post: postJson },

@@ -66,6 +66,7 @@ export function createWeb(parts: WebParts): Hono {
     pages: dashboard(parts, access),
     async enrol(request, address) {
       const enrolment = await enrolHost(db, request, { clock, address })
+      if (enrolment.kind === 'enrolled') loop.heard(request.host)
       loop.enrolmentTried(request.host)
       return enrolment
     },

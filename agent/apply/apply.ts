@@ -14,6 +14,9 @@ import { committing, withoutHandedOver } from './committed.ts'
 import { keepingRendered } from './contents.ts'
 import { arm, contactLost, type Guard, type Guarding, isInContact } from './guard.ts'
 import { markApply, readJournal } from './journal.ts'
+
+import { waitText } from './settling.ts'
+
 import {
   type Committed,
   commit,
@@ -40,6 +43,8 @@ export type ApplyOptions = {
   readonly guarding?: Guarding
   /** Aborted: no further service is begun; the one under way comes to its end. */
   readonly stop?: AbortSignal
+  /** What is waited for while nothing is done. */
+  readonly onWait?: (text: string) => void
   /** One past-tense line for each thing done, as it is done. */
   readonly onProgress?: (change: Change) => void
 }
@@ -148,7 +153,9 @@ async function begin(plan: ServicePlan, context: Context): Promise<void> {
 
 /** Waits for each until its settle time is over. */
 async function commitAll(services: readonly ServiceName[], context: Context): Promise<void> {
-  const { run, state } = context
+  const { run, options } = context
+  const waited = services.flatMap((service) => run.settling.get(service)?.settling ?? [])
+  if (waited.length > 0) options.onWait?.(waitText(waited))
   for (const service of services) {
     const taken = run.settling.get(service)
     if (taken === undefined) continue
@@ -160,7 +167,6 @@ async function commitAll(services: readonly ServiceName[], context: Context): Pr
     }
     run.committed.push(result)
     run.outcomes.set(service, { kind: 'applied', service, changes: result.changes })
-    tolerate(run, () => state.failures.clear(service))
   }
 }
 
@@ -173,14 +179,18 @@ async function conclude(plan: Plan, guard: Guard | undefined, context: Context):
     guard === undefined ||
     guarding === undefined ||
     committed.length === 0 ||
-    (await isInContact(guard, guarding.answering))
+    (await isInContact(guard, guarding.answering, options.onWait))
   if (guard !== undefined) await tolerated(run, () => markApply(isKept ? 'confirmed' : 'cut-off', state.journal))
   if (!isKept)
     for (const one of committed.splice(0).toReversed()) {
       const undone = await putBack(one, { error: new PlumbError(contactLost), step: 'stay in contact' }, context)
       run.outcomes.set(one.plan.service, failed(undone, context))
     }
-  for (const { journal } of committed) run.problems.push(...(await forget(journal.records, host)))
+  for (const { journal, plan: one } of committed) {
+    // Not before: a service that cuts the host off each time has failed each time.
+    tolerate(run, () => state.failures.clear(one.service))
+    run.problems.push(...(await forget(journal.records, host)))
+  }
   await settle(plan, run, options)
 }
 

@@ -2,7 +2,7 @@
 import { type AbsolutePath, absolutePathSchema, resourceId, type Sha256, sha256Schema } from '../../shared/names.ts'
 import type { FileStat, SavedPath } from '../host/files.ts'
 import type { HostReader } from '../host/host.ts'
-import type { Before, Original, Taken } from '../resources/original.ts'
+import type { Original, Taken } from '../resources/original.ts'
 import { ownership, pathInId } from '../resources/paths.ts'
 import { parentsOf } from '../resources/released.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
@@ -14,6 +14,8 @@ export type Recording = {
   /** Without what this apply adds to its `before`. */
   readonly record: Pick<ServiceBaseline, 'resources' | 'before'>
   readonly untaken: readonly AbsolutePath[]
+  /** Directories that no apply has purged before: what this one took out of them was there before, too. */
+  readonly firstPurged: readonly AbsolutePath[]
   /** What the journal of this apply saved. */
   readonly saved: readonly SavedPath[]
   readonly kept: Kept
@@ -25,19 +27,23 @@ export type Recording = {
 const originalLimitBytes = 64 * 1024 * 1024
 const originalsLimitBytes = 128 * 1024 * 1024
 
-export function beforeOf(recording: Recording): Promise<Before> {
+export function beforeOf(recording: Recording): Promise<Map<AbsolutePath, Taken>> {
   return recording.host.files.pass(async () => {
-    const { record, untaken, kept } = recording
+    const { record, untaken, firstPurged, kept } = recording
     const before = new Map<AbsolutePath, Taken>(record.before)
     const context: Context = { ...recording, room: roomIn(recording.state), names: ownership(recording.host) }
     for (const [path, taken] of before) before.set(path, stillKept(taken, kept.former.get(path), context))
     for (const path of untaken) {
       const was = await originalAt(path, context)
       if (was !== undefined) before.set(path, { was })
-      for (const entry of kept.purged.get(path) ?? []) {
-        const purged = entry.isEscaped ? undefined : await originalOf(entry.stat, entry, context)
-        if (purged !== undefined) before.set(absolutePathSchema.parse(entry.path), { was: purged })
-      }
+    }
+    // In a directory that was not there before, nothing was.
+    const purged = firstPurged.filter((path) => before.get(path)?.was.type === 'directory')
+    for (const entry of purged.flatMap((path) => kept.purged.get(path) ?? [])) {
+      const path = entry.isEscaped ? undefined : absolutePathSchema.parse(entry.path)
+      if (path === undefined || before.has(path)) continue
+      const was = await originalOf(entry.stat, entry, context)
+      if (was !== undefined) before.set(path, { was })
     }
     for (const path of madeDirectories(recording))
       before.set(path, { was: before.get(path)?.was ?? { type: 'missing' }, made: true })

@@ -3,6 +3,7 @@ import { type AbsolutePath, resourceId, type ServiceName } from '../../shared/na
 import type { Change } from '../../shared/report.ts'
 import type { HostWriter } from '../host/host.ts'
 import type { ServicePlan } from '../plan/plan.ts'
+import { isStaying } from '../resources/directory.ts'
 import type { ResourceChange } from '../resources/kind.ts'
 import { pathInId, pathOf, savedPathSchema } from '../resources/paths.ts'
 import { isReturning } from '../resources/returning.ts'
@@ -40,12 +41,38 @@ export async function committing(
   const displacing = { service, at, host, state, budget }
   const kept = await keepDisplaced(replacedBy(changes, plan), purgedBy(changes), displacing)
   const notes = kept.notKept.map((summary) => ({ service, summary }))
-  if (record === undefined) return { baseline: undefined, notes }
+  const remaining = remainingOf(changes, host)
+  const base = record ?? (remaining.length > 0 ? leftoverOf(plan) : undefined)
+  if (base === undefined) return { baseline: undefined, notes }
   const saved = records.flatMap((one) => (one.kind === 'saved' ? one.saved : [])).flatMap(savedPath)
   const first = untaken.filter((path) => (taken.get(path) ?? service) === service)
-  const before = await beforeOf({ record, untaken: first, saved, kept, host, state })
+  const before = await beforeOf({
+    record: base,
+    untaken: first,
+    firstPurged: firstPurgedBy(changes),
+    saved,
+    kept,
+    host,
+    state,
+  })
   for (const path of [...before.keys(), ...untaken]) if (!taken.has(path)) taken.set(path, service)
-  return { baseline: { ...record, appliedAt: at, ...(before.size === 0 ? {} : { before }) }, notes }
+  for (const path of remaining) before.set(path, before.get(path) ?? { was: { type: 'missing' }, made: true })
+  return { baseline: { ...base, appliedAt: at, ...(before.size === 0 ? {} : { before }) }, notes }
+}
+
+/** Directories that were to be removed and could not be, since what is in them was not removed before: to be tried again. */
+function remainingOf(changes: readonly ResourceChange[], { files }: HostWriter): readonly AbsolutePath[] {
+  return changes
+    .filter(
+      (one) => one.id.startsWith('directory:') && one.desired === undefined && !isStaying(one) && !isReturning(one),
+    )
+    .map(({ id }) => pathOf(id))
+    .filter((path) => files.stat(path)?.type === 'directory')
+}
+
+function leftoverOf({ service, before }: ServicePlan): ServicePlan['record'] {
+  if (before === undefined) return undefined
+  return { service, revision: before.revision, onRemove: before.onRemove, resources: new Map() }
 }
 
 /** As soon as its steps are taken: another service may be committed before this one has settled. */
@@ -117,8 +144,13 @@ function wantedContent(path: AbsolutePath, { record }: ServicePlan): string | un
 }
 
 function purgedBy(changes: readonly ResourceChange[]): readonly AbsolutePath[] {
-  const purged = changes.filter(
-    ({ desired, differences }) => desired?.kind === 'directory' && differences.some(({ name }) => name === 'extra'),
-  )
-  return [...new Set(purged.map(({ id }) => pathOf(id)))]
+  return [...new Set(changes.filter(isPurge).map(({ id }) => pathOf(id)))]
+}
+
+function firstPurgedBy(changes: readonly ResourceChange[]): readonly AbsolutePath[] {
+  return purgedBy(changes.filter(({ baseline }) => baseline?.attributes['extra'] === undefined))
+}
+
+function isPurge({ desired, differences }: ResourceChange): boolean {
+  return desired?.kind === 'directory' && differences.some(({ name }) => name === 'extra')
 }

@@ -29,8 +29,18 @@ export async function arm(guarding: Guarding | undefined, journal: JournalFile):
 }
 
 /** One of them is enough: the other may have gone by itself. */
-export async function isInContact({ had, withinSeconds }: Guard, answering: Guarding['answering']): Promise<boolean> {
-  const look = async () => ((await answering()).some((name) => had.includes(name)) ? true : undefined)
+export async function isInContact(
+  { had, withinSeconds }: Guard,
+  answering: Guarding['answering'],
+  onWait?: (line: string) => void,
+): Promise<boolean> {
+  let isTold = false
+  const look = async () => {
+    if ((await answering()).some((name) => had.includes(name))) return true
+    if (!isTold) onWait?.(`no answer from ${had.join(' and ')}: all is undone if that lasts for ${withinSeconds} s`)
+    isTold = true
+    return undefined
+  }
   return (await eventually(look, { seconds: withinSeconds, pauseMs: 1000 })) === true
 }
 

@@ -35,6 +35,11 @@ export function settleText({ seconds }: Settling): string {
   return `stay up for ${seconds} s`
 }
 
+/** Of services that settle side by side. */
+export function waitText(settlings: readonly Settling[]): string {
+  return `waits for what was started to stay up for ${Math.max(...settlings.map(({ seconds }) => seconds))} s`
+}
+
 /** Returns when its time is over; throws PlumbError `check-failed` as soon as something did not stay up. */
 export async function settled(settling: Settling | undefined): Promise<void> {
   if (settling === undefined) return

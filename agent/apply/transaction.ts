@@ -32,6 +32,8 @@ export type TransactionHost = CommitHost & {
 export type Taken = {
   readonly kind: 'taken'
   readonly plan: ServicePlan
+  /** With the mark of what this service keeps. */
+  readonly host: ApplyHost
   readonly changes: readonly Change[]
   readonly journal: ServiceJournal
   readonly settling: Settling | undefined
@@ -56,20 +58,28 @@ export type Undone = {
 
 export async function takeSteps(plan: ServicePlan, context: TransactionHost): Promise<Taken | Undone> {
   const journal = new ServiceJournal(plan.service, context.revision, context.state.journal)
+  const own = { ...context, host: { ...context.host, files: context.host.files.part() } }
   const changes: Change[] = []
   const started = new Set<string>()
   const touched = new Set<ResourceId>()
   let step: Step | undefined
   try {
-    const saved = await begin(plan, journal, context)
+    const saved = await begin(plan, journal, own)
     for (step of plan.steps) {
-      const done = await take(step, { plan, context, journal, started, touched, saved })
+      const done = await take(step, { plan, context: own, journal, started, touched, saved })
       for (const change of done) context.onChange(change)
       changes.push(...done)
     }
     step = undefined
     takePaths(plan, context)
-    return { kind: 'taken', plan, changes, journal, settling: await settlingOf(plan, touched, context.host.query) }
+    return {
+      kind: 'taken',
+      plan,
+      host: own.host,
+      changes,
+      journal,
+      settling: await settlingOf(plan, touched, context.host.query),
+    }
   } catch (error) {
     return putBack({ plan, journal }, { error, step: stepText(step, error) }, context)
   }
@@ -82,7 +92,7 @@ export async function commit(taken: Taken, context: TransactionHost): Promise<Co
   try {
     await settled(settling)
     step = stepText(undefined, undefined)
-    const { baseline, notes } = await committing(plan, journal.records, context)
+    const { baseline, notes } = await committing(plan, journal.records, { ...context, host: taken.host })
     await journal.committed(baseline)
     for (const note of notes) context.onChange(note)
     return { kind: 'committed', plan, changes: [...changes, ...notes], journal, baseline }

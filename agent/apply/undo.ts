@@ -33,8 +33,8 @@ export async function undo(records: readonly JournalRecord[], host: HostWriter, 
   // A unit is stopped and disabled by way of the file that enabled it, so before that goes.
   for (const { resource, saved: points } of saved.filter(({ resource: kind }) => kind === 'unit'))
     await attempt(async () => {
-      const resting = points.filter(isResting)
-      if (resting.length > 0) await kinds[resource].restore(resting, host)
+      const going = points.filter(mayGo)
+      if (going.length > 0) await kinds[resource].restore(going, host)
     })
   for (const { resource, saved: points, mark } of saved.filter(isPaths).toReversed())
     await attempt(() => kinds[resource].restore(points, { ...host, files: host.files.marked(mark) }))
@@ -131,13 +131,19 @@ function isPaths({ resource }: Saved): boolean {
   return resource === 'file' || resource === 'symlink' || resource === 'directory'
 }
 
+/** One that neither ran nor was enabled before: its file may be about to go. */
+function mayGo(point: unknown): boolean {
+  const unit = savedUnitSchema.safeParse(point)
+  return isResting(point) && unit.success && unit.data.enabled !== 'yes'
+}
+
 /** A unit that did not run before. */
 export function isResting(point: unknown): boolean {
   const unit = savedUnitSchema.safeParse(point)
   return unit.success && !['running', 'starting', 'restarting'].includes(unit.data.state)
 }
 
-export const savedUnitSchema = z.object({ name: z.string(), state: z.string() })
+export const savedUnitSchema = z.object({ name: z.string(), enabled: z.string(), state: z.string() })
 
 /** With the files it named that are there again; one whose files are all gone has nothing to say. */
 async function runAgain(tool: ToolStep, host: HostWriter): Promise<void> {

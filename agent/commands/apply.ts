@@ -7,7 +7,7 @@ import { isInPlumb } from '../plan/compare.ts'
 import { holdText } from '../plan/hold-text.ts'
 import { onceEach } from '../report-of.ts'
 import { desiredHere } from './desired-here.ts'
-import { counted, type Output } from './output.ts'
+import { counted, goOnWithoutTerminal, type Output } from './output.ts'
 import { tellStatus } from './tell-status.ts'
 
 export type ApplyOptions = {
@@ -18,7 +18,8 @@ export type ApplyOptions = {
 }
 
 export async function apply(agent: Agent, options: ApplyOptions, output: Output): Promise<number> {
-  const lock = await agent.state.lock({ purpose: 'plumb apply', now: new Date(), waitSeconds: 60 })
+  const onWait = output.progress
+  const lock = await agent.state.lock({ purpose: 'plumb apply', now: new Date(), waitSeconds: 60, onWait })
   try {
     const allowRewind = options.allowRewind === true
     const { desired, problems: fromSync } = await desiredHere(agent, options.revision, { allowRewind })
@@ -29,6 +30,7 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
       full: options.full === true,
       allowRemoval: options.allowRemoval === true,
       stop: askedToStop(output),
+      onWait,
       onChange: ({ service, summary }) => output.progress(`${service}: ${summary}`),
     })
     const services = await serviceReportsOf(agent, acted.look)
@@ -57,7 +59,7 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
  */
 function askedToStop(output: Output): AbortSignal {
   const stop = new AbortController()
-  process.on('SIGHUP', () => undefined)
+  goOnWithoutTerminal()
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.once(signal, () => {
       output.progress(

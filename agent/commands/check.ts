@@ -9,6 +9,7 @@ import { desiredHere } from './desired-here.ts'
 import { runsOnText } from './failure-text.ts'
 import { counted, type Output } from './output.ts'
 import { tellStatus } from './tell-status.ts'
+import { unfinishedApply } from './unfinished.ts'
 
 export type CheckOptions = {
   readonly revision?: string
@@ -17,11 +18,17 @@ export type CheckOptions = {
 
 export async function check(agent: Agent, options: CheckOptions, output: Output): Promise<number> {
   const { desired, problems: fromSync } = await desiredHere(agent, options.revision)
+  const unfinished = await unfinishedApply(agent.state)
   const look = await lookAt(agent, desired, { full: options.full === true })
   const services = await serviceReportsOf(agent, look)
   const unseen = look.comparison.services.flatMap((service) => service.problems)
   const { revision } = look.comparison
-  const found = { host: agent.name, revision, services, problems: [...fromSync, ...look.problems, ...unseen] }
+  const found = {
+    host: agent.name,
+    revision,
+    services,
+    problems: [...fromSync, ...unfinished, ...look.problems, ...unseen],
+  }
   // Another revision than the one in force is a question, not the state of this host.
   const untold = options.revision === undefined ? tellStatus(agent.state, found) : []
   const problems = onceEach([...found.problems, ...untold])

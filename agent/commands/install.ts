@@ -10,13 +10,17 @@ import type { FileWriter } from '../host/files.ts'
 import { type HostWriter, openHost } from '../host/host.ts'
 import { createRun, endText, type Run } from '../host/run.ts'
 import { passesOf } from '../pass.ts'
+import { ServerConnection } from '../report/connection.ts'
 import { noteEnrolled, readEnrolled } from '../report/enrolled.ts'
-import { openSpool } from '../report/spool.ts'
+import { readIdentity } from '../report/identity.ts'
+import { openSpool, type Spool } from '../report/spool.ts'
+import { acquireLock, type Lock } from '../state/lock.ts'
 import { writeStatus } from '../state/status.ts'
+import { agentVersion } from '../version.ts'
 import { type Configuration, ownHostName, readConfiguration, writeConfiguration } from './configuration.ts'
 import { enrolHost } from './enrol.ts'
 import { type HostOptions, hostNameOption, openAgent } from './open.ts'
-import type { Output } from './output.ts'
+import { goOnWithoutTerminal, type Output } from './output.ts'
 import { placeFile } from './place-file.ts'
 import { status } from './status.ts'
 
@@ -46,6 +50,7 @@ export async function install(options: InstallOptions, output: Output): Promise<
   if (options.certificate !== undefined) await keepCertificate(options.certificate, host.files)
   await writeConfiguration(host.files, configuration)
   output.progress(`${configuration.host} follows ${repository}`)
+  goOnWithoutTerminal()
   const outcome = await firstPass(options, output)
   if (host.capabilities.units) {
     await installService(host)
@@ -58,11 +63,52 @@ export async function install(options: InstallOptions, output: Output): Promise<
 /** One pass as the agent makes it, in the foreground; the agent that starts next sends its report. */
 async function firstPass({ root, state }: HostOptions, output: Output): Promise<number> {
   const { agent, configuration } = await openAgent({ root, state })
-  const onChange = ({ service, summary }: Change) => output.progress(`${service}: ${summary}`)
-  const { report } = await passesOf(agent)({ sync: true, full: false, onChange })
-  writeStatus(agent.state.directory, report)
-  if (configuration.server !== undefined) openSpool(agent.state.directory).add(report)
+  const { directory } = agent.state
+  const spool = openSpool(directory)
+  const presence = await presenceAt(configuration, { directory, root: agent.host.root, spool })
+  try {
+    const onChange = ({ service, summary }: Change) => output.progress(`${service}: ${summary}`)
+    const { report } = await passesOf(agent)({ sync: true, full: false, onChange })
+    writeStatus(directory, report)
+    if (configuration.server !== undefined) spool.add(report)
+  } finally {
+    presence?.end()
+  }
   return status(state, output)
+}
+
+type Places = { readonly directory: string; readonly root: string; readonly spool: Spool }
+
+/** For as long as the first apply takes the server is to hear that the host is there. An agent that runs tells it already. */
+async function presenceAt(
+  { server, certificate, host }: Configuration,
+  { directory, root, spool }: Places,
+): Promise<{ end(): void } | undefined> {
+  const identity = readIdentity(directory)
+  const only = server === undefined || identity === undefined ? undefined : await agentLock(directory)
+  if (server === undefined || identity === undefined || only === undefined) return undefined
+  const nothing = () => undefined
+  const connection = new ServerConnection({
+    ...{ server, host, identity, agentVersion, spool },
+    // What it is asked now, the agent is told when it connects.
+    ...{ asked: nothing, held: nothing, noted: nothing, random: Math.random },
+    ...(certificate === undefined ? {} : { certificate: await readFile(join(root, certificate), 'utf8') }),
+  })
+  return {
+    end: () => {
+      connection.close()
+      only.release()
+    },
+  }
+}
+
+async function agentLock(directory: string): Promise<Lock | undefined> {
+  try {
+    return await acquireLock(join(directory, 'agent-lock'), { purpose: 'plumb install', now: new Date() })
+  } catch (error) {
+    if (error instanceof PlumbError) return undefined
+    throw error
+  }
 }
 
 /** The services of the host that this machine is would be removed from it. */

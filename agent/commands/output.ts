@@ -9,6 +9,11 @@ export type Output = {
 /** A terminal that went away - an apply can cut off whoever started it - is no reason to stop halfway. */
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 
+/** To be called before an apply: it may be what takes the terminal away. */
+export function goOnWithoutTerminal(): void {
+  process.on('SIGHUP', () => undefined)
+}
+
 export function outputTo({ json }: { readonly json?: boolean }): Output {
   return {
     print: (result) => {

@@ -10,17 +10,19 @@ import { waitingRemoval } from '../plan/removal.ts'
 import { foreseenLines, stepLines } from '../plan/text.ts'
 import { desiredHere } from './desired-here.ts'
 import { counted, type Output } from './output.ts'
+import { unfinishedApply } from './unfinished.ts'
 
 export type PlanOptions = { readonly revision?: string }
 
 export async function plan(agent: Agent, options: PlanOptions, output: Output): Promise<number> {
   const { desired, problems: fromSync } = await desiredHere(agent, options.revision)
+  const unfinished = await unfinishedApply(agent.state)
   const look = await lookAt(agent, desired, { full: false })
   const planned = planFor(look.comparison, { repair: 'everything', holdOf: look.holds.of })
   const forecasts = await forecastsFor(agent, look, planned)
   const described = await describe(agent, look, { services: planned.services, forecasts })
   const removal = waitingRemoval(look.comparison)
-  const problems = [...fromSync, ...look.problems, ...(removal === undefined ? [] : [removal])]
+  const problems = [...fromSync, ...unfinished, ...look.problems, ...(removal === undefined ? [] : [removal])]
   output.print({
     json: { host: agent.name, revision: planned.revision, services: described, problems },
     text: [...described.flatMap(linesOf), ...problems.map(problemLine), summary(planned)],

@@ -42,7 +42,10 @@ function stateText(service: ServiceReport): string {
     ...(hold === undefined || name === 'held' ? [] : [holdText(hold)]),
     ...(failure === undefined
       ? []
-      : [`${failure.revision.slice(0, 12)} at ${failure.step}: ${failure.problem.message}`, runsOnText(applied)]),
+      : [
+          `${failure.revision.slice(0, 12)} at ${failure.step}: ${failure.problem.message.replace(/\.$/, '')}`,
+          runsOnText(applied),
+        ]),
     ...findings.map(({ summary }) => summary),
     ...(pending.length > 0 ? [`${pending.length} pending`] : []),
   ]

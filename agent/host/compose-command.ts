@@ -4,7 +4,7 @@ import { PlumbError } from '../../shared/problem.ts'
 import { type ComposeModel, parseModel, withLabels } from './compose-model.ts'
 import { type Container, filesLabel, noEngine } from './docker.ts'
 import { composeCommand, engineOf } from './engine.ts'
-import { type Command, type CommandResult, endText, lastLines, type Run } from './run.ts'
+import { type Command, type CommandResult, lastLines, type Run, whyText } from './run.ts'
 
 export type Project = {
   readonly project: string
@@ -172,5 +172,5 @@ function programText({ args }: Command): string {
 function wordsOf(command: Command, result: CommandResult, count: number): string {
   // The last line that `podman compose` adds says nothing that compose has not said.
   const stderr = result.stderr.replace(/^Error: executing .*\n?$/m, '')
-  return lastLines({ stderr }, count) || endText(command, result)
+  return whyText(command, result, lastLines({ stderr }, count))
 }

@@ -2,7 +2,7 @@
 // Docker and podman (engine.ts) are asked alike.
 import { PlumbError } from '../../shared/problem.ts'
 import { type Engine, engineOf, forgetEngine, socketUnit } from './engine.ts'
-import { type Command, endText, lastLines, type Run } from './run.ts'
+import { type Command, lastLines, type Run, whyText } from './run.ts'
 
 /** A container that compose made for a service of a project; what `compose run` leaves behind is not one. */
 export type Container = {
@@ -45,7 +45,7 @@ export async function listContainers(query: Run): Promise<Listing> {
     const other = await engineOf(query)
     return other === undefined || other.name === engine.name ? { kind: 'absent' } : listContainers(query)
   }
-  if (result.code !== 0) return { kind: 'silent', why: lastLines(result, 1) || endText(command, result), engine }
+  if (result.code !== 0) return { kind: 'silent', why: whyText(command, result, lastLines(result, 1)), engine }
   const containers = parseContainers(result.stdout)
   return {
     kind: 'listed',

@@ -6,7 +6,7 @@ import { readMethods } from './files-read.ts'
 import { undoMethods } from './files-undo.ts'
 import { Walk } from './files-walk.ts'
 import { writeMethods } from './files-write.ts'
-import { newMark, type Writing } from './files-writing.ts'
+import { newMark, type Writing, wholeMark } from './files-writing.ts'
 import type { Run } from './run.ts'
 
 export type OpenFilesOptions = {
@@ -18,8 +18,10 @@ export type OpenFilesOptions = {
 }
 
 export function openFiles(options: OpenFilesOptions): FileWriter {
-  return withMark(new Walk(options.root), newMark(), options)
+  return withMark(new Walk(options.root), newMark(), { ...options, parts: { count: 0 } })
 }
+
+type Opening = OpenFilesOptions & { readonly parts: { count: number } }
 
 /** A memory that is written but never believed. */
 function forgetful(memory: HashMemory): HashMemory {
@@ -28,7 +30,7 @@ function forgetful(memory: HashMemory): HashMemory {
 
 const noMemory: HashMemory = { get: () => undefined, set: () => {} }
 
-function withMark(walk: Walk, mark: string, options: OpenFilesOptions): FileWriter {
+function withMark(walk: Walk, mark: string, options: Opening): FileWriter {
   const writing: Writing = { walk, mark, touched: new Set(), staged: new Map() }
   const reader = readerOf(walk, options.memory ?? noMemory, options.getent)
   return {
@@ -38,6 +40,11 @@ function withMark(walk: Walk, mark: string, options: OpenFilesOptions): FileWrit
     replaced: formerMethods(writing),
     mark,
     marked: (other) => withMark(walk, other, options),
+    part: () => {
+      options.parts.count += 1
+      return withMark(walk, `${wholeMark(mark)}-${options.parts.count}`, options)
+    },
+    isKept: (name) => name.startsWith(wholeMark(mark)),
   }
 }
 

@@ -16,7 +16,7 @@ import { errnoOf, fileError } from './files-errors.ts'
 import { entryAt, fileStat, linkOf, openRegular, shownName, statOf } from './files-read.ts'
 import { type Entry, join, nameOf, type OpenDirectory, parentOf, pathOf, type Walk } from './files-walk.ts'
 import { below } from './files-write.ts'
-import { gone, holdingEntry, keptEntry, type Writing } from './files-writing.ts'
+import { gone, holdingEntry, keptEntry, type Writing, wholeMark } from './files-writing.ts'
 
 const partBytes = 1024 * 1024
 const treeFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_NONBLOCK
@@ -113,7 +113,7 @@ async function visitTaken(writing: Writing, path: string, visit: Visit): Promise
   if (statOf(holding)?.type !== 'directory') return
   let seen = 0
   const visiting: Visiting = {
-    mark: writing.mark,
+    mark: wholeMark(writing.mark),
     device: statOf(holding)?.device,
     visit: async (entry) => {
       seen += 1

@@ -26,7 +26,7 @@ import {
   withDirectory,
   withHolding,
 } from './files-write.ts'
-import { holdingEntry, keptEntry, stagedEntry, touch, unlinkIfThere, type Writing } from './files-writing.ts'
+import { holdingEntry, keptEntry, stagedEntry, touch, unlinkIfThere, type Writing, wholeMark } from './files-writing.ts'
 
 const treeFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
@@ -141,7 +141,7 @@ async function forget(writing: Writing, path: string): Promise<void> {
 
 /** What somebody put into it since it was set aside brings it back. */
 function forgetDirectory({ mark }: Writing, { kept, target }: { readonly kept: Entry; readonly target: Entry }): void {
-  if (withDirectory(kept, (fd) => removeMarked(fd, mark))) rmdirSync(pathOf(kept))
+  if (withDirectory(kept, (fd) => removeMarked(fd, wholeMark(mark)))) rmdirSync(pathOf(kept))
   else if (statOf(target) === undefined) renameSync(pathOf(kept), pathOf(target))
 }
 

@@ -27,6 +27,7 @@ import {
   permit,
   touch,
   type Writing,
+  wholeMark,
 } from './files-writing.ts'
 
 const fsyncAsync = promisify(fsync)
@@ -131,7 +132,8 @@ function isEmptied(writing: Writing, path: string): boolean {
   if (directory.kind !== 'directory' || !isSamePlace(writing, directory, path)) return false
   const names = [...entriesOf(writing.walk, path).keys()]
   return (
-    names.length > 0 && names.every((name) => name.startsWith(writing.mark) || isEmptied(writing, join(path, name)))
+    names.length > 0 &&
+    names.every((name) => name.startsWith(wholeMark(writing.mark)) || isEmptied(writing, join(path, name)))
   )
 }
 

@@ -22,6 +22,11 @@ export function newMark(): string {
   return `.plumb-${randomBytes(8).toString('hex')}`
 }
 
+/** What the marks of all parts of one writer begin with. */
+export function wholeMark(mark: string): string {
+  return mark.slice(0, '.plumb-0123456789abcdef'.length)
+}
+
 /** Where a new version waits, and where the former one is kept. */
 export function stagedEntry(writing: Writing, entry: Entry): Entry {
   const tag = createHash('sha256').update(entry.name).digest('hex').slice(0, 16)

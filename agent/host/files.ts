@@ -124,6 +124,10 @@ export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
   readonly mark: string
   /** The same writer using another one's mark: to finish or undo what that one began. */
   marked(mark: string): FileWriter
+  /** The same writer with a mark of its own: what it keeps at a path is not taken for what another part keeps there. */
+  part(): FileWriter
+  /** A temporary name of this writer or of any part of it. */
+  isKept(name: string): boolean
   /** Writes a file beside `path` and syncs it; makes missing parents (0755). */
   stage(path: AbsolutePath, bytes: NewContent['bytes'], permissions: Permissions): Promise<void>
   /** The same for many, synced side by side. */

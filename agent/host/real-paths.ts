@@ -1,6 +1,6 @@
 // Where paths lead to, links followed; what is not there yet leads to itself.
 import { PlumbError } from '../../shared/problem.ts'
-import { endText, lastLines, type Run } from './run.ts'
+import { lastLines, type Run, whyText } from './run.ts'
 
 /** In the order asked. */
 export async function realPaths(paths: readonly string[], query: Run): Promise<readonly string[]> {
@@ -11,6 +11,6 @@ export async function realPaths(paths: readonly string[], query: Run): Promise<r
   if (result.code === 0 && real.length === paths.length) return real
   throw new PlumbError({
     code: 'observe-failed',
-    message: `Where the mounts of a compose file lead to cannot be told: ${lastLines(result, 1) || endText(command, result)}`,
+    message: `Where the mounts of a compose file lead to cannot be told: ${whyText(command, result, lastLines(result, 1))}`,
   })
 }

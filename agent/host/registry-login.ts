@@ -1,7 +1,7 @@
 // Logins of registries for the time of one command: a docker configuration of its own, in memory, that nobody else can read.
 import { PlumbError } from '../../shared/problem.ts'
 import type { RegistryLogin } from '../../shared/resource.ts'
-import { endText, type Run } from './run.ts'
+import { type Run, whyText } from './run.ts'
 
 /** `work` gets the environment with which docker, and compose on podman, find the logins; none when there are none. */
 export async function withLogins<T>(
@@ -79,7 +79,7 @@ async function must(run: Run, args: readonly string[], stdin?: string): Promise<
   if (result.code === 0) return result.stdout
   throw new PlumbError({
     code: 'apply-failed',
-    message: `The login of the registry could not be prepared: ${result.stderr.trim() || endText(command, result)}`,
+    message: `The login of the registry could not be prepared: ${whyText(command, result, result.stderr.trim())}`,
     remedy: 'It needs room in /run.',
   })
 }

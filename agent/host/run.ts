@@ -66,6 +66,12 @@ export function lastLines({ stderr }: Pick<CommandResult, 'stderr'>, count: numb
   return stderr.trim().split('\n').slice(-count).join('\n')
 }
 
+/** The command's own words, or how it ended; both when it was ended, since its words do not know of that. */
+export function whyText(command: Command, result: CommandResult, words: string): string {
+  if (words === '') return endText(command, result)
+  return result.code === 'deadline' ? `${endText(command, result)}: ${words}` : words
+}
+
 function start(command: Command, path: string): ChildProcess {
   const [program = '', ...args] = command.args
   const child = spawn(program, args, {

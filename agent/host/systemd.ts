@@ -1,6 +1,6 @@
 // systemd as the stages see it: the state of units in two reads, and the few verbs that change them.
 import { PlumbError } from '../../shared/problem.ts'
-import { type Command, type CommandResult, endText, type Run } from './run.ts'
+import { type Command, type CommandResult, type Run, whyText } from './run.ts'
 
 export type UnitStatus = {
   /** As asked for; `id` is what an alias stands for. */
@@ -192,7 +192,7 @@ async function succeed(args: readonly string[], run: Run, what: string, deadline
   const command = systemctl(args, deadlineSeconds)
   const result = await run(command)
   if (result.code === 0) return
-  const why = firstLine(result) || endText(command, result)
+  const why = whyText(command, result, firstLine(result))
   throw new PlumbError({
     code: 'apply-failed',
     message: `${what}: ${why}.`,
@@ -201,7 +201,7 @@ async function succeed(args: readonly string[], run: Run, what: string, deadline
 }
 
 function unreadable(command: Command, result: CommandResult): PlumbError {
-  const why = firstLine(result) || endText(command, result)
+  const why = whyText(command, result, firstLine(result))
   return new PlumbError({
     code: 'observe-failed',
     message: `The state of units cannot be read: ${why}.`,

@@ -1,7 +1,7 @@
 // Tools that Linux already has for its well-known directories: which of them a change calls for, and running them.
 import type { AbsolutePath } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { type Command, endText, type Run } from './run.ts'
+import { type Command, type Run, whyText } from './run.ts'
 
 export type ToolStep = {
   /** Users must be there before files that belong to them; everything else comes after the files, before units start. */
@@ -55,7 +55,7 @@ export async function runTools(steps: readonly ToolStep[], run: Run): Promise<re
   for (const { command, summary, needs, mayFail } of steps) {
     if (needs !== undefined && (await run({ args: ['test', '-e', needs] })).code !== 0) continue
     const result = await run(command)
-    if (result.code !== 0 && !mayFail) throw toolProblem(command, result.stderr.trim() || endText(command, result))
+    if (result.code !== 0 && !mayFail) throw toolProblem(command, whyText(command, result, result.stderr.trim()))
     done.push(summary)
   }
   return done

@@ -1,7 +1,7 @@
 // Bringing units up: a start, a restart or a reload has succeeded when the unit stays up, and its journal says why it did not.
 import { PlumbError } from '../../shared/problem.ts'
 import { eventually } from './backoff.ts'
-import { endText, type Run } from './run.ts'
+import { type Run, whyText } from './run.ts'
 import { absent, firstLine, journalEnd, shownUnits, stopUnits, systemctl, type UnitStatus } from './systemd.ts'
 
 /** Returns once all of them stay up; throws with the end of the journal of the first that does not. */
@@ -58,7 +58,7 @@ async function bringUp(verb: 'start' | 'restart', names: readonly string[], run:
     throw await unitProblem(fallen, `${fallen} was ${done}: it is ${stateText(after.get(fallen))}`, run)
   throw await unitProblem(
     names[0] ?? '',
-    `${names.join(', ')} ${done}: ${firstLine(result) || endText(command, result)}`,
+    `${names.join(', ')} ${done}: ${whyText(command, result, firstLine(result))}`,
     run,
   )
 }

@@ -9,6 +9,7 @@ import { stayingFor, withExtras } from '../resources/directory.ts'
 import type { AttributeDifference, Comparison, LiveResource, Subject } from '../resources/kind.ts'
 import { pathInId } from '../resources/paths.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
+import { parentsOf } from '../resources/released.ts'
 import { isReturning } from '../resources/returning.ts'
 import { type ServiceSubjects, subjectsOf } from '../resources/subjects.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
@@ -97,9 +98,12 @@ function leavingPaths(services: readonly Pick<ServiceComparison, 'resources'>[])
       return path === undefined ? [] : [{ path, position, resource }]
     }),
   )
+  const returning = all.filter(({ resource }) => isReturning(resource))
+  const above = new Map(returning.flatMap(({ path }) => parentsOf(path).map((parent) => [parent, path] as const)))
   for (const { path, position, resource } of all.toSorted((one, other) => other.path.length - one.path.length)) {
     const others = foreignIn(path, resource.live.extras ?? [], (at) => (gone.get(at) ?? Infinity) <= position)
-    if (others.length > 0) staying.set(path, others)
+    const returned = isReturning(resource) ? undefined : above.get(path)?.slice(path.length + 1)
+    if (others.length > 0 || returned !== undefined) staying.set(path, [...others, ...(returned ? [returned] : [])])
     else if (!isReturning(resource)) gone.set(path, position)
   }
   return { gone, staying }

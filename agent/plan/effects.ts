@@ -1,8 +1,9 @@
 // What a plan does to the host, one by one: what an apply then tells as its changes is this, and nothing else. Pure.
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import type { Change } from '../../shared/report.ts'
+import type { ResourceChange } from '../resources/kind.ts'
 import type { Plan } from './plan.ts'
-import { isUnseen, type Step } from './steps.ts'
+import type { Step } from './steps.ts'
 
 export type Effect = {
   readonly service: ServiceName
@@ -26,10 +27,10 @@ export function effectOf({ service, resource, summary }: Change): Omit<Effect, '
 function effectsOfStep(step: Step): readonly Omit<Effect, 'service'>[] {
   switch (step.kind) {
     case 'change':
-      // A project whose files changed may have no container that sees them.
+      // A project whose files changed may have no container that sees them, and a package may leave nothing to be purged.
       return step.changes.map((change) => ({
         what: change.id,
-        isCertain: step.resource !== 'compose' && !isUnseen(change),
+        isCertain: step.resource !== 'compose' && !isPurgeUnseen(change),
       }))
     case 'tools':
       return step.tools.map(({ summary, needs }) => ({ what: summary, isCertain: needs === undefined }))
@@ -43,4 +44,8 @@ function effectsOfStep(step: Step): readonly Omit<Effect, 'service'>[] {
       return foreseen === 'no' ? [] : [{ what, isCertain: foreseen === 'yes' }]
     }
   }
+}
+
+function isPurgeUnseen({ differences, live }: ResourceChange): boolean {
+  return live.extras === undefined && differences.some(({ name }) => name === 'extra')
 }

@@ -124,7 +124,7 @@ function servicePlan(compared: ServiceComparison, context: Context): ServicePlan
     leftAlone: repairs ? [] : onlyDrifted(resources).map(({ id }) => id),
     before: baseline,
     record,
-    isRecorded: held !== undefined || isSame(record, baseline),
+    isRecorded: held !== undefined || (compared.handedOver.length === 0 && isSame(record, baseline)),
     isLeaving: desired === undefined,
     handedOver: compared.handedOver,
     untaken: compared.untaken,

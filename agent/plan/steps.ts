@@ -1,13 +1,6 @@
 // The order inside one service: what leaves, packages, users, files, validation of them all, tools, units, compose, triggers, checks.
 import type { ResourceId } from '../../shared/names.ts'
-import type {
-  Check,
-  DesiredService,
-  DirectoryResource,
-  ResourceKindName,
-  TriggerAction,
-  UnitTrigger,
-} from '../../shared/resource.ts'
+import type { Check, DesiredService, ResourceKindName, TriggerAction, UnitTrigger } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import { type ChangedPaths, daemonReloadTool, type ToolStep, toolSteps } from '../host/tools.ts'
 import type { ResourceChange } from '../resources/kind.ts'
@@ -40,9 +33,10 @@ export function stepsFor(
 ): readonly Step[] {
   if (chosen.length === 0) return []
   const changes = [...chosen, ...projectsTouched(resources, chosen)].map(({ comparison: _, ...change }) => change)
-  if (!capabilities.commands) return resourceSteps(changes, desired, { tools: [], validation: [] })
+  if (!capabilities.commands) return resourceSteps(changes, desired, { tools: [], validation: [], purged: [] })
   const after = forecastAfter(forecast, changes)
-  const commands = { tools: toolsFor(changes), validation: validationOf(changes, desired) }
+  const purged = resources.filter((resource) => resource.desired?.kind === 'directory' && resource.desired.purge)
+  const commands = { tools: toolsFor(changes), validation: validationOf(changes, desired), purged }
   return [
     ...resourceSteps(changes, desired, commands).map((step) => withDoubts(step, after)),
     ...triggerSteps(desired, changes, after),
@@ -50,8 +44,13 @@ export function stepsFor(
   ]
 }
 
-/** What is run between the changes. */
-type Commands = { readonly tools: readonly ToolStep[]; readonly validation: readonly Step[] }
+/** What is done between the changes. */
+type Commands = {
+  readonly tools: readonly ToolStep[]
+  readonly validation: readonly Step[]
+  /** All directories that are purged, also those with nothing in them that is to go. */
+  readonly purged: readonly ComparedResource[]
+}
 
 /** `forecast`: before this service. */
 type Circumstances = { readonly capabilities: Capabilities; readonly forecast: Forecast }
@@ -86,7 +85,7 @@ function projectsTouched(
 function resourceSteps(
   changes: readonly ResourceChange[],
   desired: DesiredService | undefined,
-  { tools, validation }: Commands,
+  { tools, validation, purged }: Commands,
 ): readonly Step[] {
   const of = (kind: ResourceKindName) => changes.filter(({ id }) => kindNameOf(id) === kind)
   const left = (kind: ResourceKindName) => of(kind).filter((change) => change.desired === undefined)
@@ -95,6 +94,7 @@ function resourceSteps(
   const cleared = (kind: ResourceKindName) => left(kind).filter(({ id }) => isInTheWay(id))
   const later = (kind: ResourceKindName) => left(kind).filter((one) => !isInTheWay(one.id) && !isReturning(one))
   const [early, files] = split(wanted('file'), isForUsers)
+  const isInstalling = wanted('package').length > 0
   return [
     ...change('compose', left('compose')),
     ...change('unit', left('unit')),
@@ -110,8 +110,9 @@ function resourceSteps(
     ),
     ...change('file', [...files, ...later('file')]),
     ...change('symlink', [...wanted('symlink'), ...later('symlink')]),
-    ...change('directory', purges(wanted('directory'), desired, wanted('package').length > 0)),
+    ...change('directory', isInstalling ? [] : purges(wanted('directory'))),
     ...change('directory', deepestFirst(later('directory'))),
+    ...(isInstalling ? purgesUnseen(purged, purges(wanted('directory'))) : []),
     ...returns(changes.filter(isReturning)),
     ...validation,
     ...run(tools.filter(({ when }) => when === 'after-files')),
@@ -162,32 +163,38 @@ function deepestFirst(changes: readonly ResourceChange[]): readonly ResourceChan
   return changes.toSorted((one, other) => (one.id < other.id ? 1 : -1))
 }
 
-/** What a package of this very apply puts into a purged directory cannot be seen before it is installed. */
-function purges(
-  changes: readonly ResourceChange[],
-  desired: DesiredService | undefined,
-  isInstalling: boolean,
-): readonly ResourceChange[] {
-  const seen = directories(changes, (name) => name === 'extra')
-  if (!isInstalling) return seen
-  const known = new Set(seen.map(({ id }) => id))
-  const unseen = (desired?.resources ?? []).flatMap((resource) =>
-    resource.kind === 'directory' && resource.purge && !known.has(resource.id) ? [resource] : [],
+function purges(changes: readonly ResourceChange[]): readonly ResourceChange[] {
+  return directories(changes, (name) => name === 'extra')
+}
+
+/**
+ * What a package of this very apply puts into a purged directory cannot be seen before it is installed: whatever is there
+ * goes, once all that leaves by itself has left, but for drift that is left alone.
+ */
+function purgesUnseen(purged: readonly ComparedResource[], chosen: readonly ResourceChange[]): readonly Step[] {
+  return purged.flatMap(({ comparison: _, ...directory }) =>
+    change('directory', [
+      purgeUnseen(
+        directory,
+        chosen.find(({ id }) => id === directory.id),
+      ),
+    ]),
   )
-  return [...seen, ...unseen.map(purgeUnseen)]
 }
 
-/** Only the apply can show whether there is anything. */
-export function isUnseen({ differences }: ResourceChange): boolean {
-  return differences.some(({ live }) => live === unseen)
-}
-
-const unseen = 'what its packages leave there'
-
-function purgeUnseen(desired: DirectoryResource): ResourceChange {
-  const difference = { name: 'extra', expected: 'none', live: unseen }
-  const live = { attributes: { type: 'directory' } }
-  return { id: desired.id, desired, baseline: undefined, live, differences: [difference] }
+function purgeUnseen(
+  { live, desired, ...directory }: ResourceChange,
+  chosen: ResourceChange | undefined,
+): ResourceChange {
+  const spared = chosen === undefined ? (live.extras ?? []) : []
+  const seen = chosen?.differences.map((extra) => `${extra.live} and `) ?? []
+  const difference = { name: 'extra', expected: 'none', live: `${seen.join('')}what its packages leave there` }
+  return {
+    ...directory,
+    desired: desired?.kind === 'directory' ? { ...desired, keep: [...desired.keep, ...spared] } : desired,
+    live: { attributes: { type: 'directory' } },
+    differences: [difference],
+  }
 }
 
 /** sysusers.d: users have to be there before files that are theirs. */

@@ -147,9 +147,7 @@ async function make(
   const { files } = host
   const { path } = desired
   const names = new Set(differences.map(({ name }) => name))
-  // What was planned, as far as it is there still: what leaves by itself, and what this apply keeps there, is not in it.
-  const planned = new Set(live.extras)
-  const purged = names.has('extra') ? extrasOf(desired, host).filter((name) => planned.has(name)) : []
+  const purged = names.has('extra') ? purgedNow(desired, live, host) : []
   if (names.has('type')) {
     const there = files.stat(path)
     if (there !== undefined && there.type !== 'directory' && baseline === undefined) throw inTheWay(path, there.type)
@@ -160,6 +158,16 @@ async function make(
   if (names.has('type')) return [`made ${path}`]
   if (purged.length > 0) return [`removed from ${path}: ${extraText(purged)}`]
   return names.has('extra') ? [] : [`corrected ${path} (${[...names].join(', ')})`]
+}
+
+/**
+ * What was planned, as far as it is there still: what leaves by itself, and what this apply keeps there, is not in it. Where
+ * nothing could be planned, because packages were installed since, all but what this apply keeps there.
+ */
+function purgedNow(desired: DirectoryResource, { extras }: LiveResource, host: ApplyHost): readonly string[] {
+  const planned = extras && new Set(extras)
+  const isPurged = (name: string) => planned?.has(name) ?? !host.files.isKept(name)
+  return extrasOf(desired, host).filter(isPurged)
 }
 
 function inTheWay(path: AbsolutePath, type: string): PlumbError {

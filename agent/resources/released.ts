@@ -2,7 +2,7 @@
 // now, and what nobody needs any more. Pure.
 import { type AbsolutePath, type ResourceId, resourceId, type ServiceName } from '../../shared/names.ts'
 import type { DesiredHost, DesiredService } from '../../shared/resource.ts'
-import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
+import type { Baselines } from '../state/baseline.ts'
 import type { Subject } from './kind.ts'
 import type { Taken } from './original.ts'
 import { pathOf } from './paths.ts'
@@ -26,15 +26,8 @@ export type TakenPath = {
 }
 
 export function takenPaths({ services }: DesiredHost, baselines: Baselines): ReadonlyMap<string, TakenPath> {
-  const owned = new Map<AbsolutePath, { readonly taken: Taken; readonly owners: ServiceName[] }>()
   const desired = new Set<string>(services.flatMap(({ resources }) => resources.map(({ id }) => id)))
-  for (const baseline of baselines.values())
-    for (const [path, taken] of takenBy(baseline, desired)) {
-      const { service } = baseline
-      const known = owned.get(path)
-      if (known === undefined) owned.set(path, { taken, owners: [service] })
-      else known.owners.push(service)
-    }
+  const owned = ownedPaths(baselines, desired)
   if (owned.size === 0) return new Map()
   const needed = neededBy(services, owned)
   return new Map(
@@ -48,18 +41,29 @@ export function takenPaths({ services }: DesiredHost, baselines: Baselines): Rea
   )
 }
 
-/** A directory that is no longer desired for itself may be as one that was made on the way. */
-function takenBy(
-  { before, resources, onRemove }: ServiceBaseline,
-  desired: ReadonlySet<string>,
-): ReadonlyMap<AbsolutePath, Taken> {
-  const taken = new Map(before)
-  for (const id of onRemove === 'keep' ? [] : resources.keys()) {
-    if (!id.startsWith('directory:') || desired.has(id)) continue
-    const path = pathOf(id)
-    taken.set(path, { was: before?.get(path)?.was ?? { type: 'missing' }, made: true })
+type Owned = Map<AbsolutePath, Pick<TakenPath, 'taken' | 'owners'>>
+
+function ownedPaths(baselines: Baselines, desired: ReadonlySet<string>): Owned {
+  const owned: Owned = new Map()
+  const own = (path: AbsolutePath, taken: Taken, service: ServiceName) => {
+    const known = owned.get(path)
+    if (known === undefined) owned.set(path, { taken, owners: [service] })
+    else owned.set(path, { taken: both(known.taken, taken), owners: [...new Set([...known.owners, service])] })
   }
-  return taken
+  for (const { service, before } of baselines.values())
+    for (const [path, taken] of before ?? []) own(path, taken, service)
+  // A directory that is no longer desired for itself may be as one that was made on the way.
+  for (const { service, resources, onRemove } of baselines.values())
+    for (const id of onRemove === 'keep' ? [] : resources.keys())
+      if (id.startsWith('directory:') && !desired.has(id))
+        own(pathOf(id), { was: { type: 'missing' }, made: true }, service)
+  return owned
+}
+
+/** Who came second found what the first one had made. */
+function both(one: Taken, other: Taken): Taken {
+  const { was } = one.was.type === 'missing' ? other : one
+  return one.made === true || other.made === true ? { was, made: true } : { was }
 }
 
 /** A released path without a resource: a directory that the agent made, or what had to give way to something else. */

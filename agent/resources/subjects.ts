@@ -150,7 +150,8 @@ function movedResources(
   return [...(baseline?.resources.keys() ?? [])].flatMap((id) => {
     const path = pathInId(id) ?? ''
     const until = claimed.get(id) ?? claimed.get(path)
-    if (own.has(id) || until === undefined || until === baseline?.service) return []
+    const moves = claimed.has(id) || isTakenOver(id, claimed)
+    if (own.has(id) || !moves || until === undefined || until === baseline?.service) return []
     const others = baselines.get(until)?.resources
     const hasIt = pathKinds.some((kind) => others?.has(resourceId(kind, path))) || others?.has(id) === true
     return hasIt ? [] : [{ kind: 'resource' as const, id, until }]

@@ -29,6 +29,8 @@ export type LockOptions = {
   readonly now: Date
   /** How long to wait for another holder to end; default 0. */
   readonly waitSeconds?: number
+  /** Told who it is that is waited for, once, when it takes longer than a look does. */
+  readonly onWait?: (text: string) => void
 }
 
 /**
@@ -38,14 +40,22 @@ export type LockOptions = {
  */
 export async function acquireLock(directory: string, options: LockOptions): Promise<Lock> {
   makeStateDirectory(directory)
-  const giveUpAt = performance.now() + (options.waitSeconds ?? 0) * 1000
+  const since = performance.now()
+  const giveUpAt = since + (options.waitSeconds ?? 0) * 1000
+  let isTold = options.onWait === undefined
   for (;;) {
     const taken = attempt(directory, options)
     if (typeof taken === 'string') return { purpose: options.purpose, release: () => release(taken) }
     if (performance.now() >= giveUpAt) throw locked(directory, taken)
+    if (!isTold && performance.now() - since > quietWaitMs) {
+      options.onWait?.(`waits: ${underWay(taken)}`)
+      isTold = true
+    }
     await sleep(100)
   }
 }
+
+const quietWaitMs = 1000
 
 /** The path of the lock that is now ours, or who holds it. */
 function attempt(directory: string, options: LockOptions): string | Holder {
@@ -141,10 +151,14 @@ function startOf(pid: number): string | undefined {
   }
 }
 
-function locked(directory: string, { pid, purpose, at }: Holder): PlumbError {
+function underWay({ pid, purpose, at }: Holder): string {
+  return `"${purpose}" is under way: process ${pid}, since ${at}.`
+}
+
+function locked(directory: string, holder: Holder): PlumbError {
   return new PlumbError({
     code: 'locked',
-    message: `"${purpose}" is under way: process ${pid}, since ${at}.`,
+    message: underWay(holder),
     where: { file: directory },
     remedy: 'Wait until it has ended, or end it, then try again.',
   })

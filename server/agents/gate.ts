@@ -35,12 +35,15 @@ export type GateParts = {
   received(report: Report): Promise<boolean>
   /** A host came or went. */
   connectionChanged(host: HostName): void
+  /** How long a host may be silent before a person is told. */
+  silentAfterMs(): number
   readonly limits?: Partial<GateLimits>
 }
 
 export type GateLimits = ConnectionLimits & {
   /** Connections that have not said hello yet. */
   readonly strangers: number
+  /** At least: where hosts may be silent for a short time only, they are asked as often as it takes. */
   readonly pingEveryMs: number
 }
 
@@ -84,9 +87,13 @@ export function createAgentGate(parts: GateParts): AgentGate {
     },
   }
   const all = () => [...strangers, ...byHost.values()]
-  const pings = setInterval(() => {
-    for (const connection of all()) connection.ping()
-  }, limits.pingEveryMs)
+  const pingAfter = (milliseconds: number) =>
+    setTimeout(() => {
+      for (const connection of all()) connection.ping()
+      // An agent that applies has nothing else to say meanwhile: one answer may be late, or lost.
+      pings = pingAfter(Math.min(limits.pingEveryMs, Math.max(1000, parts.silentAfterMs() / 4)))
+    }, milliseconds)
+  let pings = pingAfter(Math.min(limits.pingEveryMs, 1000))
 
   return {
     upgrade(request, socket, head) {
@@ -107,7 +114,7 @@ export function createAgentGate(parts: GateParts): AgentGate {
     },
     disconnect: (host) => byHost.get(host)?.refuse('the host was removed', closeCodes.removed),
     async close() {
-      clearInterval(pings)
+      clearTimeout(pings)
       for (const connection of all()) connection.close(1001, 'the server is stopping')
     },
   }

@@ -66,7 +66,10 @@ export class Arena {
     const directory = mkdtempSync(join(memoryDirectory(), 'plumb-faults-'))
     for (const name of ['kill-at', 'agent-under-test'])
       writeFileSync(join(directory, `${name}.cjs`), await bundleOf(join(import.meta.dirname, `${name}.ts`)))
-    return new Arena(directory, await fakeProgramsIn(directory), await openContactServer())
+    const arena = new Arena(directory, await fakeProgramsIn(directory), await openContactServer())
+    // Also when somebody ends a long run early.
+    process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+    return arena
   }
 
   async close(): Promise<void> {

@@ -3,13 +3,15 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { outputOf } from '../../scripts/lab/command.ts'
+import { locked } from '../../scripts/lab/lock.ts'
 
 const checkout = join(import.meta.dirname, '../..')
 export const artifactsDirectory = join(checkout, 'build')
 
-/** Does nothing when nothing changed since the last build. */
+/** Does nothing when nothing changed since the last build; files of tests that run side by side take turns. */
 export async function buildArtifacts(): Promise<void> {
-  await outputOf([process.execPath, join(checkout, 'scripts/build.ts')], { timeoutMs: 300_000 })
+  const build = () => outputOf([process.execPath, join(checkout, 'scripts/build.ts')], { timeoutMs: 300_000 })
+  await locked(join(artifactsDirectory, '.lock'), build, () => {})
 }
 
 const artifactsSchema = z.object({

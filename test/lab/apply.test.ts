@@ -129,6 +129,101 @@ describe.skipIf(reason !== null)('a host that serves', () => {
     )
   })
 
+  test('of an agent and a person who apply at once one does it; the other waits, says for whom, and finds nothing to do', async () => {
+    followed.tellMoreOnFailure()
+    const { host } = followed
+    const revision = await followed.commit(waiting('one'))
+    await isHalfway('one')
+
+    const sh = (script: string) => host.output(['sh', '-c', script])
+    await sh('(plumb apply > /run/second 2>&1; echo exit $? >> /run/second) > /dev/null 2>&1 &')
+    const second = await until(
+      'the person waits',
+      () => host.read('/run/second'),
+      (text) => text.includes('\n'),
+    )
+    expect(second).toMatch(/^waits: "plumb agent" is under way: process \d+, since .*\n$/)
+    const looked = await host.exec(['plumb', 'check'])
+    expect(looked).toMatchObject({ code: 1, stdout: expect.stringContaining('"plumb agent" is under way') })
+    await sh('touch /run/go-one')
+
+    const ended = await until(
+      'both have ended',
+      () => host.read('/run/second'),
+      (text) => text.includes('exit'),
+    )
+    expect(ended.slice(second.length)).toBe(`nothing to change: in plumb at ${revision.slice(0, 12)}\nexit 0\n`)
+    expect(await host.read('/run/validated-one')).toBe('once\n')
+    await followed.inPlumbAt(revision)
+    good = revision
+  })
+
+  test('an agent that is killed in the middle of an apply is started again, puts back what it had begun, and takes the next commit', async () => {
+    followed.tellMoreOnFailure()
+    const { host } = followed
+    const places = ['/etc/nginx', '/etc/systemd/system', '/usr/local', '/srv']
+    const before = await traceOf(host, places, ['nginx.service', 'worker.service'])
+    const cut = await followed.commit(waiting('two'))
+    await isHalfway('two')
+    expect(await traceOf(host, places, ['nginx.service', 'worker.service'])).not.toBe(before)
+    const pid = await mainPid(host, 'plumb.service')
+
+    await host.output(['systemctl', 'kill', '--signal=KILL', 'plumb.service'])
+
+    const report = await followed.reportWith((found) => serviceIn(found, 'nginx')?.failure?.revision === cut)
+    expect(serviceIn(report, 'nginx')).toMatchObject({
+      applied: good,
+      failure: { attempts: 1, problem: { message: expect.stringContaining('interrupted') } },
+      findings: [],
+    })
+    expect(await traceOf(host, places, ['nginx.service', 'worker.service'])).toBe(before)
+    expect(await mainPid(host, 'plumb.service')).not.toBe(pid)
+    expect((await host.exec(['ls', '/var/lib/plumb/journal'])).code).not.toBe(0)
+    good = await followed.commit(files({ site: 'return 200 "five\\n";' }))
+    await followed.inPlumbAt(good)
+    expect(await host.exec(['plumb', 'check'])).toMatchObject({ code: 0 })
+  })
+
+  test('a terminal that is lost in the middle of plumb install ends nothing: the apply and the agent are there', async () => {
+    followed.tellMoreOnFailure()
+    const { host } = followed
+    await host.output(['systemctl', 'stop', 'plumb.service'])
+    const revision = await followed.commit(waiting('three'))
+    const sh = (script: string) => host.output(['sh', '-c', script])
+    const inBackground = 'sh -c "echo \\$\\$ > /run/install-pid; exec plumb install" > /run/install 2>&1'
+    await sh(`(${inBackground}; echo exit $? >> /run/install) > /dev/null 2>&1 &`)
+    await isHalfway('three')
+
+    await sh('kill -HUP $(cat /run/install-pid)')
+    await sh('touch /run/go-three')
+
+    const ended = await until(
+      'the installation has ended',
+      () => host.read('/run/install'),
+      (text) => text.includes('exit'),
+    )
+    expect(ended).toMatch(/\nplumb\.service is enabled and keeps it in plumb.*\nexit 0\n$/)
+    await followed.inPlumbAt(revision)
+    expect(await unitState(host, 'plumb.service')).toBe('enabled active')
+  })
+
+  /** An apply that stands still, with its files in place, until /run/go-NAME is there. */
+  function waiting(name: string) {
+    const validate = `validate:\n  - echo once >> /run/validated-${name}; until [ -e /run/go-${name} ]; do sleep 0.1; done\n`
+    return {
+      ...files({ site: `return 200 "${name}\\n";` }),
+      'services/nginx/service.yaml': nginxYaml.replace('validate: [nginx -t -q]\n', validate),
+      'services/nginx/files/srv/new/file': `${name}\n`,
+    }
+  }
+
+  async function isHalfway(name: string): Promise<void> {
+    await eventually('the apply is halfway', async () => {
+      const { code } = await followed.host.exec(['test', '-e', `/run/validated-${name}`])
+      return code === 0 ? true : undefined
+    })
+  }
+
   type Said = { readonly site?: string; readonly worker?: string }
 
   function files({ site = 'return 200 "one\\n";', worker = 'echo one > /run/worker; exec sleep infinity' }: Said = {}) {
@@ -149,7 +244,8 @@ defaults: { syncEvery: 1s, checkEvery: 5s }
   }
 })
 
-const nginxYaml = `packages: [nginx-light]
+const nginxYaml = `settle: 0s
+packages: [nginx-light]
 files:
   /etc/nginx/conf.d/site.conf: { triggers: [reload nginx.service] }
 directories:

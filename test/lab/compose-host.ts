@@ -36,7 +36,7 @@ export async function composeHost(lab: Lab, name: string, image: ImageName): Pro
   const program = image === 'trixie-podman' ? 'podman' : 'docker'
   if (program === 'podman') await host.output(['systemctl', 'start', 'podman.socket'])
   await host.copyIn(join(artifactsDirectory, 'plumb-linux-x64'), '/usr/local/bin/plumb', '0755')
-  await host.output(['sh', '-c', importBox, 'sh', program])
+  await importImages(host, program)
   const fleet = await makeRepository({ ...staying, 'plumb.yaml': plumbYaml(name, []) }, { at: now() })
   const forge = await serveRepository(fleet, { address: machineAddress })
   const there = new Set<string>()
@@ -112,6 +112,11 @@ const staying: TestFiles = {
 function settled(own: TestFiles[string] | undefined): string {
   const text = typeof own === 'string' ? own : ''
   return text.includes('settle:') ? text : `settle: 0s\n${text}`
+}
+
+/** With `docker` or `podman`. */
+export async function importImages(host: LabHost, program: string): Promise<void> {
+  await host.output(['sh', '-c', importBox, 'sh', program])
 }
 
 /** Images localhost/box:1 and :2, which differ in /version, of busybox: no registry of images can be reached. */

@@ -62,10 +62,11 @@ describe.skipIf(reason !== null)('a host whose every way out is its repository',
   test('a host that is switched off while its guard waits undoes it after the next boot, before it has a network', async () => {
     followed.tellMoreOnFailure()
     const revision = await followed.commit(files({ network: elsewhere }))
-    await eventually('the route is gone', async () => {
-      const routes = await followed.host.output(['ip', 'route'])
-      return routes.includes('default') ? undefined : true
+    await eventually('the guard waits', async () => {
+      const { code } = await followed.host.exec(['grep', '--quiet', '"committed"', '/var/lib/plumb/journal'])
+      return code === 0 ? true : undefined
     })
+    expect(await followed.host.output(['ip', 'route'])).not.toContain('default')
     followed.host.powerOff()
     await followed.host.boot({ network: false })
     expect(await followed.host.read('/etc/systemd/network/10-host0.network')).toContain('192.0.2.9')
@@ -95,7 +96,8 @@ hosts: { edge-1: { services: [network] } }
 defaults: { syncEvery: 1s, checkEvery: 5s, connectivityGuard: ${guardSeconds}s }
 `,
       'services/network/README.md': 'How this host is reached.\n',
-      'services/network/service.yaml': `packages: [nftables]
+      'services/network/service.yaml': `settle: 0s
+packages: [nftables]
 files:
   /etc/systemd/network/10-host0.network:
     triggers: [run networkctl reload && networkctl reconfigure host0]

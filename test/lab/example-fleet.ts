@@ -1,11 +1,11 @@
 // examples/fleet as a repository that tests commit to.
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { makeRepository, type TestFile, type TestRepository } from '../support/git.ts'
 
 const example = join(import.meta.dirname, '../../examples/fleet')
 
-/** `change` is made to plumb.yaml before the first commit. */
+/** `change` is made to plumb.yaml before the first commit. Nothing settles: that is shown in apply.test.ts. */
 export async function exampleFleet(change: (fleet: string) => string = (fleet) => fleet): Promise<TestRepository> {
   const entries = await readdir(example, { recursive: true, withFileTypes: true })
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
@@ -13,7 +13,15 @@ export async function exampleFleet(change: (fleet: string) => string = (fleet) =
     await Promise.all(paths.map(async (path) => [relative(example, path), await testFile(path)] as const)),
   )
   const fleet = await readFile(join(example, 'plumb.yaml'), 'utf8')
-  return await makeRepository({ ...Object.fromEntries(files), 'plumb.yaml': change(fleet) }, { at: now() })
+  const unsettled = await Promise.all(
+    paths
+      .filter((path) => basename(path) === 'service.yaml')
+      .map(async (path) => {
+        return [relative(example, path), `${await readFile(path, 'utf8')}settle: 0s\n`] as const
+      }),
+  )
+  const changed = { ...Object.fromEntries(unsettled), 'plumb.yaml': change(fleet) }
+  return await makeRepository({ ...Object.fromEntries(files), ...changed }, { at: now() })
 }
 
 /** A fixed date could lie after the machine's. */

@@ -31,11 +31,21 @@ export type FollowedHost = {
   close(): Promise<void>
 }
 
-export async function followedHost(lab: Lab, name: string, image?: ImageName): Promise<FollowedHost> {
+export type FollowOptions = {
+  readonly image?: ImageName
+  /** Follows the repository of that host. */
+  readonly beside?: FollowedHost
+}
+
+export async function followedHost(
+  lab: Lab,
+  name: string,
+  { image, beside }: FollowOptions = {},
+): Promise<FollowedHost> {
   await buildArtifacts()
   const host = await lab.host(name, image)
-  const fleet = await makeRepository()
-  const served = await serveRepository(fleet, { address: machineAddress })
+  const fleet = beside?.fleet ?? (await makeRepository())
+  const served = beside?.served ?? (await serveRepository(fleet, { address: machineAddress }))
   await host.copyIn(`${artifactsDirectory}/plumb-linux-x64`, '/root/plumb', '0755')
   const followed: FollowedHost = {
     host,
@@ -58,6 +68,7 @@ export async function followedHost(lab: Lab, name: string, image?: ImageName): P
     inPlumbAt: async (revision) => void (await followed.reportWith((report) => isInPlumbAt(report, revision))),
     tellMoreOnFailure: () => onTestFailed(async () => console.log(await host.journal('plumb', 80))),
     close: async () => {
+      if (beside !== undefined) return
       await served.close()
       await fleet.remove()
     },

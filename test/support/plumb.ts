@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
-const command = join(import.meta.dirname, '../../scripts/plumb')
+export const command = join(import.meta.dirname, '../../scripts/plumb')
 
 export type Ran = { readonly code: number; readonly out: string; readonly err: string }
 

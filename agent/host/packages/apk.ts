@@ -1,6 +1,6 @@
 // Alpine. A hold is a version in /etc/apk/world (`caddy=2.6.2-r0`), which is what `apk add name=version` leaves there.
 import { PlumbError } from '../../../shared/problem.ts'
-import { type Command, type CommandResult, endText, type Run } from '../run.ts'
+import { type Command, type CommandResult, type Run, whyText } from '../run.ts'
 import {
   type AvailableVersions,
   type Installation,
@@ -79,7 +79,7 @@ async function policies(names: readonly string[], query: Run): Promise<ReadonlyM
   if (typeof result.code === 'number' && result.code < 126) return parsePolicies(result.stdout)
   throw new PlumbError({
     code: 'observe-failed',
-    message: `Installed packages cannot be read: ${lastLines(result, 1) || endText(command, result)}.`,
+    message: `Installed packages cannot be read: ${whyText(command, result, lastLines(result, 1))}.`,
     remedy: 'See what apk says on the host: apk list --installed',
   })
 }
@@ -141,7 +141,7 @@ async function add(targets: readonly string[], { names, run, wanted }: Adding): 
   const command: Command = { args: ['apk', 'add', ...targets], deadlineSeconds: 3600 }
   const result: CommandResult = await run(command)
   if (result.code === 0) return
-  const why = lastLines(result, 8) || endText(command, result)
+  const why = whyText(command, result, lastLines(result, 8))
   throw new PlumbError({
     code: 'apply-failed',
     message: `${wantedText(wanted ?? names.map((name) => ({ name })))} not installed: ${why}`.slice(0, 4000),

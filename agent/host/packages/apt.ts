@@ -1,6 +1,6 @@
 // Debian packages: states by dpkg-query, and everything that is to be installed in one apt-get call.
 import { PlumbError } from '../../../shared/problem.ts'
-import { type Command, type CommandResult, endText, type Run } from '../run.ts'
+import { type Command, type CommandResult, type Run, whyText } from '../run.ts'
 import { isLocked, packageStates, presentVersions, unfinishedPackages, untilUnlocked } from './dpkg.ts'
 import {
   type AvailableVersions,
@@ -156,7 +156,7 @@ async function mark(verb: 'hold' | 'unhold', names: readonly string[], run: Run)
   if (isDone(result)) return
   throw new PlumbError({
     code: 'apply-failed',
-    message: `${names.join(', ')}: apt-mark ${verb} failed: ${lastLines(result, 3) || endText(command, result)}`,
+    message: `${names.join(', ')}: apt-mark ${verb} failed: ${whyText(command, result, lastLines(result, 3))}`,
     remedy: `Try it by hand: apt-mark ${verb} ${names.join(' ')}`,
   })
 }
@@ -169,7 +169,7 @@ type Failed = { readonly result: CommandResult; readonly updated: CommandResult 
 
 async function installProblem(wanted: readonly WantedPackage[], failed: Failed, run: Run): Promise<PlumbError> {
   const isHalfDone = (await unfinishedPackages(run)).length > 0
-  const why = lastLines(failed.result, 8) || endText({ args: ['apt-get'], deadlineSeconds: 3600 }, failed.result)
+  const why = whyText({ args: ['apt-get'], deadlineSeconds: 3600 }, failed.result, lastLines(failed.result, 8))
   const update =
     failed.updated === undefined || isDone(failed.updated)
       ? ''

@@ -1,6 +1,6 @@
 // Fedora, RHEL and their kin: states by rpm, everything else by dnf, 4 or 5. A hold is a versionlock, of dnf 4 a plugin.
 import { PlumbError } from '../../../shared/problem.ts'
-import { type Command, type CommandResult, endText, type Run } from '../run.ts'
+import { type Command, type CommandResult, type Run, whyText } from '../run.ts'
 import {
   type Asked,
   type AvailableVersions,
@@ -89,7 +89,7 @@ async function rpm(args: readonly string[], query: Run): Promise<string> {
   if (typeof result.code === 'number' && result.code !== 126 && result.code !== 127) return result.stdout
   throw new PlumbError({
     code: 'observe-failed',
-    message: `Installed packages cannot be read: ${lastLines(result, 1) || endText(command, result)}.`,
+    message: `Installed packages cannot be read: ${whyText(command, result, lastLines(result, 1))}.`,
     remedy: 'See what rpm says on the host: rpm --query --all',
   })
 }
@@ -163,7 +163,7 @@ function working(args: readonly string[], run: Run): Promise<CommandResult> {
 }
 
 function installProblem(wanted: readonly WantedPackage[], result: CommandResult): PlumbError {
-  const why = lastLines(result, 8) || endText({ args: ['dnf'], deadlineSeconds: 3600 }, result)
+  const why = whyText({ args: ['dnf'], deadlineSeconds: 3600 }, result, lastLines(result, 8))
   return new PlumbError({
     code: 'apply-failed',
     message: `${wantedText(wanted)} not installed: ${why}`.slice(0, 4000),

@@ -1,7 +1,7 @@
 // What dpkg knows: states, versions and holds of packages, in one dpkg-query; and whether somebody is at work with it.
 import { PlumbError } from '../../../shared/problem.ts'
 import { eventually } from '../backoff.ts'
-import { type Command, endText, type Run } from '../run.ts'
+import { type Command, type Run, whyText } from '../run.ts'
 import { lastLines, type PackageStatus, rows, type Unfinished, type Versions } from './provider.ts'
 
 /** One dpkg-query; a second one only when a package is missing, since it may be a virtual one that another provides. */
@@ -106,7 +106,7 @@ async function dpkgQuery(names: readonly string[], query: Run): Promise<string> 
   if (result.code === 0 || result.code === 1) return result.stdout
   throw new PlumbError({
     code: 'observe-failed',
-    message: `Installed packages cannot be read: ${lastLines(result, 1) || endText(command, result)}.`,
+    message: `Installed packages cannot be read: ${whyText(command, result, lastLines(result, 1))}.`,
     remedy: 'See what dpkg says on the host: dpkg --audit',
   })
 }

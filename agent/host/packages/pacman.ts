@@ -2,7 +2,7 @@
 // joined by a refresh of the package lists (`-Sy`): that would be a partial upgrade, which Arch does not support.
 import { PlumbError } from '../../../shared/problem.ts'
 import { matchesPattern } from '../../../shared/repository/assign.ts'
-import { type Command, type CommandResult, endText, type Run } from '../run.ts'
+import { type Command, type CommandResult, type Run, whyText } from '../run.ts'
 import {
   type AvailableVersions,
   type Installation,
@@ -76,7 +76,7 @@ async function answer(command: Command, query: Run): Promise<string> {
   if (result.code === 0 || result.code === 1) return result.stdout
   throw new PlumbError({
     code: 'observe-failed',
-    message: `Installed packages cannot be read: ${lastLines(result, 1) || endText(command, result)}.`,
+    message: `Installed packages cannot be read: ${whyText(command, result, lastLines(result, 1))}.`,
     remedy: 'See what pacman says on the host: pacman --query',
   })
 }
@@ -152,7 +152,7 @@ async function working(args: readonly string[], wanted: readonly WantedPackage[]
   const result: CommandResult = await run(command)
   if (result.code === 0) return
   const lock = await run({ args: ['find', lockFile, '-maxdepth', '0'] })
-  const why = lastLines(result, 8) || endText(command, result)
+  const why = whyText(command, result, lastLines(result, 8))
   throw new PlumbError({
     code: 'apply-failed',
     message: `${wantedText(wanted)} not installed: ${why}`.slice(0, 4000),

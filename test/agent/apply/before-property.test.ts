@@ -32,6 +32,14 @@ function withoutLinksAbove<R extends { readonly kind: string; readonly path: str
   return own.filter(({ kind, path }) => kind !== 'symlink' || !isAbove(path))
 }
 
+/** Only what the first purge of a directory takes was there before: what was protected then by a resource and goes later does not count. */
+function withPlainPurges({ own, owners }: Revision): Revision {
+  return {
+    owners,
+    own: own.map((one) => (one.kind === 'directory' && isAbove(one.path) ? { ...one, purge: false } : one)),
+  }
+}
+
 function isAbove(path: string): boolean {
   return paths.some((one) => one.startsWith(`${path}/`))
 }
@@ -74,7 +82,9 @@ test('whatever revisions came and went, once all has left with onRemove: restore
         for (const one of edits) make(world, one)
         const before = shapeOf(world.root)
         const restoring = names.map(() => 'restore' as const)
-        for (const [index, one] of revisions.entries()) await transition(world, fleet(one, index + 1, restoring))
+        // What a failed service claims is not purged at first, and a later purge is of what came after the first apply.
+        for (const [index, one] of revisions.map(withPlainPurges).entries())
+          if ((await transition(world, fleet(one, index + 1, restoring))) === undefined) break
         await transition(world, desiredHost([], '98'))
         await transition(world, desiredHost([], '99'))
         expect(shapeOf(world.root)).toEqual(before)

@@ -75,6 +75,15 @@ test('an apply that cuts the host off is undone as a whole, and waits for an hou
   expect(failures.mayTry(network, revision, new Date(Date.now() + 61 * 60_000))).toBe(true)
 })
 
+test('a revision that cuts the host off again and again waits longer each time', async () => {
+  await applyIn(world, both('there', 'one', '1'))
+  const attempts = async () => {
+    await applyGuarded(both('gone', 'two', '2'), guarded(byRoute, 0.01))
+    return world.state.failures.get(service('network', []).name)?.attempts
+  }
+  expect([await attempts(), await attempts(), await attempts()]).toEqual([1, 2, 3])
+})
+
 test('one of server and remote that answers is enough, and so is one that comes back in time', async () => {
   await applyIn(world, both('there', 'one', '1'))
   let asked = 0

@@ -1,14 +1,17 @@
 // The verbs as processes, on a real repository made from examples/fleet.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
+import { acquireLock } from '../../../agent/state/lock.ts'
 import { problemSchema } from '../../../shared/problem.ts'
 import { changeSchema, serviceReportSchema } from '../../../shared/report.ts'
 import { edited, exampleFleet, now } from '../../lab/example-fleet.ts'
 import type { TestRepository } from '../../support/git.ts'
-import { makeSandbox, runPlumb, type Sandbox } from '../../support/plumb.ts'
+import { command, makeSandbox, runPlumb, type Sandbox } from '../../support/plumb.ts'
 import { treeOf } from '../apply/world.ts'
 
 const nginxConf = 'services/nginx/files/etc/nginx/nginx.conf'
@@ -202,6 +205,30 @@ test('a commit that takes most of the services away waits until a person says so
   const allowed = await box.plumb('apply', '--allow-removal')
   expect(allowed).toMatchObject({ code: 0, err: '' })
   expect(treeOf(box.root).join('\n')).not.toMatch(/greeting|nginx\.conf/)
+})
+
+test('in the middle of an apply, under way or interrupted, check and plan say that what they find is of its middle', async () => {
+  await box.plumb('apply')
+  // All that tells it: the journal of an apply is there as long as it is not at its end.
+  await box.write('../state/journal', `${JSON.stringify({ kind: 'guarded', had: ['remote'], withinSeconds: 60 })}\n`)
+
+  const interrupted = await box.plumb('check')
+  expect(interrupted.code).toBe(1)
+  expect(interrupted.out).toContain('an apply was interrupted')
+  expect(interrupted.out).not.toContain('in plumb')
+  expect(await box.plumb('plan')).toMatchObject({ code: 1, out: expect.stringContaining('an apply was interrupted') })
+
+  const lock = await acquireLock(join(box.state, 'lock'), { purpose: 'plumb apply', now: new Date() })
+  const underWay = await box.plumb('check')
+  expect(underWay).toMatchObject({ code: 1, out: expect.stringContaining('"plumb apply" is under way') })
+  const places = ['--repo', fleet.directory, '--host', 'web-1', '--root', box.root, '--state', box.state]
+  const second = spawn(command, ['apply', ...places], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [waits] = await once(second.stdout, 'data')
+  lock.release()
+
+  expect(String(waits)).toMatch(/^waits: "plumb apply" is under way: process \d+, since .*\n$/)
+  expect(await once(second, 'close')).toEqual([0, null])
+  expect((await box.plumb('check')).code).toBe(0)
 })
 
 test('without a repository, or with one that has no such host, the error says what to do', async () => {

@@ -122,6 +122,44 @@ test('the steps of a service are in the order of the design', () => {
   ])
 })
 
+test('a directory is purged of what the packages of the same apply put there, last of all paths, whatever was there before', () => {
+  const purged = [
+    directory('/d', { purge: true, keep: ['ours'] }),
+    directory('/e', { purge: true }),
+    directory('/f', { purge: true }),
+  ]
+  const was = applied('web', [...purged, directory('/d/left')])
+  const web = service('web', [...purged, file('/d/ours', 'x'), packaged('nginx')])
+  const seen = (extra: string) => ({ type: 'directory', mode: '0755', owner: 'root', group: 'root', extra })
+  const here = live(
+    { 'package:nginx': { type: 'missing', installed: 'no' }, 'directory:/d/left': { ...seen('none') } },
+    [web],
+  )
+  const resources = new Map([
+    ...here.resources,
+    [idOf('directory', '/d'), { attributes: seen('left'), extras: ['left'] }],
+    [idOf('directory', '/e'), { attributes: seen('typed'), extras: ['typed'] }],
+  ])
+  const comparison = compareHost(desiredHost([web]), was, { ...here, resources })
+  const paths = (plan: Plan) => lines(plan).filter((line) => /\/[def]/.test(line))
+  const keptIn = (plan: Plan) =>
+    plan.services.flatMap(changesIn).flatMap(({ desired }) => (desired?.kind === 'directory' ? [desired.keep] : []))
+
+  const asked = planFor(comparison, { repair: 'everything' })
+  const byItself = planFor(comparison, { repair: 'by-policy' })
+
+  expect(paths(asked)).toEqual([
+    'make /f',
+    'write /d/ours (new)',
+    'remove /d/left',
+    'remove from /d: what its packages leave there',
+    'remove from /e: typed and what its packages leave there',
+    'remove from /f: what its packages leave there',
+  ])
+  expect(keptIn(asked)).toEqual([[], ['ours'], [], []])
+  expect(keptIn(byItself)).toEqual([['ours'], ['typed'], []])
+})
+
 test('in a sandbox no tool, trigger or check is planned, and packages and units are left out', () => {
   const web = service('web', [file('/etc/tmpfiles.d/web.conf', 'x'), unit('web.service'), packaged('nginx')], {
     triggers: [{ on: [idOf('file', '/etc/tmpfiles.d/web.conf')], action: { kind: 'run', command: 'x' } }],

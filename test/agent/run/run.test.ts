@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createRun, endText } from '../../../agent/host/run.ts'
+import { createRun, endText, whyText } from '../../../agent/host/run.ts'
 
 const run = createRun({ graceSeconds: 0.3 })
 let directory: string
@@ -139,3 +139,11 @@ function isRunning(pid: number): boolean {
     return false
   }
 }
+
+test('a command that is ended at its deadline is told as that, with what it had said', async () => {
+  const command = { args: ['sh', '-c', 'echo waiting for the lock; sleep 60'], deadlineSeconds: 0.3 }
+  const result = await run(command)
+  expect(whyText(command, result, result.stdout.trim())).toBe('sh did not end within 0.3 s: waiting for the lock')
+  expect(whyText(command, { ...result, code: 1 }, 'no such file')).toBe('no such file')
+  expect(whyText(command, { ...result, code: 1 }, '')).toBe('sh exited with 1')
+})

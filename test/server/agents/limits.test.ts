@@ -14,6 +14,7 @@ let gate: AgentGate
 const clients: Socket[] = []
 let changed = () => {}
 let heard = () => {}
+let silentAfterMs = 300_000
 
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy()
@@ -40,13 +41,27 @@ test('a host that answers no pings is gone', async () => {
 test('a host that has nothing to say is heard of by its answers to pings', async () => {
   await open({ pingEveryMs: 50 })
   const agent = await authenticated()
-  const word = new Promise<void>((resolve) => {
-    heard = resolve
-  })
+  const word = nextWord()
 
   agent.write(pong)
 
   await word
+})
+
+test('a host that may be silent for some seconds only is asked often enough to be heard of, whatever it is busy with', async () => {
+  silentAfterMs = 4000
+  await open({})
+  const agent = await authenticated()
+  let pings = 0
+  agent.on('data', (chunk: Buffer) => {
+    pings += chunk.filter((byte) => byte === ping).length
+    agent.write(pong)
+  })
+
+  while (pings < 3) await nextWord()
+
+  expect(gate.isConnected(web1)).toBe(true)
+  silentAfterMs = 300_000
 })
 
 test('a host that does not read is cut off before it costs memory', async () => {
@@ -107,6 +122,7 @@ async function open(limits: Partial<GateLimits>, received = () => Promise.resolv
     heard: () => heard(),
     received,
     connectionChanged: () => changed(),
+    silentAfterMs: () => silentAfterMs,
     limits,
   })
   server = createServer()
@@ -116,6 +132,15 @@ async function open(limits: Partial<GateLimits>, received = () => Promise.resolv
 
 /** Masked with zeroes, without content. */
 const pong = Buffer.from([0x8a, 0x80, 0, 0, 0, 0])
+
+/** The first byte of one without content; the other is 0. */
+const ping = 0x89
+
+function nextWord(): Promise<void> {
+  return new Promise((resolve) => {
+    heard = resolve
+  })
+}
 
 function nextChange(): Promise<void> {
   return new Promise((resolve) => {

@@ -85,6 +85,20 @@ test('a host that falls silent is an alert, and its next word resolves it', asyn
   expect(receiver.bodies.map(message).map(({ event }) => event)).toEqual(['opened', 'resolved'])
 })
 
+test('a host that enrols at a server that runs for days is not silent while it is installed, and is when it never comes', async () => {
+  server.clock.advance(3 * 24 * 3600)
+  const agent = await enrolAgent(server, 'web-1')
+
+  server.clock.advance(89)
+  expect(await server.openAlerts()).toEqual([])
+  server.clock.advance(2)
+  expect((await server.openAlerts()).map(({ title }) => title)).toEqual(['web-1 is silent'])
+
+  await (await agent.connect()).report(reportOf('web-1'))
+  await receiver.count(2)
+  expect(await server.openAlerts()).toEqual([])
+})
+
 test('a restarted server gives every host the time to come back, and remembers who was silent before', async () => {
   const agent = await enrolAgent(server, 'web-1')
   await enrolAgent(server, 'web-2')
