@@ -1,6 +1,7 @@
 // `npm run test:faults`: the fault suite in its bounded form. Options make kills alone, without vitest:
 //   --long              10,000 kills, or PLUMB_FAULTS_LONG=1
 //   --kills N           another number of them
+//   --minutes N         end after so long, with what was made by then
 //   --seed N            begin with these revisions instead of those of seed 1
 //   --only CASE         one case again, as a failure names it: 1:234:torn,17:before
 import { spawnSync } from 'node:child_process'
@@ -14,6 +15,7 @@ const { values } = parseArgs({
   options: {
     long: { type: 'boolean', default: process.env['PLUMB_FAULTS_LONG'] === '1' },
     kills: { type: 'string' },
+    minutes: { type: 'string' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string' },
   },
@@ -41,6 +43,7 @@ async function many(kills: number): Promise<number> {
     kills,
     firstSeed: Number(values.seed),
     everyRecovery: values.long,
+    ...(values.minutes === undefined ? {} : { minutes: Number(values.minutes) }),
     progress: (line) => console.log(line),
   })
   console.log(summaryText(summary))

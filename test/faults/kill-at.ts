@@ -1,6 +1,6 @@
 // Preloaded before an agent (`node --require`, `--import`): counts what the process does to its host, and kills it at
 // operation number PLUMB_KILL_AT in the way of PLUMB_KILL_HOW. Pauses between two looks take no time, as seen from inside.
-// PLUMB_CLOCK_DAYS sets its clock off.
+// (PLUMB_PAUSES=kept: they do). PLUMB_CLOCK_DAYS sets its clock off.
 import childProcess, { ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
@@ -13,6 +13,7 @@ const killAt = Number(process.env['PLUMB_KILL_AT'] ?? 0)
 const how = process.env['PLUMB_KILL_HOW'] ?? 'before'
 /** What is broken on purpose - `journal`, `kept`, `forget` -, so that the suite can be seen to find it. */
 const broken = process.env['PLUMB_BREAK'] ?? ''
+const keepsPauses = process.env['PLUMB_PAUSES'] === 'kept'
 const { readlinkSync, writeSync } = fs
 const done = operationsHere()
 const children = new Set<ChildProcess>()
@@ -66,7 +67,7 @@ const now = performance.now.bind(performance)
 Reflect.set(performance, 'now', () => now() + skippedMs)
 wrap(timers, 'setTimeout', (sleep, [ms, ...rest]) => {
   // Pauses between looks. Shorter ones wait for pipes to close, longer ones are deadlines.
-  const isPause = typeof ms === 'number' && ms >= 300 && ms <= 5000
+  const isPause = !keepsPauses && typeof ms === 'number' && ms >= 300 && ms <= 5000
   if (isPause) skippedMs += ms
   return sleep(isPause ? 1 : ms, ...rest)
 })

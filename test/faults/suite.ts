@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { Arena, type Kill } from './arena.ts'
 import type { Contact } from './contact.ts'
-import { verdictOn } from './kills.ts'
+import { type Case, verdictOn } from './kills.ts'
 import { type Operation, waysToKill } from './operations.ts'
 import { type Summary, Tally } from './tally.ts'
 
@@ -15,27 +15,33 @@ export type SuiteOptions = {
   readonly broken?: string
   /** Also, of the first seed: every operation of the recoveries from a kill before each step of an apply. */
   readonly everyRecovery?: boolean
+  /** Ends after so long, however many kills were made. */
+  readonly minutes?: number
 }
 
-/** At every third point the agent that recovers is killed too, and the one after it. */
-const againEvery = 3
+/** At every second point the agent that recovers is killed too, and the one after it. */
+const againEvery = 2
 const killsAtPoint = (againEvery + 2) / againEvery
 
 /**
- * First agents that lose contact, killed in the undo of all that they did; then those that keep it. The points of a seed - operations times the ways to be killed at one - are tried from end to end, evenly thinned out when
- * there are more than kills to make; where there are fewer, the next seed with other revisions follows.
+ * The points of a seed - operations times the ways to be killed at one, of an apply that keeps contact, and of the undo of one
+ * that loses it - are all tried, evenly thinned out when there are more than kills to make; where there are fewer, the next seed
+ * with other revisions follows. They are strewn over the time, so that a run that ends early has been everywhere as well.
  */
 export async function killMany(options: SuiteOptions): Promise<Summary> {
-  const { kills, firstSeed, progress, broken } = options
+  const { kills, firstSeed, progress, broken, minutes = Number.POSITIVE_INFINITY } = options
+  const endsAt = performance.now() + minutes * 60_000
+  const isOver = () => performance.now() > endsAt
   const arena = await Arena.open()
   try {
     const tally = new Tally(kills, progress)
     if (options.everyRecovery === true) await killRecoveries(arena, firstSeed, tally)
-    for (const contact of ['lost', 'kept'] as const) {
-      const share = contact === 'lost' ? Math.floor(kills * lostShare) : kills
-      for (let seed = firstSeed; tally.kills < share; seed += 1)
-        await killAlong(arena, { seed, contact, kills: share - tally.kills, ...(broken && { broken }) }, tally)
-    }
+    for (let seed = firstSeed; tally.kills < kills && !isOver(); seed += 1)
+      await sideBySide(strewn(await casesOf(arena, seed, kills - tally.kills)), async (tried) => {
+        if (isOver()) return
+        tally.points += 1
+        tally.add(await verdictOn(arena, tried, broken === undefined ? {} : { broken }))
+      })
     return tally.summary()
   } finally {
     await arena.close()
@@ -45,23 +51,34 @@ export async function killMany(options: SuiteOptions): Promise<Summary> {
 /** Of the kills, those of agents that lose contact. */
 const lostShare = 0.2
 
+async function casesOf(arena: Arena, seed: number, kills: number): Promise<readonly Case[]> {
+  const { operations, lost } = await arena.template(seed)
+  return [
+    ...casesAlong({ seed, contact: 'kept', operations, from: 0, kills: kills * (1 - lostShare) }),
+    ...casesAlong({ seed, contact: 'lost', ...lost, kills: kills * lostShare }),
+  ]
+}
+
 type Along = {
   readonly seed: number
   readonly contact: Contact
+  readonly operations: readonly Operation[]
+  readonly from: number
   readonly kills: number
-  readonly broken?: string
 }
 
-async function killAlong(arena: Arena, { seed, contact, kills, broken }: Along, tally: Tally): Promise<void> {
-  const template = await arena.template(seed)
-  const { operations, from } = contact === 'lost' ? template.lost : { operations: template.operations, from: 0 }
+function casesAlong({ seed, contact, operations, from, kills }: Along): readonly Case[] {
   const chosen = thinned(pointsOf(operations, from), Math.ceil(kills / killsAtPoint))
-  tally.points += chosen.length
-  await sideBySide([...chosen.entries()], async ([index, kill]) => {
+  return chosen.map((kill, index) => {
     const again = index % againEvery === 0 ? laterKills(index, operations.length - kill.at) : []
-    const circumstances = broken === undefined ? {} : { broken }
-    tally.add(await verdictOn(arena, { seed, contact, kills: [kill, ...again] }, circumstances))
+    return { seed, contact, kills: [kill, ...again] }
   })
+}
+
+/** By the golden ratio: any first part of it comes from everywhere. */
+function strewn<T>(all: readonly T[]): readonly T[] {
+  const placed = all.map((one, index) => ({ one, place: (index * 0.618034) % 1 }))
+  return placed.toSorted((a, b) => a.place - b.place).map(({ one }) => one)
 }
 
 /** What an agent writes into its journal parts the steps of an apply. */
