@@ -99,7 +99,7 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12 with a reposit
     const later = [pkg('plumb-a', { version: '1.0' }), pkg('plumb-c')]
     expect(await packages.differences(later)).toEqual([
       'plumb-a: held, should not be',
-      'plumb-b: no longer in the repository',
+      'plumb-b: no longer in the repository; held, should not be',
     ])
     expect(await packages.apply(later)).toEqual([
       'released the hold on plumb-a',
