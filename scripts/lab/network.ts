@@ -7,6 +7,11 @@ import { bridge, machineAddress, runDirectory, subnet } from './places.ts'
 /** Does only what is not so yet. */
 export function networkUp(): void {
   if (!existsSync(`/sys/class/net/${bridge}`)) outputNow(['ip', 'link', 'add', bridge, 'type', 'bridge'])
+  if (readFileSync(`/sys/class/net/${bridge}/address`, 'utf8').trim() !== hardwareAddress) {
+    // Hosts that are there hear of it.
+    writeFileSync(`/proc/sys/net/ipv4/conf/${bridge}/arp_notify`, '1')
+    outputNow(['ip', 'link', 'set', bridge, 'address', hardwareAddress])
+  }
   outputNow(['ip', 'address', 'replace', `${machineAddress}/24`, 'dev', bridge])
   outputNow(['ip', 'link', 'set', bridge, 'up'])
   if (!existsSync(forwardingBefore)) writeFileSync(forwardingBefore, readFileSync(forwarding))
@@ -21,6 +26,12 @@ export function networkDown(): void {
   writeFileSync(forwarding, readFileSync(forwardingBefore))
   rmSync(forwardingBefore)
 }
+
+/**
+ * Without one of its own a bridge takes the lowest of its ports': each host that comes or goes could change it, and the
+ * others would send to the one before for half a minute.
+ */
+const hardwareAddress = '02:70:6c:75:6d:62'
 
 const forwarding = '/proc/sys/net/ipv4/ip_forward'
 const forwardingBefore = join(runDirectory, 'ip_forward.before')

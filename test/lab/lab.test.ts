@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { LabHost } from '../../scripts/lab/host.ts'
 import { allHosts, type Lab, labUnavailable, openLab, removeLeftovers } from '../../scripts/lab/lab.ts'
-import { deviceOf, hostDirectoryOf, machineAddress } from '../../scripts/lab/places.ts'
+import { bridge, deviceOf, hostDirectoryOf, machineAddress } from '../../scripts/lab/places.ts'
 import { isAlive } from '../../scripts/lab/records.ts'
 import { eventually } from '../../scripts/lab/waiting.ts'
 
@@ -61,6 +61,11 @@ describe.skipIf(reason !== null)('two bare hosts', () => {
     expect(await two.output(['curl', '-fsS', `http://${machineAddress}:${port}/`])).toBe('hello from the machine\n')
     expect(await (await fetch(`http://${one.address}/`)).text()).toBe('hello from one\n')
     server.close()
+  })
+
+  test('the machine keeps its hardware address on the bridge, whichever hosts come and go', () => {
+    // 3: it was set. One that was not is that of a host's cable, and the others send to it for a while when that host is gone.
+    expect(readFileSync(`/sys/class/net/${bridge}/addr_assign_type`, 'utf8')).toBe('3\n')
   })
 
   test('a reboot keeps what is on the disk and starts what is enabled', async () => {
