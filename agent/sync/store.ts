@@ -90,5 +90,7 @@ function sealOf(sizes: ReturnType<typeof packSizes>): string {
 
 async function removeAll(directory: string, isOld: (name: string) => boolean): Promise<void> {
   const names = await readdir(directory).catch(() => [])
-  for (const name of names.filter(isOld)) await rm(join(directory, name), { recursive: true, force: true })
+  // A git whose agent was killed may write there for a moment more.
+  const whole = { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }
+  for (const name of names.filter(isOld)) await rm(join(directory, name), whole)
 }

@@ -26,7 +26,7 @@ export function afterwards(leave: () => Promise<void>): void {
 
 export async function stateDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'plumb-state-'))
-  afterwards(() => rm(directory, { recursive: true, force: true }))
+  afterwards(() => rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }))
   return directory
 }
 
