@@ -58,7 +58,7 @@ type Circumstances = { readonly capabilities: Capabilities; readonly forecast: F
 function toolsFor(changes: readonly ResourceChange[]): readonly ToolStep[] {
   const tools = toolSteps(changedPaths(changes))
   if (tools.some(({ command }) => command.args.includes('daemon-reload'))) return tools
-  const isStale = changes.some(({ desired, live }) => desired?.kind === 'unit' && live.unit?.isStale)
+  const isStale = changes.some((one) => isUnit(one) && one.live.unit?.isStale)
   return isStale ? [...tools, daemonReloadTool] : tools
 }
 

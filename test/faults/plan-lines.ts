@@ -38,7 +38,10 @@ export function actionsIn(logged: string): readonly string[] {
 type Read = (parts: readonly string[], text: string) => Partial<Line>
 
 const pathForms: readonly (readonly [RegExp, Read])[] = [
-  [/^remove from (\/.*?): what its packages leave there$/, ([of = '']) => ({ kind: 'purge', of, isCertain: false })],
+  [
+    /^remove from (\/.*?): (?:.* and )?what its packages leave there$/,
+    ([of = '']) => ({ kind: 'purge', of, isCertain: false }),
+  ],
   [/^remove from (\/.*?): /, ([of = ''], text) => ({ kind: 'purge', of, past: text.replace('remove', 'removed') })],
   [/^remove (\/\S*)/, ([of = ''], text) => ({ kind: 'remove', of, past: text.replace('remove', 'removed') })],
   [/^leave (\/\S*): it is not empty$/, (_, text) => ({ past: text.replace('leave', 'left') })],

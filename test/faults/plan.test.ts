@@ -149,18 +149,18 @@ function isPutBack({ what }: Edit): boolean {
 }
 
 /**
- * The one place for what is known: a link or file leaves one service, and another one brings or removes something below its
- * path, which is then no longer what the plan took it for; the apply after that puts it right. agent/plan/steps.ts clears the way
- * of its own service only.
+ * The one place for what is known: a link or file leaves one service, or a link is turned elsewhere, and another service brings
+ * or removes something below its path, which is then no longer what the plan took it for; the apply after that puts it right.
+ * agent/plan/steps.ts clears the way of its own service only.
  */
 function isKnownConflict({ services }: Plan): boolean {
   const lines = services.flatMap(({ service: name, steps }) => steps.flatMap(stepLines).map((line) => ({ name, line })))
   const places = lines.flatMap(({ name, line }) => {
     const [, verb = '', path] = /^(\w+) (\/\S*)/.exec(line) ?? []
-    return path === undefined ? [] : [{ name, isRemoved: verb === 'remove', path }]
+    return path === undefined ? [] : [{ name, isMoved: verb === 'remove' || verb === 'link', path }]
   })
-  const removed = places.filter(({ isRemoved }) => isRemoved)
-  return removed.some(({ name, path }) =>
+  const moved = places.filter(({ isMoved }) => isMoved)
+  return moved.some(({ name, path }) =>
     places.some((other) => other.name !== name && other.path.startsWith(`${path}/`)),
   )
 }

@@ -259,6 +259,8 @@ export function make(host: FakeHost, { path, what, unit: name }: Edit): void {
   if (what === 'purge package') host.packages.delete(packages[0])
   if (what === 'remove container' && container !== undefined) host.containers.delete(container.id)
   if (what === 'stop container' && container !== undefined) container.state = 'exited'
+  // A file comes in the place of the link that is the mask.
+  if (what === 'edit unit' && known !== undefined) known.masked = false
   if (what === 'edit unit') makePath(join(host.root, 'etc/systemd/system', name), 'write')
   else makePath(join(host.root, path), what)
 }

@@ -184,6 +184,15 @@ test('a unit whose file systemd has not read yet is read first, and the plan say
   })
 })
 
+test('a unit that leaves and whose file systemd has not read yet is read first as well, and the plan says so', async () => {
+  write('etc/systemd/system/web.service', '[Service]')
+  await planAndApply(web([unit()]))
+  systemd.units.set('web.service', { active: true, enabled: true, failed: false, stale: true })
+  const { lines, told } = await planAndApply(web([], {}, '2'))
+  expect(lines).toEqual(['disable and stop web.service', 'run systemctl daemon-reload'])
+  expect(told).toContain('daemon-reload')
+})
+
 test('a service under another name: its unit stays as it is, and its files are not written', async () => {
   const resources = [unitFile(), config('x'), unit()]
   await planAndApply(desiredHost([service('web', resources, { triggers: [restart, reload] })]))

@@ -1,5 +1,5 @@
 // A fake of docker with compose: compose files are JSON (which YAML contains), images are always there, and a container
-// remembers what its mounted files said when it was made.
+// remembers what its mounted files said when it was started.
 import { hash } from 'node:crypto'
 import { z } from 'zod'
 import { type Answer, type FakeHost, type FakeProgram, refused, said, textAt } from './fake-host.ts'
@@ -13,8 +13,8 @@ export type FakeContainer = {
   readonly file: string
   /** The label for its mounted files. */
   readonly files: string
-  /** What was in them. */
-  readonly saw: string
+  /** What was in them when it was started. */
+  saw: string
   state: 'running' | 'exited'
   /** Number of its start. */
   start: number
@@ -81,26 +81,26 @@ function up(host: FakeHost, { project, file, model }: Up, anew: readonly string[
     if (there?.configHash === configHash && !anew.includes(service)) {
       if (there.state !== 'running') {
         changed.push(`start ${service}`)
-        start(host, there)
+        start(host, there, declared)
       }
       continue
     }
     if (there !== undefined) host.containers.delete(there.id)
     const id = hash('sha256', `${host.made.count}`, 'hex')
-    const saw = declared.volumes.map(({ source }) => textAt(host, source) ?? '').join('\n')
     const { image, labels } = declared
-    const about = { id, project, service, image, configHash, file, files: labels[filesLabel] ?? '', saw }
+    const about = { id, project, service, image, configHash, file, files: labels[filesLabel] ?? '', saw: '' }
     const container: FakeContainer = { ...about, state: 'exited', start: 0 }
     host.containers.set(id, container)
-    start(host, container)
+    start(host, container, declared)
     changed.push(`${there === undefined ? 'make' : 'remake'} ${service}`)
   }
   host.log.push(`compose up ${project}: ${changed.toSorted().join(', ') || 'nothing'}`)
   return said()
 }
 
-function start(host: FakeHost, container: FakeContainer): void {
+function start(host: FakeHost, container: FakeContainer, { volumes }: z.infer<typeof serviceSchema>): void {
   host.made.count += 1
+  container.saw = volumes.map(({ source }) => textAt(host, source) ?? '').join('\n')
   container.state = 'running'
   container.start = host.made.count
 }

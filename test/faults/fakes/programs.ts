@@ -1,6 +1,6 @@
 // Fake hosts behind real programs: a directory of small scripts that ask, over a port of the loopback, what the fake host of
 // the directory they stand in answers. As with systemd and dockerd, what was asked is done although the asking program dies.
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { answer, type FakeHost, fakePrograms } from './fake-host.ts'
@@ -17,7 +17,11 @@ export type FakePrograms = {
 /** `directory`: where the script is kept that all programs are links to. */
 export async function fakeProgramsIn(directory: string): Promise<FakePrograms> {
   const hosts = new Map<string, FakeHost>()
-  const server = createServer((socket) => serveOne(socket, hosts))
+  let answers = 0
+  const server = createServer((socket) => {
+    answers += 1
+    serveOne(socket, hosts, join(directory, `answer-${answers}`))
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('no port')
@@ -35,7 +39,11 @@ export async function fakeProgramsIn(directory: string): Promise<FakePrograms> {
   }
 }
 
-/** bash, for its /dev/tcp: nothing else has to be there, and it starts in 2 ms. */
+/**
+ * bash reads a socket byte by byte, so that the answer itself is given in a file, which is gone when it was read.
+ *
+ * bash, for its /dev/tcp: nothing else has to be there, and it starts in 2 ms.
+ */
 function scriptFor(port: number): string {
   return `#!/bin/bash
 # A fake: asks the fault suite (test/faults/fakes/programs.ts) what to answer.
@@ -43,19 +51,19 @@ world=\${0%/bin/*}
 IFS= read -r -d '' input
 exec 3<>/dev/tcp/127.0.0.1/${port} || exit 70
 printf '%s\\0' "$(($# + 3))" "$world" "\${0##*/}" "$@" "$input" >&3
-IFS= read -r -d '' code <&3
-IFS= read -r -d '' out <&3
-IFS= read -r -d '' err <&3
-printf %s "$out"
-printf %s "$err" >&2
-exit "\${code:-71}"
+IFS= read -r -d '' answer <&3
+mapfile -d '' -t parts <"$answer"
+printf %s "\${parts[1]}"
+printf %s "\${parts[2]}" >&2
+exit "\${parts[0]:-71}"
 `
 }
 
-function serveOne(socket: Socket, hosts: ReadonlyMap<string, FakeHost>): void {
+function serveOne(socket: Socket, hosts: ReadonlyMap<string, FakeHost>, path: string): void {
   let heard = ''
   socket.setEncoding('utf8')
   socket.on('error', () => undefined)
+  socket.on('close', () => rmSync(path, { force: true }))
   socket.on('data', (text: string) => {
     heard += text
     const [count = '', ...fields] = heard.split('\0')
@@ -67,6 +75,7 @@ function serveOne(socket: Socket, hosts: ReadonlyMap<string, FakeHost>): void {
       host === undefined
         ? { code: 72, stdout: '', stderr: `there is no fake host for ${world}` }
         : answer(host, { args: [program, ...rest], stdin })
-    socket.end(`${code}\0${stdout}\0${stderr}\0`)
+    writeFileSync(path, `${code}\0${stdout}\0${stderr}\0`)
+    socket.write(`${path}\0`)
   })
 }
