@@ -86,7 +86,7 @@ test('started again at another port, after a power cut, it is the same fleet; a 
   expect(await other.said('is taken')).toContain('Stop what uses it, or: PORT=')
   expect((await once(other.child, 'close'))[0]).toBe(1)
 
-  for (const pid of await first.processes()) process.kill(pid, 'SIGKILL')
+  for (const pid of await first.processes()) killIfThere(pid)
   await once(first.child, 'close')
   const again = start({ PORT: '0' })
   const moved = /The dashboard: {2}(\S+)/.exec(await again.said('Ctrl-C stops it all.'))?.[1] ?? ''
@@ -237,4 +237,13 @@ function isListening(url: string): Promise<boolean> {
     socket.once('connect', () => resolve(true))
     socket.once('error', () => resolve(false))
   }).finally(() => socket.destroy())
+}
+
+/** A program that one of them had just started may have ended meanwhile. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
 }
