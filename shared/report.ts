@@ -1,40 +1,11 @@
 // What an agent says of its host. Zod schemas, because the server parses reports from the network, with limits.
 import { z } from 'zod'
+import { findingSchema } from './finding.ts'
 import { holdTargetSchema } from './hold.ts'
 import { hostNameSchema, resourceIdSchema, revisionSchema, serviceNameSchema } from './names.ts'
 import { problemSchema } from './problem.ts'
 
-export const diffLimitBytes = 256 * 1024
 export const reportDiffLimitBytes = 2 * 1024 * 1024
-
-/** One attribute that is not as it should be: `{ name: 'mode', expected: '0644', live: '0666' }`. */
-export const differenceSchema = z.object({
-  name: z.string().max(100),
-  expected: z.string().max(2000),
-  live: z.string().max(2000),
-})
-
-export const evidenceSchema = z.object({
-  /** ISO 8601, from the inode. */
-  modifiedAt: z.string().max(40).optional(),
-  changedAt: z.string().max(40).optional(),
-  owner: z.string().max(100).optional(),
-  size: z.number().int().nonnegative().optional(),
-})
-
-/** One drifted resource: live differs from baseline. */
-export const findingSchema = z.object({
-  resource: resourceIdSchema,
-  /** For people: `/etc/nginx/nginx.conf: content differs`, `nginx.service: stopped, should be running`. */
-  summary: z.string().max(4500),
-  differences: z.array(differenceSchema).max(100),
-  /** Unified, secrets masked, at most `diffLimitBytes`. */
-  diff: z.string().max(diffLimitBytes).optional(),
-  diffCut: z.boolean(),
-  /** The repository's file behind the resource, when there is one. */
-  source: z.string().max(4200).optional(),
-  evidence: evidenceSchema,
-})
 
 /** One change that an apply would make because desired differs from baseline. */
 export const pendingSchema = z.object({
@@ -117,9 +88,6 @@ export const reportSchema = z.object({
   dropped: z.number().int().nonnegative(),
 })
 
-export type Difference = z.infer<typeof differenceSchema>
-export type Evidence = z.infer<typeof evidenceSchema>
-export type Finding = z.infer<typeof findingSchema>
 export type Pending = z.infer<typeof pendingSchema>
 export type Failure = z.infer<typeof failureSchema>
 export type Hold = z.infer<typeof holdSchema>

@@ -1,7 +1,7 @@
 // Unified diffs of two versions of a file, masked and bounded; what is not text is told by hash and size.
 import { hash } from 'node:crypto'
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
-import { diffLimitBytes } from '../../shared/report.ts'
+import { diffLimitBytes } from '../../shared/finding.ts'
 import { type Mask, maskText } from './mask.ts'
 
 export type DiffSide = { readonly label: string; readonly bytes: Uint8Array }

@@ -1,14 +1,9 @@
 // In: a comparison and the bytes of what drifted. Out: findings with diffs, and what a report says of each service. Pure.
+
+import type { Evidence } from '../../shared/evidence.ts'
+import type { Finding } from '../../shared/finding.ts'
 import type { ServiceName } from '../../shared/names.ts'
-import {
-  type Evidence,
-  type Failure,
-  type Finding,
-  type Hold,
-  type Pending,
-  reportDiffLimitBytes,
-  type ServiceReport,
-} from '../../shared/report.ts'
+import { type Failure, type Hold, type Pending, reportDiffLimitBytes, type ServiceReport } from '../../shared/report.ts'
 import type { ContentSides, ContentsByResource } from '../observe/contents.ts'
 import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'

@@ -1,5 +1,5 @@
 // The findings of one service as an alert tells them: a list of summaries, and their unified diffs as one text within a limit.
-import { diffLimitBytes, type Finding } from '../../shared/report.ts'
+import { diffLimitBytes, type Finding } from '../../shared/finding.ts'
 
 const summariesShown = 20
 

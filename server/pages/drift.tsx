@@ -1,5 +1,5 @@
 // `/hosts/:host/drift?resource=...`: one finding - what differs, since when, why the repository says otherwise, and the ways out.
-import type { Evidence } from '../../shared/report.ts'
+import type { Evidence } from '../../shared/evidence.ts'
 import type { DriftView } from '../show/views.ts'
 import { Command } from './components/command.tsx'
 import { CommitCard } from './components/commit.tsx'

@@ -1,6 +1,8 @@
 // One service on a host: a line when it is in plumb, and below the line whatever keeps it from that.
+
+import type { Finding } from '../../shared/finding.ts'
 import type { HostName, Revision } from '../../shared/names.ts'
-import type { Failure, Finding, Pending } from '../../shared/report.ts'
+import type { Failure, Pending } from '../../shared/report.ts'
 import type { CommitView, HostStateName, HostView } from '../show/views.ts'
 import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { Differences } from './components/differences.tsx'

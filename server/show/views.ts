@@ -1,8 +1,10 @@
 // What the pages show, as plain data: made by show/ from the store and the repository, rendered by pages/, served as JSON by api/.
+
+import type { Finding } from '../../shared/finding.ts'
 import type { HoldTarget } from '../../shared/hold.ts'
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
-import type { ApplyReport, Finding, Hold, ServiceReport, ServiceStateName } from '../../shared/report.ts'
+import type { ApplyReport, Hold, ServiceReport, ServiceStateName } from '../../shared/report.ts'
 
 /** A commit as shown beside what it changed. `at` is ISO 8601. */
 export type CommitView = {

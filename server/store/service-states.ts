@@ -1,14 +1,8 @@
 // What each service of each host is now, since when, and its findings with the time each was first seen.
 import { z } from 'zod'
+import { type Finding, findingSchema } from '../../shared/finding.ts'
 import { type HostName, hostNameSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
-import {
-  type Finding,
-  findingSchema,
-  type Hold,
-  type ServiceReport,
-  type ServiceStateName,
-  serviceReportSchema,
-} from '../../shared/report.ts'
+import { type Hold, type ServiceReport, type ServiceStateName, serviceReportSchema } from '../../shared/report.ts'
 import { fromJson } from './rows.ts'
 import type { Db } from './tables.ts'
 

@@ -13,6 +13,7 @@ import { z } from 'zod'
 import type { Clock } from '../../server/clock.ts'
 import { type RunningServer, startServer } from '../../server/main.ts'
 import { defaultSettings, type ServerSettings } from '../../server/settings.ts'
+import { type Finding, findingSchema } from '../../shared/finding.ts'
 import { hostNameSchema, revisionSchema, serviceNameSchema } from '../../shared/names.ts'
 import {
   type AgentMessage,
@@ -21,7 +22,7 @@ import {
   type ServerMessage,
   serverMessageSchema,
 } from '../../shared/protocol.ts'
-import { type Finding, findingSchema, type Report, reportSchema, type ServiceReport } from '../../shared/report.ts'
+import { type Report, reportSchema, type ServiceReport } from '../../shared/report.ts'
 import { makeRepository, type TestFiles, type TestRepository } from '../support/git.ts'
 
 export class FakeClock implements Clock {

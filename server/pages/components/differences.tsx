@@ -1,5 +1,5 @@
 // What differs, attribute by attribute: what is on the host and what the repository says.
-import type { Difference } from '../../../shared/report.ts'
+import type { Difference } from '../../../shared/finding.ts'
 import { visibleText } from '../visible-text.ts'
 
 export function Differences({ differences }: { readonly differences: readonly Difference[] }) {

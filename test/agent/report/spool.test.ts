@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fitted } from '../../../agent/report/fit.ts'
 import { openSpool } from '../../../agent/report/spool.ts'
+import type { Finding } from '../../../shared/finding.ts'
 import { resourceId } from '../../../shared/names.ts'
 import { frameLimit } from '../../../shared/protocol.ts'
-import { type Finding, type Report, reportSchema } from '../../../shared/report.ts'
+import { type Report, reportSchema } from '../../../shared/report.ts'
 import { anApply, report, stateDirectory, web } from './fixture.ts'
 
 test('reports wait on disk until they are acknowledged', async () => {

@@ -3,9 +3,9 @@ import type { FleetFacts, HostFacts } from '../../../server/judge/conditions.ts'
 import { type AlertChange, type Facts, judge } from '../../../server/judge/judge.ts'
 import type { Alert } from '../../../server/store/alerts.ts'
 import type { RecordedEnd } from '../../../server/store/holds.ts'
+import { diffLimitBytes } from '../../../shared/finding.ts'
 import { hostNameSchema, serviceNameSchema } from '../../../shared/names.ts'
 import type { Problem } from '../../../shared/problem.ts'
-import { diffLimitBytes } from '../../../shared/report.ts'
 import { findingOf, serviceOf, someRevision } from '../kit.ts'
 
 const web1 = hostNameSchema.parse('web-1')

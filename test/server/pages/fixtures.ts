@@ -13,9 +13,9 @@ import type {
   ServiceView,
   Views,
 } from '../../../server/show/views.ts'
+import type { Finding } from '../../../shared/finding.ts'
 import type { HostName, ResourceId, Revision, ServiceName } from '../../../shared/names.ts'
 import { hostNameSchema, resourceIdSchema, revisionSchema, serviceNameSchema } from '../../../shared/names.ts'
-import type { Finding } from '../../../shared/report.ts'
 
 const host = (name: string): HostName => hostNameSchema.parse(name)
 export const service = (name: string): ServiceName => serviceNameSchema.parse(name)

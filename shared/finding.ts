@@ -1,0 +1,30 @@
+// One drifted resource, as an agent reports it: what differs, the diff, and the evidence.
+import { z } from 'zod'
+import { evidenceSchema } from './evidence.ts'
+import { resourceIdSchema } from './names.ts'
+
+export const diffLimitBytes = 256 * 1024
+
+/** One attribute that is not as it should be: `{ name: 'mode', expected: '0644', live: '0666' }`. */
+export const differenceSchema = z.object({
+  name: z.string().max(100),
+  expected: z.string().max(2000),
+  live: z.string().max(2000),
+})
+
+/** One drifted resource: live differs from baseline. */
+export const findingSchema = z.object({
+  resource: resourceIdSchema,
+  /** For people: `/etc/nginx/nginx.conf: content differs`, `nginx.service: stopped, should be running`. */
+  summary: z.string().max(4500),
+  differences: z.array(differenceSchema).max(100),
+  /** Unified, secrets masked, at most `diffLimitBytes`. */
+  diff: z.string().max(diffLimitBytes).optional(),
+  diffCut: z.boolean(),
+  /** The repository's file behind the resource, when there is one. */
+  source: z.string().max(4200).optional(),
+  evidence: evidenceSchema,
+})
+
+export type Difference = z.infer<typeof differenceSchema>
+export type Finding = z.infer<typeof findingSchema>
