@@ -155,7 +155,7 @@ async function inspectAt(walk: Walk, path: AbsolutePath, memory: HashMemory): Pr
     if (stat.type !== 'file') return { stat }
     const remembered = memory.get(path, stat)
     if (remembered !== undefined) return { stat, content: remembered }
-    const hashed = await hashEntry(entry)
+    const hashed = await hashEntry(entry, stat.size)
     if (hashed === undefined || !sameMoment(stat, hashed.stat)) continue
     memory.set(path, stat, hashed.content, hashed.startedAt)
     return { stat, content: hashed.content }
@@ -166,14 +166,13 @@ async function inspectAt(walk: Walk, path: AbsolutePath, memory: HashMemory): Pr
 
 type Hashed = { readonly stat: FileStat; readonly content: Sha256; readonly startedAt: number }
 
-/** The stat is the one after reading: equal to the one before means that the content is one moment's. */
-async function hashEntry(entry: Entry): Promise<Hashed | undefined> {
+/** The stat is the one after reading: equal to the one before, which said `size`, means that the content is one moment's. */
+async function hashEntry(entry: Entry, size: number): Promise<Hashed | undefined> {
   const fd = openFile(entry)
   if (fd === undefined) return undefined
   try {
     const startedAt = Date.now()
-    const size = fstatSync(fd).size
-    const digest = size < smallBytes ? hashSmall(fd) : await hashLarge(fd, size)
+    const digest = size < smallBytes ? hashSmall(fd, size) : await hashLarge(fd, size)
     if (digest === undefined) return undefined
     const stat = fileStat(fstatSync(fd, { bigint: true }))
     return { stat, content: sha256Schema.parse(digest), startedAt }
@@ -186,14 +185,15 @@ async function hashEntry(entry: Entry): Promise<Hashed | undefined> {
 
 const shared = { buffer: Buffer.alloc(0) }
 
-/** Undefined: it grew beyond the buffer meanwhile. */
-function hashSmall(fd: number): string | undefined {
+/** Not read on to its end once `size` bytes are there: what grew has another stat now. Undefined: it grew beyond the buffer. */
+function hashSmall(fd: number, size: number): string | undefined {
   if (shared.buffer.length === 0) shared.buffer = Buffer.allocUnsafeSlow(smallBytes)
   let length = 0
   while (length < smallBytes) {
     const count = readSync(fd, shared.buffer, length, smallBytes - length, null)
-    if (count === 0) return hash('sha256', shared.buffer.subarray(0, length), 'hex')
     length += count
+    // Of size 0 are also files of /proc, which have content all the same.
+    if (count === 0 || length === size) return hash('sha256', shared.buffer.subarray(0, length), 'hex')
   }
   return undefined
 }

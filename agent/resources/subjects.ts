@@ -23,8 +23,23 @@ export type ServiceSubjects = {
   readonly untaken: readonly AbsolutePath[]
 }
 
-/** Services that left come first: what takes their place may need their ports and paths. */
+/**
+ * Services that left come first: what takes their place may need their ports and paths. Worked out once for the same two objects:
+ * a look asks twice, and in a host at rest every look asks the same.
+ */
 export function subjectsOf(desiredHost: DesiredHost, baselines: Baselines): readonly ServiceSubjects[] {
+  const known = latest.get(desiredHost)
+  if (known?.baselines === baselines) return known.subjects
+  const subjects = workedOut(desiredHost, baselines)
+  latest.set(desiredHost, { baselines, subjects })
+  return subjects
+}
+
+type WorkedOut = { readonly baselines: Baselines; readonly subjects: readonly ServiceSubjects[] }
+
+const latest = new WeakMap<DesiredHost, WorkedOut>()
+
+function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly ServiceSubjects[] {
   const { services } = desiredHost
   const host: HostView = {
     applied: appliedResources(baselines),

@@ -64,9 +64,12 @@ export function baselineStore(directory: string, lost: readonly Problem[] = []):
   const untold = [...lost]
   const fileOf = (service: ServiceName) => join(directory, `${service}.json`)
   const parsed: ParsedFiles = new Map()
+  let latest: Baselines = new Map()
   return {
     read: () => {
-      const { baselines, problems } = readAll(directory, parsed)
+      const { baselines: all, problems } = readAll(directory, parsed)
+      const baselines = isSame(all, latest) ? latest : all
+      latest = baselines
       return { baselines, problems: [...untold.splice(0), ...problems] }
     },
     write: (baselines) =>
@@ -97,6 +100,11 @@ function readAll(directory: string, parsed: ParsedFiles) {
     else baselines.set(baseline.service, baseline)
   }
   return { baselines, problems }
+}
+
+/** The same object then: what was worked out from it need not be worked out again. */
+function isSame(all: Baselines, latest: Baselines): boolean {
+  return all.size === latest.size && [...all].every(([service, baseline]) => latest.get(service) === baseline)
 }
 
 function parsedFile(name: string, bytes: Buffer | undefined, parsed: ParsedFiles): ServiceBaseline | undefined {

@@ -1,7 +1,7 @@
 // The job the benchmarks measure: files of 5 KiB, ten in each service, as a committed repository.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 export const filesPerService = 10
@@ -19,6 +19,17 @@ export function makeJob(directory: string, files: number): void {
   git(directory, ['init', '-q', '-b', 'main'])
   git(directory, ['add', '-A'])
   git(directory, ['-c', 'user.name=bench', '-c', 'user.email=bench@example.org', 'commit', '-q', '-m', 'The job'])
+}
+
+/** What other tools copy from: all services' files in one tree at `plain`, which is also the answer. */
+export function filesBelow(repository: string, plain: string): string {
+  mkdirSync(plain)
+  const services = join(repository, 'services')
+  for (const service of readdirSync(services)) {
+    const tree = join(services, service, 'files')
+    if (existsSync(tree)) cpSync(tree, plain, { recursive: true })
+  }
+  return plain
 }
 
 /** Below the root, without a leading slash. */
