@@ -1,14 +1,15 @@
-// The job the benchmarks measure: files of 5 KiB, ten in each service, as a committed repository.
+// The job the benchmarks measure: files of 5 KiB, ten in each service (a hundred where a host could not have so many services),
+// as a committed repository.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-export const filesPerService = 10
 const fileBytes = 5 * 1024
 
-/** Makes `files / 10` services in a new repository at `directory` and commits them; host `bench` has all of them. */
+/** Makes the services in a new repository at `directory` and commits them; host `bench` has all of them. */
 export function makeJob(directory: string, files: number): void {
+  const filesPerService = files > 10_000 ? 100 : 10
   const services = Array.from({ length: files / filesPerService }, (_, index) => `service-${index}`)
   write(join(directory, 'plumb.yaml'), `version: 1\nhosts:\n  bench: { services: [${services.join(', ')}] }\n`)
   for (const service of services) {
