@@ -11,8 +11,8 @@ export type PassRequest = {
 
 export type LoopTiming = { readonly syncEverySeconds: number; readonly checkEverySeconds: number }
 
-/** What a person or the server asked for since the last pass. */
-export type Ask = 'sync' | 'check'
+/** What a person, the server or the host's own events asked for since the last pass. */
+export type Ask = 'sync' | 'check' | 'full-check'
 
 export type Clock = {
   /** Milliseconds that only go forward; a clock set a year off changes nothing. */
@@ -41,7 +41,7 @@ export async function runLoop({ pass, publish, asks, clock }: LoopParts, stop: A
     const asked = asks.take()
     // A check that comes when a sync is nearly due takes it along: one pass, not two.
     const sync = asked.has('sync') || clock.now() >= syncFrom
-    const full = clock.now() >= fullDue
+    const full = asked.has('full-check') || clock.now() >= fullDue
     const { report, timing } = await pass({ sync, full })
     await publish(report)
     const ended = clock.now()

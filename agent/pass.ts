@@ -2,7 +2,7 @@
 import type { Revision } from '../shared/names.ts'
 import { type Problem, problemsOf } from '../shared/problem.ts'
 import type { ApplyReport, Change, Report, ServiceReport } from '../shared/report.ts'
-import { secretsIn } from '../shared/resource.ts'
+import { type DesiredHost, secretsIn } from '../shared/resource.ts'
 import { actOn, recoverFirst } from './act.ts'
 import { type Agent, type Desired, desireAt, type Look, lookAt, serviceReportsOf } from './look.ts'
 import type { LoopTiming, PassRequest } from './loop.ts'
@@ -11,7 +11,12 @@ import { heldAsNow } from './state/holds.ts'
 import { readStatus } from './state/status.ts'
 import type { RevisionReader } from './sync/revision.ts'
 
-export type PassOutcome = { readonly report: Report; readonly timing: LoopTiming }
+export type PassOutcome = {
+  readonly report: Report
+  readonly timing: LoopTiming
+  /** What the host was looked at for; undefined when no revision could be read. */
+  readonly desired: DesiredHost | undefined
+}
 
 export type PassOptions = PassRequest & { readonly onChange: (change: Change) => void }
 
@@ -47,7 +52,7 @@ export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOu
       apply: outcome?.value?.apply,
       endedHolds: holds.ended,
     })
-    return { report, timing: desired.value?.desired ?? firstTiming }
+    return { report, timing: desired.value?.desired ?? firstTiming, desired: desired.value?.desired }
   }
 }
 

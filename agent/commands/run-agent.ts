@@ -6,6 +6,8 @@ import { destination, type Logger, pino } from 'pino'
 import type { ServerHold } from '../../shared/hold.ts'
 import { PlumbError, problemLine, problemsOf } from '../../shared/problem.ts'
 import { type Report, stateOf } from '../../shared/report.ts'
+import { engineOf } from '../host/engine.ts'
+import type { Agent } from '../look.ts'
 import { Asks, type Clock, runLoop } from '../loop.ts'
 import { passesOf } from '../pass.ts'
 import { ServerConnection } from '../report/connection.ts'
@@ -16,6 +18,7 @@ import type { HoldStore } from '../state/holds.ts'
 import { acquireLock, type Lock } from '../state/lock.ts'
 import { writeStatus } from '../state/status.ts'
 import { agentVersion } from '../version.ts'
+import { HostWatch } from '../watch/host-watch.ts'
 import type { Configuration } from './configuration.ts'
 import { type HostOptions, openAgent } from './open.ts'
 
@@ -34,7 +37,8 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
   const connection = await connectionFor(configuration, { directory, root: agent.host.root, asks, held, log })
   const said = onlyNews(log)
   const logEnded = loggingEnded(agent.state.holds, log)
-  const pass = passesOf(agent)
+  const watch = watchOn(agent, asks)
+  const pass = watchedPass(passesOf(agent), watch)
   log.info({ host: agent.name, version: agentVersion, server: configuration.server ?? 'none' }, 'agent started')
   try {
     await runLoop(
@@ -54,11 +58,35 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
       stopSignal(options.attached === true),
     )
   } finally {
+    watch.close()
     connection?.close()
     only?.release()
   }
   log.info('agent stopped')
   return 0
+}
+
+function watchOn({ host }: Agent, asks: Asks): HostWatch {
+  return new HostWatch({
+    root: host.root,
+    system: host.capabilities.commands,
+    ask: (what) => asks.ask(what),
+    engine: async () => (await engineOf(host.run))?.name,
+  })
+}
+
+type Pass = ReturnType<typeof passesOf>
+
+/** The same passes, with what is looked at watched between them. */
+function watchedPass(pass: Pass, watch: HostWatch): Pass {
+  return async (options) => {
+    watch.beforeLook()
+    const outcome = await pass(options)
+    if (outcome.desired !== undefined) await watch.follow(outcome.desired)
+    if (watch.problem === undefined) return outcome
+    const problems = onceEach([...outcome.report.problems, watch.problem])
+    return { ...outcome, report: { ...outcome.report, problems } }
+  }
 }
 
 /** A log that cannot be written, as on a full disk, ends no agent. */
