@@ -42,12 +42,12 @@ function inodeWord({ modifiedAt, changedAt, size, attributes }: LiveResource): E
 /** Of the nearest directory that is there: it changed last when something in it appeared or vanished. */
 function directoryWord(path: string, { files }: HostReader): Evidence {
   try {
-    for (let above = posix.dirname(path); ; above = posix.dirname(above)) {
+    for (let above = posix.dirname(path); above !== '/'; above = posix.dirname(above)) {
       const stat = files.stat(absolutePathSchema.parse(above))
       const at = stat === undefined ? undefined : isoTime(Number(stat.modifiedNs / 1_000_000n))
       if (at !== undefined) return { directoryChangedAt: at }
-      if (above === '/') return {}
     }
+    return {}
   } catch (error) {
     if (error instanceof PlumbError) return {}
     throw error

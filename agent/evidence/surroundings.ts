@@ -4,11 +4,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { OwnApply, SudoCommand } from '../../shared/evidence.ts'
 import type { ResourceId } from '../../shared/names.ts'
 import { auditRecords, isAuditing, type RawAudit } from '../host/evidence/audit.ts'
-import { type AptRun, aptRuns, type DpkgAction, dpkgActions, owningPackages } from '../host/evidence/dpkg-log.ts'
+import {
+  type AptRun,
+  aptRuns,
+  type DpkgAction,
+  dpkgActions,
+  owningPackages,
+  type Window,
+} from '../host/evidence/dpkg-log.ts'
 import { type Logins, loginsOf } from '../host/evidence/sessions.ts'
 import { sudoCommands } from '../host/evidence/sudo.ts'
 import type { HostReader } from '../host/host.ts'
-import { minuteMs } from './told.ts'
+import { isNear, minuteMs } from './near.ts'
 
 /** A drifted resource that was not known as such before. */
 export type NewFinding = {
@@ -45,50 +52,20 @@ export async function surroundingsOf(
   { host, now, applies }: Gathering,
 ): Promise<Surroundings> {
   // In a sandbox these would be this machine's.
-  if (!host.capabilities.commands || found.length === 0) return { ...nothing, applies }
+  if (!host.capabilities.commands || found.length === 0)
+    return { logins: undefined, sudo: [], ...noPackages, ...notAudited, applies }
   const times = found.map(({ at }) => at)
   const first = times.reduce((one, other) => Math.min(one, other))
   const last = times.reduce((one, other) => Math.max(one, other))
   const window = { from: first - minuteMs, to: last + minuteMs }
-  const { query, files } = host
+  const { query } = host
   const [logins, sudo, packages, audit] = await Promise.all([
-    inTime(() => loginsOf(query, { from: first, to: last, now, deadlineSeconds }), nothing.logins),
-    inTime(() => sudoCommands(query, { ...window, deadlineSeconds }), nothing.sudo),
-    inTime(() => packagesOf(found, window, host), nothing),
-    inTime(() => auditOf(found, host), nothing),
+    inTime(() => loginsOf(query, { from: first, to: last, now, deadlineSeconds }), undefined),
+    inTime(() => sudoCommands(query, { ...window, deadlineSeconds }), []),
+    inTime(() => packagesOf(found, window, host), noPackages),
+    inTime(() => auditOf(found, host), notAudited),
   ])
-  const { packageActions, aptRuns: runs, owners } = packages
-  return {
-    logins,
-    sudo,
-    packageActions,
-    aptRuns: runs,
-    owners,
-    audit: audit.audit,
-    userNames: audit.userNames,
-    applies,
-  }
-
-  async function packagesOf(
-    changes: readonly NewFinding[],
-    around: { readonly from: number; readonly to: number },
-    { query: ask }: HostReader,
-  ) {
-    const actions = await dpkgActions(files, around)
-    if (actions.length === 0) return nothing
-    const paths = changes.flatMap(({ path, at }) =>
-      path !== undefined && actions.some((each) => isNear(each.at, at)) ? [path] : [],
-    )
-    const [owning, apt] = await Promise.all([
-      owningPackages(ask, paths.slice(0, 500), deadlineSeconds),
-      aptRuns(files, around),
-    ])
-    return { ...nothing, packageActions: actions, aptRuns: apt, owners: owning }
-  }
-}
-
-export function isNear(time: string, at: number): boolean {
-  return Math.abs(Date.parse(time) - at) <= minuteMs
+  return { logins, sudo, ...packages, ...audit, applies }
 }
 
 /** Milliseconds after which a source is not waited for any longer. */
@@ -109,22 +86,35 @@ export async function inTime<T>(tell: () => Promise<T>, fallback: T, deadlineMs 
 
 const deadlineSeconds = sourceDeadlineMs / 1000
 
-const nothing: Surroundings = {
-  logins: undefined,
-  sudo: [],
-  packageActions: [],
-  aptRuns: [],
-  owners: new Map(),
-  audit: new Map(),
-  userNames: new Map(),
-  applies: [],
+type Packages = Pick<Surroundings, 'packageActions' | 'aptRuns' | 'owners'>
+const noPackages: Packages = { packageActions: [], aptRuns: [], owners: new Map() }
+
+/** Who owns a path is only asked when dpkg was at work at that time. */
+async function packagesOf(
+  found: readonly NewFinding[],
+  window: Window,
+  { files, query }: HostReader,
+): Promise<Packages> {
+  const packageActions = await dpkgActions(files, window)
+  const paths = found.flatMap(({ path, at }) =>
+    path !== undefined && packageActions.some((each) => isNear(each.at, at)) ? [path] : [],
+  )
+  if (packageActions.length === 0) return noPackages
+  const [owners, runs] = await Promise.all([
+    owningPackages(query, paths.slice(0, 500), deadlineSeconds),
+    aptRuns(files, window),
+  ])
+  return { packageActions, owners, aptRuns: runs }
 }
 
 /** Each path is a search through auditd's logs: the first ten. */
 const auditedPaths = 10
 
-async function auditOf(found: readonly NewFinding[], { query, files }: HostReader): Promise<Surroundings> {
-  if (!isAuditing()) return nothing
+type Audited = Pick<Surroundings, 'audit' | 'userNames'>
+const notAudited: Audited = { audit: new Map(), userNames: new Map() }
+
+async function auditOf(found: readonly NewFinding[], { query, files }: HostReader): Promise<Audited> {
+  if (!isAuditing()) return notAudited
   const asked = found.flatMap(({ path, at }) => (path === undefined ? [] : [{ path, at }])).slice(0, auditedPaths)
   const records = await Promise.all(
     asked.map(async ({ path, at }) => {
@@ -135,5 +125,5 @@ async function auditOf(found: readonly NewFinding[], { query, files }: HostReade
   const uids = [...new Set(records.flatMap(([, of]) => of.flatMap(({ loginUid }) => loginUid ?? [])))]
   const names = await Promise.all(uids.map(async (uid) => [uid, await files.accounts.userName(uid)] as const))
   const userNames = new Map(names.flatMap(([uid, name]) => (name === undefined ? [] : [[uid, name] as const])))
-  return { ...nothing, audit: new Map(records), userNames }
+  return { audit: new Map(records), userNames }
 }

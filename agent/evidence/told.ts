@@ -8,12 +8,12 @@ import {
   sessionsTold,
   sudoTold,
 } from '../../shared/evidence.ts'
+import type { RawAudit } from '../host/evidence/audit.ts'
 import { wasOpenAt } from '../host/evidence/sessions.ts'
 import type { Mask } from '../plan/mask.ts'
 import { maskedCommand } from './command-mask.ts'
+import { isNear, minuteMs } from './near.ts'
 import type { NewFinding, Surroundings } from './surroundings.ts'
-
-export const minuteMs = 60_000
 
 export type Telling = {
   /** Ms since the epoch. */
@@ -24,7 +24,7 @@ export type Telling = {
 /** To be added to what the change's own inode, unit, container or package says. */
 export function toldOf(found: NewFinding, around: Surroundings, { now, mask }: Telling): Evidence {
   const sessions = sessionsAt(found, around)
-  const sudo = around.sudo.filter(({ at }) => isWithinMinute(at, found)).slice(-sudoTold)
+  const sudo = around.sudo.filter(({ at }) => isNear(at, found.at)).slice(-sudoTold)
   const audit = found.path === undefined ? [] : (around.audit.get(found.path) ?? [])
   const packageAction = packageActionOf(found, around, mask)
   const ownApply = around.applies.findLast((apply) => wasRunning(apply, found.at))
@@ -50,10 +50,7 @@ function masked(ran: SudoCommand, mask: Mask): SudoCommand {
   return { ...ran, command: maskedCommand(ran.command, mask).slice(0, 500) }
 }
 
-function named(
-  { loginUid, ...record }: NonNullable<ReturnType<Surroundings['audit']['get']>>[number],
-  around: Surroundings,
-): AuditRecord {
+function named({ loginUid, ...record }: RawAudit, around: Surroundings): AuditRecord {
   return { ...record, ...(loginUid === undefined ? {} : { user: around.userNames.get(loginUid) ?? String(loginUid) }) }
 }
 
@@ -63,7 +60,7 @@ function packageActionOf(found: NewFinding, around: Surroundings, mask: Mask): P
   const distance = (at: string) => Math.abs(Date.parse(at) - found.at)
   const rank = (action: string) => (/^(?:configure|trigproc)$/.test(action) ? 1 : 0)
   const [done] = around.packageActions
-    .filter((each) => names.includes(each.package) && isWithinMinute(each.at, found))
+    .filter((each) => names.includes(each.package) && isNear(each.at, found.at))
     .toSorted((one, other) => rank(one.action) - rank(other.action) || distance(one.at) - distance(other.at))
   if (done === undefined) return undefined
   const at = Date.parse(done.at)
@@ -76,10 +73,6 @@ function packageActionOf(found: NewFinding, around: Surroundings, mask: Mask): P
     ...(run?.commandLine === undefined ? {} : { commandLine: maskedCommand(run.commandLine, mask).slice(0, 500) }),
     ...(run?.requestedBy === undefined ? {} : { requestedBy: run.requestedBy }),
   }
-}
-
-function isWithinMinute(time: string, { at }: NewFinding): boolean {
-  return Math.abs(Date.parse(time) - at) <= minuteMs
 }
 
 /** One that never ended was killed: it counts for as long as an apply may take. The inode's clock is some ms behind. */
