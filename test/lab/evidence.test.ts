@@ -37,7 +37,6 @@ describe.skipIf(reason !== null)('evidence', () => {
     await host.write('/home/anna/.ssh/authorized_keys', await readFile(join(keys, 'key.pub')))
     await host.output(['chown', '-R', 'anna:', '/home/anna/.ssh'])
     await host.write('/etc/sudoers.d/anna', 'anna ALL=(ALL) NOPASSWD: ALL\n', '0440')
-    const crontab = await host.read('/etc/crontab')
     const cron = await host.read('/usr/share/doc/cron/copyright')
     await followed.commit({
       'plumb.yaml':
@@ -45,7 +44,6 @@ describe.skipIf(reason !== null)('evidence', () => {
       'services/base/service.yaml': 'units:\n  cron.service: { enabled: true, state: running }\n',
       'services/base/README.md': 'What every host has.\n',
       'services/base/files/etc/motd': motd,
-      'services/base/files/etc/crontab': crontab,
       'services/base/files/usr/share/doc/cron/copyright': `${cron}\nKept by hand.\n`,
     })
     await followed.install()
