@@ -60,7 +60,7 @@ export async function surroundingsOf(
   const window = { from: first - minuteMs, to: last + minuteMs }
   const { query } = host
   const [logins, sudo, packages, audit] = await Promise.all([
-    inTime(() => loginsOf(query, { from: first, to: last, now, deadlineSeconds }), undefined),
+    inTime(() => loginsOf(host, { from: first, to: last, now, deadlineSeconds }), undefined),
     inTime(() => sudoCommands(query, { ...window, deadlineSeconds }), []),
     inTime(() => packagesOf(found, window, host), noPackages),
     inTime(() => auditOf(found, host), notAudited),

@@ -42,7 +42,8 @@ export function toldOf(found: NewFinding, around: Surroundings, { now, mask }: T
 function sessionsAt({ at }: NewFinding, { logins }: Surroundings): Evidence['sessions'] {
   if (logins === undefined) return undefined
   const open = logins.sessions.filter((session) => wasOpenAt(session, at))
-  if (open.length === 0 && at < Date.parse(logins.knownSince)) return undefined
+  const isKnown = logins.knownSince !== undefined && at >= Date.parse(logins.knownSince)
+  if (open.length === 0 && !isKnown) return undefined
   return open.slice(-sessionsTold)
 }
 

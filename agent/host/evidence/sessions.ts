@@ -1,15 +1,19 @@
 // Login sessions, open and past: from logind, from wtmp (`last`), and from what logind told the journal. Any of them may be missing.
 import { z } from 'zod'
 import type { Session } from '../../../shared/evidence.ts'
+import { absolutePathSchema } from '../../../shared/names.ts'
+import type { HostReader } from '../host.ts'
 import type { Run } from '../run.ts'
 import { type JournalEntry, journalEntries } from './journal.ts'
 import { defined, isoTime, keyValues, systemdTime, tidy } from './tidy.ts'
 
 export type Logins = {
   readonly sessions: readonly Session[]
-  /** ISO 8601: before it, that nobody is found means nothing. */
-  readonly knownSince: string
+  /** ISO 8601: before it, that nobody is found means nothing. Absent: it never does. */
+  readonly knownSince?: string
 }
+
+export type LoginSources = Pick<HostReader, 'query' | 'files'>
 
 export type LoginsAsked = {
   /** Of the changes, ms since the epoch: sessions outside need not be looked into. */
@@ -20,14 +24,16 @@ export type LoginsAsked = {
 }
 
 /** Sessions that may have been open between `from` and `to`. Undefined when nothing here tells of logins. */
-export async function loginsOf(query: Run, asked: LoginsAsked): Promise<Logins | undefined> {
-  const [open, recorded, told] = await Promise.all([
+export async function loginsOf({ query, files }: LoginSources, asked: LoginsAsked): Promise<Logins | undefined> {
+  const [open, recorded, told, isTracked] = await Promise.all([
     openSessions(query, asked.deadlineSeconds),
     recordedSessions(query, asked.deadlineSeconds),
     toldSessions(query, asked),
+    everyLoginIsTracked(files),
   ])
   if (open === undefined && recorded === undefined && told === undefined) return undefined
   const sessions = merged([open ?? [], recorded?.sessions ?? [], told ?? []])
+  if (!isTracked) return { sessions }
   const day = new Date(asked.now - 24 * 3600 * 1000).toISOString()
   return { sessions, knownSince: recorded?.begins ?? day }
 }
@@ -36,6 +42,19 @@ export async function loginsOf(query: Run, asked: LoginsAsked): Promise<Logins |
 export function wasOpenAt({ since, until }: Session, at: number): boolean {
   const isBegun = since === undefined || Date.parse(since) <= at + 500
   return isBegun && (until === undefined || Date.parse(until) >= at - 1500)
+}
+
+/** wtmp has only logins with a terminal: where PAM does not tell logind (Debian: libpam-systemd), others are in no list. */
+async function everyLoginIsTracked(files: LoginSources['files']): Promise<boolean> {
+  for (const name of ['common-session', 'system-auth', 'system-login', 'postlogin', 'sshd']) {
+    const bytes = await files.read(absolutePathSchema.parse(`/etc/pam.d/${name}`), 256 * 1024)
+    if (bytes !== undefined && isTracking(Buffer.from(bytes).toString('utf8'))) return true
+  }
+  return false
+}
+
+export function isTracking(pam: string): boolean {
+  return /^-?session\s.*\bpam_(?:systemd|elogind)\.so/m.test(pam)
 }
 
 async function openSessions(query: Run, deadlineSeconds: number): Promise<readonly Session[] | undefined> {

@@ -6,6 +6,7 @@ import { parseAptHistory, parseDpkgLog, parseOwners } from '../../../agent/host/
 import { parseJournal } from '../../../agent/host/evidence/journal.ts'
 import {
   endedSessions,
+  isTracking,
   merged,
   parseLast,
   parseSessionIds,
@@ -79,6 +80,12 @@ describe('login sessions', () => {
     const wtmp = [{ user: 'anna', tty: 'pts/0', from: '10.77.0.1', since: '2026-11-26T12:25:35.000Z' }]
     expect(merged([open, wtmp])).toEqual([{ user: 'anna', from: '10.77.0.1', tty: 'pts/0', service: 'ssh', since }])
     expect(merged([open, [{ user: 'bob', since }]])).toHaveLength(2)
+  })
+
+  test('logind knows of every login only where PAM tells it', () => {
+    expect(isTracking('session required pam_unix.so\nsession\toptional\tpam_systemd.so \n')).toBe(true)
+    expect(isTracking('-session   optional   pam_systemd.so\n')).toBe(true)
+    expect(isTracking('# session optional pam_systemd.so\nsession required pam_unix.so\n')).toBe(false)
   })
 
   test('a session counts for the time between its begin and its end', () => {

@@ -32,6 +32,8 @@ test('only sessions that were open then are told; none is told too, and is not t
   expect(told({ logins: { sessions, knownSince } }).sessions?.map(({ user }) => user)).toEqual(['anna'])
   expect(told({ logins: { sessions: [], knownSince } }).sessions).toEqual([])
   expect(told({ logins: { sessions: [], knownSince: time('12:30:00') } })).not.toHaveProperty('sessions')
+  expect(told({ logins: { sessions: [] } })).not.toHaveProperty('sessions')
+  expect(told({ logins: { sessions } }).sessions?.map(({ user }) => user)).toEqual(['anna'])
   expect(told({})).not.toHaveProperty('sessions')
 })
 
