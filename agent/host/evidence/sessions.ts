@@ -1,5 +1,4 @@
 // Login sessions, open and past: from logind, from wtmp (`last`), and from what logind told the journal. Any of them may be missing.
-import { z } from 'zod'
 import type { Session } from '../../../shared/evidence.ts'
 import { absolutePathSchema } from '../../../shared/names.ts'
 import type { HostReader } from '../host.ts'
@@ -59,7 +58,7 @@ export function isTracking(pam: string): boolean {
 
 async function openSessions(query: Run, deadlineSeconds: number): Promise<readonly Session[] | undefined> {
   const environment = { TZ: 'UTC' }
-  const listed = await query({ args: ['loginctl', 'list-sessions', '--output=json'], environment, deadlineSeconds })
+  const listed = await query({ args: ['loginctl', 'list-sessions', '--no-legend'], environment, deadlineSeconds })
   if (listed.code !== 0) return undefined
   const ids = parseSessionIds(listed.stdout).slice(0, 200)
   if (ids.length === 0) return []
@@ -69,13 +68,9 @@ async function openSessions(query: Run, deadlineSeconds: number): Promise<readon
   return parseShownSessions(shown.stdout)
 }
 
+/** The first column; there is JSON too, by one option before systemd 257 and by another since. */
 export function parseSessionIds(stdout: string): readonly string[] {
-  try {
-    const listed = z.array(z.object({ session: z.string().regex(/^\w+$/) })).safeParse(JSON.parse(stdout))
-    return listed.success ? listed.data.map(({ session }) => session) : []
-  } catch {
-    return []
-  }
+  return stdout.split('\n').flatMap((line) => /^\s*(\w+)\s+\d+\s/.exec(line)?.[1] ?? [])
 }
 
 /** Blocks of `loginctl show-session`; of greeters, user managers and cron there is no person to tell. */

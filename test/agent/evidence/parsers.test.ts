@@ -31,9 +31,16 @@ afterAll(() => {
 
 describe('login sessions', () => {
   test('logind tells who is logged in, from where, on which terminal and since when', () => {
-    expect(parseSessionIds(recorded('sessions-list.json'))).toEqual(['6'])
+    expect(parseSessionIds(recorded('sessions-list.txt'))).toEqual(['18'])
     expect(parseShownSessions(recorded('sessions-show.txt'))).toEqual([
-      { user: 'anna', from: '10.77.0.1', tty: 'pts/0', service: 'ssh', since: '2026-11-26T12:25:34.000Z' },
+      { user: 'anna', from: '10.77.0.1', tty: 'pts/0', service: 'ssh', since: '2026-11-26T12:41:07.000Z' },
+    ])
+  })
+
+  test('and so it does in systemd 257, where the user manager is listed too', () => {
+    expect(parseSessionIds(recorded('sessions-list-systemd-257.txt'))).toEqual(['c2', 'c3'])
+    expect(parseShownSessions(recorded('sessions-show-systemd-257.txt'))).toMatchObject([
+      { user: 'anna', from: '10.77.0.1', service: 'ssh' },
     ])
   })
 
