@@ -31,7 +31,7 @@ export async function loginsOf({ query, files }: LoginSources, asked: LoginsAske
     everyLoginIsTracked(files),
   ])
   if (open === undefined && recorded === undefined && told === undefined) return undefined
-  const sessions = merged([open ?? [], recorded?.sessions ?? [], told ?? []])
+  const sessions = merged([...(open ?? []), ...(told ?? [])], recorded?.sessions ?? [])
   if (!isTracked) return { sessions }
   const day = new Date(asked.now - 24 * 3600 * 1000).toISOString()
   return { sessions, knownSince: recorded?.begins ?? day }
@@ -162,10 +162,10 @@ export function toldSession({ user, leader, since, until }: Ended, said: readonl
   return [defined({ user, from: tidy(from), service: serviceName(service), since, until })]
 }
 
-/** One login is told by up to three: what they say of it is put together, the first having the last word. */
-export function merged(lists: readonly (readonly Session[])[]): readonly Session[] {
-  const all: Session[] = []
-  for (const session of lists.flat()) {
+/** Most logins that wtmp has, logind has too: what both know is put together, logind having the last word. */
+export function merged(ofLogind: readonly Session[], ofWtmp: readonly Session[]): readonly Session[] {
+  const all = [...ofLogind]
+  for (const session of ofWtmp) {
     const known = all.findIndex((other) => isSame(other, session))
     if (known < 0) all.push(session)
     else all[known] = { ...session, ...all[known], user: session.user }
@@ -173,10 +173,19 @@ export function merged(lists: readonly (readonly Session[])[]): readonly Session
   return all.toSorted((one, other) => (one.since ?? '').localeCompare(other.since ?? ''))
 }
 
+/** Two logins of one user within a second are told apart by their ends, where these differ. */
 function isSame(one: Session, other: Session): boolean {
-  if (one.user !== other.user || one.since === undefined || other.since === undefined) return false
-  const isTty = one.tty === undefined || other.tty === undefined || one.tty === other.tty
-  return isTty && Math.abs(Date.parse(one.since) - Date.parse(other.since)) < 3000
+  if (one.user !== other.user || one.since === undefined) return false
+  return isCompatible(one.tty, other.tty) && isAbout(one.since, other.since) && isAbout(one.until, other.until)
+}
+
+function isCompatible(one: string | undefined, other: string | undefined): boolean {
+  return one === undefined || other === undefined || one === other
+}
+
+function isAbout(one: string | undefined, other: string | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other
+  return Math.abs(Date.parse(one) - Date.parse(other)) < 3000
 }
 
 function serviceName(service: string | undefined): string | undefined {

@@ -81,12 +81,20 @@ describe('login sessions', () => {
     expect(toldSession(ended, said)).toEqual([])
   })
 
-  test('one login that three tell of is one, with what each knows', () => {
+  test('one login that logind and wtmp tell of is one, with what each knows', () => {
     const since = '2026-11-26T12:25:34.000Z'
-    const open = [{ user: 'anna', from: '10.77.0.1', service: 'ssh', since }]
-    const wtmp = [{ user: 'anna', tty: 'pts/0', from: '10.77.0.1', since: '2026-11-26T12:25:35.000Z' }]
-    expect(merged([open, wtmp])).toEqual([{ user: 'anna', from: '10.77.0.1', tty: 'pts/0', service: 'ssh', since }])
-    expect(merged([open, [{ user: 'bob', since }]])).toHaveLength(2)
+    const open = { user: 'anna', from: '10.77.0.1', service: 'ssh', since }
+    const wtmp = { user: 'anna', tty: 'pts/0', from: '10.77.0.1', since: '2026-11-26T12:25:35.000Z' }
+    expect(merged([open], [wtmp])).toEqual([{ ...open, tty: 'pts/0' }])
+    expect(merged([open], [{ ...wtmp, user: 'bob' }])).toHaveLength(2)
+  })
+
+  test('a login that ended at once and one that began in the same second are two', () => {
+    const since = '2026-11-26T12:40:25.000Z'
+    const open = { user: 'anna', from: '10.77.0.1', service: 'ssh', since }
+    const ended = { ...open, until: '2026-11-26T12:40:25.624Z' }
+    expect(merged([open, ended], [])).toHaveLength(2)
+    expect(merged([ended], [{ user: 'anna', tty: 'pts/0', since }])).toHaveLength(2)
   })
 
   test('logind knows of every login only where PAM tells it', () => {
