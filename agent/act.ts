@@ -43,6 +43,9 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
   const planned = planFor(before.comparison, planOptions(agent, before, options))
   const plan = removal === undefined ? planned : { ...planned, services: [] }
   const mask = await maskOf(agent, before)
+  const ended = plan.services.some(({ steps }) => steps.length > 0)
+    ? agent.state.applies.begin(plan.revision, () => new Date())
+    : undefined
   const result = await applyPlan(plan, {
     host: agent.host,
     state: agent.state,
@@ -57,6 +60,7 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
     ...(options.onChange === undefined ? {} : { onProgress: options.onChange }),
     ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
   })
+  ended?.()
   const report = applyReport(result)
   const isOld = plan.services.some(({ isRecorded }) => !isRecorded) || report !== undefined
   const look = isOld ? await lookAt(agent, desired, { full: false }) : before

@@ -5,6 +5,7 @@ import type { ServiceReport } from '../shared/report.ts'
 import { type DesiredHost, secretsIn } from '../shared/resource.ts'
 import { desiredFor } from './desire/desire.ts'
 import { secretsOf } from './desire/secrets.ts'
+import { evidenceFor } from './evidence/evidence.ts'
 import type { Contact } from './host/contact.ts'
 import { type HostWriter, readerOf } from './host/host.ts'
 import { type ContentsByResource, contentsFor, type Differing } from './observe/contents.ts'
@@ -74,9 +75,16 @@ export async function serviceReportsOf(agent: Agent, look: Look): Promise<readon
   const findings = look.comparison.services.flatMap((service) =>
     drifted(service).map((resource) => ({ ...resource, differences: resource.comparison.drift })),
   )
+  const mask = await maskOf(agent, look)
+  const needs = { host: readerOf(agent.host), state: agent.state, mask, now: new Date() }
+  const [contents, evidence] = await Promise.all([
+    contentsOf(agent, look, findings),
+    evidenceFor(look.comparison, needs),
+  ])
   return serviceReports(look.comparison, {
-    contents: await contentsOf(agent, look, findings),
-    mask: await maskOf(agent, look),
+    contents,
+    mask,
+    evidence,
     failureOf: agent.state.failures.get,
     holdOf: look.holds.of,
   })

@@ -1,4 +1,5 @@
 // `plumb check`: what is live here against the repository. Changes nothing. Exits 0 in plumb, 2 when anything drifted or is pending, 1 on an error.
+import { evidenceLine } from '../../shared/evidence-text.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { problemLine } from '../../shared/problem.ts'
 import type { ServiceReport } from '../../shared/report.ts'
@@ -49,8 +50,9 @@ export async function check(agent: Agent, options: CheckOptions, output: Output)
 export function serviceLines({ service, findings, pending, failure, applied, hold }: ServiceReport): readonly string[] {
   return [
     ...(hold === undefined ? [] : [`${service}: ${holdText(hold)}`]),
-    ...findings.flatMap(({ summary: found, diff, diffCut }) => [
+    ...findings.flatMap(({ summary: found, diff, diffCut, evidence }) => [
       `${service}: drift: ${found}`,
+      ...(evidenceLine(evidence) === undefined ? [] : [`  ${evidenceLine(evidence)}`]),
       ...(diff === undefined ? [] : [diff.trimEnd()]),
       ...(diffCut ? ['(the diff was cut)'] : []),
     ]),

@@ -2,7 +2,7 @@
 
 import type { Evidence } from '../../shared/evidence.ts'
 import type { Finding } from '../../shared/finding.ts'
-import type { ServiceName } from '../../shared/names.ts'
+import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import { type Failure, type Hold, type Pending, reportDiffLimitBytes, type ServiceReport } from '../../shared/report.ts'
 import type { ContentSides, ContentsByResource } from '../observe/contents.ts'
 import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
@@ -16,6 +16,8 @@ export type FindingInput = {
   /** Of the files whose content drifted (observe/contents.ts). */
   readonly contents: ContentsByResource
   readonly mask: Mask
+  /** Gathered by evidence/. */
+  readonly evidence?: ReadonlyMap<ResourceId, Evidence>
 }
 
 export type ReportInput = FindingInput & {
@@ -56,8 +58,8 @@ export function changeDiff({ id, desired }: ResourceChange, { contents, mask }: 
   return unifiedDiff(live, wanted, { mask, holdsSecrets: false })
 }
 
-function findingOf(resource: ComparedResource, { contents, mask }: FindingInput): Finding {
-  const { id, desired, baseline, comparison, live } = resource
+function findingOf(resource: ComparedResource, { contents, mask, evidence }: FindingInput): Finding {
+  const { id, desired, baseline, comparison } = resource
   const source = baseline?.source ?? (desired !== undefined && 'source' in desired ? desired.source : undefined)
   const diff = diffOf(resource, contents.get(id), mask)
   return {
@@ -67,7 +69,7 @@ function findingOf(resource: ComparedResource, { contents, mask }: FindingInput)
     ...(diff === undefined ? {} : { diff: diff.text }),
     diffCut: diff?.cut ?? false,
     ...(source === undefined ? {} : { source }),
-    evidence: evidenceOf(live),
+    evidence: evidence?.get(id) ?? {},
   }
 }
 
@@ -93,15 +95,6 @@ function bounded({ name, expected, live }: AttributeDifference, mask: Mask): Att
     name: name.slice(0, 100),
     expected: mask.text(expected).slice(0, 2000),
     live: mask.text(live).slice(0, 2000),
-  }
-}
-
-function evidenceOf({ modifiedAt, changedAt, size, attributes }: ComparedResource['live']): Evidence {
-  return {
-    ...(modifiedAt === undefined ? {} : { modifiedAt }),
-    ...(changedAt === undefined ? {} : { changedAt }),
-    ...(attributes['owner'] === undefined ? {} : { owner: attributes['owner'].slice(0, 100) }),
-    ...(size === undefined ? {} : { size }),
   }
 }
 

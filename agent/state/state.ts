@@ -2,11 +2,13 @@
 import { chmodSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileError, unsafePath } from '../host/files-errors.ts'
+import { type ApplyTimes, applyTimes } from './applies.ts'
 import { setAsideStrange } from './aside.ts'
 import { type BaselineStore, type Baselines, baselineStore } from './baseline.ts'
 import { type DigestStore, digestStore } from './digests.ts'
 import { type DisplacedStore, displacedContents, displacedStore } from './displaced.ts'
 import { makeStateDirectory, sweepUnfinished } from './durable.ts'
+import { type EvidenceStore, evidenceStore } from './evidence.ts'
 import { type FailureStore, failureStore } from './failures.ts'
 import { type HashStore, hashStore } from './hashes.ts'
 import { type HoldStore, holdStore } from './holds.ts'
@@ -24,6 +26,8 @@ export type State = {
   readonly displaced: DisplacedStore
   readonly failures: FailureStore
   readonly holds: HoldStore
+  readonly evidence: EvidenceStore
+  readonly applies: ApplyTimes
   readonly journal: JournalFile
   /** Throws PlumbError `locked`, saying who holds it. */
   lock(options: LockOptions): Promise<Lock>
@@ -48,6 +52,8 @@ export function openState(directory: string): State {
     displaced,
     failures: failureStore(directory),
     holds: holdStore(directory),
+    evidence: evidenceStore(at('evidence.json')),
+    applies: applyTimes(at('applies.json')),
     journal: journalFile(at('journal')),
     lock: (options) => acquireLock(at('lock'), options),
     prune: () => {

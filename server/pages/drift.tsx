@@ -1,5 +1,6 @@
 // `/hosts/:host/drift?resource=...`: one finding - what differs, since when, why the repository says otherwise, and the ways out.
 import type { Evidence } from '../../shared/evidence.ts'
+import { surroundingTexts } from '../../shared/evidence-text.ts'
 import type { DriftView } from '../show/views.ts'
 import { Command } from './components/command.tsx'
 import { CommitCard } from './components/commit.tsx'
@@ -72,24 +73,40 @@ function Since({ drift }: { readonly drift: DriftView }) {
 }
 
 function EvidenceFacts({ evidence }: { readonly evidence: Evidence }) {
-  const { modifiedAt, changedAt, owner, size } = evidence
+  const { modifiedAt, changedAt, stateChangedAt, directoryChangedAt, owner, group, mode, size } = evidence
+  const around = surroundingTexts(evidence)
+  const owners = [owner, group].filter((name) => name !== undefined).join(':')
   return (
-    <dl class="evidence">
-      {modifiedAt !== undefined && <EvidenceTime name="content written" at={modifiedAt} />}
-      {changedAt !== undefined && <EvidenceTime name="inode changed" at={changedAt} />}
-      {owner !== undefined && (
-        <div>
-          <dt>owner</dt>
-          <dd>{visibleText(owner)}</dd>
-        </div>
+    <>
+      <dl class="evidence">
+        {modifiedAt !== undefined && <EvidenceTime name="content written" at={modifiedAt} />}
+        {changedAt !== undefined && <EvidenceTime name="inode changed" at={changedAt} />}
+        {stateChangedAt !== undefined && <EvidenceTime name="as it is since" at={stateChangedAt} />}
+        {directoryChangedAt !== undefined && <EvidenceTime name="its directory changed" at={directoryChangedAt} />}
+        {owners !== '' && <EvidenceFact name="owner" value={owners} />}
+        {mode !== undefined && <EvidenceFact name="mode" value={mode} />}
+        {size !== undefined && <EvidenceFact name="size" value={`${size.toLocaleString('en')} bytes`} />}
+      </dl>
+      {around.length > 0 && (
+        <>
+          <h3>Evidence, not proof</h3>
+          <ul class="surroundings">
+            {around.map((text) => (
+              <li>{visibleText(text)}</li>
+            ))}
+          </ul>
+        </>
       )}
-      {size !== undefined && (
-        <div>
-          <dt>size</dt>
-          <dd>{size.toLocaleString('en')} bytes</dd>
-        </div>
-      )}
-    </dl>
+    </>
+  )
+}
+
+function EvidenceFact({ name, value }: { readonly name: string; readonly value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{visibleText(value)}</dd>
+    </div>
   )
 }
 

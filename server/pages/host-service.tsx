@@ -1,5 +1,7 @@
 // One service on a host: a line when it is in plumb, and below the line whatever keeps it from that.
 
+import type { Evidence } from '../../shared/evidence.ts'
+import { evidenceLine } from '../../shared/evidence-text.ts'
 import type { Finding } from '../../shared/finding.ts'
 import type { HostName, Revision } from '../../shared/names.ts'
 import type { Failure, Pending } from '../../shared/report.ts'
@@ -92,6 +94,11 @@ function ServiceFailure({ failure }: { readonly failure: Failure }) {
   )
 }
 
+function EvidenceLine({ evidence }: { readonly evidence: Evidence }) {
+  const line = evidenceLine(evidence)
+  return line === undefined ? null : <p class="by">{line}</p>
+}
+
 function Findings({ host, findings }: { readonly host: HostName; readonly findings: readonly Finding[] }) {
   return (
     <div class="part is-drift">
@@ -106,6 +113,7 @@ function Findings({ host, findings }: { readonly host: HostName; readonly findin
               <ResourceName resource={finding.resource} />
             </a>
             <Differences differences={finding.differences} />
+            <EvidenceLine evidence={finding.evidence} />
           </li>
         ))}
       </ul>

@@ -323,6 +323,7 @@ async function expectStillChecked(box: Sandbox, problem: string): Promise<void> 
   expect(code).toBe(2)
   expect(out.split('\n')).toEqual([
     'base: drift: /etc/motd: content differs',
+    expect.stringMatching(/^ {2}changed 20/),
     '--- repository: services/base/files/etc/motd',
     '+++ live: /etc/motd',
     '@@ -1,1 +1,1 @@',

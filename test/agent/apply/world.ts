@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ApplyResult, applyPlan } from '../../../agent/apply/apply.ts'
 import { recover } from '../../../agent/apply/recover.ts'
+import { evidenceFor } from '../../../agent/evidence/evidence.ts'
 import { type Capabilities, type HostWriter, openHost } from '../../../agent/host/host.ts'
 import { createRun, type Run } from '../../../agent/host/run.ts'
 import { contentsFor } from '../../../agent/observe/contents.ts'
@@ -95,7 +96,9 @@ export async function reportsIn(world: World, desired: DesiredHost, secrets: rea
   const { host, state } = world
   const differing = comparison.services.flatMap(drifted)
   const sides = await contentsFor(differing, { host, objects: state.objects, contents })
-  return serviceReports(comparison, { contents: sides, mask: maskFor(secrets), failureOf: state.failures.get })
+  const mask = maskFor(secrets)
+  const evidence = await evidenceFor(comparison, { host, state, mask, now: new Date() })
+  return serviceReports(comparison, { contents: sides, mask, evidence, failureOf: state.failures.get })
 }
 
 export function desiredHost(services: readonly DesiredService[], revision = '1'): DesiredHost {

@@ -71,16 +71,20 @@ test('drift is told by check, plan and status with its diff, and put right by ap
   const drifted = treeOf(box.root)
   const diff = [' change it there. Questions: ops@example.org', '+typed by hand']
 
+  const changed = expect.stringMatching(/^ {2}changed 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC$/)
+
   const check = await box.plumb('check')
   expect(check.code).toBe(2)
   expect(check.out.split('\n')).toEqual([
     'base: drift: /etc/motd: content differs',
+    changed,
     '--- repository: services/base/files/etc/motd',
     '+++ live: /etc/motd',
     '@@ -1,2 +1,3 @@',
     ' This is web-1. Its configuration is a git repository, kept in plumb by Plumbline:',
     ...diff,
     'hello: drift: /etc/hello/greeting: mode is 0600, should be 0644',
+    changed,
     expect.stringMatching(/^out of plumb: 2 drifted \(7 resources at /),
     '',
   ])
@@ -126,7 +130,9 @@ test('a commit not applied yet is pending and an edit on the host is drift, also
 
   const text = await box.plumb('check')
   expect(text.code).toBe(2)
-  expect(text.out).toMatch(/^nginx: drift: \/etc\/nginx\/nginx.conf: content differs\n--- repository: services\/nginx/)
+  expect(text.out).toMatch(
+    /^nginx: drift: \/etc\/nginx\/nginx.conf: content differs\n {2}changed 20.*\n--- repository: services\/nginx/,
+  )
   expect(text.out).toContain('-    keepalive_timeout 65;\n+    keepalive_timeout 99;\n')
   expect(text.out).toContain('\nnginx: pending: /etc/nginx/nginx.conf: content differs\n')
   expect(text.out).toContain('out of plumb: 1 drifted, 1 pending (7 resources at ')

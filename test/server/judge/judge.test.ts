@@ -57,6 +57,24 @@ test('drift is one alert for a service and host, with every diff of it', () => {
   expect(causeOf(change).diff).toMatch(/\+one\n--- \/etc\/b\n[\s\S]*\+two\n$/)
 })
 
+test('the evidence of a finding is told below it, of the first five', () => {
+  const sessions = [{ user: 'anna', from: '10.0.0.5', service: 'ssh', since: '2026-11-23T02:50:00.000Z' }]
+  const evidence = { changedAt: '2026-11-23T02:59:00.000Z', sessions }
+  const findings = ['/etc/a', '/etc/b', '/etc/c', '/etc/d', '/etc/e', '/etc/f'].map((path) => ({
+    ...findingOf(path, 'x'),
+    evidence,
+  }))
+
+  const [change] = judged({ hosts: [{ ...calm, services: [serviceOf('nginx', { findings })] }] })
+
+  const lines = change === undefined ? [] : causeOf(change).text.split('\n')
+  expect(lines.slice(0, 2)).toEqual([
+    '/etc/a: content differs',
+    '  changed 2026-11-23 02:59:00 UTC; logged in then: anna from 10.0.0.5 (ssh, since 2026-11-23 02:50:00 UTC)',
+  ])
+  expect(lines.slice(8)).toEqual(['/etc/e: content differs', lines[1], '/etc/f: content differs'])
+})
+
 test('an alert that is open already is not opened again', () => {
   expect(judged({ hosts: [drifting], openAlerts: opened({ hosts: [drifting] }) })).toEqual([])
 })

@@ -412,7 +412,16 @@ function nginxFinding(minutesAgo: MinutesAgo): Finding {
     diff: nginxDiff,
     diffCut: false,
     source: 'services/nginx/files/etc/nginx/nginx.conf',
-    evidence: { modifiedAt: minutesAgo(12.4), changedAt: minutesAgo(12.1), owner: 'deploy', size: 2317 },
+    evidence: {
+      modifiedAt: minutesAgo(12.4),
+      changedAt: minutesAgo(12.1),
+      owner: 'deploy',
+      group: 'deploy',
+      mode: '0666',
+      size: 2317,
+      sessions: [{ user: 'anna', from: '10.0.0.5', tty: 'pts/0', service: 'ssh', since: minutesAgo(20) }],
+      sudo: [{ at: minutesAgo(12.2), user: 'anna', as: 'root', command: '/usr/bin/vi <b>\u202e/etc/nginx/nginx.conf' }],
+    },
   }
 }
 

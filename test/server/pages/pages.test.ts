@@ -206,7 +206,11 @@ describe('the page of a drift', () => {
   test('says since when, on what evidence, why the repository says otherwise, and the ways out', async () => {
     const text = textOf(await dashboard().html(path))
     expect(text).toContain('Noticed 12 min ago 2026-11-23 03:00:00 UTC')
-    expect(text).toContain('owner deploy')
+    expect(text).toContain('owner deploy:deploy')
+    expect(text).toContain('Evidence, not proof')
+    expect(text).toContain('logged in then: anna from 10.0.0.5 (ssh, pts/0, since 2026-11-23 02:52:00 UTC)')
+    const html = await dashboard().html(path)
+    expect(html).toContain('anna as root: /usr/bin/vi &lt;b&gt; /etc/nginx/nginx.conf')
     expect(text).toContain('The limit was hit twice this week')
     expect(text).toContain('sudo plumb apply')
     expect(text).toContain('$EDITOR services/nginx/files/etc/nginx/nginx.conf')

@@ -1,0 +1,99 @@
+// In: what is drifted now. Out: the evidence of each, gathered when it was first seen as it is, and the same ever since.
+import { changeTimeOf, type Evidence } from '../../shared/evidence.ts'
+import type { ResourceId } from '../../shared/names.ts'
+import type { HostReader } from '../host/host.ts'
+import { type ComparedResource, drifted, type HostComparison } from '../plan/compare.ts'
+import type { Mask } from '../plan/mask.ts'
+import { pathInId } from '../resources/paths.ts'
+import { kindNameOf } from '../resources/registry.ts'
+import type { KnownEvidence } from '../state/evidence.ts'
+import type { State } from '../state/state.ts'
+import { ownWord } from './own-word.ts'
+import { type NewFinding, surroundingsOf } from './surroundings.ts'
+import { toldOf } from './told.ts'
+
+export type EvidenceNeeds = {
+  readonly host: HostReader
+  readonly state: Pick<State, 'evidence' | 'applies'>
+  /** Of command lines. */
+  readonly mask: Mask
+  readonly now: Date
+}
+
+/** Of everything that is drifted. Never throws: a source that fails tells nothing. */
+export async function evidenceFor(
+  { services }: HostComparison,
+  needs: EvidenceNeeds,
+): Promise<ReadonlyMap<ResourceId, Evidence>> {
+  const all = services.flatMap((service) =>
+    drifted(service).map((resource) => ({ resource, appliedAt: service.baseline?.appliedAt })),
+  )
+  const before = needs.state.evidence.read()
+  const isNew = ({ resource, appliedAt }: (typeof all)[number]) =>
+    !isStill(before.get(resource.id), { resource, appliedAt })
+  const gathered = await gather(
+    all.filter(isNew).map(({ resource }) => resource),
+    needs,
+  )
+  const known = new Map(
+    all.flatMap(({ resource: { id } }) => {
+      const evidence = gathered.get(id) ?? before.get(id)
+      return evidence === undefined ? [] : [[id, evidence] as const]
+    }),
+  )
+  needs.state.evidence.write(known)
+  return new Map([...known].map(([id, { evidence }]) => [id, evidence]))
+}
+
+/** More at once are told with what their own inodes say. */
+const gatheredAtOnce = 200
+
+async function gather(
+  found: readonly ComparedResource[],
+  { host, state, mask, now }: EvidenceNeeds,
+): Promise<ReadonlyMap<ResourceId, KnownEvidence>> {
+  if (found.length === 0) return new Map()
+  const own = await Promise.all(
+    found.map(async (resource, index) => ({
+      resource,
+      evidence: await ownWord(resource, host, { isBrief: index >= gatheredAtOnce }),
+    })),
+  )
+  const changes = own.slice(0, gatheredAtOnce).map(({ resource, evidence }) => changeOf(resource, evidence, now))
+  const around = await surroundingsOf(changes, { host, now: now.getTime(), applies: state.applies.read() })
+  return new Map(
+    own.map(({ resource, evidence }, index) => {
+      const change = changes[index]
+      const told = change === undefined ? {} : toldOf(change, around, { now: now.getTime(), mask })
+      return [resource.id, { state: stateOf(resource), evidence: { ...evidence, ...told } }]
+    }),
+  )
+}
+
+function changeOf({ id }: ComparedResource, evidence: Evidence, now: Date): NewFinding {
+  const path = pathInId(id)
+  const changedAt = Date.parse(changeTimeOf(evidence) ?? '')
+  return {
+    id,
+    at: Number.isNaN(changedAt) ? now.getTime() : changedAt,
+    ...(path === undefined ? {} : { path }),
+    ...(kindNameOf(id) === 'package' ? { package: id.slice('package:'.length) } : {}),
+  }
+}
+
+/** What of it is live, not when: a program that writes the same bytes again and again has not made another finding. */
+function stateOf({ comparison }: ComparedResource): string {
+  return JSON.stringify(comparison.drift.map(({ name, live }) => [name, live])).slice(0, 4000)
+}
+
+/** Drifted in the same way, and not put right meanwhile only to drift in that way again. */
+function isStill(
+  known: KnownEvidence | undefined,
+  { resource, appliedAt }: { readonly resource: ComparedResource; readonly appliedAt: string | undefined },
+): boolean {
+  if (known === undefined || known.state !== stateOf(resource)) return false
+  const { noticedAt } = known.evidence
+  const { changedAt } = resource.live
+  if (appliedAt === undefined || noticedAt === undefined || changedAt === undefined) return true
+  return !(Date.parse(appliedAt) > Date.parse(noticedAt) && Date.parse(changedAt) > Date.parse(appliedAt))
+}

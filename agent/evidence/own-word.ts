@@ -1,0 +1,78 @@
+// What a drifted resource says of itself: its inode, its unit, its containers, or the log line of its package.
+import { posix } from 'node:path'
+import type { Evidence } from '../../shared/evidence.ts'
+import { absolutePathSchema } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import { dpkgActions } from '../host/evidence/dpkg-log.ts'
+import { projectChangedAt, unitChangedAt } from '../host/evidence/state-times.ts'
+import { isoTime } from '../host/evidence/tidy.ts'
+import type { HostReader } from '../host/host.ts'
+import type { ComparedResource } from '../plan/compare.ts'
+import type { LiveResource } from '../resources/kind.ts'
+import { pathInId } from '../resources/paths.ts'
+import { kindNameOf } from '../resources/registry.ts'
+import { inTime, sourceDeadlineMs } from './surroundings.ts'
+
+/** `isBrief`: only what costs no command. */
+export async function ownWord(
+  { id, live, comparison }: ComparedResource,
+  host: HostReader,
+  { isBrief }: { readonly isBrief: boolean },
+): Promise<Evidence> {
+  const path = pathInId(id)
+  if (path !== undefined) return live.attributes['type'] === 'missing' ? directoryWord(path, host) : inodeWord(live)
+  if (isBrief || !host.capabilities.commands) return {}
+  const names = comparison.drift.map(({ name }) => name)
+  const at = await inTime(() => stateTime(id, names, host), undefined)
+  return at === undefined ? {} : { stateChangedAt: at }
+}
+
+function inodeWord({ modifiedAt, changedAt, size, attributes }: LiveResource): Evidence {
+  const { owner, group, mode } = attributes
+  return {
+    ...(modifiedAt === undefined ? {} : { modifiedAt }),
+    ...(changedAt === undefined ? {} : { changedAt }),
+    ...(owner === undefined ? {} : { owner: owner.slice(0, 100) }),
+    ...(group === undefined ? {} : { group: group.slice(0, 100) }),
+    ...(mode === undefined ? {} : { mode: mode.slice(0, 10) }),
+    ...(size === undefined ? {} : { size }),
+  }
+}
+
+/** Of the nearest directory that is there: it changed last when something in it appeared or vanished. */
+function directoryWord(path: string, { files }: HostReader): Evidence {
+  try {
+    for (let above = posix.dirname(path); above !== '/'; above = posix.dirname(above)) {
+      const stat = files.stat(absolutePathSchema.parse(above))
+      const at = stat === undefined ? undefined : isoTime(Number(stat.modifiedNs / 1_000_000n))
+      if (at !== undefined) return { directoryChangedAt: at }
+    }
+    return {}
+  } catch (error) {
+    if (error instanceof PlumbError) return {}
+    throw error
+  }
+}
+
+const deadlineSeconds = sourceDeadlineMs / 1000
+
+async function stateTime(
+  id: ComparedResource['id'],
+  names: readonly string[],
+  { query, files }: HostReader,
+): Promise<string | undefined> {
+  const name = id.slice(id.indexOf(':') + 1)
+  switch (kindNameOf(id)) {
+    case 'unit':
+      // When it was enabled or disabled systemd does not say.
+      return names.includes('state') ? unitChangedAt(query, name, deadlineSeconds) : undefined
+    case 'compose':
+      return projectChangedAt(query, name, deadlineSeconds)
+    case 'package':
+      return (await dpkgActions(files, { from: 0, to: Number.POSITIVE_INFINITY })).findLast(
+        (done) => done.package === name && done.action !== 'trigproc',
+      )?.at
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,84 @@
+// In: one change and what was around it. Out: what is told of it as evidence, within bounds and with secrets masked. Pure.
+import {
+  type AuditRecord,
+  auditTold,
+  type Evidence,
+  type PackageAction,
+  type SudoCommand,
+  sessionsTold,
+  sudoTold,
+} from '../../shared/evidence.ts'
+import type { RawAudit } from '../host/evidence/audit.ts'
+import { wasOpenAt } from '../host/evidence/sessions.ts'
+import type { Mask } from '../plan/mask.ts'
+import { maskedCommand } from './command-mask.ts'
+import { isNear, minuteMs } from './near.ts'
+import type { NewFinding, Surroundings } from './surroundings.ts'
+
+export type Telling = {
+  /** Ms since the epoch. */
+  readonly now: number
+  readonly mask: Mask
+}
+
+/** To be added to what the change's own inode, unit, container or package says. */
+export function toldOf(found: NewFinding, around: Surroundings, { now, mask }: Telling): Evidence {
+  const sessions = sessionsAt(found, around)
+  const sudo = around.sudo.filter(({ at }) => isNear(at, found.at)).slice(-sudoTold)
+  const audit = found.path === undefined ? [] : (around.audit.get(found.path) ?? [])
+  const packageAction = packageActionOf(found, around, mask)
+  const ownApply = around.applies.findLast((apply) => wasRunning(apply, found.at))
+  return {
+    noticedAt: new Date(now).toISOString(),
+    ...(sessions === undefined ? {} : { sessions: [...sessions] }),
+    ...(sudo.length === 0 ? {} : { sudo: sudo.map((ran) => masked(ran, mask)) }),
+    ...(audit.length === 0 ? {} : { audit: audit.slice(-auditTold).map((raw) => named(raw, around)) }),
+    ...(packageAction === undefined ? {} : { packageAction }),
+    ...(ownApply === undefined ? {} : { ownApply }),
+  }
+}
+
+/** Undefined where nobody can know: no list of sessions goes back that far. */
+function sessionsAt({ at }: NewFinding, { logins }: Surroundings): Evidence['sessions'] {
+  if (logins === undefined) return undefined
+  const open = logins.sessions.filter((session) => wasOpenAt(session, at))
+  const isKnown = logins.knownSince !== undefined && at >= Date.parse(logins.knownSince)
+  if (open.length === 0 && !isKnown) return undefined
+  return open.slice(-sessionsTold)
+}
+
+function masked(ran: SudoCommand, mask: Mask): SudoCommand {
+  return { ...ran, command: maskedCommand(ran.command, mask).slice(0, 500) }
+}
+
+function named({ loginUid, ...record }: RawAudit, around: Surroundings): AuditRecord {
+  return { ...record, ...(loginUid === undefined ? {} : { user: around.userNames.get(loginUid) ?? String(loginUid) }) }
+}
+
+/** What was done to files comes before what was only configured; then the nearest in time. */
+function packageActionOf(found: NewFinding, around: Surroundings, mask: Mask): PackageAction | undefined {
+  const names = found.package === undefined ? (around.owners.get(found.path ?? '') ?? []) : [found.package]
+  const distance = (at: string) => Math.abs(Date.parse(at) - found.at)
+  const rank = (action: string) => (/^(?:configure|trigproc)$/.test(action) ? 1 : 0)
+  const [done] = around.packageActions
+    .filter((each) => names.includes(each.package) && isNear(each.at, found.at))
+    .toSorted((one, other) => rank(one.action) - rank(other.action) || distance(one.at) - distance(other.at))
+  if (done === undefined) return undefined
+  const at = Date.parse(done.at)
+  // Both logs count whole seconds.
+  const run = around.aptRuns.findLast(
+    ({ from, to }) => Date.parse(from) <= at + 1000 && (to === undefined || Date.parse(to) >= at - 1000),
+  )
+  return {
+    ...done,
+    ...(run?.commandLine === undefined ? {} : { commandLine: maskedCommand(run.commandLine, mask).slice(0, 500) }),
+    ...(run?.requestedBy === undefined ? {} : { requestedBy: run.requestedBy }),
+  }
+}
+
+/** One that never ended was killed: it counts for as long as an apply may take. The inode's clock is some ms behind. */
+function wasRunning({ startedAt, endedAt }: Surroundings['applies'][number], at: number): boolean {
+  const start = Date.parse(startedAt)
+  const end = endedAt === undefined ? start + 10 * minuteMs : Date.parse(endedAt)
+  return at >= start - 10 && at <= end
+}

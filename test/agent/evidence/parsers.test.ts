@@ -1,0 +1,220 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { auditDay, parseAudit } from '../../../agent/host/evidence/audit.ts'
+import { parseAptHistory, parseDpkgLog, parseOwners } from '../../../agent/host/evidence/dpkg-log.ts'
+import { parseJournal } from '../../../agent/host/evidence/journal.ts'
+import {
+  endedSessions,
+  isTracking,
+  merged,
+  parseLast,
+  parseSessionIds,
+  parseShownSessions,
+  toldSession,
+  wasOpenAt,
+} from '../../../agent/host/evidence/sessions.ts'
+import { latestOf, unitTime } from '../../../agent/host/evidence/state-times.ts'
+import { parseAuthLog, sudoMessage } from '../../../agent/host/evidence/sudo.ts'
+
+const recorded = (name: string) => readFileSync(join(import.meta.dirname, 'recorded', name), 'utf8')
+
+// dpkg and apt write the host's own time; the recordings are of a host in UTC.
+const zone = process.env['TZ']
+beforeAll(() => {
+  process.env['TZ'] = 'UTC'
+})
+afterAll(() => {
+  if (zone === undefined) delete process.env['TZ']
+  else process.env['TZ'] = zone
+})
+
+describe('login sessions', () => {
+  test('logind tells who is logged in, from where, on which terminal and since when', () => {
+    expect(parseSessionIds(recorded('sessions-list.txt'))).toEqual(['18'])
+    expect(parseShownSessions(recorded('sessions-show.txt'))).toEqual([
+      { user: 'anna', from: '10.77.0.1', tty: 'pts/0', service: 'ssh', since: '2026-11-26T12:41:07.000Z' },
+    ])
+  })
+
+  test('and so it does in systemd 257, where the user manager is listed too', () => {
+    expect(parseSessionIds(recorded('sessions-list-systemd-257.txt'))).toEqual(['c2', 'c3'])
+    expect(parseShownSessions(recorded('sessions-show-systemd-257.txt'))).toMatchObject([
+      { user: 'anna', from: '10.77.0.1', service: 'ssh' },
+    ])
+  })
+
+  test('a user manager, a greeter and what cron opens are no people', () => {
+    const shown = recorded('sessions-show.txt')
+    for (const other of ['manager', 'greeter', 'background'])
+      expect(parseShownSessions(shown.replace('Class=user', `Class=${other}`))).toEqual([])
+  })
+
+  test('wtmp tells of those that ended too, and how far back it goes', () => {
+    expect(parseLast(recorded('last.txt'))).toEqual({
+      begins: '2026-11-26T12:16:41.000Z',
+      sessions: [
+        { user: 'anna', from: '10.77.0.1', tty: 'pts/0', since: '2026-11-26T12:25:34.000Z' },
+        {
+          user: 'anna',
+          from: '10.77.0.1',
+          tty: 'pts/0',
+          since: '2026-11-26T12:17:27.000Z',
+          until: '2026-11-26T12:21:27.000Z',
+        },
+      ],
+    })
+  })
+
+  test('the journal tells of a session without a terminal that wtmp does not know', () => {
+    const [, ended] = endedSessions(parseJournal(recorded('journal-logind.jsonl')))
+    if (ended === undefined) throw new Error('the second session is not found')
+    const [told] = toldSession(ended, parseJournal(recorded('journal-leaders.jsonl')))
+    expect(told).toMatchObject({ user: 'anna', from: '10.77.0.1', service: 'ssh' })
+    expect(told?.since?.slice(0, 18)).toBe('2026-11-26T12:25:3')
+  })
+
+  test('what cron opened is no login', () => {
+    const [ended] = endedSessions(parseJournal(recorded('journal-logind.jsonl')))
+    if (ended === undefined) throw new Error('no session is found')
+    const said = parseJournal(recorded('journal-leaders.jsonl').replaceAll('pam_unix(sshd:', 'pam_unix(cron:'))
+    expect(toldSession(ended, said)).toEqual([])
+  })
+
+  test('one login that logind and wtmp tell of is one, with what each knows', () => {
+    const since = '2026-11-26T12:25:34.000Z'
+    const open = { user: 'anna', from: '10.77.0.1', service: 'ssh', since }
+    const wtmp = { user: 'anna', tty: 'pts/0', from: '10.77.0.1', since: '2026-11-26T12:25:35.000Z' }
+    expect(merged([open], [wtmp])).toEqual([{ ...open, tty: 'pts/0' }])
+    expect(merged([open], [{ ...wtmp, user: 'bob' }])).toHaveLength(2)
+  })
+
+  test('a login that ended at once and one that began in the same second are two', () => {
+    const since = '2026-11-26T12:40:25.000Z'
+    const open = { user: 'anna', from: '10.77.0.1', service: 'ssh', since }
+    const ended = { ...open, until: '2026-11-26T12:40:25.624Z' }
+    expect(merged([open, ended], [])).toHaveLength(2)
+    expect(merged([ended], [{ user: 'anna', tty: 'pts/0', since }])).toHaveLength(2)
+  })
+
+  test('logind knows of every login only where PAM tells it', () => {
+    expect(isTracking('session required pam_unix.so\nsession\toptional\tpam_systemd.so \n')).toBe(true)
+    expect(isTracking('-session   optional   pam_systemd.so\n')).toBe(true)
+    expect(isTracking('# session optional pam_systemd.so\nsession required pam_unix.so\n')).toBe(false)
+  })
+
+  test('a session counts for the time between its begin and its end', () => {
+    const session = { user: 'anna', since: '2026-11-26T12:17:27.000Z', until: '2026-11-26T12:21:27.000Z' }
+    const open = ['12:17:20', '12:17:27', '12:21:27', '12:21:40'].map((time) =>
+      wasOpenAt(session, Date.parse(`2026-11-26T${time}Z`)),
+    )
+    expect(open).toEqual([false, true, true, false])
+  })
+})
+
+describe('sudo', () => {
+  test('the journal tells who ran what as whom; what PAM says beside it is no command', () => {
+    const told = parseJournal(recorded('journal-sudo.jsonl')).flatMap(({ at, fields }) =>
+      sudoMessage(at, fields['MESSAGE'] ?? ''),
+    )
+    expect(told).toHaveLength(2)
+    expect(told[0]).toEqual({
+      at: '2026-11-26T12:17:27.515Z',
+      user: 'anna',
+      as: 'root',
+      tty: 'pts/0',
+      command: "/usr/bin/sh -c 'echo hi=1 >> /etc/motd'",
+    })
+    expect(told[1]).toMatchObject({ user: 'anna', as: 'root', command: '/usr/bin/touch /etc/motd' })
+  })
+
+  test('auth.log tells it with an ISO time, and with the old time that has no year', () => {
+    const said = 'anna : TTY=pts/0 ; PWD=/home/anna ; USER=root ; COMMAND=/usr/bin/vi /etc/motd'
+    const text = `2026-11-26T12:17:27.5+00:00 web-1 sudo: ${said}\nNov 26 12:17:27 web-1 sudo[12]:   ${said}\nDec 31 23:59:59 web-1 sudo: ${said}\n`
+    const at = parseAuthLog(text, new Date('2026-11-26T13:00:00Z')).map((told) => told.at)
+    expect(at).toEqual(['2026-11-26T12:17:27.500Z', '2026-11-26T12:17:27.000Z', '2025-12-31T23:59:59.000Z'])
+  })
+
+  test('control characters and overlong commands are cut down', () => {
+    const [told] = sudoMessage('', `anna : USER=root ; COMMAND=/bin/echo \u001b[2J\u202e${'x'.repeat(2000)}`)
+    expect(told?.command).toMatch(/^\/bin\/echo {2}\[2J x+$/)
+    expect(told?.command.length).toBe(500)
+  })
+})
+
+describe('the package manager', () => {
+  test('dpkg tells what it did to a package, and in which versions', () => {
+    expect(parseDpkgLog(recorded('dpkg.log')).slice(-2)).toEqual([
+      { at: '2026-11-26T12:17:30.000Z', package: 'cron', action: 'upgrade', from: '3.0pl1-162', to: '3.0pl1-162' },
+      { at: '2026-11-26T12:17:30.000Z', package: 'cron', action: 'configure', from: '3.0pl1-162' },
+    ])
+  })
+
+  test('apt tells by which command, and between which times', () => {
+    expect(parseAptHistory(recorded('apt-history.log')).at(-1)).toEqual({
+      from: '2026-11-26T12:17:30.000Z',
+      to: '2026-11-26T12:17:31.000Z',
+      commandLine: 'apt-get install -y --reinstall cron',
+    })
+    expect(parseAptHistory('Start-Date: 2026-11-26  12:17:30\nRequested-By: anna (1000)\n')).toEqual([
+      { from: '2026-11-26T12:17:30.000Z', requestedBy: 'anna (1000)' },
+    ])
+  })
+
+  test('dpkg tells the owners of a path, several of a shared directory', () => {
+    const owners = parseOwners(recorded('dpkg-search.txt'))
+    expect(owners.get('/usr/sbin/cron')).toEqual(['cron'])
+    expect(owners.get('/usr/share/doc')).toContain('openssh-server')
+    expect(parseOwners('diversion by dash from: /bin/sh\ndiversion by dash to: /bin/sh.distrib\n').size).toBe(0)
+  })
+})
+
+describe('audit', () => {
+  const path = '/etc/ssh/sshd_config'
+
+  test('a record tells who was logged in, by which program and system call', () => {
+    expect(parseAudit(recorded('ausearch-documented.txt'), path)).toEqual([
+      {
+        at: '2013-03-28T14:36:03.243Z',
+        loginUid: 1000,
+        executable: '/bin/cat',
+        command: 'cat',
+        pid: 3538,
+        systemCall: 'open',
+      },
+    ])
+  })
+
+  test('another path of the same name in the end, and a process nobody logged in to start, are told apart', () => {
+    expect(parseAudit(recorded('ausearch-documented.txt'), '/etc/ssh/sshd_config.d')).toEqual([])
+    const unset = recorded('ausearch-documented.txt').replace('auid=1000', 'auid=4294967295')
+    expect(parseAudit(unset, path)[0]).not.toHaveProperty('loginUid')
+  })
+
+  test('a name in hexadecimal is read', () => {
+    const hex = Buffer.from('/etc/a b').toString('hex').toUpperCase()
+    const text = recorded('ausearch-documented.txt').replace(`"${path}"`, hex)
+    expect(parseAudit(text, '/etc/a b')).toHaveLength(1)
+  })
+
+  test('a time is asked for as ausearch reads it', () => {
+    expect(auditDay(Date.parse('2013-03-28T14:00:05.7Z'))).toEqual(['03/28/13', '14:00:05'])
+  })
+})
+
+describe('units and containers', () => {
+  test('systemd tells since when a unit is as it is', () => {
+    expect(unitTime(recorded('unit-times.txt'))).toBe('2026-11-26T12:17:31.220Z')
+    expect(unitTime('StateChangeTimestamp=Thu 2026-11-26 12:17:31 UTC\n')).toBe('2026-11-26T12:17:31.000Z')
+    expect(unitTime('StateChangeTimestamp=\nInactiveEnterTimestamp=\n')).toBeUndefined()
+  })
+
+  test('of containers the latest time counts, in the words of docker and of podman', () => {
+    const docker = '2026-11-26T12:00:00.5Z\t2026-11-26T12:00:01.123456789Z\t0001-01-01T00:00:00Z\n'
+    const podman =
+      '2026-11-26 12:00:00.5 +0000 UTC\t2026-11-26 13:00:02.123456789 +0100 CET\t0001-01-01 00:00:00 +0000 UTC\n'
+    expect(latestOf(docker)).toBe('2026-11-26T12:00:01.123Z')
+    expect(latestOf(podman)).toBe('2026-11-26T12:00:02.123Z')
+    expect(latestOf('0001-01-01T00:00:00Z\n')).toBeUndefined()
+  })
+})
