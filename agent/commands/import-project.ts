@@ -6,7 +6,7 @@ import { composeModelText } from '../host/compose-command.ts'
 import { composeCommand, engineOf } from '../host/engine.ts'
 import { entriesBelow, type HostEntry } from '../host/entries-below.ts'
 import type { HostReader } from '../host/host.ts'
-import type { Findings } from '../import/draft.ts'
+import type { Findings } from '../import/findings.ts'
 
 export const composeFileNames = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml']
 

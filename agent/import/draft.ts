@@ -6,35 +6,12 @@ import { unitDirectory } from '../../shared/repository/layout.ts'
 import type { HostEntry } from '../host/entries-below.ts'
 import type { Listener } from '../host/listening.ts'
 import type { InstalledPackage } from '../host/packages/inventory.ts'
+import type { Findings, Untaken } from './findings.ts'
 import { type Hidden, hiddenIn, type Proposal } from './hidden.ts'
 import { readmeText } from './readme.ts'
 import { type FileSaid, serviceYaml } from './service-yaml.ts'
 import { type FoundUnit, triggersFor, unitSaid } from './units.ts'
 import { type Circumstances, type Verdict, verdictOn } from './verdict.ts'
-
-export type Findings = {
-  readonly service: string
-  readonly host: string
-  readonly at: Date
-  /** The paths that were given. */
-  readonly paths: readonly string[]
-  readonly entries: readonly HostEntry[]
-  readonly circumstances: Circumstances
-  readonly packages: readonly InstalledPackage[]
-  readonly units: readonly FoundUnit[]
-  /** Undefined: it could not be told. */
-  readonly listeners: readonly Listener[] | undefined
-  /** Likely secrets are to give way to names. */
-  readonly hide: boolean
-  /** Paths whose likely secrets are none, as somebody says. */
-  readonly notSecret: ReadonlySet<string>
-  /** Files of a compose project, by path in its directory, and what is to be told of it. */
-  readonly compose?: {
-    readonly files: readonly HostEntry[]
-    readonly directory: AbsolutePath
-    readonly notes: readonly string[]
-  }
-}
 
 export type Draft = {
   /** By path in the service's directory. */
@@ -51,7 +28,6 @@ export type DraftFile =
   | { readonly kind: 'file'; readonly content: Uint8Array; readonly executable: boolean }
   | { readonly kind: 'symlink'; readonly link: string }
 
-export type Untaken = { readonly path: string; readonly why: string }
 export type Exposed = { readonly path: string; readonly proposals: readonly Proposal[]; readonly why?: string }
 
 export function draftOf(findings: Findings): Draft {

@@ -1,6 +1,6 @@
 // The README draft of an imported service: what a person would otherwise have to find out again. Markdown.
 import type { HostEntry } from '../host/entries-below.ts'
-import type { Findings, Untaken } from './draft.ts'
+import type { Findings, Untaken } from './findings.ts'
 import { type FoundUnit, unitText } from './units.ts'
 
 export type Taken = {

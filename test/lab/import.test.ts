@@ -80,7 +80,6 @@ describe.skipIf(labUnavailable() !== null)('a host configured by hand, and a bar
         '--host',
         'old',
       ])
-      console.log(ran.stdout)
       expect(ran.stderr).toBe('')
       expect(ran.code).toBe(0)
     }
@@ -89,13 +88,6 @@ describe.skipIf(labUnavailable() !== null)('a host configured by hand, and a bar
     expect((await old.exec(['grep', '-r', '--', password, '/root/fleet'])).stdout).toBe('')
     expect(await old.output(['stat', '-c', '%a %U', '/etc/plumb/secrets/redis_requirepass'])).toBe('600 root\n')
     await old.output(['tar', '-cf', '/root/fleet.tar', '-C', '/root/fleet', '.'])
-    console.log(
-      await old.output([
-        'sh',
-        '-c',
-        'head -n 40 /root/fleet/services/*/service.yaml; cat /root/fleet/services/nginx/README.md',
-      ]),
-    )
     await take(old, fleet)
   })
 
@@ -125,7 +117,6 @@ describe.skipIf(labUnavailable() !== null)('a host configured by hand, and a bar
     await bare.write('/etc/plumb/secrets/redis_requirepass', password, '0600')
     await bare.output(['chmod', '0700', '/etc/plumb/secrets'])
     const apply = await bare.exec(['plumb', 'apply', '--repo', served.url, '--host', 'bare'], { timeoutMs: 900_000 })
-    console.log(apply.stdout, apply.stderr)
     expect(apply.code).toBe(0)
     const check = await bare.exec(['plumb', 'check', '--repo', served.url, '--host', 'bare'])
     expect(check.stdout).toMatch(/^in plumb: 7 services/)
@@ -159,7 +150,7 @@ async function configureByHand(host: LabHost): Promise<void> {
     's/^max_connections = 100/max_connections = 37/',
   )
   await host.write('/etc/postgresql/15/main/conf.d/log.conf', "log_statement = 'ddl'\n")
-  await edit('/etc/prometheus/prometheus.yml', 's/scrape_interval: 15s/scrape_interval: 20s/')
+  await edit('/etc/prometheus/prometheus.yml', 's/scrape_interval: *15s/scrape_interval: 20s/')
   await edit('/etc/default/prometheus', 's/^ARGS=.*/ARGS="--web.listen-address=0.0.0.0:9095"/')
   await edit('/etc/redis/redis.conf', 's/^port 6379/port 6380/', `s/^# requirepass .*/requirepass ${password}/`)
   await host.output(['sh', '-c', 'cat >> /etc/haproxy/haproxy.cfg'], { input: haproxy })
