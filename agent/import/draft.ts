@@ -1,17 +1,15 @@
 // What was found on a host -> a service's directory: its files, service.yaml and README, the secrets that stay on the host, and what was
 // not taken. Pure: the readers are in agent/host, the writer in agent/commands.
 import { isUtf8 } from 'node:buffer'
-import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
+import { absolutePathSchema } from '../../shared/names.ts'
 import { unitDirectory } from '../../shared/repository/layout.ts'
 import type { HostEntry } from '../host/entries-below.ts'
-import type { Listener } from '../host/listening.ts'
-import type { InstalledPackage } from '../host/packages/inventory.ts'
 import type { Findings, Untaken } from './findings.ts'
 import { type Hidden, hiddenIn, type Proposal } from './hidden.ts'
 import { readmeText } from './readme.ts'
 import { type FileSaid, serviceYaml } from './service-yaml.ts'
-import { type FoundUnit, triggersFor, unitSaid } from './units.ts'
-import { type Circumstances, type Verdict, verdictOn } from './verdict.ts'
+import { triggersFor, unitSaid } from './units.ts'
+import { type Verdict, verdictOn } from './verdict.ts'
 
 export type Draft = {
   /** By path in the service's directory. */
