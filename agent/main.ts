@@ -7,6 +7,7 @@ import { defaultState } from './commands/configuration.ts'
 import { type EnrolOptions, enrolHost } from './commands/enrol.ts'
 import { hold, listHolds, release } from './commands/hold.ts'
 import { type FleetOptions, holdFleet, listFleetHolds, releaseFleet } from './commands/hold-fleet.ts'
+import { type ImportOptions, importService } from './commands/import.ts'
 import { type InstallOptions, install } from './commands/install.ts'
 import { lint } from './commands/lint.ts'
 import { type HostOptions, openAgent } from './commands/open.ts'
@@ -14,12 +15,14 @@ import { outputTo } from './commands/output.ts'
 import { plan } from './commands/plan.ts'
 import { type RestoreOptions, restore } from './commands/restore.ts'
 import { runAgent } from './commands/run-agent.ts'
+import { scan } from './commands/scan.ts'
 import { status } from './commands/status.ts'
 import { type WhyOptions, why } from './commands/why.ts'
 import { agentVersion } from './version.ts'
 
 type Json = { readonly json?: boolean }
 type Revision = { readonly revision?: string }
+type Scan = { readonly scan?: boolean }
 type Full = { readonly full?: boolean }
 type Fleet = FleetOptions & { readonly fleet?: boolean }
 
@@ -91,6 +94,29 @@ program
   .argument('[dir]', 'the repository', '.')
   .option('--json', 'print JSON')
   .action((directory: string, { json }: Json) => settle(lint(directory, { json: json === true })))
+
+onHost('import', "make a service's directory from what is on this host, for the repository to take over")
+  .argument('[name]', 'of the new service')
+  .argument('[paths...]', 'files and directories of this host')
+  .option('--scan', 'only tell what is configured by hand here and not in the repository yet')
+  .option('--into <dir>', 'the work tree of the repository', '.')
+  .option('--unit <unit>', 'a unit it has; may be repeated', oneMore)
+  .option('--package <package>', 'a package it needs; may be repeated', oneMore)
+  .option('--compose <project>', 'a compose project: its directory, or its name when it runs')
+  .option('--all', 'files that are as their package has them, too')
+  .option('--secrets', 'put names in the place of likely secrets and keep the values on this host')
+  .option('--not-secret <path>', 'take this file as it is; may be repeated', oneMore)
+  .option('--leave <path>', 'leave this path out; may be repeated', oneMore)
+  .option('--assign', 'add the service to this host in plumb.yaml')
+  .option('--dry-run', 'write nothing')
+  .option('--force', 'replace a service of that name')
+  .action((name: string | undefined, paths: readonly string[], options: HostOptions & ImportOptions & Json & Scan) =>
+    settle(
+      options.scan === true
+        ? scan(options, outputTo(options))
+        : importService(name, paths, { options, output: outputTo(options) }),
+    ),
+  )
 
 program
   .command('why')
