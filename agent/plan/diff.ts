@@ -59,7 +59,11 @@ function withoutNeighbours(patch: string, prefixes: readonly string[]): string {
   for (let start = 0; start < lines.length; ) {
     const end = endOfRun(lines, start)
     const run = lines.slice(start, end)
-    const isTouched = start > 1 && run.some((line) => line.startsWith('-') && line.includes(maskText))
+    const isTouched =
+      start > 1 &&
+      (run.some((line) => line.startsWith('-') && line.includes(maskText)) ||
+        // A line of a value of many lines: what was added beside it may be one of them, edited.
+        [lines[start - 1], lines[end]].some((line) => line?.slice(1).trim() === maskText))
     for (const [index, line] of run.entries()) {
       const isHeader = start + index < 2
       const isAdded = !isHeader && line.startsWith('+')
