@@ -18,6 +18,8 @@ export const findingSchema = z.object({
   /** For people: `/etc/nginx/nginx.conf: content differs`, `nginx.service: stopped, should be running`. */
   summary: z.string().max(4500),
   differences: z.array(differenceSchema).max(100),
+  /** As finding-kind.ts lists them, for programs. Older agents leave it out, newer ones may know more. */
+  kinds: z.array(z.string().max(50)).max(100).optional(),
   /** Unified, secrets masked, at most `diffLimitBytes`. */
   diff: z.string().max(diffLimitBytes).optional(),
   diffCut: z.boolean(),

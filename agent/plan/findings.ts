@@ -2,6 +2,7 @@
 
 import type { Evidence } from '../../shared/evidence.ts'
 import type { Finding } from '../../shared/finding.ts'
+import { kindsOf } from '../../shared/finding-kind.ts'
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import { type Failure, type Hold, type Pending, reportDiffLimitBytes, type ServiceReport } from '../../shared/report.ts'
 import type { ContentSides, ContentsByResource } from '../observe/contents.ts'
@@ -66,6 +67,7 @@ function findingOf(resource: ComparedResource, { contents, mask, evidence }: Fin
     resource: id,
     summary: mask.text(kinds[kindNameOf(id)].describe(id, comparison.drift)).slice(0, 4500),
     differences: comparison.drift.slice(0, 100).map((difference) => bounded(difference, mask)),
+    kinds: kindsOf(id, comparison.drift),
     ...(diff === undefined ? {} : { diff: diff.text }),
     diffCut: diff?.cut ?? false,
     ...(source === undefined ? {} : { source }),

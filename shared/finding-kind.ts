@@ -1,0 +1,91 @@
+// The kinds of drift, as one closed list: what programs that read findings and alerts may rely on. The wording for people is the summary's.
+
+const findingKinds = [
+  'content',
+  'mode',
+  'owner',
+  'group',
+  'type',
+  'missing',
+  'extra',
+  'link-target',
+  'unit-missing',
+  'unit-enabled',
+  'unit-state',
+  'unit-failed',
+  'unit-masked',
+  'container-missing',
+  'container-count',
+  'container-stopped',
+  'container-restarting',
+  'container-configuration',
+  'container-image',
+  'container-mount',
+  'container-undeclared',
+  'container-other',
+  'project-files',
+  'project-state',
+  'package-missing',
+  'package-version',
+  'package-hold',
+  'other',
+] as const
+
+export type FindingKind = (typeof findingKinds)[number]
+
+type Difference = { readonly name: string; readonly live: string }
+
+/** Each once, in the order of the differences. `resource` is its id, `unit:nginx.service`. */
+export function kindsOf(resource: string, differences: readonly Difference[]): FindingKind[] {
+  const of = kindsByResource[resource.slice(0, resource.indexOf(':'))] ?? pathKinds
+  return [...new Set(differences.flatMap(of))]
+}
+
+const kindsByResource: Readonly<Record<string, (difference: Difference) => readonly FindingKind[]>> = {
+  unit: unitKinds,
+  package: packageKinds,
+  compose: composeKinds,
+}
+
+function pathKinds({ name, live }: Difference): readonly FindingKind[] {
+  if (name === 'type') return [live === 'missing' ? 'missing' : 'type']
+  if (name === 'target') return ['link-target']
+  return name === 'content' || name === 'mode' || name === 'owner' || name === 'group' || name === 'extra'
+    ? [name]
+    : ['other']
+}
+
+function unitKinds({ name, live }: Difference): readonly FindingKind[] {
+  if (name === 'type') return ['unit-missing']
+  if (live.startsWith('masked')) return ['unit-masked']
+  if (name === 'enabled') return ['unit-enabled']
+  return [live.startsWith('failed') ? 'unit-failed' : 'unit-state']
+}
+
+function packageKinds({ name }: Difference): readonly FindingKind[] {
+  if (name === 'version') return ['package-version']
+  return [name === 'hold' ? 'package-hold' : 'package-missing']
+}
+
+/** `containers` is said per service of the project: `web: stopped (exit code 1); db: missing`. */
+function composeKinds({ name, live }: Difference): readonly FindingKind[] {
+  if (name === 'content') return ['project-files']
+  if (name === 'state') return ['project-state']
+  return live.split('; ').map(containerKind)
+}
+
+function containerKind(said: string): FindingKind {
+  const fault = said.slice(said.lastIndexOf(': ') + 1).trim()
+  return containerFaults.find(([pattern]) => pattern.test(fault))?.[1] ?? 'container-other'
+}
+
+const containerFaults: readonly (readonly [RegExp, FindingKind])[] = [
+  [/^missing$/, 'container-missing'],
+  [/containers\b/, 'container-count'],
+  [/^(?:stopped|never started|dead|paused)/, 'container-stopped'],
+  [/^restarting/, 'container-restarting'],
+  [/^other configuration/, 'container-configuration'],
+  [/^other image/, 'container-image'],
+  [/mounted$/, 'container-mount'],
+  [/^not declared/, 'container-undeclared'],
+]
