@@ -34,8 +34,9 @@ export function evidenceStore(path: string): EvidenceStore {
     write: (now) => {
       known = new Map([...now].slice(0, knownLimit))
       const content = JSON.stringify(Object.fromEntries(known))
-      if (content === written || (known.size === 0 && readIfThere(path) === undefined)) return
+      if (content === written) return
       try {
+        if (known.size === 0 && readIfThere(path) === undefined) return
         replaceFile({ path, content })
         written = content
       } catch (error) {
