@@ -144,14 +144,14 @@ describe('sudo', () => {
 
 describe('the package manager', () => {
   test('dpkg tells what it did to a package, and in which versions', () => {
-    expect(parseDpkgLog(recorded('dpkg.log')).slice(-2)).toEqual([
+    expect(parseDpkgLog(recorded('dpkg-log.txt')).slice(-2)).toEqual([
       { at: '2026-11-26T12:17:30.000Z', package: 'cron', action: 'upgrade', from: '3.0pl1-162', to: '3.0pl1-162' },
       { at: '2026-11-26T12:17:30.000Z', package: 'cron', action: 'configure', from: '3.0pl1-162' },
     ])
   })
 
   test('apt tells by which command, and between which times', () => {
-    expect(parseAptHistory(recorded('apt-history.log')).at(-1)).toEqual({
+    expect(parseAptHistory(recorded('apt-history-log.txt')).at(-1)).toEqual({
       from: '2026-11-26T12:17:30.000Z',
       to: '2026-11-26T12:17:31.000Z',
       commandLine: 'apt-get install -y --reinstall cron',
