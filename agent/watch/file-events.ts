@@ -72,7 +72,6 @@ export class FileEvents {
     for (const [directory, names] of wanted) {
       const known = this.#watches.get(directory)
       const identity = identityOf(directory)
-      if (known?.identity === identity && known?.names === names) continue
       if (known !== undefined && known.identity === identity) {
         known.names = names
         continue
