@@ -9,6 +9,7 @@ import { answering } from './host/contact.ts'
 import { type Agent, type Desired, type Look, lookAt, maskOf } from './look.ts'
 import { type PlanOptions, planFor, servicesToTry } from './plan/plan.ts'
 import { waitingRemoval } from './plan/removal.ts'
+import { noteDrift, noteRepairs, repairsDone, repairsFound } from './repairs.ts'
 import type { Lock } from './state/lock.ts'
 
 export type ActOptions = {
@@ -39,10 +40,13 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
   const recovery = await recover(agent.state, agent.host, { lock, answering: answers })
   for (const service of recovery.undone) options.onChange?.({ service, summary: putBackFirst })
   const before = await lookAt(agent, desired, options)
+  noteDrift(agent, before, new Date())
   const removal = options.allowRemoval === true ? undefined : waitingRemoval(before.comparison)
   const planned = planFor(before.comparison, planOptions(agent, before, options))
   const plan = removal === undefined ? planned : { ...planned, services: [] }
   const mask = await maskOf(agent, before)
+  const byPolicy = options.repair === 'by-policy'
+  const found = byPolicy ? await repairsFound(agent, before, plan) : []
   const ended = plan.services.some(({ steps }) => steps.length > 0)
     ? agent.state.applies.begin(plan.revision, () => new Date())
     : undefined
@@ -61,7 +65,8 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
     ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
   })
   ended?.()
-  const report = applyReport(result)
+  noteRepairs(agent, plan, { result, byPolicy, now: new Date() })
+  const report = applyReport(result, repairsDone(found, result))
   const isOld = plan.services.some(({ isRecorded }) => !isRecorded) || report !== undefined
   const look = isOld ? await lookAt(agent, desired, { full: false }) : before
   return {
@@ -96,5 +101,5 @@ function planOptions({ state }: Agent, { comparison, holds }: Look, { repair }: 
   if (repair === 'everything') return { repair, holdOf }
   const now = new Date()
   const mayTry = (service: ServiceName) => state.failures.mayTry(service, comparison.revision, now)
-  return { repair, holdOf, services: servicesToTry(comparison, mayTry) }
+  return { repair, holdOf, fighting: state.repairs.fights(), services: servicesToTry(comparison, mayTry) }
 }

@@ -85,6 +85,7 @@ export async function serviceReportsOf(agent: Agent, look: Look): Promise<readon
     contents,
     mask,
     evidence,
+    fights: agent.state.repairs.fights(),
     failureOf: agent.state.failures.get,
     holdOf: look.holds.of,
   })

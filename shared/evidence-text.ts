@@ -81,7 +81,7 @@ function listed(texts: readonly string[]): string {
 }
 
 /** `2026-11-26 12:17:27 UTC`; what is no time as it is. */
-function moment(at: string): string {
+export function moment(at: string): string {
   const time = new Date(at)
   return Number.isNaN(time.getTime()) ? at : `${time.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }

@@ -12,6 +12,9 @@ export const differenceSchema = z.object({
   live: z.string().max(2000),
 })
 
+/** It was put back so often since then (ISO 8601), and changed again each time: it is not put back any more. */
+export const fightSchema = z.object({ repairs: z.number().int().positive(), since: z.string().max(40) })
+
 /** One drifted resource: live differs from baseline. */
 export const findingSchema = z.object({
   resource: resourceIdSchema,
@@ -26,7 +29,9 @@ export const findingSchema = z.object({
   /** The repository's file behind the resource, when there is one. */
   source: z.string().max(4200).optional(),
   evidence: evidenceSchema,
+  fight: fightSchema.optional(),
 })
 
 export type Difference = z.infer<typeof differenceSchema>
+export type Fight = z.infer<typeof fightSchema>
 export type Finding = z.infer<typeof findingSchema>

@@ -14,6 +14,13 @@ export const pendingSchema = z.object({
   source: z.string().max(4200).optional(),
 })
 
+/** Drift that the repository says to leave as it is. */
+export const ignoredSchema = z.object({
+  resource: resourceIdSchema,
+  summary: z.string().max(4500),
+  why: z.string().max(500),
+})
+
 export const failureSchema = z.object({
   revision: revisionSchema,
   /** ISO 8601. */
@@ -49,6 +56,8 @@ export const serviceReportSchema = z.object({
   appliedAt: z.string().max(40).optional(),
   findings: z.array(findingSchema).max(10_000),
   pending: z.array(pendingSchema).max(20_000),
+  /** Absent when there is none; older agents leave it out. */
+  ignored: z.array(ignoredSchema).max(10_000).optional(),
   failure: failureSchema.optional(),
   hold: holdSchema.optional(),
 })
@@ -61,11 +70,19 @@ export const changeSchema = z.object({
   source: z.string().max(4200).optional(),
 })
 
+/** Of one apply; their diffs together are bounded by `repairedDiffLimitBytes`, for they are kept. */
+export const repairsLimit = 100
+export const repairedDiffLimitBytes = 64 * 1024
+
+export const repairSchema = z.object({ service: serviceNameSchema, finding: findingSchema })
+
 export const applyResultSchema = z.object({
   revision: revisionSchema,
   at: z.string().max(40),
   changes: z.array(changeSchema).max(50_000),
   failed: z.array(serviceNameSchema).max(1000),
+  /** Drift that was put back by the repository's policy, as it was found. */
+  repaired: z.array(repairSchema).max(repairsLimit).optional(),
 })
 
 export const reportSchema = z.object({
@@ -89,6 +106,8 @@ export const reportSchema = z.object({
 })
 
 export type Pending = z.infer<typeof pendingSchema>
+export type IgnoredDrift = z.infer<typeof ignoredSchema>
+export type Repair = z.infer<typeof repairSchema>
 export type Failure = z.infer<typeof failureSchema>
 export type Hold = z.infer<typeof holdSchema>
 export type EndedHold = z.infer<typeof endedHoldSchema>

@@ -1,4 +1,5 @@
 // Desired resources: what a revision says a host has. Made by desire/, read by every later stage.
+import type { DriftPolicy } from './drift-policy.ts'
 import type { AbsolutePath, HostName, ResourceId, Revision, ServiceName, Sha256 } from './names.ts'
 
 /** Where a file's bytes come from; `rendered` ones went through a template and may hold secrets, so they stay in memory. */
@@ -6,7 +7,10 @@ export type ContentSource =
   | { readonly kind: 'blob'; readonly oid: string }
   | { readonly kind: 'rendered'; readonly bytes: Uint8Array }
 
-export type FileResource = {
+/** `onDrift` absent: the service's policy. */
+type OwnPolicy = { readonly onDrift?: DriftPolicy }
+
+export type FileResource = OwnPolicy & {
   readonly kind: 'file'
   readonly id: ResourceId
   readonly path: AbsolutePath
@@ -34,7 +38,7 @@ export type SymlinkResource = {
   readonly target: string
 }
 
-export type DirectoryResource = {
+export type DirectoryResource = OwnPolicy & {
   readonly kind: 'directory'
   readonly id: ResourceId
   readonly path: AbsolutePath
@@ -57,7 +61,7 @@ export type PackageSettings = {
 
 export type PackageResource = PackageSettings & { readonly kind: 'package'; readonly id: ResourceId }
 
-export type UnitResource = {
+export type UnitResource = OwnPolicy & {
   readonly kind: 'unit'
   readonly id: ResourceId
   /** With its suffix: `caddy.service`. */
@@ -138,7 +142,7 @@ export type DesiredService = {
   readonly checks: readonly Check[]
   /** How long what an apply started must stay up; 0: not looked at. */
   readonly settleSeconds: number
-  readonly onDrift: 'alert' | 'repair'
+  readonly onDrift: DriftPolicy
   readonly onRemove: 'delete' | 'restore' | 'keep'
 }
 

@@ -1,7 +1,7 @@
 // In: a plan. Out: what was changed and what failed. The only stage that writes to the host.
 import type { Revision, ServiceName } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
-import type { ApplyReport, Change, Failure, Hold } from '../../shared/report.ts'
+import type { ApplyReport, Change, Failure, Hold, Repair } from '../../shared/report.ts'
 import type { CheckOptions } from '../host/checks.ts'
 import type { HostWriter } from '../host/host.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
@@ -92,10 +92,14 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
 }
 
 /** For the report to the server; undefined when there is nothing to tell. */
-export function applyReport({ revision, at, services }: ApplyResult): ApplyReport | undefined {
+export function applyReport(
+  { revision, at, services }: ApplyResult,
+  repaired: readonly Repair[] = [],
+): ApplyReport | undefined {
   const changes = services.flatMap((outcome) => (outcome.kind === 'applied' ? outcome.changes : []))
   const failed = services.flatMap((outcome) => (outcome.kind === 'failed' ? [outcome.service] : []))
-  return changes.length + failed.length === 0 ? undefined : { revision, at, changes: [...changes], failed }
+  if (changes.length + failed.length === 0) return undefined
+  return { revision, at, changes: [...changes], failed, ...(repaired.length === 0 ? {} : { repaired: [...repaired] }) }
 }
 
 type Run = {

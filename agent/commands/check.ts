@@ -1,5 +1,6 @@
 // `plumb check`: what is live here against the repository. Changes nothing. Exits 0 in plumb, 2 when anything drifted or is pending, 1 on an error.
 import { evidenceLine } from '../../shared/evidence-text.ts'
+import { fightText } from '../../shared/fight-text.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { problemLine } from '../../shared/problem.ts'
 import type { ServiceReport } from '../../shared/report.ts'
@@ -47,15 +48,25 @@ export async function check(agent: Agent, options: CheckOptions, output: Output)
 }
 
 /** Who holds it, one line for each difference, and under it the diff of a drifted file. */
-export function serviceLines({ service, findings, pending, failure, applied, hold }: ServiceReport): readonly string[] {
+export function serviceLines({
+  service,
+  findings,
+  pending,
+  ignored = [],
+  failure,
+  applied,
+  hold,
+}: ServiceReport): readonly string[] {
   return [
     ...(hold === undefined ? [] : [`${service}: ${holdText(hold)}`]),
-    ...findings.flatMap(({ summary: found, diff, diffCut, evidence }) => [
+    ...findings.flatMap(({ summary: found, diff, diffCut, evidence, fight }) => [
       `${service}: drift: ${found}`,
+      ...(fight === undefined ? [] : [`  ${fightText(fight)}`]),
       ...(evidenceLine(evidence) === undefined ? [] : [`  ${evidenceLine(evidence)}`]),
       ...(diff === undefined ? [] : [diff.trimEnd()]),
       ...(diffCut ? ['(the diff was cut)'] : []),
     ]),
+    ...ignored.map(({ summary: left, why }) => `${service}: ignored: ${left} (${why})`),
     ...pending.map(({ summary: waiting }) => `${service}: pending: ${waiting}`),
     ...(failure === undefined
       ? []

@@ -36,7 +36,7 @@ function lines({ host, at, revision, services, problems }: Report): readonly str
 }
 
 function stateText(service: ServiceReport): string {
-  const { findings, pending, failure, hold, applied } = service
+  const { findings, pending, ignored = [], failure, hold, applied } = service
   const name = stateOf(service)
   const details = [
     ...(hold === undefined || name === 'held' ? [] : [holdText(hold)]),
@@ -47,6 +47,7 @@ function stateText(service: ServiceReport): string {
           runsOnText(applied),
         ]),
     ...findings.map(({ summary }) => summary),
+    ...(ignored.length > 0 ? [`${ignored.length} ignored`] : []),
     ...(pending.length > 0 ? [`${pending.length} pending`] : []),
   ]
   const state = hold !== undefined && name === 'held' ? holdText(hold) : name.replace('-', ' ')

@@ -72,7 +72,7 @@ function packageResource(wanted: PackageSettings, seen: Set<string>): readonly P
 
 function directoryResource(
   { path, directory }: { readonly path: AbsolutePath; readonly directory: string },
-  { mode, owner, group, purge }: DirectorySettings,
+  { mode, owner, group, purge, onDrift }: DirectorySettings,
   targets: readonly AbsolutePath[],
 ): DirectoryResource {
   const below = `${path}/`
@@ -89,13 +89,14 @@ function directoryResource(
     group,
     purge,
     keep: [...keep].toSorted(),
+    ...(onDrift === undefined ? {} : { onDrift }),
   }
 }
 
 function resourceOf(file: ManagedFile, directory: string, contents: Contents): FileResource | SymlinkResource {
   const { id, target: path, source } = file
   if (file.kind === 'symlink') return { kind: 'symlink', id, path, source, target: file.link }
-  const { owner, group, validate, mode } = file.settings
+  const { owner, group, validate, mode, onDrift } = file.settings
   const content = contentOf(file, contents)
   return {
     kind: 'file',
@@ -107,6 +108,7 @@ function resourceOf(file: ManagedFile, directory: string, contents: Contents): F
     owner,
     group,
     ...(validate === undefined ? {} : { validate }),
+    ...(onDrift === undefined ? {} : { onDrift }),
   }
 }
 

@@ -22,6 +22,7 @@ export function unitResources({ service, files }: ManagedService): readonly Unit
       id: resourceId('unit', name),
       name,
       ...wantedState(name, settings, own),
+      ...(settings?.onDrift === undefined ? {} : { onDrift: settings.onDrift }),
       ...(unit === undefined ? {} : { file: unit.file }),
     }
   })
@@ -47,25 +48,23 @@ function ownUnits(file: ManagedFile, directory: string): readonly (readonly [str
   return isUnit ? [[name, { file: file.id, quadlet: false }]] : []
 }
 
+type WantedState = Omit<UnitSettings, 'onDrift'>
+
 /** What a mask says, it says alone. */
-function wantedState(
-  name: string,
-  settings: UnitSettings | undefined,
-  own: ReadonlyMap<string, OwnUnit>,
-): UnitSettings {
+function wantedState(name: string, settings: UnitSettings | undefined, own: ReadonlyMap<string, OwnUnit>): WantedState {
   if (settings?.masked) return { masked: true }
-  return own.has(name) ? { ...stateByDefault(name, own), ...settings } : packageUnitState(settings)
+  const { onDrift: _, ...said } = settings ?? {}
+  return own.has(name) ? { ...stateByDefault(name, own), ...said } : packageUnitState(said)
 }
 
-function stateByDefault(name: string, own: ReadonlyMap<string, OwnUnit>): UnitSettings {
+function stateByDefault(name: string, own: ReadonlyMap<string, OwnUnit>): WantedState {
   const starters = ['timer', 'socket', 'path'].map((kind) => name.replace(/\.service$/, `.${kind}`))
   if (name.endsWith('.service') && starters.some((starter) => own.has(starter))) return {}
   return own.get(name)?.quadlet === true ? { state: 'running' } : { enabled: true, state: 'running' }
 }
 
 /** `nginx.service: {}` says no more than "it is to be there and run". */
-function packageUnitState(settings: UnitSettings | undefined): UnitSettings {
-  const said = settings ?? {}
+function packageUnitState(said: WantedState): WantedState {
   return Object.keys(said).length === 0 ? { enabled: true, state: 'running' } : said
 }
 

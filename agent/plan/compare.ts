@@ -1,4 +1,5 @@
 // In: desired, baselines, live. Out: for each service what is pending and what drifted. Pure.
+import { type DriftPolicy, policyOf, reasonToIgnore } from '../../shared/drift-policy.ts'
 import type { HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { DesiredHost, DesiredService } from '../../shared/resource.ts'
@@ -60,19 +61,40 @@ export function compareHost(desired: DesiredHost, baselines: Baselines, live: Li
   return { host, revision, capabilities: live.capabilities, services, units }
 }
 
-export function drifted({ resources }: ServiceComparison): readonly ComparedResource[] {
+/** What of its drift is a finding: a person is to know, or it is put back. */
+export function drifted(service: ServiceComparison): readonly ComparedResource[] {
+  return anyDrift(service).filter((resource) => whyIgnored(service, resource) === undefined)
+}
+
+/** Drift that is left as it is, by the repository's word. */
+export function ignored(service: ServiceComparison): readonly (ComparedResource & { readonly why: string })[] {
+  return anyDrift(service).flatMap((resource) => {
+    const why = whyIgnored(service, resource)
+    return why === undefined ? [] : [{ ...resource, why }]
+  })
+}
+
+function anyDrift({ resources }: ServiceComparison): readonly ComparedResource[] {
   return resources.filter(({ comparison }) => comparison.drift.length > 0)
+}
+
+function whyIgnored({ desired }: ServiceComparison, resource: ComparedResource): string | undefined {
+  return reasonToIgnore(policyOf(desired, ownPolicy(resource)))
+}
+
+/** The part of a desired resource that may have a policy of its own. */
+export function ownPolicy({ desired }: ComparedResource): { readonly onDrift?: DriftPolicy } | undefined {
+  return desired !== undefined && 'onDrift' in desired ? desired : undefined
 }
 
 export function pendingOf({ resources }: ServiceComparison): readonly ComparedResource[] {
   return resources.filter(({ comparison }) => comparison.pending.length > 0)
 }
 
-/** Nothing pending, nothing drifted, everything looked at. */
+/** Nothing pending, no drift but what is ignored, everything looked at. */
 export function isInPlumb({ services }: HostComparison): boolean {
   return services.every(
-    ({ resources, problems }) =>
-      problems.length === 0 && resources.every(({ differences }) => differences.length === 0),
+    (service) => service.problems.length === 0 && pendingOf(service).length === 0 && drifted(service).length === 0,
   )
 }
 

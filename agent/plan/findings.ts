@@ -1,15 +1,29 @@
 // In: a comparison and the bytes of what drifted. Out: findings with diffs, and what a report says of each service. Pure.
 
 import type { Evidence } from '../../shared/evidence.ts'
-import type { Finding } from '../../shared/finding.ts'
+import type { Fight, Finding } from '../../shared/finding.ts'
 import { kindsOf } from '../../shared/finding-kind.ts'
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
-import { type Failure, type Hold, type Pending, reportDiffLimitBytes, type ServiceReport } from '../../shared/report.ts'
+import {
+  type Failure,
+  type Hold,
+  type IgnoredDrift,
+  type Pending,
+  reportDiffLimitBytes,
+  type ServiceReport,
+} from '../../shared/report.ts'
 import type { ContentSides, ContentsByResource } from '../observe/contents.ts'
 import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
-import { type ComparedResource, drifted, type HostComparison, pendingOf, type ServiceComparison } from './compare.ts'
+import {
+  type ComparedResource,
+  drifted,
+  type HostComparison,
+  ignored,
+  pendingOf,
+  type ServiceComparison,
+} from './compare.ts'
 import { type Diff, unifiedDiff } from './diff.ts'
 import type { Mask } from './mask.ts'
 
@@ -19,6 +33,8 @@ export type FindingInput = {
   readonly mask: Mask
   /** Gathered by evidence/. */
   readonly evidence?: ReadonlyMap<ResourceId, Evidence>
+  /** Of what is not put back any more. */
+  readonly fights?: ReadonlyMap<ResourceId, Fight>
 }
 
 export type ReportInput = FindingInput & {
@@ -37,11 +53,13 @@ export function serviceReports({ services }: HostComparison, input: ReportInput)
     const { service, baseline } = compared
     const failure = input.failureOf?.(service)
     const hold = input.holdOf?.(service)
+    const left = ignored(compared).map((resource) => ignoredText(resource, input.mask))
     return {
       service,
       ...(baseline === undefined ? {} : { applied: baseline.revision, appliedAt: baseline.appliedAt }),
       findings: findingsFor(compared, input).map((finding) => withinBudget(finding, budget)),
       pending: pendingOf(compared).map(pendingText),
+      ...(left.length === 0 ? {} : { ignored: left }),
       ...(failure === undefined ? {} : { failure }),
       ...(hold === undefined ? {} : { hold }),
     }
@@ -59,20 +77,30 @@ export function changeDiff({ id, desired }: ResourceChange, { contents, mask }: 
   return unifiedDiff(live, wanted, { mask, holdsSecrets: false })
 }
 
-function findingOf(resource: ComparedResource, { contents, mask, evidence }: FindingInput): Finding {
+function findingOf(resource: ComparedResource, { contents, mask, evidence, fights }: FindingInput): Finding {
   const { id, desired, baseline, comparison } = resource
   const source = baseline?.source ?? (desired !== undefined && 'source' in desired ? desired.source : undefined)
   const diff = diffOf(resource, contents.get(id), mask)
+  const fight = fights?.get(id)
   return {
     resource: id,
-    summary: mask.text(kinds[kindNameOf(id)].describe(id, comparison.drift)).slice(0, 4500),
+    summary: summaryOf(resource, mask),
     differences: comparison.drift.slice(0, 100).map((difference) => bounded(difference, mask)),
     kinds: kindsOf(id, comparison.drift),
     ...(diff === undefined ? {} : { diff: diff.text }),
     diffCut: diff?.cut ?? false,
     ...(source === undefined ? {} : { source }),
     evidence: evidence?.get(id) ?? {},
+    ...(fight === undefined ? {} : { fight }),
   }
+}
+
+function ignoredText({ why, ...resource }: ComparedResource & { readonly why: string }, mask: Mask): IgnoredDrift {
+  return { resource: resource.id, summary: summaryOf(resource, mask), why }
+}
+
+function summaryOf({ id, comparison }: ComparedResource, mask: Mask): string {
+  return mask.text(kinds[kindNameOf(id)].describe(id, comparison.drift)).slice(0, 4500)
 }
 
 function diffOf({ id, desired, baseline, comparison }: ComparedResource, sides: ContentSides | undefined, mask: Mask) {
@@ -100,7 +128,8 @@ function bounded({ name, expected, live }: AttributeDifference, mask: Mask): Att
   }
 }
 
-function withinBudget(finding: Finding, budget: { left: number }): Finding {
+/** Without its diff, and saying so, where that takes more than is left. */
+export function withinBudget(finding: Finding, budget: { left: number }): Finding {
   if (finding.diff === undefined) return finding
   const bytes = Buffer.byteLength(finding.diff)
   if (bytes > budget.left) {

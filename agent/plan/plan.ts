@@ -1,4 +1,5 @@
 // In: a comparison. Out: the ordered steps that would make live as desired, and what is then to be recorded. Pure.
+import { policyOf, reasonToIgnore } from '../../shared/drift-policy.ts'
 import type { AbsolutePath, HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { Hold } from '../../shared/report.ts'
@@ -9,7 +10,14 @@ import type { Before } from '../resources/original.ts'
 import { kinds } from '../resources/registry.ts'
 import type { HandedOver } from '../resources/released.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
-import { type ComparedResource, type HostComparison, pendingOf, type ServiceComparison } from './compare.ts'
+import {
+  type ComparedResource,
+  drifted,
+  type HostComparison,
+  ownPolicy,
+  pendingOf,
+  type ServiceComparison,
+} from './compare.ts'
 import { type Forecast, forecastAfter, forecastAt } from './forecast.ts'
 import { waitsText } from './hold-text.ts'
 import { type Step, stepsFor } from './steps.ts'
@@ -29,8 +37,10 @@ export type ServicePlan = {
   readonly held: Hold | undefined
   /** Why there are no steps, though something differs: a hold on another service. */
   readonly waits: string | undefined
-  /** Drifted and, by the service's policy, for a person to decide. */
+  /** Drifted and for a person to decide, by policy or because another program puts it back the other way each time. */
   readonly leftAlone: readonly ResourceId[]
+  /** Only drifted, and put back by these steps. */
+  readonly repairs: readonly ResourceId[]
   readonly before: ServiceBaseline | undefined
   /** The baseline after success, but for its time; undefined: the service is forgotten. */
   readonly record: ServiceRecord | undefined
@@ -53,19 +63,21 @@ export type Plan = {
 }
 
 export type PlanOptions = {
-  /** `everything`: drift is put right too, whatever the services say (a person asked for it). */
+  /** `everything`: drift is put right too, whatever the services say but for what is ignored (a person asked for it). */
   readonly repair: 'by-policy' | 'everything'
+  /** What is not put back by policy any more (state/repairs.ts). */
+  readonly fighting?: ReadonlyMap<ResourceId, unknown>
   /** Default: all. */
   readonly services?: ReadonlySet<ServiceName>
   readonly holdOf?: (service: ServiceName) => Hold | undefined
 }
 
 export function planFor({ host, revision, capabilities, services, units }: HostComparison, options: PlanOptions): Plan {
-  const { repair, holdOf = () => undefined } = options
+  const { repair, fighting = new Map(), holdOf = () => undefined } = options
   const plans: ServicePlan[] = []
   let forecast = forecastAt(units)
   for (const service of services.filter(({ service: name }) => options.services?.has(name) ?? true)) {
-    const plan = servicePlan(service, { revision, capabilities, repair, holdOf, forecast })
+    const plan = servicePlan(service, { revision, capabilities, repair, fighting, holdOf, forecast })
     plans.push(plan)
     forecast = forecastAfter(forecast, changesIn(plan))
   }
@@ -99,16 +111,18 @@ type Context = {
   readonly revision: Revision
   readonly capabilities: Capabilities
   readonly repair: PlanOptions['repair']
+  readonly fighting: ReadonlyMap<ResourceId, unknown>
   readonly holdOf: HoldOf
   /** Before this service. */
   readonly forecast: Forecast
 }
 
 function servicePlan(compared: ServiceComparison, context: Context): ServicePlan {
-  const { revision, repair, holdOf } = context
+  const { revision, holdOf } = context
   const { service, desired, baseline, resources, problems } = compared
-  const repairs = repair === 'everything' || desired?.onDrift === 'repair'
-  const chosen = repairs ? resources.filter(({ differences }) => differences.length > 0) : pendingOf(compared)
+  const pending = new Set(pendingOf(compared))
+  const repaired = new Set(onlyDrifted(resources).filter((resource) => isRepaired(resource, desired, context)))
+  const chosen = resources.filter((resource) => pending.has(resource) || repaired.has(resource))
   const record = recordOf(compared, revision)
   const held = holdOf(service)
   const steps = problems.length > 0 || held !== undefined ? [] : stepsFor(compared, chosen, context)
@@ -121,7 +135,8 @@ function servicePlan(compared: ServiceComparison, context: Context): ServicePlan
     watched: watchedIn(steps),
     held,
     waits: undefined,
-    leftAlone: repairs ? [] : onlyDrifted(resources).map(({ id }) => id),
+    leftAlone: onlyDrifted(drifted(compared)).flatMap((one) => (repaired.has(one) ? [] : one.id)),
+    repairs: steps.length === 0 ? [] : [...repaired].map(({ id }) => id),
     before: baseline,
     record,
     isRecorded: held !== undefined || (compared.handedOver.length === 0 && isSame(record, baseline)),
@@ -131,12 +146,20 @@ function servicePlan(compared: ServiceComparison, context: Context): ServicePlan
   }
 }
 
+function isRepaired(resource: ComparedResource, desired: DesiredService | undefined, context: Context): boolean {
+  const policy = policyOf(desired, ownPolicy(resource))
+  if (reasonToIgnore(policy) !== undefined) return false
+  return context.repair === 'everything' || (policy === 'repair' && !context.fighting.has(resource.id))
+}
+
 function withWaits(plans: readonly ServicePlan[], services: readonly ServiceComparison[], holdOf: HoldOf) {
   const planned = plans.map((plan) => ({ ...plan, changed: changesIn(plan).map(({ id }) => id) }))
   const waits = waitsIn(planned, services, holdOf)
   return plans.map((plan): ServicePlan => {
     const waiting = waits.get(plan.service)
-    return waiting === undefined ? plan : { ...plan, steps: [], waits: waitsText(waiting), isRecorded: true }
+    return waiting === undefined
+      ? plan
+      : { ...plan, steps: [], repairs: [], waits: waitsText(waiting), isRecorded: true }
   })
 }
 

@@ -1,7 +1,7 @@
 // A report that the server can take in one frame: first the diffs go, then all but the beginning of long lists. What is missing
 // is said in the report itself.
 import { frameLimit } from '../../shared/protocol.ts'
-import type { Report, ServiceReport } from '../../shared/report.ts'
+import type { ApplyReport, Report, ServiceReport } from '../../shared/report.ts'
 
 /** Below the frame's limit by what the message around the report takes. */
 export const reportLimitBytes = frameLimit - 64 * 1024
@@ -30,12 +30,20 @@ function shortened(report: Report, most: number): Report {
     ...service,
     findings: service.findings.slice(0, most),
     pending: service.pending.slice(0, most),
+    ...(service.ignored === undefined ? {} : { ignored: service.ignored.slice(0, most) }),
   }))
-  const { apply } = report
   return {
     ...report,
     services,
-    ...(apply === undefined ? {} : { apply: { ...apply, changes: apply.changes.slice(0, most) } }),
+    ...(report.apply === undefined ? {} : { apply: shortenedApply(report.apply, most) }),
+  }
+}
+
+function shortenedApply({ changes, repaired, ...apply }: ApplyReport, most: number): ApplyReport {
+  return {
+    ...apply,
+    changes: changes.slice(0, most),
+    ...(repaired === undefined ? {} : { repaired: repaired.slice(0, most) }),
   }
 }
 

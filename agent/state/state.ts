@@ -16,6 +16,7 @@ import { type JournalFile, journalFile } from './journal.ts'
 import { acquireLock, type Lock, type LockOptions } from './lock.ts'
 import { type ObjectStore, objectStore } from './objects.ts'
 import { keptOriginals } from './originals.ts'
+import { type RepairStore, repairStore } from './repairs.ts'
 
 export type State = {
   readonly directory: string
@@ -28,6 +29,7 @@ export type State = {
   readonly holds: HoldStore
   readonly evidence: EvidenceStore
   readonly applies: ApplyTimes
+  readonly repairs: RepairStore
   readonly journal: JournalFile
   /** Throws PlumbError `locked`, saying who holds it. */
   lock(options: LockOptions): Promise<Lock>
@@ -54,6 +56,7 @@ export function openState(directory: string): State {
     holds: holdStore(directory),
     evidence: evidenceStore(at('evidence.json')),
     applies: applyTimes(at('applies.json')),
+    repairs: repairStore(at('repairs.json')),
     journal: journalFile(at('journal')),
     lock: (options) => acquireLock(at('lock'), options),
     prune: () => {

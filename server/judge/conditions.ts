@@ -52,6 +52,7 @@ type Condition<Facts extends readonly unknown[]> = {
 
 export const hostConditions: readonly Condition<[HostFacts, Context]>[] = [
   { kind: 'drift', severity: 'warning', found: drift },
+  { kind: 'fight', severity: 'critical', found: fight },
   { kind: 'apply-failed', severity: 'critical', found: applyFailed },
   { kind: 'hold-expired', severity: 'warning', found: holdExpired },
   { kind: 'host-silent', severity: 'critical', found: hostSilent },
@@ -66,10 +67,14 @@ export const fleetConditions: readonly Condition<[FleetFacts]>[] = [
   { kind: 'database-set-aside', severity: 'critical', found: databaseSetAside },
 ]
 
-/** A held service is meant to be different for a while. */
+/** A held service is meant to be different for a while; what is fought over is an alert of its own. */
 function drift({ host, services }: HostFacts): readonly Found[] {
   return services
-    .filter((service) => service.findings.length > 0 && service.hold === undefined)
+    .map(({ findings, ...service }) => ({
+      ...service,
+      findings: findings.filter((finding) => finding.fight === undefined),
+    }))
+    .filter(({ findings, hold }) => findings.length > 0 && hold === undefined)
     .map(({ service, findings }) => {
       const diff = diffText(findings)
       return {
@@ -81,6 +86,23 @@ function drift({ host, services }: HostFacts): readonly Found[] {
         ...(diff === undefined ? {} : { diff }),
       }
     })
+}
+
+/** Something on the host and the repository's policy each undo what the other does. */
+function fight({ host, services }: HostFacts): readonly Found[] {
+  return services.flatMap(({ service, findings, hold }) => {
+    const fought = findings.filter((finding) => finding.fight !== undefined)
+    if (fought.length === 0 || hold !== undefined) return []
+    const diff = diffText(fought)
+    return {
+      key: `fight:${host}:${service}`,
+      service,
+      title: `${host}: something changes ${service} again each time it is put back`,
+      text: findingsText(fought),
+      remedy: `Find what writes it (the evidence says who was there) and stop that, or say in service.yaml: onDrift: { ignore: WHY }. It is put back again after plumb apply on ${host}, or a commit that changes it.`,
+      ...(diff === undefined ? {} : { diff }),
+    }
+  })
 }
 
 function applyFailed({ host, services }: HostFacts): readonly Found[] {

@@ -1,5 +1,6 @@
 // The findings of one service as an alert tells them: a list of summaries with evidence, and their unified diffs as one text within a limit.
 import { evidenceLine } from '../../shared/evidence-text.ts'
+import { fightText } from '../../shared/fight-text.ts'
 import { diffLimitBytes, type Finding } from '../../shared/finding.ts'
 
 const summariesShown = 20
@@ -8,9 +9,10 @@ const evidenceShown = 5
 /** The first ones with their evidence, on a line of its own: each is who was there, and when, not who did it. */
 export function findingsText(findings: readonly Finding[]): string {
   const told = findings.slice(0, summariesShown)
-  const shown = told.flatMap(({ summary, evidence }, index) => {
+  const shown = told.flatMap(({ summary, evidence, fight }, index) => {
     const line = index < evidenceShown ? evidenceLine(evidence) : undefined
-    return line === undefined ? [summary] : [summary, `  ${line}`]
+    const beside = [...(fight === undefined ? [] : [fightText(fight)]), ...(line === undefined ? [] : [line])]
+    return [summary, ...beside.map((text) => `  ${text}`)]
   })
   const rest = findings.length - told.length
   return [...shown, ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n')

@@ -5,6 +5,7 @@ import type { CommitView, HostView, TransitionView } from '../show/views.ts'
 import { wroteIt } from './change-commits.ts'
 import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { hostServiceLink, serviceLink } from './components/links.ts'
+import { Repaired } from './components/repaired.tsx'
 import { State, stateOfText } from './components/state.tsx'
 import { When } from './components/when.tsx'
 import { visibleText } from './visible-text.ts'
@@ -75,6 +76,7 @@ function ApplyChanges({ apply, commits }: ChangesProps) {
         ))}
       </ul>
       {left > 0 && <p class="more">and {left} more</p>}
+      {apply.repaired !== undefined && <Repaired repaired={apply.repaired} />}
     </>
   )
 }

@@ -2,9 +2,10 @@
 
 import type { Evidence } from '../../shared/evidence.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
+import { fightText } from '../../shared/fight-text.ts'
 import type { Finding } from '../../shared/finding.ts'
 import type { HostName, Revision } from '../../shared/names.ts'
-import type { Failure, Pending } from '../../shared/report.ts'
+import type { Failure, IgnoredDrift, Pending } from '../../shared/report.ts'
 import type { CommitView, HostStateName, HostView } from '../show/views.ts'
 import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { Differences } from './components/differences.tsx'
@@ -50,6 +51,7 @@ export function HostService({ host, hostState, service, operator }: HostServiceP
       ))}
       {service.findings.length > 0 && <Findings host={host} findings={service.findings} />}
       {service.pending.length > 0 && <PendingChanges pending={service.pending} />}
+      {service.ignored !== undefined && <IgnoredPart ignored={service.ignored} />}
       {operator && isHoldable(service, hostState) && <HoldForm host={host} service={service.service} />}
     </article>
   )
@@ -114,6 +116,7 @@ function Findings({ host, findings }: { readonly host: HostName; readonly findin
             </a>
             <Differences differences={finding.differences} />
             <EvidenceLine evidence={finding.evidence} />
+            {finding.fight !== undefined && <p class="by">{fightText(finding.fight)}</p>}
           </li>
         ))}
       </ul>
@@ -138,6 +141,26 @@ function PendingChanges({ pending }: { readonly pending: readonly Pending[] }) {
         ))}
       </ul>
       <Left count={pending.length - pendingShown} command="plumb plan" />
+    </div>
+  )
+}
+
+function IgnoredPart({ ignored }: { readonly ignored: readonly IgnoredDrift[] }) {
+  return (
+    <div class="part">
+      <p class="what">
+        <b>{ignored.length === 1 ? 'One difference' : `${ignored.length} differences`} ignored</b>: left as it is, by
+        the repository's word
+      </p>
+      <ul class="changes">
+        {ignored.slice(0, findingsShown).map(({ summary, why }) => (
+          <li>
+            <span>{visibleText(summary)}</span>
+            <span class="by">{visibleText(why)}</span>
+          </li>
+        ))}
+      </ul>
+      <Left count={ignored.length - findingsShown} command="plumb check" />
     </div>
   )
 }

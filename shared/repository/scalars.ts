@@ -22,6 +22,20 @@ export const modeSchema = text(/^[0-7]{3,4}$|^0[0-7]{4}$/, 'permissions in octal
   .transform((written) => Number.parseInt(written, 8))
   .describe('Permission bits in octal, in quotes: "0640".')
 
+const policies = 'alert, repair, or { ignore: REASON }'
+
+export const driftPolicySchema = z
+  .union(
+    [
+      z.enum(['alert', 'repair'], policies),
+      z.strictObject({
+        ignore: text(/^\S[^\0]*$/, 'the reason why drift is left as it is', 500).describe('Why it is left as it is.'),
+      }),
+    ],
+    policies,
+  )
+  .describe('Drift is told (alert), put back at once (repair), or left as it is for a reason (ignore: REASON).')
+
 export const accountSchema = text(
   /^(?:[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?|[0-9]{1,10})$/,
   'the name of a user or group, or its number in quotes',

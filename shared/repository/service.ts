@@ -1,5 +1,6 @@
 // service.yaml: what the layout of a service's directory cannot say. Every key is optional.
 import { z } from 'zod'
+import type { DriftPolicy } from '../drift-policy.ts'
 import {
   type AbsolutePath,
   absolutePathSchema,
@@ -9,7 +10,16 @@ import {
 } from '../names.ts'
 import type { Check, PackageSettings, TriggerAction } from '../resource.ts'
 import { packageSchema } from './package.ts'
-import { accountSchema, commandSchema, mapOf, modeSchema, settleSchema, text, unitNameSchema } from './scalars.ts'
+import {
+  accountSchema,
+  commandSchema,
+  driftPolicySchema,
+  mapOf,
+  modeSchema,
+  settleSchema,
+  text,
+  unitNameSchema,
+} from './scalars.ts'
 
 export type ServiceFile = {
   readonly after: readonly ServiceName[]
@@ -24,7 +34,7 @@ export type ServiceFile = {
   readonly compose?: ComposeSettings
   readonly checks: readonly Check[]
   readonly settle: number
-  readonly onDrift?: 'alert' | 'repair'
+  readonly onDrift?: DriftPolicy
   readonly onRemove: 'delete' | 'restore' | 'keep'
 }
 
@@ -35,6 +45,8 @@ export type FileSettings = {
   readonly template: boolean
   readonly validate?: string
   readonly triggers: readonly TriggerAction[]
+  /** Default: the service's. */
+  readonly onDrift?: DriftPolicy
 }
 
 export type DirectorySettings = {
@@ -42,12 +54,14 @@ export type DirectorySettings = {
   readonly owner: string
   readonly group: string
   readonly purge: boolean
+  readonly onDrift?: DriftPolicy
 }
 
 export type UnitSettings = {
   readonly enabled?: boolean
   readonly state?: 'running' | 'stopped'
   readonly masked?: true
+  readonly onDrift?: DriftPolicy
 }
 
 export type ComposeSettings = {
@@ -87,6 +101,7 @@ const fileSchema = z.strictObject({
     .max(20)
     .default([])
     .describe('What happens when the file changed: reload UNIT, restart UNIT, run COMMAND.'),
+  onDrift: driftPolicySchema.exactOptional(),
 })
 
 const directorySchema = z.strictObject({
@@ -94,6 +109,7 @@ const directorySchema = z.strictObject({
   owner: accountSchema.default('root'),
   group: accountSchema.default('root'),
   purge: z.boolean().default(false).describe('What the repository does not have in it is drift, and removed on apply.'),
+  onDrift: driftPolicySchema.exactOptional(),
 })
 
 const unitSchema = z.strictObject({
@@ -103,6 +119,7 @@ const unitSchema = z.strictObject({
     .literal(true, 'true, or nothing: a unit is not masked unless that is said')
     .exactOptional()
     .describe('Stopped, and not to be started by anything.'),
+  onDrift: driftPolicySchema.exactOptional(),
 })
 
 const registrySchema = z.strictObject({
@@ -173,7 +190,7 @@ export const serviceSchema: z.ZodType<ServiceFile, unknown> = z
     compose: composeSchema.exactOptional().describe('Beside a compose file: what that file cannot say.'),
     checks: z.array(checkSchema).max(100).default([]).describe('Must hold after an apply.'),
     settle: settleSchema.default(10),
-    onDrift: z.enum(['alert', 'repair']).exactOptional(),
+    onDrift: driftPolicySchema.exactOptional(),
     onRemove: z
       .enum(['delete', 'restore', 'keep'])
       .default('delete')

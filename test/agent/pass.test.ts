@@ -174,6 +174,73 @@ test('one service that fails is put back and told with its attempt; the others a
   expect(again.services[0]?.failure?.attempts).toBe(1)
 })
 
+test('what is put back by policy is told as it was found, with diff and evidence, and kept', async () => {
+  await run({ sync: true })
+  await writeFile(at('root/etc/base.conf'), 'typed\n')
+
+  const { report } = await run({ sync: false })
+
+  expect(report.apply?.repaired).toMatchObject([
+    {
+      service: 'base',
+      finding: {
+        resource: 'file:/etc/base.conf',
+        kinds: ['content'],
+        diff: expect.stringContaining('+typed'),
+        evidence: { changedAt: expect.any(String) },
+      },
+    },
+  ])
+  expect(report.services[0]?.findings).toEqual([])
+  const { agent } = await opened()
+  expect(agent.state.displaced.list()).toMatchObject([{ path: '/etc/base.conf' }])
+})
+
+test('what is changed again after each of three repairs is left, and told as a fight; another file is still put back', async () => {
+  await fleet.commit({ 'services/base/files/etc/other.conf': 'calm\n' })
+  await run({ sync: true })
+  for (const word of ['one', 'two', 'three']) {
+    await writeFile(at('root/etc/base.conf'), word)
+    expect((await run({ sync: false })).report.apply?.repaired).toHaveLength(1)
+  }
+  await writeFile(at('root/etc/base.conf'), 'four')
+  await writeFile(at('root/etc/other.conf'), 'typed\n')
+  pass = await passes()
+
+  const { report } = await run({ sync: false })
+
+  expect(await readFile(at('root/etc/base.conf'), 'utf8')).toBe('four')
+  expect(await readFile(at('root/etc/other.conf'), 'utf8')).toBe('calm\n')
+  expect(report.services[0]?.findings).toMatchObject([
+    { resource: 'file:/etc/base.conf', fight: { repairs: 3, since: expect.any(String) } },
+  ])
+
+  await fleet.commit({ 'services/base/files/etc/base.conf': 'settled\n' })
+  const { report: settled } = await run({ sync: true })
+  expect(settled.services[0]?.findings).toEqual([])
+  await writeFile(at('root/etc/base.conf'), 'five')
+  expect((await run({ sync: false })).report.apply?.repaired).toHaveLength(1)
+})
+
+test('ignored drift is left and told with its reason; a policy that changes is no change of the host', async () => {
+  await run({ sync: true })
+  await writeFile(at('root/etc/base.conf'), 'typed\n')
+  await fleet.commit({
+    'services/base/service.yaml':
+      'onDrift: repair\nfiles:\n  /etc/base.conf: { template: true, onDrift: { ignore: dhclient writes it } }\n',
+  })
+
+  const { report } = await run({ sync: true })
+
+  expect(report.apply).toBeUndefined()
+  expect(report.services[0]).toMatchObject({
+    findings: [],
+    pending: [],
+    ignored: [{ resource: 'file:/etc/base.conf', why: 'dhclient writes it' }],
+  })
+  expect(await readFile(at('root/etc/base.conf'), 'utf8')).toBe('typed\n')
+})
+
 test('a held service is not repaired until the hold ends; the next pass then repairs it and tells of the end', async () => {
   await run({ sync: true })
   let now = new Date('2026-11-23T12:00:00.000Z')

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import type { LiveHost } from '../../../agent/observe/observe.ts'
-import { compareHost } from '../../../agent/plan/compare.ts'
-import { changesIn, isEmpty, type Plan, planFor, servicesToTry } from '../../../agent/plan/plan.ts'
+import { compareHost, isInPlumb } from '../../../agent/plan/compare.ts'
+import { serviceReports } from '../../../agent/plan/findings.ts'
+import { maskFor } from '../../../agent/plan/mask.ts'
+import { changesIn, isEmpty, type Plan, type PlanOptions, planFor, servicesToTry } from '../../../agent/plan/plan.ts'
 import { foreseenLines, stepLines } from '../../../agent/plan/text.ts'
 import type { ContainerAction } from '../../../agent/resources/compose-actions.ts'
 import type { ComposeForecast } from '../../../agent/resources/compose-forecast.ts'
@@ -188,6 +190,51 @@ test('drift alone is left for a person, unless the service repairs or a person a
   expect(planned('alert', 'by-policy').services[0]?.leftAlone).toEqual(['file:/a'])
   expect(lines(planned('repair', 'by-policy'))).toEqual(['write /a (content)', 'write /b (content)'])
   expect(lines(planned('alert', 'everything'))).toEqual(['write /a (content)', 'write /b (content)'])
+})
+
+test("a resource's own policy goes before its service's; what is ignored is left by everybody, until a commit changes it", () => {
+  const ignore = { ignore: 'the router writes it' }
+  const own = [
+    { ...file('/told', 'x'), onDrift: 'alert' as const },
+    { ...file('/put-back', 'x'), onDrift: 'repair' as const },
+    { ...file('/left', 'x'), onDrift: ignore },
+  ]
+  const was = applied('web', own)
+  const here = Object.fromEntries(own.map(({ id }) => [id, liveFile('edited')]))
+  const planned = (onDrift: DesiredService['onDrift'], options: PlanOptions, resources: readonly Resource[] = own) => {
+    const web = service('web', resources, { onDrift })
+    return planFor(compareHost(desiredHost([web]), was, live(here, [web])), options)
+  }
+  const byPolicy = planned('alert', { repair: 'by-policy' })
+  expect(lines(byPolicy)).toEqual(['write /put-back (content)'])
+  expect(byPolicy.services[0]).toMatchObject({ leftAlone: ['file:/told'], repairs: ['file:/put-back'] })
+  expect(lines(planned('repair', { repair: 'by-policy' }))).toEqual(['write /put-back (content)'])
+  expect(lines(planned(ignore, { repair: 'everything' }))).toEqual([
+    'write /told (content)',
+    'write /put-back (content)',
+  ])
+  const fighting = new Map([[own[1]?.id ?? idOf('file', '/'), {}]])
+  expect(planned('repair', { repair: 'by-policy', fighting }).services[0]).toMatchObject({
+    steps: [],
+    leftAlone: ['file:/told', 'file:/put-back'],
+    repairs: [],
+  })
+  expect(lines(planned('repair', { repair: 'everything', fighting }))).toHaveLength(2)
+  const committed = [...own.slice(0, 2), { ...file('/left', 'new'), onDrift: ignore }]
+  expect(lines(planned('alert', { repair: 'by-policy' }, committed))).toContain('write /left (content)')
+})
+
+test('ignored drift is no finding, and in plumb; it is told with its reason', () => {
+  const web = service('web', [{ ...file('/left', 'x'), onDrift: { ignore: 'the router writes it' } }])
+  const was = applied('web', web.resources)
+  const comparison = compareHost(desiredHost([web]), was, live({ 'file:/left': liveFile('edited') }, [web]))
+  expect(isInPlumb(comparison)).toBe(true)
+  expect(serviceReports(comparison, { contents: new Map(), mask: maskFor([]) })).toMatchObject([
+    {
+      findings: [],
+      ignored: [{ resource: 'file:/left', summary: '/left: content differs', why: 'the router writes it' }],
+    },
+  ])
 })
 
 test('a compose project has a part in it when a file of its service is replaced, also when only drift is put right', () => {

@@ -57,6 +57,26 @@ test('drift is one alert for a service and host, with every diff of it', () => {
   expect(causeOf(change).diff).toMatch(/\+one\n--- \/etc\/b\n[\s\S]*\+two\n$/)
 })
 
+test('a fight is an alert of its own, beside the drift of what is not fought over', () => {
+  const fight = { repairs: 3, since: '2026-11-23T02:50:00.000Z' }
+  const findings = [{ ...findingOf('/etc/a', 'one'), fight }, findingOf('/etc/b', 'two')]
+
+  const changes = judged({ hosts: [{ ...calm, services: [serviceOf('nginx', { findings })] }] })
+
+  expect(changes.map(causeOf)).toMatchObject([
+    { key: 'drift:web-1:nginx', text: '/etc/b: content differs' },
+    {
+      key: 'fight:web-1:nginx',
+      kind: 'fight',
+      severity: 'critical',
+      text: '/etc/a: content differs\n  put back 3 times since 2026-11-23 02:50:00 UTC, and changed again each time: it is not put back any more',
+      diff: expect.stringContaining('+one'),
+    },
+  ])
+  const held = { by: 'anna', why: 'x', until: '2026-11-23T05:00:00.000Z' }
+  expect(judged({ hosts: [{ ...calm, services: [serviceOf('nginx', { findings, hold: held })] }] })).toEqual([])
+})
+
 test('the evidence of a finding is told below it, of the first five', () => {
   const sessions = [{ user: 'anna', from: '10.0.0.5', service: 'ssh', since: '2026-11-23T02:50:00.000Z' }]
   const evidence = { changedAt: '2026-11-23T02:59:00.000Z', sessions }

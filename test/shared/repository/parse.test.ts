@@ -5,6 +5,25 @@ import { parseRepository } from '../../../shared/repository/parse.ts'
 import type { UnitSettings } from '../../../shared/repository/service.ts'
 import { fleetOf, linesOf, problemsIn, treeOf } from './tree.ts'
 
+test('a drift policy is alert, repair, or ignore with a reason; anything else says what is expected', () => {
+  const problemsWith = (settings: string) =>
+    parseRepository(
+      treeOf({
+        'plumb.yaml': 'version: 1\nhosts: { web-1: { services: [base] } }\n',
+        'services/base/README.md': '',
+        'services/base/files/etc/base.conf': '',
+        'services/base/service.yaml': settings,
+      }),
+    ).problems
+  for (const policy of ['alert', 'repair', '{ ignore: dhclient writes it }'])
+    expect(problemsWith(`onDrift: ${policy}\nfiles: { /etc/base.conf: { onDrift: ${policy} } }\n`)).toEqual([])
+  for (const policy of ['ignore', '{ ignore: "" }', '{ ignore: x, repair: y }', 'never'])
+    expect(problemsWith(`onDrift: ${policy}\n`)).toMatchObject([
+      { code: 'repository-invalid', where: { file: 'services/base/service.yaml', line: 1 } },
+    ])
+  expect(problemsWith('onDrift: never\n')[0]?.message).toContain('alert, repair, or { ignore: REASON }')
+})
+
 test('a directory with a README and a files/ tree is a complete service', () => {
   const { repository, problems } = parseRepository(
     fleetOf({ 'services/motd/files/etc/motd': 'hello', 'services/motd/files/usr/bin/x': { executable: '#!/bin/sh' } }),

@@ -1,0 +1,54 @@
+// Drift that is put back by the repository's policy: told as it was found, and counted, so that a fight is noticed.
+import type { ResourceId } from '../shared/names.ts'
+import { type Repair, repairedDiffLimitBytes, repairsLimit } from '../shared/report.ts'
+import type { ApplyResult } from './apply/apply.ts'
+import { type Agent, type Look, serviceReportsOf } from './look.ts'
+import { drifted } from './plan/compare.ts'
+import { withinBudget } from './plan/findings.ts'
+import { changesIn, type Plan } from './plan/plan.ts'
+
+export function noteDrift({ state }: Agent, { comparison }: Look, now: Date): void {
+  state.repairs.looked(new Set(comparison.services.flatMap(drifted).map(({ id }) => id)), now)
+}
+
+/** With diffs and evidence, which are gone once it is put back: to be asked before the apply. */
+export async function repairsFound(agent: Agent, look: Look, plan: Plan): Promise<readonly Repair[]> {
+  const repaired = repairsIn(plan)
+  if (repaired.size === 0) return []
+  const budget = { left: repairedDiffLimitBytes }
+  return (await serviceReportsOf(agent, look))
+    .flatMap(({ service, findings }) => findings.map((finding) => ({ service, finding })))
+    .filter(({ finding }) => repaired.has(finding.resource))
+    .slice(0, repairsLimit)
+    .map(({ service, finding }) => ({ service, finding: withinBudget(finding, budget) }))
+}
+
+/** What a person or a commit put right is nobody's fight. */
+export function noteRepairs(
+  { state }: Agent,
+  plan: Plan,
+  { result, byPolicy, now }: { readonly result: ApplyResult; readonly byPolicy: boolean; readonly now: Date },
+): void {
+  const applied = appliedIn(result)
+  const changed = plan.services.filter(({ service }) => applied.has(service)).flatMap(changesIn)
+  const repaired = byPolicy ? repairsIn(plan) : new Set<ResourceId>()
+  const ids = changed.map(({ id }) => id)
+  state.repairs.forget(ids.filter((id) => !repaired.has(id)))
+  state.repairs.repaired(
+    ids.filter((id) => repaired.has(id)),
+    now,
+  )
+}
+
+export function repairsDone(found: readonly Repair[], result: ApplyResult): Repair[] {
+  const applied = appliedIn(result)
+  return found.filter(({ service }) => applied.has(service))
+}
+
+function repairsIn({ services }: Plan): ReadonlySet<ResourceId> {
+  return new Set(services.flatMap(({ repairs }) => repairs))
+}
+
+function appliedIn({ services }: ApplyResult): ReadonlySet<string> {
+  return new Set(services.flatMap(({ kind, service }) => (kind === 'applied' ? service : [])))
+}

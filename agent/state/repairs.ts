@@ -1,0 +1,116 @@
+// When drift was put back by policy, so that a fight is noticed: what another program undoes again and again is not put back any
+// more, and told instead. A new process reads the file; one that runs on remembers also where the disk is full.
+import { z } from 'zod'
+import { type Fight, fightSchema } from '../../shared/finding.ts'
+import { type ResourceId, resourceIdSchema } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import { readIfThere, removeIfThere, replaceFile } from './durable.ts'
+
+export type RepairStore = {
+  /** What is not put back any more. */
+  fights(): ReadonlyMap<ResourceId, Fight>
+  /** To be told what each look found drifted, before it is decided what to put back. */
+  looked(drifted: ReadonlySet<ResourceId>, now: Date): void
+  repaired(resources: readonly ResourceId[], now: Date): void
+  /** A person or a commit has put them right: nobody fights yet. */
+  forget(resources: readonly ResourceId[]): void
+}
+
+/** So many repairs undone within so many milliseconds are a fight; it is over when nothing drifted for as long. */
+export const fightRepairs = 3
+export const fightWithinMs = 10 * 60_000
+
+const recordSchema = z.object({
+  resource: resourceIdSchema,
+  /** ISO 8601, the oldest first. */
+  repairedAt: z.array(z.iso.datetime()).max(fightRepairs),
+  fight: fightSchema.optional(),
+  /** Since when a fight is quiet. */
+  quietSince: z.iso.datetime().optional(),
+})
+
+type RepairRecord = z.infer<typeof recordSchema>
+type Records = ReadonlyMap<ResourceId, RepairRecord>
+
+const kept = 2000
+
+export function repairStore(path: string): RepairStore {
+  let records = read(path)
+  const change = (next: Records) => {
+    if (JSON.stringify([...next.values()]) === JSON.stringify([...records.values()])) return
+    records = next
+    write(path, records)
+  }
+  return {
+    fights: () =>
+      new Map([...records].flatMap(([id, { fight }]) => (fight === undefined ? [] : [[id, fight] as const]))),
+    looked: (drifted, now) => change(afterLook(records, drifted, now)),
+    repaired: (resources, now) => change(afterRepair(records, resources, now)),
+    forget: (resources) => change(new Map([...records].filter(([id]) => !resources.includes(id)))),
+  }
+}
+
+function afterLook(records: Records, drifted: ReadonlySet<ResourceId>, now: Date): Records {
+  return new Map(
+    [...records].flatMap(([id, record]) => {
+      const seen = drifted.has(id) ? seenDrifted(record, now) : seenInPlumb(record, now)
+      return seen === undefined ? [] : [[id, seen] as const]
+    }),
+  )
+}
+
+function seenDrifted({ quietSince: _, ...record }: RepairRecord, now: Date): RepairRecord {
+  if (record.fight !== undefined) return record
+  const repairedAt = recent(record.repairedAt, now)
+  const [since] = repairedAt
+  const isFight = since !== undefined && repairedAt.length >= fightRepairs
+  return { ...record, repairedAt, ...(isFight ? { fight: { repairs: repairedAt.length, since } } : {}) }
+}
+
+function seenInPlumb(record: RepairRecord, now: Date): RepairRecord | undefined {
+  if (record.fight === undefined) {
+    const repairedAt = recent(record.repairedAt, now)
+    return repairedAt.length === 0 ? undefined : { ...record, repairedAt }
+  }
+  const quietSince = record.quietSince ?? now.toISOString()
+  const quietForMs = now.getTime() - Date.parse(quietSince)
+  // A clock that was set back makes no fight last for years.
+  if (quietForMs < 0) return { ...record, quietSince: now.toISOString() }
+  return quietForMs >= fightWithinMs ? undefined : { ...record, quietSince }
+}
+
+function afterRepair(records: Records, resources: readonly ResourceId[], now: Date): Records {
+  const changed = resources.map((resource): [ResourceId, RepairRecord] => {
+    const before = recent(records.get(resource)?.repairedAt ?? [], now)
+    return [resource, { resource, repairedAt: [...before, now.toISOString()].slice(-fightRepairs) }]
+  })
+  return new Map([...records, ...changed].slice(-kept))
+}
+
+function recent(times: readonly string[], now: Date): string[] {
+  return times.filter((at) => {
+    const ago = now.getTime() - Date.parse(at)
+    return ago >= 0 && ago <= fightWithinMs
+  })
+}
+
+function write(path: string, records: Records): void {
+  try {
+    if (records.size === 0) removeIfThere(path)
+    else replaceFile({ path, content: JSON.stringify([...records.values()]) })
+  } catch (error) {
+    if (!(error instanceof PlumbError)) throw error
+  }
+}
+
+function read(path: string): Records {
+  try {
+    const file = z
+      .array(recordSchema)
+      .max(kept)
+      .parse(JSON.parse(readIfThere(path)?.toString('utf8') ?? '[]'))
+    return new Map(file.map((record) => [record.resource, record]))
+  } catch {
+    return new Map()
+  }
+}

@@ -1,0 +1,32 @@
+// What somebody had changed, as it was before the repository's policy put it back.
+import { evidenceLine } from '../../../shared/evidence-text.ts'
+import type { Repair } from '../../../shared/report.ts'
+import { visibleText } from '../visible-text.ts'
+import { Diff } from './diff.tsx'
+
+const diffLinesShown = 100
+
+export function Repaired({ repaired }: { readonly repaired: readonly Repair[] }) {
+  return (
+    <>
+      <p class="what">
+        <b>Drift put back</b> by the repository's policy; what was there is kept: <code>plumb restore</code> on the host
+      </p>
+      <ul class="findings">
+        {repaired.map(({ finding }) => (
+          <li>
+            <span>{visibleText(finding.summary)}</span>
+            <p class="by">{visibleText(evidenceLine(finding.evidence) ?? '')}</p>
+            {finding.diff !== undefined && (
+              <details>
+                <summary>What was changed</summary>
+                <Diff diff={finding.diff} label={`Put back: ${finding.summary}`} limit={diffLinesShown} />
+              </details>
+            )}
+            {finding.diffCut && <p class="more">Its diff was too large to be kept whole.</p>}
+          </li>
+        ))}
+      </ul>
+    </>
+  )
+}
