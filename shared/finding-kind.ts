@@ -10,6 +10,8 @@ const findingKinds = [
   'extra',
   'link-target',
   'unit-missing',
+  'unit-override',
+  'unit-stale',
   'unit-enabled',
   'unit-state',
   'unit-failed',
@@ -18,6 +20,7 @@ const findingKinds = [
   'container-count',
   'container-stopped',
   'container-restarting',
+  'container-unhealthy',
   'container-configuration',
   'container-image',
   'container-mount',
@@ -27,6 +30,7 @@ const findingKinds = [
   'project-state',
   'package-missing',
   'package-version',
+  'package-downgraded',
   'package-hold',
   'other',
 ] as const
@@ -50,6 +54,7 @@ const kindsByResource: Readonly<Record<string, (difference: Difference) => reado
 function pathKinds({ name, live }: Difference): readonly FindingKind[] {
   if (name === 'type') return [live === 'missing' ? 'missing' : 'type']
   if (name === 'target') return ['link-target']
+  if (name === 'override') return ['unit-override']
   return name === 'content' || name === 'mode' || name === 'owner' || name === 'group' || name === 'extra'
     ? [name]
     : ['other']
@@ -57,6 +62,7 @@ function pathKinds({ name, live }: Difference): readonly FindingKind[] {
 
 function unitKinds({ name, live }: Difference): readonly FindingKind[] {
   if (name === 'type') return ['unit-missing']
+  if (name === 'loaded') return ['unit-stale']
   if (live.startsWith('masked')) return ['unit-masked']
   if (name === 'enabled') return ['unit-enabled']
   return [live.startsWith('failed') ? 'unit-failed' : 'unit-state']
@@ -64,6 +70,7 @@ function unitKinds({ name, live }: Difference): readonly FindingKind[] {
 
 function packageKinds({ name }: Difference): readonly FindingKind[] {
   if (name === 'version') return ['package-version']
+  if (name === 'downgrade') return ['package-downgraded']
   return [name === 'hold' ? 'package-hold' : 'package-missing']
 }
 
@@ -84,6 +91,7 @@ const containerFaults: readonly (readonly [RegExp, FindingKind])[] = [
   [/containers\b/, 'container-count'],
   [/^(?:stopped|never started|dead|paused)/, 'container-stopped'],
   [/^restarting/, 'container-restarting'],
+  [/^unhealthy$/, 'container-unhealthy'],
   [/^other configuration/, 'container-configuration'],
   [/^other image/, 'container-image'],
   [/mounted$/, 'container-mount'],

@@ -20,6 +20,8 @@ export type UnitStatus = {
   /** As on disk now: `enabled`, `disabled`, `static`, `masked`, `not-found`... */
   readonly enablement: string
   readonly fragmentPath: string
+  /** As systemd has read them. */
+  readonly dropInPaths: readonly string[]
   readonly needsDaemonReload: boolean
   readonly canReload: boolean
   /** The last start was skipped because a Condition...= of the unit did not hold. */
@@ -44,6 +46,7 @@ const properties = [
   'RemainAfterExit',
   'UnitFileState',
   'FragmentPath',
+  'DropInPaths',
   'NeedDaemonReload',
   'CanReload',
   'ConditionResult',
@@ -162,6 +165,7 @@ function statusOf(name: string, block: string): UnitStatus {
     remainAfterExit: field('RemainAfterExit') === 'yes',
     enablement: field('UnitFileState'),
     fragmentPath: field('FragmentPath'),
+    dropInPaths: words(field('DropInPaths')),
     needsDaemonReload: field('NeedDaemonReload') === 'yes',
     canReload: field('CanReload') === 'yes',
     conditionFailed: field('ConditionResult') === 'no' && Number(field('ConditionTimestampMonotonic')) > 0,

@@ -39,7 +39,10 @@ export function contentsFor(differing: readonly Differing[], readers: ContentRea
 
 /** A file that is missing, or another type, has no live side: the desired one is still read, for the plan's diff. */
 function isContent({ id, differences }: Differing): boolean {
-  return id.startsWith('file:') && differences.some(({ name }) => name === 'content' || name === 'type')
+  return (
+    id.startsWith('file:') &&
+    differences.some(({ name }) => name === 'content' || name === 'type' || name === 'override')
+  )
 }
 
 async function sidesOf({ id, desired, baseline }: Differing, readers: ContentReaders): Promise<ContentSides> {

@@ -4,6 +4,7 @@ import { type Problem, problemsOf } from '../../shared/problem.ts'
 import type { DesiredHost, ResourceKindName } from '../../shared/resource.ts'
 import type { Capabilities, HostReader } from '../host/host.ts'
 import type { LiveResource, Subject } from '../resources/kind.ts'
+import { unitOverrides } from '../resources/overrides.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
 import { subjectsOf, triggeredUnits } from '../resources/subjects.ts'
 import type { Baselines } from '../state/baseline.ts'
@@ -14,6 +15,8 @@ export type LiveHost = {
   readonly resources: ReadonlyMap<ResourceId, LiveResource>
   /** Why a resource could not be looked at. */
   readonly problems: ReadonlyMap<ResourceId, Problem>
+  /** Of desired units, the files that change them and that nobody's revision has; those are in `resources` too. */
+  readonly overrides: ReadonlyMap<ResourceId, readonly Subject[]>
 }
 
 export type ObserveOptions = {
@@ -30,18 +33,24 @@ export async function observeHost(
   const reader = full ? { ...host, files: host.files.withoutMemory() } : host
   const services = subjectsOf(desired, baselines)
   const all = [...services.flatMap(({ subjects }) => subjects), ...triggeredUnits(services)]
-  const byKind = subjectsByKind(all)
-  const observed = await Promise.all(
-    [...byKind]
-      .filter(([kind]) => isPossible(kind, host.capabilities))
-      .map(([kind, subjects]) => observeKind(kind, subjects, reader)),
-  )
-  const found = observed.flatMap((live) => [...live])
+  const own = await observeSubjects(all, reader)
+  const overrides = unitOverrides(all, new Map(own), reader.files)
+  const found = [...own, ...(await observeSubjects([...overrides.values()].flat(), reader))]
   return {
     capabilities: host.capabilities,
     resources: new Map(found.filter(([, live]) => live.problem === undefined)),
     problems: new Map(found.flatMap(([id, { problem }]) => (problem === undefined ? [] : [[id, problem] as const]))),
+    overrides,
   }
+}
+
+async function observeSubjects(subjects: readonly Subject[], host: HostReader) {
+  const observed = await Promise.all(
+    [...subjectsByKind(subjects)]
+      .filter(([kind]) => isPossible(kind, host.capabilities))
+      .map(([kind, same]) => observeKind(kind, same, host)),
+  )
+  return observed.flatMap((live) => [...live])
 }
 
 function subjectsByKind(subjects: readonly Subject[]): ReadonlyMap<ResourceKindName, readonly Subject[]> {

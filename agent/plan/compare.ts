@@ -46,7 +46,12 @@ export function compareHost(desired: DesiredHost, baselines: Baselines, live: Li
   const { host, revision } = desired
   const compared = subjectsOf(desired, baselines).map(({ subjects, ...service }) => ({
     ...service,
-    resources: subjects.flatMap((subject) => comparedSubject(subject, live)),
+    resources: [
+      ...subjects.flatMap((subject) => comparedSubject(subject, live)),
+      ...subjects
+        .flatMap(({ id }) => live.overrides.get(id) ?? [])
+        .flatMap((subject) => comparedOverride(subject, live)),
+    ],
     problems: subjects.flatMap(({ id }) => {
       const problem = live.problems.get(id)
       return problem === undefined ? [] : [{ ...problem, service: service.service }]
@@ -82,8 +87,9 @@ function whyIgnored({ desired }: ServiceComparison, resource: ComparedResource):
   return reasonToIgnore(policyOf(desired, ownPolicy(resource)))
 }
 
-/** The part of a desired resource that may have a policy of its own. */
-export function ownPolicy({ desired }: ComparedResource): { readonly onDrift?: DriftPolicy } | undefined {
+/** What may have a policy of its own: the desired resource, or the unit that a file nobody's revision has changes. */
+export function ownPolicy({ desired, overrides }: ComparedResource): { readonly onDrift?: DriftPolicy } | undefined {
+  if (overrides !== undefined) return overrides
   return desired !== undefined && 'onDrift' in desired ? desired : undefined
 }
 
@@ -101,6 +107,14 @@ export function isInPlumb({ services }: HostComparison): boolean {
 function comparedSubject(subject: Subject, live: LiveHost): readonly ComparedResource[] {
   const here = live.resources.get(subject.id)
   return here === undefined ? [] : [compared(subject, here)]
+}
+
+/** Drift whoever put it there and when: a first apply takes nothing away that a person might miss. */
+function comparedOverride(subject: Subject, live: LiveHost): readonly ComparedResource[] {
+  const here = live.resources.get(subject.id)
+  if (here === undefined || here.attributes['type'] === 'missing') return []
+  const drift = [{ name: 'override', expected: 'none', live: subject.overrides?.unit ?? '' }]
+  return [{ ...subject, live: here, comparison: { drift, pending: [] }, differences: drift }]
 }
 
 function compared(subject: Subject, live: LiveResource): ComparedResource {

@@ -103,7 +103,12 @@ function summaryOf({ id, comparison }: ComparedResource, mask: Mask): string {
   return mask.text(kinds[kindNameOf(id)].describe(id, comparison.drift)).slice(0, 4500)
 }
 
-function diffOf({ id, desired, baseline, comparison }: ComparedResource, sides: ContentSides | undefined, mask: Mask) {
+function diffOf(resource: ComparedResource, sides: ContentSides | undefined, mask: Mask) {
+  const { id, desired, baseline, comparison, overrides } = resource
+  if (overrides !== undefined && sides?.live !== undefined) {
+    const nothing = { label: 'repository: no such file', bytes: new Uint8Array() }
+    return unifiedDiff(nothing, { label: `live: ${pathOf(id)}`, bytes: sides.live }, { mask, holdsSecrets: false })
+  }
   const isContent = comparison.drift.some(({ name }) => name === 'content')
   if (!isContent || sides?.baseline === undefined || sides.live === undefined) return undefined
   const holdsSecrets = (baseline?.secrets ?? []).length > 0

@@ -179,8 +179,14 @@ function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecor
     const source = 'source' in wanted ? { source: wanted.source } : {}
     const blob = wanted.kind === 'file' && wanted.content.kind === 'blob' ? { blob: wanted.content.oid } : {}
     const secrets = wanted.kind === 'file' && wanted.secrets.length > 0 ? { secrets: wanted.secrets } : {}
+    const newest = resource.live.newest === undefined ? {} : { newest: resource.live.newest }
     const told = triggers.get(id)
-    return [[id, { attributes, ...source, ...blob, ...secrets, ...(told === undefined ? {} : { triggers: told }) }]]
+    return [
+      [
+        id,
+        { attributes, ...source, ...blob, ...secrets, ...newest, ...(told === undefined ? {} : { triggers: told }) },
+      ],
+    ]
   })
   const held = moved.flatMap((id): readonly (readonly [ResourceId, BaselineResource])[] => {
     const known = baseline?.resources.get(id)
@@ -228,6 +234,7 @@ function sameResource(one: BaselineResource, other: BaselineResource | undefined
     other !== undefined &&
     one.source === other.source &&
     one.blob === other.blob &&
+    one.newest === other.newest &&
     (one.secrets ?? []).join() === (other.secrets ?? []).join() &&
     triggersText(one) === triggersText(other) &&
     Object.keys(one.attributes).length === Object.keys(other.attributes).length &&

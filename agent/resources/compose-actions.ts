@@ -117,6 +117,7 @@ function foreseenAction(service: string, all: readonly Container[], foresight: F
   if (stale !== undefined) return { service, kind: 'make-anew', why: stale }
   if (own.length !== wanted.replicas) return { service, kind: 'scale', replicas: wanted.replicas }
   if (own.some(({ state }) => state !== 'running')) return { service, kind: 'start-again' }
+  if (own.some(({ health }) => health === 'unhealthy')) return { service, kind: 'make-anew', why: 'it is unhealthy' }
   return wanted.builds ? { service, kind: 'build' } : undefined
 }
 

@@ -99,7 +99,7 @@ export function mountFault(
 function runFault(service: DeclaredService, container: Container): string | undefined {
   switch (container.state) {
     case 'running':
-      return undefined
+      return container.health === 'unhealthy' ? 'unhealthy' : undefined
     case 'exited':
       if (service.ends && container.exitCode === 0) return undefined
       return container.exitCode === 0 ? 'stopped' : `stopped (exit code ${container.exitCode})`

@@ -28,7 +28,7 @@ export async function bringUp(
   const project = { ...desired, labels: declared.labels }
   const build = declared.services.some(({ builds }) => builds)
   await withLogins(desired.registries, run, (environment) => composeUp(project, run, { build, environment }))
-  await remountReplaced(project, declared.services, run)
+  await recreateStale(project, declared.services, run, unhealthyIn(own))
   const now = await settled(desired, declared, run)
   const restarted = await startTimes(idsOf(own.filter(({ id }) => has(now, id))), run)
   const again = new Set([...restarted].flatMap(([id, at]) => (startedAt.get(id) === at ? [] : [id])))
@@ -106,11 +106,25 @@ function has(containers: readonly Container[], id: string): boolean {
   return containers.some((container) => container.id === id)
 }
 
-/** Services that hold on to a file that was replaced, though their configuration is the same. */
-export async function remountReplaced(project: Project, services: Declaration['services'], run: Run): Promise<void> {
+/**
+ * What `up` leaves as it is, since its configuration is the same: services that hold on to a file that was replaced, and
+ * containers that were unhealthy before.
+ */
+export async function recreateStale(
+  project: Project,
+  services: Declaration['services'],
+  run: Run,
+  unhealthy: readonly string[] = [],
+): Promise<void> {
   const own = containersOf(project.project, await listedContainers(run))
   const stale = staleServices(own, services, await replacedMountsOf(own, services, run))
-  if (stale.length > 0) await composeUp(project, run, { recreate: stale, isOffline: true })
+  const still = own.flatMap(({ id, service }) => (unhealthy.includes(id) ? [service] : []))
+  const recreate = [...new Set([...stale, ...still])]
+  if (recreate.length > 0) await composeUp(project, run, { recreate, isOffline: true })
+}
+
+function unhealthyIn(containers: readonly Container[]): readonly string[] {
+  return idsOf(containers.filter(({ health }) => health === 'unhealthy'))
 }
 
 export async function replacedMountsOf(own: readonly Container[], services: Declaration['services'], query: Run) {

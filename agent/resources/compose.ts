@@ -12,7 +12,7 @@ import type { Run } from '../host/run.ts'
 import { compareAttributes } from './compare.ts'
 import { corrected, declarationFor } from './compose-declaration.ts'
 import { asDeclared, containersText, projectState } from './compose-state.ts'
-import { bringUp, remountReplaced, replacedMountsOf } from './compose-up.ts'
+import { bringUp, recreateStale, replacedMountsOf } from './compose-up.ts'
 import type {
   ApplyHost,
   AttributeDifference,
@@ -150,7 +150,7 @@ async function restore(saved: readonly SavedProject[], { run }: HostWriter): Pro
     await upAsBefore({ project, file, labels: kept }, run)
     await nameAsBefore(images, run)
     if (was === 'stopped') await composeStop(project, run)
-    else await remountReplaced({ project, file, labels: kept }, services, run)
+    else await recreateStale({ project, file, labels: kept }, services, run)
   }
 }
 

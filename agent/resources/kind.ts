@@ -1,6 +1,7 @@
 // The one interface every resource kind implements, and the state all of them are compared in.
 // A new kind is a new file here and a line in registry.ts.
-import type { ResourceId, Sha256 } from '../../shared/names.ts'
+import type { DriftPolicy } from '../../shared/drift-policy.ts'
+import type { AbsolutePath, ResourceId, Sha256 } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { ContentSource, Resource, UnitTrigger } from '../../shared/resource.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
@@ -25,6 +26,8 @@ export type BaselineResource = {
   readonly blob?: string
   /** Names of secrets in the content, for masking after the resource left the repository. */
   readonly secrets?: readonly string[]
+  /** Of a package at any version: the newest that was ever seen here, so that a downgrade is known. */
+  readonly newest?: string
   /** What is told when it leaves the repository: what it triggered while it was there. */
   readonly triggers?: readonly UnitTrigger[]
 }
@@ -41,6 +44,8 @@ export type LiveResource = {
    * Of one that leaves: everything in it.
    */
   readonly extras?: readonly string[]
+  /** Of a package at any version: the newest that was ever seen here. */
+  readonly newest?: string
   /** Of a unit. */
   readonly unit?: UnitFacts
   /** Why it could not be looked at; the attributes then say nothing. */
@@ -53,6 +58,10 @@ export type UnitFacts = {
   readonly isOfPackage: boolean
   /** systemd has read an older file than the one on disk. */
   readonly isStale: boolean
+  /** The same, and not for a file that a package has just brought: somebody forgot the daemon-reload. */
+  readonly isForgotten?: boolean
+  /** Files that change it beside its package's, the repository's among them. */
+  readonly overrides?: readonly AbsolutePath[]
 }
 
 /** The verdict of the three-way comparison; `drift` and `pending` may both hold. */
@@ -72,7 +81,12 @@ export type Subject<R extends Resource = Resource> = {
   readonly baseline: BaselineResource | undefined
   /** Of a path that leaves and is to be as it was before the first apply. */
   readonly original?: Original
+  /** Of a file that nobody's revision has, and that changes a desired unit. */
+  readonly overrides?: OverriddenUnit
 }
+
+/** With the unit's own policy. */
+export type OverriddenUnit = { readonly unit: string; readonly onDrift?: DriftPolicy }
 
 /** One resource that an apply makes as desired; `desired` undefined: the revision no longer has it. */
 export type ResourceChange<R extends Resource = Resource> = Subject<R> & {

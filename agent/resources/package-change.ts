@@ -51,7 +51,7 @@ export function isTouched(change: PackageChange): boolean {
 }
 
 function needsInstall({ desired, differences }: PackageChange): boolean {
-  return desired !== undefined && differences.some(({ name }) => name === 'installed' || name === 'version')
+  return desired !== undefined && differences.some(({ name }) => ['installed', 'version', 'downgrade'].includes(name))
 }
 
 function isHeld({ live }: PackageChange): boolean {

@@ -9,7 +9,7 @@ import { problemsOf } from '../../shared/problem.ts'
 import type { PackageResource } from '../../shared/resource.ts'
 import type { HostReader } from '../host/host.ts'
 import { packageProvider } from '../host/packages/detect.ts'
-import { matchesVersion, type PackageStatus } from '../host/packages/provider.ts'
+import { isPlainVersion, matchesVersion, type PackageStatus } from '../host/packages/provider.ts'
 import { compareAttributes } from './compare.ts'
 import type { AttributeDifference, Attributes, Comparison, LiveResource, ResourceKind, Subject } from './kind.ts'
 import { asksForHolds, changePackages, packageNameOf } from './package-change.ts'
@@ -40,11 +40,35 @@ async function observe(subjects: readonly Subject<PackageResource>[], host: Host
     const provider = await packageProvider(host.query)
     const names = subjects.map(({ id }) => packageNameOf(id))
     const states = await provider.states(names, host.query, { holds: subjects.some(asksForHolds) })
-    return new Map(subjects.map((subject) => [subject.id, liveOf(subject, states.get(packageNameOf(subject.id)))]))
+    const live = await Promise.all(
+      subjects.map(async (subject) => {
+        const own = liveOf(subject, states.get(packageNameOf(subject.id)))
+        return [
+          subject.id,
+          { ...own, ...(await newestOf(subject, own, (...versions) => provider.isOlder(...versions, host.query))) },
+        ] as const
+      }),
+    )
+    return new Map(live)
   } catch (error) {
     const [problem] = problemsOf(error)
     return new Map(subjects.map(({ id }) => [id, { attributes: {}, ...(problem ? { problem } : {}) }] as const))
   }
+}
+
+/** Only of one that may be at any version: a pinned one is compared with its pin. */
+async function newestOf(
+  { desired, baseline }: Subject<PackageResource>,
+  { attributes }: LiveResource,
+  isOlder: (version: string, than: string) => Promise<boolean>,
+): Promise<Pick<LiveResource, 'newest'>> {
+  const { installed, version } = attributes
+  const before = baseline?.newest
+  const isHere = installed === 'yes' && version !== undefined && isPlainVersion(version)
+  if (desired === undefined || desired.version !== undefined) return {}
+  if (!isHere) return before === undefined ? {} : { newest: before }
+  const isDowngrade = before !== undefined && before !== version && (await isOlder(version, before))
+  return { newest: isDowngrade ? before : version }
 }
 
 /** A name that another package provides is as good as a package, but has no version and cannot be held. */
@@ -67,9 +91,15 @@ function compare({ desired, baseline }: Subject<PackageResource>, live: LiveReso
   const before = baseline?.attributes
   const seenThrough = (...patterns: readonly (string | undefined)[]) =>
     compareAttributes(wanted, before, withPattern(live.attributes, patterns))
-  const { drift } = seenThrough(wanted?.['version'], before?.['version'])
+  const drift = [...seenThrough(wanted?.['version'], before?.['version']).drift, ...downgrade(live)]
   const { pending } = seenThrough((wanted ?? before)?.['version'])
   return { drift, pending: [...pending, ...releasedHold(wanted, before, live.attributes)] }
+}
+
+/** Of a package that may be at any version. Newer ones are the distribution's business, older ones somebody's. */
+function downgrade({ attributes: { installed, version }, newest }: LiveResource): readonly AttributeDifference[] {
+  if (installed !== 'yes' || version === undefined || newest === undefined || newest === version) return []
+  return [{ name: 'downgrade', expected: `${newest} or newer`, live: version }]
 }
 
 /** A version that matches is what was asked for. */
@@ -95,6 +125,7 @@ function describe(id: ResourceId, differences: readonly AttributeDifference[]): 
   const installed = byName.get('installed')
   const version = byName.get('version')
   const hold = byName.get('hold')
+  const older = byName.get('downgrade')
   const name = packageNameOf(id)
   if (byName.has('type'))
     return `${name}: no longer in the repository${hold === undefined ? '' : '; held, should not be'}`
@@ -104,6 +135,7 @@ function describe(id: ResourceId, differences: readonly AttributeDifference[]): 
   }
   const texts = [
     ...(version === undefined ? [] : [`${version.live}, should be ${version.expected}`]),
+    ...(older === undefined ? [] : [`downgraded to ${older.live}, was ${older.expected.replace(' or newer', '')}`]),
     ...(hold === undefined ? [] : [hold.expected === 'yes' ? 'not held' : 'held, should not be']),
   ]
   return `${name}: ${texts.join('; ')}`

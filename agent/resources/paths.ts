@@ -124,6 +124,7 @@ function typeText({ expected, live }: AttributeDifference): string {
 function attributeText({ name, expected, live }: AttributeDifference): string {
   if (name === 'content') return 'content differs'
   if (name === 'leave') return `no longer needed, left because it is not empty (${live})`
+  if (name === 'override') return `changes ${live}, and is not in the repository`
   return name === 'extra' ? `not in the repository: ${live}` : `${name} is ${live}, should be ${expected}`
 }
 

@@ -70,7 +70,8 @@ export function triggeredUnits(services: readonly ServiceSubjects[]): readonly S
 }
 
 /** A file that is gone is a change like any other to the unit that read it. */
-export function triggersOnLeaving({ desired, baseline }: Subject): readonly UnitTrigger[] {
+export function triggersOnLeaving({ desired, baseline, overrides }: Subject): readonly UnitTrigger[] {
+  if (overrides !== undefined) return [{ kind: 'restart', unit: overrides.unit }]
   return desired === undefined ? (baseline?.triggers ?? []) : []
 }
 

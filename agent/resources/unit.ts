@@ -2,7 +2,7 @@
 // trigger, not here. A unit that left the repository is stopped and disabled when its file is not a package's; a
 // package's unit is left as it is, like the package itself (package.ts): nobody wants ssh stopped for a line removed.
 import { z } from 'zod'
-import type { ResourceId } from '../../shared/names.ts'
+import type { AbsolutePath, ResourceId } from '../../shared/names.ts'
 import { PlumbError, problemsOf } from '../../shared/problem.ts'
 import type { UnitResource } from '../../shared/resource.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
@@ -28,6 +28,7 @@ import type {
   Subject,
 } from './kind.ts'
 import { isMasked, isRunning, type UnitAction, type UnitState, unitActions, unitDoneText } from './unit-actions.ts'
+import { isLocal, overridesOf } from './unit-files.ts'
 import { enablementText, isAsGood, stateText, unitAttributes } from './unit-state.ts'
 
 const savedUnitSchema = z.object({ name: z.string(), enabled: z.string(), state: z.string() })
@@ -57,7 +58,11 @@ async function observe(subjects: readonly Subject<UnitResource>[], host: HostRea
   if (subjects.length === 0) return new Map<ResourceId, LiveResource>()
   try {
     const statuses = await statusesOf(subjects, host.query)
-    return new Map(statuses.map(([{ id }, unit]) => [id, stateOf(unit)] as const))
+    const overrides = overridesOf(
+      statuses.map(([, { name }]) => name),
+      host.files,
+    )
+    return new Map(statuses.map(([{ id }, unit]) => [id, withFiles(unit, overrides.get(unit.name) ?? [])] as const))
   } catch (error) {
     const [problem] = problemsOf(error)
     return new Map(subjects.map(({ id }) => [id, { attributes: {}, ...(problem ? { problem } : {}) }] as const))
@@ -68,7 +73,16 @@ function compare({ desired, baseline }: Subject<UnitResource>, live: LiveResourc
   const wanted = desired && attributes(desired)
   const seenAs = (expected: Attributes | undefined) =>
     compareAttributes(wanted, baseline?.attributes, leniently(live.attributes, expected))
-  return { drift: seenAs(baseline?.attributes).drift, pending: seenAs(wanted ?? baseline?.attributes).pending }
+  const { drift } = seenAs(baseline?.attributes)
+  const { pending } = seenAs(wanted ?? baseline?.attributes)
+  return { drift: desired !== undefined && live.unit?.isForgotten ? [...drift, forgotten] : drift, pending }
+}
+
+/** Drift whoever applied what: an apply of ours never leaves it. */
+const forgotten: AttributeDifference = {
+  name: 'loaded',
+  expected: 'its files as they are',
+  live: 'as they were before',
 }
 
 function leniently(live: Attributes, expected: Attributes = {}): Attributes {
@@ -83,6 +97,7 @@ function leniently(live: Attributes, expected: Attributes = {}): Attributes {
 function describe(id: ResourceId, differences: readonly AttributeDifference[]): string {
   const texts = differences.map(({ name, expected, live }) => {
     if (name === 'type') return 'no longer in the repository'
+    if (name === 'loaded') return 'its files changed, and systemd has not read them again (systemctl daemon-reload)'
     return name === 'enabled'
       ? `${enabledWord(live)}, should be ${enabledWord(expected)}`
       : `${live}, should be ${expected}`
@@ -154,6 +169,13 @@ async function maskAll(names: readonly string[], { run, query }: ApplyHost): Pro
 function stateOf(unit: UnitStatus): UnitState {
   const isOfPackage = /^\/(?:usr\/)?lib\//.test(unit.fragmentPath)
   return { attributes: unitAttributes(unit), unit: { isOfPackage, isStale: unit.needsDaemonReload } }
+}
+
+function withFiles(unit: UnitStatus, overrides: readonly AbsolutePath[]): LiveResource {
+  const { attributes, unit: facts } = stateOf(unit)
+  const isTheirs = overrides.length > 0 || [unit.fragmentPath, ...unit.dropInPaths].some(isLocal)
+  const isForgotten = unit.needsDaemonReload && isTheirs
+  return { attributes, ...(facts === undefined ? {} : { unit: { ...facts, isForgotten, overrides } }) }
 }
 
 /** After files are back in place: a unit that was there and ran is enabled and running again, a new one is stopped and disabled. */

@@ -20,6 +20,7 @@ const baselineResourceSchema = z.object({
   source: z.string().exactOptional(),
   blob: z.string().exactOptional(),
   secrets: z.array(z.string()).exactOptional(),
+  newest: z.string().exactOptional(),
   triggers: z.array(z.object({ kind: z.enum(['reload', 'restart']), unit: z.string() })).exactOptional(),
 })
 

@@ -51,6 +51,14 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12', () => {
         ['plumb-b', { from: '1:2.0-1.lab', to: '1:1.1-1.lab' }],
       ]),
     )
+    for (const [older, newer] of [
+      ['1.10-1.lab', '2.0-1.lab'],
+      ['1.2-1', '1.10-1'],
+      ['9.0-1', '1:1.0-1'],
+    ] as const) {
+      expect(await dnf.isOlder(older, newer, host.query)).toBe(true)
+      expect(await dnf.isOlder(newer, older, host.query)).toBe(false)
+    }
     expect((await states()).get('plumb-a')?.held).toBe(false)
     await expect(dnf.install([{ name: 'plumb-a', version: '3.*' }], host.run)).rejects.toThrow(
       /plumb-a has no version 3\.\* to install: there is .*1\.10-1\.lab/,

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { type ApplyResult, applyPlan } from '../../agent/apply/apply.ts'
 import { type LiveHost, observeHost } from '../../agent/observe/observe.ts'
 import { compareHost, isInPlumb } from '../../agent/plan/compare.ts'
@@ -10,19 +10,24 @@ import { type Plan, planFor } from '../../agent/plan/plan.ts'
 import { stepLines } from '../../agent/plan/text.ts'
 import { packageKind } from '../../agent/resources/package.ts'
 import { openState, type State } from '../../agent/state/state.ts'
+import type { LabHost } from '../../scripts/lab/host.ts'
 import { type Lab, labUnavailable, openLab } from '../../scripts/lab/lab.ts'
 import { resourceId } from '../../shared/names.ts'
 import type { DesiredHost, DesiredService, PackageResource, PackageSettings } from '../../shared/resource.ts'
 import { desiredHost, outcome, service } from '../agent/apply/world.ts'
+import { FleetHost } from './fleet-host.ts'
 import { Applied, type KindHost, kindHost } from './kind-host.ts'
+import { buildPackages } from './own-packages.ts'
 
 describe.skipIf(labUnavailable() !== null)('on a booted Debian 12 with a repository of its own', () => {
   let lab: Lab
+  let box: LabHost
   let host: KindHost
 
   beforeAll(async () => {
     lab = openLab({ say: console.log })
-    host = kindHost(await lab.host('packages', 'bookworm'))
+    box = await lab.host('packages', 'bookworm')
+    host = kindHost(box)
     await host.write('/root/packages.sh', buildPackages)
     await host.output('sh', '/root/packages.sh')
   })
@@ -57,6 +62,29 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12 with a reposit
     ])
     expect(await host.output('apt-mark', 'showhold')).toBe('plumb-b\n')
     expect(await packages.apply(desired)).toEqual([])
+  })
+
+  test('a package at any version may become newer by itself, and is drift when it was downgraded', async () => {
+    const fleet = new FleetHost(box)
+    onTestFinished(() => fleet.close())
+    const files = {
+      'plumb.yaml': 'version: 1\nhosts: { web-1: { services: [tools] } }\n',
+      'services/tools/service.yaml': 'packages: [plumb-a]\n',
+    }
+    await host.output('apt-get', 'install', '--yes', 'plumb-a=1.1')
+    await fleet.apply(files)
+    await host.output('apt-get', 'install', '--yes', 'plumb-a=1.10')
+    expect(await fleet.drift(files)).toEqual([])
+    await fleet.apply(files)
+
+    await host.output('apt-get', 'install', '--yes', '--allow-downgrades', 'plumb-a=1.1')
+
+    const downgraded = ['plumb-a: downgraded to 1.1, was 1.10']
+    expect(await fleet.drift(files)).toEqual(downgraded)
+    expect((await fleet.apply(files)).changes).toEqual([])
+    expect(await fleet.drift(files)).toEqual(downgraded)
+    expect((await fleet.apply(files, 'everything')).changes).toEqual(['changed plumb-a from 1.1 to 2.0'])
+    expect(await fleet.drift(files)).toEqual([])
   })
 
   test('what people do to versions, holds and packages is seen and put right', async () => {
@@ -291,45 +319,3 @@ async function transactions(host: KindHost): Promise<readonly string[]> {
 }
 
 /** `index.sh [FILE]` makes the repository anew, without that file. */
-const buildPackages = `
-set -e
-mkdir -p /srv/repo
-cd /srv/repo
-make() {
-  d=$(mktemp -d)
-  mkdir -p $d/DEBIAN $d/usr/share/$1
-  chmod 755 $d
-  printf 'Package: %s\\nVersion: %s\\nArchitecture: all\\nMaintainer: Lab <lab@example.org>\\nDescription: lab\\n%s' "$1" "$2" "$3" > $d/DEBIAN/control
-  if [ -n "$4" ]; then printf '#!/bin/sh\\n%s\\n' "$4" > $d/DEBIAN/postinst; chmod 755 $d/DEBIAN/postinst; fi
-  echo $2 > $d/usr/share/$1/version
-  dpkg-deb --root-owner-group --build $d . > /dev/null
-  rm -r $d
-}
-for version in 1.0 1.1 1.10 2.0; do make plumb-a $version; done
-for version in 1.0 2.0; do
-  make plumb-b 1:$version
-  make plumb-lib $version
-  make plumb-c $version 'Depends: plumb-lib
-'
-done
-make plumb-old 1.0 'Depends: plumb-lib (<< 2)
-'
-make plumb-bad 1.0 '' '[ -e /run/ready ] || { echo no ready file >&2; exit 1; }'
-make plumb-kill 1.0
-make plumb-kill 2.0 '' '[ -e /run/killed ] || { touch /run/killed; kill -9 $PPID; sleep 1; }'
-rm /etc/apt/sources.list.d/*
-echo 'deb [trusted=yes] file:/srv/repo ./' > /etc/apt/sources.list.d/lab.list
-cat > /root/index.sh <<'END'
-set -e
-cd /srv/repo
-for deb in *.deb; do
-  [ "$deb" != "$1" ] || continue
-  dpkg-deb --field $deb
-  echo "Filename: ./$deb"
-  echo "Size: $(stat -c %s $deb)"
-  echo "SHA256: $(sha256sum $deb | cut -d' ' -f1)"
-  echo
-done > Packages
-apt-get -q update
-END
-`

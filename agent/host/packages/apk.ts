@@ -18,6 +18,8 @@ import {
 export const apk: PackageProvider = {
   name: 'apk',
   states,
+  isOlder: async (version, than, query) =>
+    (await query({ args: ['apk', 'version', '--test', version, than] })).stdout.trim() === '<',
   unfinished: async () => [],
   finish: async () => {},
   finishing: 'apk fix',

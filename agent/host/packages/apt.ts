@@ -18,6 +18,8 @@ import {
 export const apt: PackageProvider = {
   name: 'apt',
   states: packageStates,
+  isOlder: async (version, than, query) =>
+    (await query({ args: ['dpkg', '--compare-versions', version, 'lt', than] })).code === 0,
   unfinished: async (query) => {
     await untilUnlocked(query, 300)
     return unfinishedPackages(query)

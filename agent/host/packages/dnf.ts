@@ -21,6 +21,11 @@ import {
 export const dnf: PackageProvider = {
   name: 'dnf',
   states,
+  // Versions are plain (provider.ts), so that nothing in them ends the text in Lua.
+  isOlder: async (version, than, query) => {
+    const comparison = `%{lua: print(rpm.vercmp("${version}", "${than}"))}`
+    return (await query({ args: ['rpm', '--eval', comparison] })).stdout.trim() === '-1'
+  },
   // rpm completes or loses a transaction, but keeps no package in a state between.
   unfinished: async () => [],
   finish: async () => {},

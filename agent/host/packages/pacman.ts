@@ -19,6 +19,7 @@ import {
 export const pacman: PackageProvider = {
   name: 'pacman',
   states,
+  isOlder: async (version, than, query) => (await query({ args: ['vercmp', version, than] })).stdout.trim() === '-1',
   unfinished: async () => [],
   finish: async () => {},
   finishing: 'pacman --database --check',

@@ -31,6 +31,8 @@ export type PackageProvider = {
   readonly name: 'apt' | 'dnf' | 'apk' | 'pacman'
   /** Every name has an entry. */
   states(names: readonly string[], query: Run, asked: Asked): Promise<ReadonlyMap<string, PackageStatus>>
+  /** By the package manager's own order of versions. */
+  isOlder(version: string, than: string, query: Run): Promise<boolean>
   /** What a run of the package manager that ended in the middle left behind; one that is at work is waited for. */
   unfinished(query: Run): Promise<readonly Unfinished[]>
   /** Completes that, as far as it can be. */
@@ -41,6 +43,11 @@ export type PackageProvider = {
   install(wanted: readonly WantedPackage[], run: Run): Promise<Installation>
   hold(names: readonly string[], run: Run): Promise<void>
   unhold(names: readonly string[], run: Run): Promise<void>
+}
+
+/** A version of another form is compared with nothing: it may be a word of somebody's. */
+export function isPlainVersion(version: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9.+~^:_-]*$/.test(version)
 }
 
 export type Asked = { readonly holds: boolean }

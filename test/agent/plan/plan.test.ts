@@ -31,7 +31,7 @@ function live(
   const desired = services.flatMap(({ resources }) => resources.map(({ id }) => id))
   const ids = [...Object.keys(attributes).map((id) => resourceIdSchema.parse(id)), ...desired]
   const resources = new Map(ids.map((id) => [id, { attributes: attributes[id] ?? { type: 'missing' } }]))
-  return { capabilities: whole, resources, problems: new Map(), ...more }
+  return { capabilities: whole, resources, problems: new Map(), overrides: new Map(), ...more }
 }
 
 function applied(name: string, resources: readonly Resource[], more: Partial<ServiceBaseline> = {}): Baselines {
@@ -172,6 +172,7 @@ test('in a sandbox no tool, trigger or check is planned, and packages and units 
     capabilities,
     resources: new Map([[idOf('file', '/etc/tmpfiles.d/web.conf'), { attributes: { type: 'missing' } }]]),
     problems: new Map(),
+    overrides: new Map(),
   }
   const plan = planFor(compareHost(desiredHost([web]), none, here), { repair: 'by-policy' })
   expect(lines(plan)).toEqual(['write /etc/tmpfiles.d/web.conf (new)'])
