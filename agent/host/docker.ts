@@ -1,6 +1,7 @@
 // Containers that compose made, as the stages see them: those of all projects in one read, their logs, and what they mount.
 // Docker and podman (engine.ts) are asked alike.
 import { PlumbError } from '../../shared/problem.ts'
+import { eventually } from './backoff.ts'
 import { type Engine, engineOf, forgetEngine, socketUnit } from './engine.ts'
 import { type Command, lastLines, type Run, whyText } from './run.ts'
 
@@ -119,6 +120,19 @@ export function parseContainers(stdout: string): readonly Container[] {
         files: field('files'),
       }
     })
+}
+
+/** What somebody paused: compose fails to bring it up. A health check that could not answer meanwhile is waited for. */
+export async function unpause(containers: readonly Container[], run: Run): Promise<void> {
+  const paused = containers.filter(({ state }) => state === 'paused').map(({ id }) => id)
+  if (paused.length === 0) return
+  await run({ args: [await programOf(run), 'unpause', '--', ...paused] })
+  const look = async () => {
+    const listing = await listContainers(run)
+    const isIll = ({ id, health }: Container) => paused.includes(id) && health === 'unhealthy'
+    return listing.kind === 'listed' && listing.containers.some(isIll) ? undefined : true
+  }
+  await eventually(look, { seconds: 30, pauseMs: 1000 })
 }
 
 export async function logEnd(container: string, query: Run): Promise<string> {

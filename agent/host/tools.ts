@@ -97,7 +97,7 @@ function isIn(directory: string): (path: string) => boolean {
 /** Units, drop-ins, quadlets (a generator makes units of them) and what other generators read. */
 function isReadBySystemd(path: string): boolean {
   return (
-    /^\/(?:etc|run|usr\/lib|usr\/local\/lib|lib)\/systemd\/system\//.test(path) ||
+    /^\/(?:etc|run|usr\/lib|usr\/local\/lib|lib)\/systemd\/system(?:\.control)?\//.test(path) ||
     /^\/(?:etc|run|usr\/share)\/containers\/systemd\/(?!users\/)/.test(path) ||
     path === '/etc/fstab' ||
     path.startsWith('/etc/init.d/')

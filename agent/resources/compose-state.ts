@@ -40,10 +40,12 @@ export function labelsFor(
 
 /** `as declared`, or `web: stopped; db: missing; cache: other configuration`. */
 export function containersText(
-  containers: readonly Container[],
+  listed: readonly Container[],
   declared: Declaration | undefined,
   replaced: ReadonlyMap<string, readonly string[]> = new Map(),
 ): string {
+  // The engine lists one for a moment longer that is on its way out.
+  const containers = listed.filter(({ state }) => state !== 'removing')
   if (containers.length === 0)
     return declared?.services.every(({ replicas }) => replicas === 0) ? asDeclared : 'missing'
   if (declared === undefined) return asDeclared

@@ -3,7 +3,7 @@ import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
 import { eventually } from '../host/backoff.ts'
 import { composeUp, type Project } from '../host/compose-command.ts'
-import { type Container, containersOf, listedContainers, logEnd, replacedMounts } from '../host/docker.ts'
+import { type Container, containersOf, listedContainers, logEnd, replacedMounts, unpause } from '../host/docker.ts'
 import { realPaths } from '../host/real-paths.ts'
 import { withLogins } from '../host/registry-login.ts'
 import type { Run } from '../host/run.ts'
@@ -24,6 +24,7 @@ export async function bringUp(
   const replaced = await replacedMountsOf(own, declared.services, run)
   // Compose would run services again that are meant to end, such as migrations.
   if (foreseenActions(own, { declared, replaced, changing: new Set() }).length === 0) return undefined
+  await unpause(own, run)
   const startedAt = await startTimes(idsOf(own), run)
   const project = { ...desired, labels: declared.labels }
   const build = declared.services.some(({ builds }) => builds)

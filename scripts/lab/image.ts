@@ -65,7 +65,7 @@ const recipes = {
   bookworm: { suite: 'bookworm', packages: bare, fetched: ['nginx', 'python3', 'git'], takes: 'about a minute' },
   'trixie-docker': {
     suite: 'trixie',
-    packages: [...bare, 'docker.io', 'docker-cli', 'docker-compose', 'iptables', 'busybox-static'],
+    packages: [...bare, 'docker.io', 'docker-cli', 'docker-compose', 'iptables', 'busybox-static', 'vim-tiny'],
     fetched: [],
     takes: 'about two minutes',
   },
