@@ -30,14 +30,11 @@ export function noteRepairs(
   { result, byPolicy, now }: { readonly result: ApplyResult; readonly byPolicy: boolean; readonly now: Date },
 ): void {
   const applied = appliedIn(result)
-  const changed = plan.services.filter(({ service }) => applied.has(service)).flatMap(changesIn)
-  const repaired = byPolicy ? repairsIn(plan) : new Set<ResourceId>()
-  const ids = changed.map(({ id }) => id)
-  state.repairs.forget(ids.filter((id) => !repaired.has(id)))
-  state.repairs.repaired(
-    ids.filter((id) => repaired.has(id)),
-    now,
-  )
+  const services = plan.services.filter(({ service }) => applied.has(service))
+  const repairs = services.flatMap((service) => service.repairs)
+  const changed = services.flatMap(changesIn).map(({ id }) => id)
+  state.repairs.forget(byPolicy ? changed.filter((id) => !repairs.includes(id)) : [...changed, ...repairs])
+  if (byPolicy) state.repairs.repaired(repairs, now)
 }
 
 export function repairsDone(found: readonly Repair[], result: ApplyResult): Repair[] {

@@ -116,9 +116,14 @@ function resourceSteps(
     ...returns(changes.filter(isReturning)),
     ...validation,
     ...run(tools.filter(({ when }) => when === 'after-files')),
-    ...change('unit', wanted('unit')),
+    ...change('unit', wanted('unit').filter(isMoreThanReload)),
     ...change('compose', wanted('compose')),
   ]
+}
+
+/** That systemd has not read its files is put right by the daemon-reload among the tools. */
+function isMoreThanReload({ differences }: ResourceChange): boolean {
+  return differences.some(({ name }) => name !== 'loaded')
 }
 
 function change(resource: ResourceKindName, changes: readonly ResourceChange[]): readonly Step[] {
