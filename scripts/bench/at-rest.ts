@@ -8,8 +8,9 @@ const settleSeconds = 15
 const watchSeconds = 120
 const ticksPerSecond = 100
 
-export async function atRest(onJob: readonly string[]): Promise<void> {
-  const artifact = resolve(import.meta.dirname, '../../build/plumb-linux-x64')
+export const artifact = resolve(import.meta.dirname, '../../build/plumb-linux-x64')
+
+export async function atRest(onJob: readonly string[], { residentMebibytes = 80 } = {}): Promise<void> {
   if (!existsSync(artifact)) {
     console.log('left out: the agent at rest (no build/plumb-linux-x64: npm run build)')
     return
@@ -25,7 +26,7 @@ export async function atRest(onJob: readonly string[]): Promise<void> {
     console.log(`The agent at rest on this job, ${watchSeconds} s with a check and a sync a minute`)
     const own = mebibytes(agent.pid, 'RssAnon')
     console.log(
-      `  ${resident < 80 ? 'held  ' : 'MISSED'}  ${resident.toFixed(0)} MiB resident (${own.toFixed(0)} MiB its own), under 80 MiB`,
+      `  ${resident < residentMebibytes ? 'held  ' : 'MISSED'}  ${resident.toFixed(0)} MiB resident (${own.toFixed(0)} MiB its own), under ${residentMebibytes} MiB`,
     )
     console.log(`  ${share < 0.002 ? 'held  ' : 'MISSED'}  ${(share * 100).toFixed(2)} % of a core, under 0.2 %`)
   } finally {
