@@ -21,5 +21,10 @@ export async function bundleOf(entry: string): Promise<Buffer> {
   })
   const [bundle] = outputFiles
   if (bundle === undefined) throw new Error(`esbuild made nothing of ${entry}.`)
-  return Buffer.from(bundle.contents)
+  return Buffer.from(inAscii(bundle.text))
+}
+
+/** esbuild leaves regular expressions as they are; one character beyond Latin-1 has V8 keep the whole text with two bytes for each. */
+function inAscii(text: string): string {
+  return text.replace(/[\u0080-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

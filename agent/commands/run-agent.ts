@@ -38,6 +38,7 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
   const said = onlyNews(log)
   const logEnded = loggingEnded(agent.state.holds, log)
   const watch = watchOn(agent, asks)
+  const giveBack = collectingGarbage()
   const pass = watchedPass(passesOf(agent), watch)
   log.info({ host: agent.name, version: agentVersion, server: configuration.server ?? 'none' }, 'agent started')
   try {
@@ -49,8 +50,7 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
           await logEnded()
           const isNews = said(report)
           connection?.publish(isNews ? report : undefined)
-          // The executable exposes it: what a pass leaves behind is given back before the long wait.
-          globalThis.gc?.()
+          giveBack()
         },
         asks,
         clock: systemClock,
@@ -74,6 +74,21 @@ function watchOn({ host }: Agent, asks: Asks): HostWatch {
     engine: async () => (await engineOf(host.run))?.name,
   })
 }
+
+/**
+ * What passes leave behind is given back before the long wait, where it has come to something: a collection of everything costs more
+ * than a look at a host at rest. The executable exposes it.
+ */
+function collectingGarbage(): () => void {
+  let kept = 0
+  return () => {
+    if (globalThis.gc === undefined || process.memoryUsage().heapUsed < kept + garbageBytes) return
+    globalThis.gc()
+    kept = process.memoryUsage().heapUsed
+  }
+}
+
+const garbageBytes = 4 * 1024 * 1024
 
 type Pass = ReturnType<typeof passesOf>
 

@@ -57,11 +57,8 @@ export function compareHost(desired: DesiredHost, baselines: Baselines, live: Li
       return problem === undefined ? [] : [{ ...problem, service: service.service }]
     }),
   }))
-  const left = leavingPaths(compared)
-  const services = compared.map((service) => ({
-    ...service,
-    resources: service.resources.map((resource) => withoutLeaving(resource, left)),
-  }))
+  const isSomethingLeaving = compared.some(({ resources }) => resources.some(isLeaving))
+  const services = isSomethingLeaving ? withoutLeavingPaths(compared) : compared
   const units = new Map([...live.resources].filter(([id]) => id.startsWith('unit:')))
   return { host, revision, capabilities: live.capabilities, services, units }
 }
@@ -120,6 +117,14 @@ function comparedOverride(subject: Subject, live: LiveHost): readonly ComparedRe
 function compared(subject: Subject, live: LiveResource): ComparedResource {
   const comparison = kinds[kindNameOf(subject.id)].compare(subject, live)
   return { ...subject, live, comparison, differences: allDifferences(comparison) }
+}
+
+function withoutLeavingPaths(compared: readonly ServiceComparison[]): readonly ServiceComparison[] {
+  const left = leavingPaths(compared)
+  return compared.map((service) => ({
+    ...service,
+    resources: service.resources.map((resource) => withoutLeaving(resource, left)),
+  }))
 }
 
 /** What is to be removed as itself, with the position of the service that does it; directories only where that leaves nothing in them. */

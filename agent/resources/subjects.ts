@@ -60,6 +60,14 @@ function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly Ser
 
 /** Units that are no subjects, but may be told to reload or restart. */
 export function triggeredUnits(services: readonly ServiceSubjects[]): readonly Subject[] {
+  const known = triggered.get(services) ?? triggeredOnly(services)
+  triggered.set(services, known)
+  return known
+}
+
+const triggered = new WeakMap<readonly ServiceSubjects[], readonly Subject[]>()
+
+function triggeredOnly(services: readonly ServiceSubjects[]): readonly Subject[] {
   const known = new Set(services.flatMap(({ subjects }) => subjects.map(({ id }) => id)))
   const actions = services.flatMap(({ desired, subjects }) => [
     ...(desired?.triggers ?? []).flatMap(({ action }) => (action.kind === 'run' ? [] : [action])),

@@ -35,6 +35,7 @@ export class FileEvents {
   readonly #watches = new Map<string, Watch>()
   readonly #burst = Math.min(smallestBurst, Math.floor(queuedEvents() / 2))
   #events = 0
+  #known: { readonly watched: Watched; readonly directories: Directories } | undefined
   #problem: Problem | undefined
 
   constructor(parts: FileEventParts) {
@@ -61,7 +62,9 @@ export class FileEvents {
    * was not seen.
    */
   follow(watched: Watched): boolean {
-    const wanted = directoriesFor(watched, this.#parts.root)
+    if (this.#known?.watched !== watched)
+      this.#known = { watched, directories: directoriesAbove(watched, this.#parts.root) }
+    const wanted = withTrees(this.#known.directories, watched, this.#parts.root)
     for (const [directory, { watcher }] of this.#watches)
       if (!wanted.has(directory)) {
         watcher.close()
@@ -120,13 +123,21 @@ export class FileEvents {
 type Names = ReadonlySet<string> | 'all'
 type Watch = { readonly watcher: FSWatcher; readonly identity: string; names: Names }
 
+type Directories = ReadonlyMap<string, Names>
+
 /** Directories that are there or may appear, by real path below the root, with the names that matter in each. */
-function directoriesFor({ paths, trees }: Watched, root: string): ReadonlyMap<string, Names> {
+function directoriesAbove({ paths, trees }: Watched, root: string): Directories {
   const wanted = new Map<string, Set<string> | 'all'>()
   for (const path of [...paths, ...trees]) addAbove(path, wanted)
   for (const tree of trees) wanted.set(tree, 'all')
-  for (const tree of trees) for (const below of directoriesBelow(root, tree)) wanted.set(below, 'all')
   return new Map([...wanted].map(([directory, names]) => [join(root, directory), names]))
+}
+
+/** What is below a tree may be other directories each time. */
+function withTrees(directories: Directories, { trees }: Watched, root: string): Directories {
+  if (trees.length === 0) return directories
+  const below = trees.flatMap((tree) => directoriesBelow(root, tree))
+  return new Map([...directories, ...below.map((directory) => [join(root, directory), 'all'] as const)])
 }
 
 /** Every directory above a path, so that one of them appearing, vanishing or being exchanged is seen. */

@@ -26,6 +26,7 @@ export class HostWatch {
   readonly #podman: Source
   #unitNames: ReadonlySet<string> = new Set()
   #watched: Watched = { paths: [], trees: [] }
+  #desired: DesiredHost | undefined
 
   constructor(parts: HostWatchParts) {
     this.#parts = parts
@@ -51,15 +52,21 @@ export class HostWatch {
 
   /** To be called after each look, with what is desired now. */
   async follow(desired: DesiredHost): Promise<void> {
+    // What beforeLook has looked at is what is watched still.
+    if (desired === this.#desired) return
     const resources = desired.services.flatMap((service) => service.resources)
     this.#unitNames = new Set(resources.flatMap((one) => (one.kind === 'unit' ? [one.name] : [])))
     this.#watched = watchedFor(resources)
     if (this.#files.follow(this.#watched)) this.#parts.ask('check')
-    if (!this.#parts.system) return
+    if (!this.#parts.system) {
+      this.#desired = desired
+      return
+    }
     this.#units.follow(this.#unitNames.size > 0)
     const engine = resources.some(({ kind }) => kind === 'compose') ? await this.#parts.engine() : undefined
     this.#docker.follow(engine === 'docker')
     this.#podman.follow(engine === 'podman')
+    this.#desired = desired
   }
 
   close(): void {
