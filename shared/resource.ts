@@ -10,6 +10,13 @@ export type ContentSource =
 /** `onDrift` absent: the service's policy. */
 type OwnPolicy = { readonly onDrift?: DriftPolicy }
 
+/** A file is judged by what it says; `ignore` and `unordered` are JSON pointers, in which `*` stands for every key or item. */
+export type CompareRules = {
+  readonly as: 'json' | 'yaml'
+  readonly ignore: readonly string[]
+  readonly unordered: readonly string[]
+}
+
 export type FileResource = OwnPolicy & {
   readonly kind: 'file'
   readonly id: ResourceId
@@ -28,7 +35,12 @@ export type FileResource = OwnPolicy & {
   readonly validate?: string
   /** Names of the secrets whose values the content holds; their values are masked in every diff. */
   readonly secrets: readonly string[]
+  /** Not by its bytes. */
+  readonly judged?: JudgedContent
 }
+
+/** `meaning`: a digest, equal for what says the same; without it the content is too much to be judged so. */
+export type JudgedContent = { readonly rules: CompareRules; readonly meaning?: Sha256; readonly reason?: string }
 
 export type SymlinkResource = {
   readonly kind: 'symlink'

@@ -4,6 +4,7 @@ import { type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import { namedHosts, sampleHosts, servicesFor } from '../../shared/repository/assign.ts'
 import { limited } from '../../shared/repository/invalid.ts'
 import type { Repository } from '../../shared/repository/repository.ts'
+import { judgedContents } from '../desire/judged.ts'
 import { loadRepository } from '../desire/load.ts'
 import { managedService } from '../desire/managed-files.ts'
 import { readTemplates, type ServiceTemplate } from '../desire/render.ts'
@@ -42,7 +43,8 @@ async function linted(directory: string): Promise<Linted> {
     const { repository, problems } = await loadRepository(reader)
     const services = [...repository.services.values()].map((service) => managedService(service, composeRoot))
     const templates = await readTemplates(services, reader)
-    const all = [...unread, ...problems, ...templateProblems(repository, templates)]
+    const judging = await judgedContents(services, { renderings: new Map(), digests: new Map() }, reader)
+    const all = [...unread, ...problems, ...templateProblems(repository, templates), ...judging.problems]
     return {
       services: services.length,
       hosts: namedHosts(repository.fleet).length,

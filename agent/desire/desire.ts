@@ -8,6 +8,7 @@ import type { Repository } from '../../shared/repository/repository.ts'
 import type { DesiredHost } from '../../shared/resource.ts'
 import type { RevisionReader } from '../sync/revision.ts'
 import { type Blob, type Digests, digestsOf } from './digests.ts'
+import { judgedContents } from './judged.ts'
 import { loadRepository } from './load.ts'
 import { type ManagedService, managedService } from './managed-files.ts'
 import { registryLogins } from './registries.ts'
@@ -49,7 +50,10 @@ export async function desiredFor({ reader, host, secrets, digests, composeRoot }
   const { logins, problems: inLogins } = await registryLogins(services, secrets)
   const all = [...problems, ...claimed, ...inTemplates, ...inLogins]
   if (all.length > 0) throw new PlumbError(all)
-  const contents = { renderings, logins, digests: await digestsOf(blobsOf(services), digests, reader) }
+  const known = await digestsOf(blobsOf(services), digests, reader)
+  const judging = await judgedContents(services, { renderings, digests: known }, reader)
+  if (judging.problems.length > 0) throw new PlumbError(judging.problems)
+  const contents = { renderings, logins, digests: judging.digests, judged: judging.judged }
   const { defaults } = repository.fleet
   const desired: DesiredHost = {
     host,

@@ -4,7 +4,12 @@ import { type Sha256, sha256Schema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { RevisionReader } from '../sync/revision.ts'
 
-type Digest = { readonly sha256: Sha256; readonly size: number }
+type Digest = {
+  readonly sha256: Sha256
+  readonly size: number
+  /** Of what is judged by what it says, by the text of its rules (document/meaning.ts). */
+  readonly meanings?: Readonly<Record<string, Sha256>>
+}
 /** By git's object id. */
 export type Digests = ReadonlyMap<string, Digest>
 

@@ -16,6 +16,7 @@ import type {
   UnitResource,
 } from '../../shared/resource.ts'
 import { type Digests, sha256Of } from './digests.ts'
+import type { JudgedContents } from './judged.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
 import type { RegistryLogins } from './registries.ts'
 import type { Renderings } from './render.ts'
@@ -25,6 +26,7 @@ export type Contents = {
   readonly digests: Digests
   readonly renderings: Renderings
   readonly logins: RegistryLogins
+  readonly judged: JudgedContents
 }
 
 /** In the order given. A package that several services name belongs to the first of them. */
@@ -98,6 +100,7 @@ function resourceOf(file: ManagedFile, directory: string, contents: Contents): F
   if (file.kind === 'symlink') return { kind: 'symlink', id, path, source, target: file.link }
   const { owner, group, validate, mode, onDrift } = file.settings
   const content = contentOf(file, contents)
+  const judged = contents.judged.get(source)
   return {
     kind: 'file',
     id,
@@ -109,6 +112,7 @@ function resourceOf(file: ManagedFile, directory: string, contents: Contents): F
     group,
     ...(validate === undefined ? {} : { validate }),
     ...(onDrift === undefined ? {} : { onDrift }),
+    ...(judged === undefined ? {} : { judged }),
   }
 }
 

@@ -6,7 +6,17 @@ import type { NewContent, SavedPath } from '../host/files.ts'
 import type { HostReader } from '../host/host.ts'
 import { endText } from '../host/run.ts'
 import { compareAttributes } from './compare.ts'
-import type { ApplyHost, AttributeDifference, LiveResource, ResourceChange, ResourceKind, Subject } from './kind.ts'
+import { appliedAttributes, inspectJudged, judgedAttributes, seenContent, withoutJudged } from './judged.ts'
+import type {
+  ApplyHost,
+  AttributeDifference,
+  Attributes,
+  Comparison,
+  LiveResource,
+  ResourceChange,
+  ResourceKind,
+  Subject,
+} from './kind.ts'
 import {
   describePath,
   livePath,
@@ -29,11 +39,7 @@ export const fileKind: ResourceKind<FileResource, SavedPath> = {
   kind: 'file',
   attributes,
   observe,
-  compare: (subject, live) => {
-    const { desired, baseline } = subject
-    if (desired === undefined) return compareLeaving(subject, live)
-    return compareAttributes(attributes(desired), baseline?.attributes, live.attributes)
-  },
+  compare,
   describe: describePath,
   save: async (changes, host) =>
     host.files.pass(async () =>
@@ -43,8 +49,19 @@ export const fileKind: ResourceKind<FileResource, SavedPath> = {
   restore: putBackAll,
 }
 
-function attributes({ sha256, mode, owner, group }: FileResource) {
-  return { type: 'file', content: sha256, mode: modeText(mode), owner, group }
+function attributes(desired: FileResource): Attributes {
+  const { sha256, mode, owner, group } = desired
+  return { type: 'file', content: sha256, mode: modeText(mode), owner, group, ...judgedAttributes(desired) }
+}
+
+function compare(subject: Subject<FileResource>, live: LiveResource): Comparison {
+  const { desired, baseline } = subject
+  const seen = seenContent(subject, live)
+  if (desired !== undefined)
+    return compareAttributes(withoutJudged(attributes(desired)), appliedAttributes(subject), seen)
+  const { drift, pending } = compareLeaving(subject, live)
+  const isAsApplied = seen['content'] === baseline?.attributes['content']
+  return { drift: isAsApplied ? drift.filter(({ name }) => name !== 'content') : drift, pending }
 }
 
 async function observe(subjects: readonly Subject<FileResource>[], host: HostReader) {
@@ -58,15 +75,17 @@ async function observe(subjects: readonly Subject<FileResource>[], host: HostRea
 
 type Owners = ReturnType<typeof ownership>
 
-async function observeOne({ id, desired, baseline }: Subject<FileResource>, host: HostReader, owners: Owners) {
+async function observeOne(subject: Subject<FileResource>, host: HostReader, owners: Owners): Promise<LiveResource> {
+  const { id, desired, baseline } = subject
   try {
-    const found = await host.files.inspect(desired?.path ?? pathOf(id))
+    const found = await inspectJudged(desired?.path ?? pathOf(id), subject, host)
     if (found === undefined) return missing
-    const { stat, content } = found
+    const { stat, content, judged } = found
     if (content === undefined) return livePath(stat, { type: stat.type })
     const preferred = desired ?? { owner: baseline?.attributes['owner'], group: baseline?.attributes['group'] }
     const owner = await owners(stat, preferred)
-    return livePath(stat, { type: 'file', content, mode: modeText(stat.mode), ...owner }, baseline?.attributes)
+    const live = livePath(stat, { type: 'file', content, mode: modeText(stat.mode), ...owner }, baseline?.attributes)
+    return judged === undefined ? live : { ...live, judged }
   } catch (error) {
     return unreachable(error)
   }
@@ -106,9 +125,12 @@ function isWrite(one: FileChange): one is Write {
 async function inPlaceOf(writes: readonly Write[], host: ApplyHost): Promise<readonly Write[]> {
   const right: Write[] = []
   for (const write of writes) {
-    if (write.differences.some(({ name }) => name === 'content' || name === 'type')) continue
-    const found = await host.files.inspect(write.desired.path)
-    if (found?.content === write.desired.sha256 && found.stat.links === 1) right.push(write)
+    const { desired, live, differences } = write
+    if (differences.some(({ name }) => name === 'content' || name === 'type')) continue
+    const found = await host.files.inspect(desired.path)
+    // Other bytes may say the same.
+    const isRight = found?.content === desired.sha256 || found?.content === live.attributes['content']
+    if (isRight && found?.stat.links === 1) right.push(write)
   }
   return right
 }

@@ -48,6 +48,8 @@ export type LiveResource = {
   readonly newest?: string
   /** Of a unit. */
   readonly unit?: UnitFacts
+  /** Of a file that is judged by what it says, and has other bytes than it was applied with. */
+  readonly judged?: JudgedLive
   /** Why it could not be looked at; the attributes then say nothing. */
   readonly problem?: Problem
 }
@@ -62,6 +64,13 @@ export type UnitFacts = {
   readonly isForgotten?: boolean
   /** Files that change it beside its package's, the repository's among them. */
   readonly overrides?: readonly AbsolutePath[]
+}
+
+export type JudgedLive = {
+  /** Digests of what it says, by the text of the rules. */
+  readonly meanings: ReadonlyMap<string, string>
+  /** Why its bytes count after all: `no longer JSON: 3:5 expected a comma`. */
+  readonly note?: string
 }
 
 /** The verdict of the three-way comparison; `drift` and `pending` may both hold. */

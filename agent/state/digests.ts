@@ -3,7 +3,11 @@ import { z } from 'zod'
 import { sha256Schema } from '../../shared/names.ts'
 import { readIfThere, replaceFile } from './durable.ts'
 
-const digestSchema = z.object({ sha256: sha256Schema, size: z.number().int().nonnegative() })
+const digestSchema = z.object({
+  sha256: sha256Schema,
+  size: z.number().int().nonnegative(),
+  meanings: z.record(z.string(), sha256Schema).exactOptional(),
+})
 
 export type StoredDigest = z.infer<typeof digestSchema>
 
@@ -24,7 +28,9 @@ export function digestStore(path: string): DigestStore {
     read,
     write: (digests) => {
       const known = read()
-      if (digests.size === known.size && [...digests.keys()].every((oid) => known.has(oid))) return
+      const isKnown = (oid: string, { meanings }: StoredDigest) =>
+        known.has(oid) && Object.keys(meanings ?? {}).join() === Object.keys(known.get(oid)?.meanings ?? {}).join()
+      if (digests.size === known.size && [...digests].every(([oid, digest]) => isKnown(oid, digest))) return
       replaceFile({ path, content: JSON.stringify(Object.fromEntries(digests)) })
       stored = digests
     },

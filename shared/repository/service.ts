@@ -8,7 +8,8 @@ import {
   type ServiceName,
   serviceNameSchema,
 } from '../names.ts'
-import type { Check, PackageSettings, TriggerAction } from '../resource.ts'
+import type { Check, CompareRules, PackageSettings, TriggerAction } from '../resource.ts'
+import { compareSchema } from './compare.ts'
 import { packageSchema } from './package.ts'
 import {
   accountSchema,
@@ -43,6 +44,7 @@ export type FileSettings = {
   readonly owner: string
   readonly group: string
   readonly template: boolean
+  readonly compare: 'bytes' | CompareRules
   readonly validate?: string
   readonly triggers: readonly TriggerAction[]
   /** Default: the service's. */
@@ -92,6 +94,7 @@ const fileSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe(`Fill in \${{ vars.NAME }}, \${{ secrets.NAME }} and \${{ host.name }}.`),
+  compare: compareSchema,
   validate: commandSchema
     .refine((command) => command.includes('{}'), 'a command in which {} stands for the staged file')
     .exactOptional()

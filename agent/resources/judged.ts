@@ -1,0 +1,133 @@
+// Files that are judged by what they say: how other bytes that say the same are seen as those that were expected.
+// Bytes are what an apply writes and an undo looks for; only the verdict looks further, and only where bytes differ.
+import { hash } from 'node:crypto'
+import type { AbsolutePath } from '../../shared/names.ts'
+import type { CompareRules, FileResource } from '../../shared/resource.ts'
+import { type Meaning, meaningOf, rulesIn, rulesText } from '../document/meaning.ts'
+import { documentBytes, formatName, tooLarge } from '../document/read.ts'
+import type { Inspection } from '../host/files.ts'
+import type { HostReader } from '../host/host.ts'
+import type { Attributes, JudgedLive, LiveResource, Subject } from './kind.ts'
+
+type FileSubject = Subject<FileResource>
+
+/** Beside the others, so that the next look knows what was applied and by which rules it was judged. They differ from nothing. */
+export function judgedAttributes({ judged }: FileResource): Attributes {
+  if (judged?.meaning === undefined) return {}
+  return { compare: rulesText(judged.rules), meaning: judged.meaning }
+}
+
+/** With the content of the revision where that says what was applied: to format a file anew is no change to a host. */
+export function appliedAttributes({ desired, baseline }: FileSubject): Attributes | undefined {
+  if (baseline === undefined) return undefined
+  const { compare, meaning } = desired === undefined ? {} : judgedAttributes(desired)
+  const { attributes } = baseline
+  const isSame = meaning !== undefined && meaning === attributes['meaning'] && compare === attributes['compare']
+  return withoutJudged(isSame && desired !== undefined ? { ...attributes, content: desired.sha256 } : attributes)
+}
+
+export function withoutJudged(attributes: Attributes): Attributes {
+  const { compare: _, meaning: __, ...rest } = attributes
+  return rest
+}
+
+export type JudgedInspection = Inspection & { readonly judged?: JudgedLive }
+
+/** Read only where the bytes are neither what is desired nor what was applied. */
+export async function inspectJudged(
+  path: AbsolutePath,
+  subject: FileSubject,
+  { files }: HostReader,
+): Promise<JudgedInspection | undefined> {
+  const rules = rulesFor(subject)
+  for (let attempt = 1; ; attempt += 1) {
+    const found = await files.inspect(path)
+    const content = found?.content
+    if (found === undefined || content === undefined || rules.length === 0 || isExpected(content, subject)) return found
+    const meanings = await meaningsAt(path, content, rules, files)
+    if (meanings !== undefined) return { ...found, ...judgedLive(meanings, subject) }
+    // Written again meanwhile: what was inspected is not what was read.
+    if (attempt === attempts) return found
+  }
+}
+
+/** Pure: with the content that was expected, where live says the same. The first apply goes by bytes, and keeps what was there. */
+export function seenContent({ desired, baseline }: FileSubject, live: LiveResource): Attributes {
+  if (live.judged === undefined || baseline === undefined) return live.attributes
+  const { meanings } = live.judged
+  const saysSame = (expected: Attributes | undefined) =>
+    expected?.['meaning'] !== undefined && meanings.get(expected['compare'] ?? '') === expected['meaning']
+  if (desired !== undefined && saysSame(judgedAttributes(desired)))
+    return { ...live.attributes, content: desired.sha256 }
+  const applied = baseline.attributes['content']
+  return applied !== undefined && saysSame(baseline.attributes)
+    ? { ...live.attributes, content: applied }
+    : live.attributes
+}
+
+const attempts = 3
+
+/** Those of the revision, and those by which the baseline's meaning was found. */
+function rulesFor({ desired, baseline }: FileSubject): readonly CompareRules[] {
+  if (baseline === undefined) return []
+  const known = [desired?.judged?.rules, rulesIn(baseline.attributes['compare'])].filter((rules) => rules !== undefined)
+  return [...new Map(known.map((rules) => [rulesText(rules), rules])).values()]
+}
+
+function isExpected(content: string, { desired, baseline }: FileSubject): boolean {
+  return content === desired?.sha256 || content === baseline?.attributes['content']
+}
+
+type Meanings = ReadonlyMap<string, { readonly rules: CompareRules; readonly meaning: Meaning }>
+
+/** Undefined: the file is no longer what was inspected. */
+async function meaningsAt(
+  path: AbsolutePath,
+  content: string,
+  rules: readonly CompareRules[],
+  files: HostReader['files'],
+): Promise<Meanings | undefined> {
+  const meanings = new Map<string, { readonly rules: CompareRules; readonly meaning: Meaning }>()
+  let bytes: Uint8Array | undefined
+  for (const each of rules) {
+    const key = rulesText(each)
+    let meaning = remembered.get(`${content} ${key}`)
+    if (meaning === undefined) {
+      bytes ??= await files.read(path, Math.max(...rules.map(({ as }) => documentBytes(as))))
+      if (bytes !== undefined && hash('sha256', bytes, 'hex') !== content) return undefined
+      meaning = bytes === undefined ? tooLarge(each.as) : meaningOf(bytes, each)
+      if (bytes !== undefined) remember(`${content} ${key}`, meaning)
+    }
+    meanings.set(key, { rules: each, meaning })
+  }
+  return meanings
+}
+
+/** What bytes mean never changes: while the agent runs, each is read for it once. */
+const remembered = new Map<string, Meaning>()
+const rememberedMeanings = 5000
+
+function remember(key: string, meaning: Meaning): void {
+  if (remembered.size >= rememberedMeanings) remembered.clear()
+  remembered.set(key, meaning)
+}
+
+function judgedLive(found: Meanings, { desired }: FileSubject): { readonly judged: JudgedLive } {
+  const known = [...found].flatMap(([key, { meaning }]) =>
+    meaning.kind === 'known' ? [[key, meaning.digest] as const] : [],
+  )
+  const note = noteOf(found, desired)
+  return { judged: { meanings: new Map(known), ...(note === undefined ? {} : { note }) } }
+}
+
+function noteOf(found: Meanings, desired: FileResource | undefined): string | undefined {
+  const [first] = found.values()
+  if (first === undefined) return undefined
+  const { rules, meaning } = (desired?.judged && found.get(rulesText(desired.judged.rules))) ?? first
+  if (meaning.kind === 'invalid')
+    return `no longer ${formatName(rules.as)}: ${meaning.line}:${meaning.column} ${meaning.reason}`
+  if (meaning.kind === 'too-much') return `compared by bytes: ${meaning.reason}`
+  return desired?.judged?.reason === undefined
+    ? undefined
+    : `compared by bytes, in the repository ${desired.judged.reason}`
+}
