@@ -99,8 +99,11 @@ function ignoredText({ why, ...resource }: ComparedResource & { readonly why: st
   return { resource: resource.id, summary: summaryOf(resource, mask), why }
 }
 
-function summaryOf({ id, comparison }: ComparedResource, mask: Mask): string {
-  return mask.text(kinds[kindNameOf(id)].describe(id, comparison.drift)).slice(0, 4500)
+/** `/etc/grafana/fleet.json: content differs (no longer JSON: 3:5 expected a comma)` */
+function summaryOf({ id, live, comparison }: ComparedResource, mask: Mask): string {
+  const summary = kinds[kindNameOf(id)].describe(id, comparison.drift)
+  const note = comparison.drift.some(({ name }) => name === 'content') ? live.judged?.note : undefined
+  return mask.text(note === undefined ? summary : `${summary} (${note})`).slice(0, 4500)
 }
 
 function diffOf(resource: ComparedResource, sides: ContentSides | undefined, mask: Mask) {

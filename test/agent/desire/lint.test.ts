@@ -50,6 +50,29 @@ services/b/service.yaml:2:1: unknown key "packges". Did you mean "packages"?
   })
 })
 
+test('a file that is compared as JSON or YAML and is none is a problem at its place; a template is not looked at here', async () => {
+  const lines = await linesOf(
+    fleetDirectory({
+      'services/a/service.yaml': `files:
+  /etc/a.json: { compare: json }
+  /etc/b.yaml: { compare: { yaml: { ignore: [/version] } } }
+  /etc/c.json: { compare: json, template: true }
+  /etc/d.json: { compare: json }
+`,
+      'services/a/files/etc/a.json': '{\n  "a": 1,\n  "a": 2\n}\n',
+      'services/a/files/etc/b.yaml': 'a: [1\n',
+      'services/a/files/etc/c.json': `{ "port": ${open} vars.port }} }\n`,
+      'services/a/files/etc/d.json': '{ "b": 1 }\n',
+    }),
+  )
+  expect(lines.filter((line) => !line.includes('c.json'))).toEqual([
+    'services/a/files/etc/a.json:3:3: is compared as JSON, but is no JSON that can be judged: the same key stands here twice. Correct it, or take `compare` out of services/a/service.yaml.',
+    expect.stringMatching(
+      /^services\/a\/files\/etc\/b\.yaml:2:1: is compared as YAML, but is no YAML that can be judged: /,
+    ),
+  ])
+})
+
 test('a variable that some hosts lack is one problem that names them; secrets are taken as present', async () => {
   const lines = await linesOf(
     fleetDirectory({

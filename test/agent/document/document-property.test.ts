@@ -16,7 +16,7 @@ function meaning(text: string, rules: CompareRules): string {
 
 type Value = null | boolean | number | string | readonly Value[] | { readonly [key: string]: Value }
 
-const valueOf = (text: fc.Arbitrary<string>) =>
+const valuesOf = (text: fc.Arbitrary<string>) =>
   fc.letrec<{ value: Value }>((tie) => ({
     value: fc.oneof(
       { depthSize: 'small', withCrossShrink: true },
@@ -30,9 +30,9 @@ const valueOf = (text: fc.Arbitrary<string>) =>
     ),
   })).value
 
-const anyValue = valueOf(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('1', 'null', '{}', '')))
+const anyValue = valuesOf(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('1', 'null', '{}', '')))
 /** Text to every reader of YAML, which `yes` and `0644` are not. */
-const clearValue = valueOf(
+const clearValue = valuesOf(
   fc.oneof(
     fc.string({ unit: 'grapheme' }).map((text) => `t${text} `),
     fc.constantFrom('- a', '#', 'a: b'),

@@ -67,6 +67,7 @@ files:
     owner: root
     group: caddy
     template: true
+    compare: { yaml: { ignore: [/version, '/a~1b/*'], unordered: [/tags] } }
     validate: caddy validate --adapter caddyfile --config {}
     triggers: [reload caddy.service, restart x.timer, run echo done]
 directories:
@@ -132,6 +133,7 @@ onRemove: restore
           owner: 'root',
           group: 'caddy',
           template: true,
+          compare: { as: 'yaml', ignore: ['/version', '/a~1b/*'], unordered: ['/tags'] },
           validate: 'caddy validate --adapter caddyfile --config {}',
           triggers: [
             { kind: 'reload', unit: 'caddy.service' },
