@@ -15,6 +15,17 @@ export const differenceSchema = z.object({
 /** It was put back so often since then (ISO 8601), and changed again each time: it is not put back any more. */
 export const fightSchema = z.object({ repairs: z.number().int().positive(), since: z.string().max(40) })
 
+export const changesLimit = 200
+export const changeTextLimit = 500
+
+/** One value of a JSON or YAML file: `{ path: 'panels[3].title', kind: 'changed', expected: '"Load"', live: '"Loads"' }`. */
+const valueChangeSchema = z.object({
+  path: z.string().max(changeTextLimit),
+  kind: z.enum(['added', 'removed', 'changed']),
+  expected: z.string().max(changeTextLimit).exactOptional(),
+  live: z.string().max(changeTextLimit).exactOptional(),
+})
+
 /** One drifted resource: live differs from baseline. */
 export const findingSchema = z.object({
   resource: resourceIdSchema,
@@ -26,6 +37,10 @@ export const findingSchema = z.object({
   /** Unified, secrets masked, at most `diffLimitBytes`. */
   diff: z.string().max(diffLimitBytes).optional(),
   diffCut: z.boolean(),
+  /** Of a JSON or YAML file, whatever its order and formatting; secrets masked. Empty: only those differ. */
+  changes: z.array(valueChangeSchema).max(changesLimit).exactOptional(),
+  /** There are more changes than told. */
+  changesCut: z.boolean().exactOptional(),
   /** The repository's file behind the resource, when there is one. */
   source: z.string().max(4200).optional(),
   evidence: evidenceSchema,
@@ -34,4 +49,5 @@ export const findingSchema = z.object({
 
 export type Difference = z.infer<typeof differenceSchema>
 export type Fight = z.infer<typeof fightSchema>
+export type ValueChange = Readonly<z.infer<typeof valueChangeSchema>>
 export type Finding = z.infer<typeof findingSchema>

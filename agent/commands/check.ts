@@ -1,4 +1,5 @@
 // `plumb check`: what is live here against the repository. Changes nothing. Exits 0 in plumb, 2 when anything drifted or is pending, 1 on an error.
+import { changeLines } from '../../shared/change-text.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
 import { fightText } from '../../shared/fight-text.ts'
 import type { Problem } from '../../shared/problem.ts'
@@ -47,6 +48,8 @@ export async function check(agent: Agent, options: CheckOptions, output: Output)
   return problems.length > 0 ? 1 : 0
 }
 
+const changesShown = 5
+
 /** Who holds it, one line for each difference, and under it the diff of a drifted file. */
 export function serviceLines({
   service,
@@ -59,13 +62,17 @@ export function serviceLines({
 }: ServiceReport): readonly string[] {
   return [
     ...(hold === undefined ? [] : [`${service}: ${holdText(hold)}`]),
-    ...findings.flatMap(({ summary: found, diff, diffCut, evidence, fight }) => [
-      `${service}: drift: ${found}`,
-      ...(fight === undefined ? [] : [`  ${fightText(fight)}`]),
-      ...(evidenceLine(evidence) === undefined ? [] : [`  ${evidenceLine(evidence)}`]),
-      ...(diff === undefined ? [] : [diff.trimEnd()]),
-      ...(diffCut ? ['(the diff was cut)'] : []),
-    ]),
+    ...findings.flatMap((finding) => {
+      const { summary: found, diff, diffCut, evidence, fight } = finding
+      return [
+        `${service}: drift: ${found}`,
+        ...(fight === undefined ? [] : [`  ${fightText(fight)}`]),
+        ...(evidenceLine(evidence) === undefined ? [] : [`  ${evidenceLine(evidence)}`]),
+        ...changeLines(finding, changesShown).map((line) => `  ${line}`),
+        ...(diff === undefined ? [] : [diff.trimEnd()]),
+        ...(diffCut ? ['(the diff was cut)'] : []),
+      ]
+    }),
     ...ignored.map(({ summary: left, why }) => `${service}: ignored: ${left} (${why})`),
     ...pending.map(({ summary: waiting }) => `${service}: pending: ${waiting}`),
     ...(failure === undefined

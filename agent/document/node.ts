@@ -49,22 +49,16 @@ function contentOf(node: ListNode | MapNode): string {
   return `${tag}{${entries.sort().join(',')}}`
 }
 
-/** For a person, on one line: `{"a":1,"b":[true]}`. Stops soon after `limit` characters. */
-export function shownText(node: DocumentNode, limit: number): string {
-  if (typeof node === 'string') return node
+/** For a person, on one line: `{"a": 1, "b": [true]}`. Nothing is begun any more after `limit` characters. */
+export function shownText(node: DocumentNode, limit: number, scalarText: (scalar: string) => string): string {
+  if (typeof node === 'string') return scalarText(node)
   const tag = node.tag === undefined ? '' : `${node.tag} `
-  const parts =
-    node.kind === 'list'
-      ? node.items.map((item) => (left: number) => shownText(item, left))
-      : [...node.entries].map(
-          ([key, value]) =>
-            (left: number) =>
-              `${key}: ${shownText(value, left)}`,
-        )
   let shown = ''
-  for (const [index, part] of parts.entries()) {
-    if (shown.length > limit) break
-    shown += `${index === 0 ? '' : ', '}${part(limit - shown.length)}`
+  const show = (name: string, value: DocumentNode) => {
+    if (shown.length <= limit)
+      shown += `${shown === '' ? '' : ', '}${name}${shownText(value, limit - shown.length, scalarText)}`
   }
+  if (node.kind === 'list') for (const item of node.items) show('', item)
+  else for (const [key, value] of node.entries) show(`${scalarText(key)}: `, value)
   return node.kind === 'list' ? `${tag}[${shown}]` : `${tag}{${shown}}`
 }

@@ -12,6 +12,7 @@ import {
   reportDiffLimitBytes,
   type ServiceReport,
 } from '../../shared/report.ts'
+import { formatOf } from '../document/read.ts'
 import type { ContentSides, ContentsByResource } from '../observe/contents.ts'
 import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
@@ -24,8 +25,9 @@ import {
   pendingOf,
   type ServiceComparison,
 } from './compare.ts'
-import { type Diff, unifiedDiff } from './diff.ts'
+import { type Diff, type DiffOptions, unifiedDiff } from './diff.ts'
 import type { Mask } from './mask.ts'
+import { type ToldChanges, toldChanges } from './told-changes.ts'
 
 export type FindingInput = {
   /** Of the files whose content drifted (observe/contents.ts). */
@@ -80,15 +82,19 @@ export function changeDiff({ id, desired }: ResourceChange, { contents, mask }: 
 function findingOf(resource: ComparedResource, { contents, mask, evidence, fights }: FindingInput): Finding {
   const { id, desired, baseline, comparison } = resource
   const source = baseline?.source ?? (desired !== undefined && 'source' in desired ? desired.source : undefined)
-  const diff = diffOf(resource, contents.get(id), mask)
   const fight = fights?.get(id)
+  const shown = shownContents(resource, contents.get(id), mask)
+  const diff = overridesDiff(resource, contents.get(id), mask) ?? (shown && diffOf(shown))
+  const changes = shown && changesOf(shown)
   return {
     resource: id,
-    summary: summaryOf(resource, mask),
+    summary: summaryOf(resource, mask, changes),
     differences: comparison.drift.slice(0, 100).map((difference) => bounded(difference, mask)),
     kinds: kindsOf(id, comparison.drift),
     ...(diff === undefined ? {} : { diff: diff.text }),
     diffCut: diff?.cut ?? false,
+    ...(changes === undefined ? {} : { changes: [...changes.changes] }),
+    ...(changes?.isCut ? { changesCut: true } : {}),
     ...(source === undefined ? {} : { source }),
     evidence: evidence?.get(id) ?? {},
     ...(fight === undefined ? {} : { fight }),
@@ -100,27 +106,58 @@ function ignoredText({ why, ...resource }: ComparedResource & { readonly why: st
 }
 
 /** `/etc/grafana/fleet.json: content differs (no longer JSON: 3:5 expected a comma)` */
-function summaryOf({ id, live, comparison }: ComparedResource, mask: Mask): string {
+function summaryOf({ id, live, comparison }: ComparedResource, mask: Mask, changes?: ToldChanges): string {
   const summary = kinds[kindNameOf(id)].describe(id, comparison.drift)
-  const note = comparison.drift.some(({ name }) => name === 'content') ? live.judged?.note : undefined
-  return mask.text(note === undefined ? summary : `${summary} (${note})`).slice(0, 4500)
+  const note = changes?.isFormatting ? 'only formatting and order differ' : live.judged?.note
+  return mask.text(note === undefined || !isContent(comparison) ? summary : `${summary} (${note})`).slice(0, 4500)
 }
 
-function diffOf(resource: ComparedResource, sides: ContentSides | undefined, mask: Mask) {
-  const { id, desired, baseline, comparison, overrides } = resource
-  if (overrides !== undefined && sides?.live !== undefined) {
-    const nothing = { label: 'repository: no such file', bytes: new Uint8Array() }
-    return unifiedDiff(nothing, { label: `live: ${pathOf(id)}`, bytes: sides.live }, { mask, holdsSecrets: false })
-  }
-  const isContent = comparison.drift.some(({ name }) => name === 'content')
-  if (!isContent || sides?.baseline === undefined || sides.live === undefined) return undefined
+/** Of a drop-in that the repository does not have. */
+function overridesDiff({ id, overrides }: ComparedResource, sides: ContentSides | undefined, mask: Mask) {
+  if (overrides === undefined || sides?.live === undefined) return undefined
+  const nothing = { label: 'repository: no such file', bytes: new Uint8Array() }
+  return unifiedDiff(nothing, { label: `live: ${pathOf(id)}`, bytes: sides.live }, { mask, holdsSecrets: false })
+}
+
+type ShownContents = {
+  readonly resource: ComparedResource
+  readonly before: Uint8Array
+  readonly after: Uint8Array
+  readonly options: DiffOptions
+}
+
+/** Undefined where nothing of the content may be shown, or nothing is there to show. */
+function shownContents(
+  resource: ComparedResource,
+  sides: ContentSides | undefined,
+  mask: Mask,
+): ShownContents | undefined {
+  const { desired, baseline, comparison } = resource
+  if (!isContent(comparison) || sides?.baseline === undefined || sides.live === undefined) return undefined
   const holdsSecrets = (baseline?.secrets ?? []).length > 0
   const isCurrent = desired?.kind === 'file' && desired.sha256 === baseline?.attributes['content']
   // Applied with values that may have been exchanged since: they cannot be told from other text any more.
   if (holdsSecrets && !isCurrent) return undefined
+  return { resource, before: sides.baseline, after: sides.live, options: { mask, holdsSecrets } }
+}
+
+function isContent({ drift }: ComparedResource['comparison']): boolean {
+  return drift.some(({ name }) => name === 'content')
+}
+
+function diffOf({ resource: { id, baseline }, before, after, options }: ShownContents): Diff | undefined {
   const path = pathOf(id)
-  const applied = { label: `repository: ${baseline?.source ?? path}`, bytes: sides.baseline }
-  return unifiedDiff(applied, { label: `live: ${path}`, bytes: sides.live }, { mask, holdsSecrets })
+  const applied = { label: `repository: ${baseline?.source ?? path}`, bytes: before }
+  return unifiedDiff(applied, { label: `live: ${path}`, bytes: after }, options)
+}
+
+/** Of what is judged as JSON or YAML, and of what is called so. */
+function changesOf({ resource, before, after, options }: ShownContents): ToldChanges | undefined {
+  const { id, desired } = resource
+  const rules = desired?.kind === 'file' ? desired.judged?.rules : undefined
+  const format = rules?.as ?? formatOf(pathOf(id))
+  if (format === undefined) return undefined
+  return toldChanges({ format, before, after, ...(rules === undefined ? {} : { rules }) }, options)
 }
 
 function pendingText({ id, desired, comparison }: ComparedResource): Pending {
@@ -138,12 +175,18 @@ function bounded({ name, expected, live }: AttributeDifference, mask: Mask): Att
 
 /** Without its diff, and saying so, where that takes more than is left. */
 export function withinBudget(finding: Finding, budget: { left: number }): Finding {
-  if (finding.diff === undefined) return finding
-  const bytes = Buffer.byteLength(finding.diff)
-  if (bytes > budget.left) {
-    const { diff: _, ...rest } = finding
-    return { ...rest, diffCut: true }
+  const { diff, changes, ...rest } = finding
+  const fits = (part: unknown) => {
+    const bytes = part === undefined ? 0 : Buffer.byteLength(JSON.stringify(part))
+    if (bytes > budget.left) return false
+    budget.left -= bytes
+    return true
   }
-  budget.left -= bytes
-  return finding
+  // What differs by value says more, in less.
+  const [keepsChanges, keepsDiff] = [fits(changes), fits(diff)]
+  return {
+    ...rest,
+    ...(diff === undefined ? {} : keepsDiff ? { diff } : { diffCut: true }),
+    ...(changes === undefined ? {} : keepsChanges ? { changes } : { changesCut: true }),
+  }
 }

@@ -1,4 +1,5 @@
 // The ways in which the value of a secret stands in a text: as it is, and in the encodings that configuration files and logs use.
+import { canonicalNumber } from '../document/number.ts'
 
 /** Every form without white space, because a text is searched without it; at least `shortest` characters each. */
 export function formsOf(value: string, shortest: number): readonly string[] {
@@ -10,7 +11,12 @@ export function formsOf(value: string, shortest: number): readonly string[] {
 }
 
 function encodingsOf(value: string): readonly string[] {
-  return [value, ...base64Of(value), ...percentOf(value), ...escapedOf(value), ...hexOf(value)]
+  return [value, ...base64Of(value), ...percentOf(value), ...escapedOf(value), ...hexOf(value), ...numberOf(value)]
+}
+
+/** As a number of JSON is told (document/number.ts). */
+function numberOf(value: string): readonly string[] {
+  return /^-?\d[\d.eE+-]*$/.test(value) ? [canonicalNumber(value)] : []
 }
 
 /**

@@ -19,9 +19,11 @@ export function fitted(report: Report, limitBytes: number = reportLimitBytes): R
 }
 
 function withoutDiffs(service: ServiceReport): ServiceReport {
-  const findings = service.findings.map(({ diff, ...finding }) =>
-    diff === undefined ? finding : { ...finding, diffCut: true },
-  )
+  const findings = service.findings.map(({ diff, changes, ...finding }) => ({
+    ...finding,
+    ...(diff === undefined ? {} : { diffCut: true }),
+    ...(changes === undefined ? {} : { changesCut: true }),
+  }))
   return { ...service, findings }
 }
 

@@ -1,4 +1,5 @@
 // The findings of one service as an alert tells them: a list of summaries with evidence, and their unified diffs as one text within a limit.
+import { changeLines } from '../../shared/change-text.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
 import { fightText } from '../../shared/fight-text.ts'
 import { diffLimitBytes, type Finding } from '../../shared/finding.ts'
@@ -18,12 +19,16 @@ export function findingsText(findings: readonly Finding[]): string {
   return [...shown, ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n')
 }
 
-/** Undefined when no finding has a diff. What is left out is said. */
+const changesShown = 20
+
+/** Undefined when no finding has a diff. What is left out is said. Values of JSON and YAML that differ stand before the lines that do. */
 export function diffText(findings: readonly Finding[]): string | undefined {
   const parts: string[] = []
   let size = 0
-  const withDiff = findings.filter((finding) => finding.diff !== undefined)
-  for (const [index, { diff = '', diffCut, resource }] of withDiff.entries()) {
+  const withDiff = findings.filter(({ diff, changes = [] }) => diff !== undefined || changes.length > 0)
+  for (const [index, finding] of withDiff.entries()) {
+    const { diffCut, resource } = finding
+    const diff = `${changesText(finding)}${finding.diff ?? ''}`
     if (size + diff.length > diffLimitBytes) {
       parts.push(`[the diffs of ${withDiff.length - index} more resources are left out]\n`)
       break
@@ -33,4 +38,9 @@ export function diffText(findings: readonly Finding[]): string | undefined {
     size += diff.length
   }
   return parts.length === 0 ? undefined : parts.join('')
+}
+
+function changesText(finding: Finding): string {
+  const lines = changeLines(finding, changesShown)
+  return lines.length === 0 ? '' : `${finding.resource}\n${lines.join('\n')}\n`
 }

@@ -9,6 +9,7 @@ import { Differences } from './components/differences.tsx'
 import { hostLink, hostServiceLink, serviceLink } from './components/links.ts'
 import { ResourceName, resourceParts } from './components/resource.tsx'
 import { State } from './components/state.tsx'
+import { ValueChanges } from './components/value-changes.tsx'
 import { When } from './components/when.tsx'
 import { shellWord, visibleText } from './visible-text.ts'
 
@@ -33,6 +34,7 @@ export function DriftPage({ drift }: { readonly drift: DriftView }) {
       <div class="columns is-wide-left">
         <div>
           <Differences differences={finding.differences} />
+          <ValueChanges finding={drift.finding} />
           <FindingDiff drift={drift} />
         </div>
         <aside>

@@ -86,6 +86,8 @@ test('a value that somebody changed is drift however the file is formatted, and 
   expect(check.code).toBe(2)
   expect(check.out).toContain('grafana: drift: /etc/grafana/fleet.json: content differs')
   expect(check.out).toContain('grafana: drift: /etc/grafana/rules.yaml: content differs')
+  expect(check.out).toContain('  ~ panels[0].targets[0].expr: "node_load1" -> "node_load5"\n--- repository')
+  expect(check.out).toContain('  ~ groups[0].limit: 12345678901234567890 -> 12345678901234567891\n')
   expect(await box.plumb('apply')).toMatchObject({ code: 0 })
   expect(JSON.parse(await box.read('/etc/grafana/fleet.json'))).toEqual(dashboard)
   expect(await box.read('/etc/grafana/rules.yaml')).toBe(rules)
@@ -96,7 +98,11 @@ test('by bytes, the same re-ordering is drift', async () => {
   await fleet.commit({ 'services/grafana/service.yaml': settings('bytes') })
   await box.plumb('apply')
   await rewrite((text) => reorderedBy(python, text))
-  expect(await box.plumb('check')).toMatchObject({ code: 2 })
+  const check = await box.plumb('check')
+  expect(check).toMatchObject({
+    code: 2,
+    out: expect.stringContaining('/etc/grafana/fleet.json: content differs (only formatting and order differ)\n'),
+  })
   await box.plumb('apply')
   expect(await box.read('/etc/grafana/fleet.json')).toBe(`${JSON.stringify(dashboard, undefined, 2)}\n`)
 })

@@ -277,6 +277,20 @@ test('every condition has its own words and a way out', () => {
   for (const cause of causes) expect(cause.remedy).toMatch(/\S{2}/)
 })
 
+test('the values of a JSON or YAML file that differ stand before its lines, also where those are missing', () => {
+  const changes = [{ path: 'panels[0].title', kind: 'changed' as const, expected: '"a"', live: '"b"' }]
+  const { diff: _, ...withoutDiff } = findingOf('/etc/b.json', 'y')
+  const findings = [
+    { ...findingOf('/etc/a.json', 'x'), changes },
+    { ...withoutDiff, changes: Array.from({ length: 30 }, () => ({ path: 'k', kind: 'added' as const, live: '1' })) },
+  ]
+
+  const { diff = '' } = causeOf(judged({ hosts: [{ ...calm, services: [serviceOf('nginx', { findings })] }] })[0])
+
+  expect(diff).toMatch(/^file:\/etc\/a\.json\n~ panels\[0\]\.title: "a" -> "b"\n--- \/etc\/a\.json\n/)
+  expect(diff).toMatch(/\nfile:\/etc\/b\.json\n(?:\+ k: 1\n){20}\.\.\. and 10 more values\n$/)
+})
+
 test('a diff beyond the limit is cut, and the cut is declared', () => {
   const findings = Array.from({ length: 40 }, (_, index) => findingOf(`/etc/f${index}`, 'x'.repeat(20_000)))
 

@@ -216,6 +216,28 @@ describe('the page of a drift', () => {
     expect(text).toContain('$EDITOR services/nginx/files/etc/nginx/nginx.conf')
   })
 
+  test('shows the values of a JSON or YAML file that differ, above the diff', async () => {
+    const example = exampleFleet(now)
+    const changes = [
+      { path: 'panels[0].title', kind: 'changed' as const, expected: '"Load"', live: '"Lo\u202ead"' },
+      { path: 'refresh', kind: 'added' as const, live: '"5s"' },
+    ]
+    const withChanges = (told: readonly (typeof changes)[number][]) => ({
+      ...example,
+      drifts: example.drifts.map((drift) => ({
+        ...drift,
+        finding: { ...drift.finding, changes: [...told], changesCut: true },
+      })),
+    })
+    const html = await dashboard({}, withChanges(changes)).html(path)
+    const text = textOf(html)
+    expect(text).toMatch(/2 values differ.*panels\[0\]\.title.*"Load".*"Lo‹U\+202E›ad".*refresh.*not there.*"5s"/s)
+    expect(text).toContain('More values differ than a report may carry.')
+    expect(html.indexOf('value-changes')).toBeLessThan(html.indexOf('diff-key'))
+    const formatted = await dashboard({}, withChanges([])).html(path)
+    expect(textOf(formatted)).toContain('Only formatting and order differ')
+  })
+
   test('says that a diff was cut', async () => {
     const example = exampleFleet(now)
     const drifts = example.drifts.map((drift) => ({ ...drift, finding: { ...drift.finding, diffCut: true } }))
