@@ -3,16 +3,21 @@ import { hash } from 'node:crypto'
 import type { ResourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileResource } from '../../shared/resource.ts'
+import { documentBytes } from '../document/read.ts'
 import type { HostReader } from '../host/host.ts'
 import type { AttributeDifference, BaselineResource, ReadContents, Subject } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import type { ObjectStore } from '../state/objects.ts'
+import type { LargeDifference } from './large.ts'
+import { largeOf } from './large-contents.ts'
 
 /** A side is undefined when it is not there, is not a file, or is larger than a diff can show. */
 export type ContentSides = {
   readonly baseline: Uint8Array | undefined
   readonly desired: Uint8Array | undefined
   readonly live: Uint8Array | undefined
+  /** Of a file that is too large to be held. */
+  readonly large?: LargeDifference
 }
 
 export type ContentsByResource = ReadonlyMap<ResourceId, ContentSides>
@@ -26,8 +31,8 @@ export type ContentReaders = {
   readonly contents: ReadContents
 }
 
-/** A larger file's diff is not made. */
-export const diffableBytes = 1024 * 1024
+/** A larger file is not held: where it differs is looked for part by part. */
+const diffableBytes = 1024 * 1024
 
 export function contentsFor(differing: readonly Differing[], readers: ContentReaders): Promise<ContentsByResource> {
   return readers.host.files.pass(async () => {
@@ -45,13 +50,32 @@ function isContent({ id, differences }: Differing): boolean {
   )
 }
 
-async function sidesOf({ id, desired, baseline }: Differing, readers: ContentReaders): Promise<ContentSides> {
-  const wanted = desired?.kind === 'file' ? await desiredBytes(desired, readers) : undefined
+async function sidesOf(one: Differing, readers: ContentReaders): Promise<ContentSides> {
+  const large = await largeIn(one, readers)
+  if (large !== undefined) return { baseline: undefined, desired: undefined, live: undefined, large }
+  const { id, desired, baseline } = one
+  const limit = heldBytes(one)
+  const wanted = desired?.kind === 'file' ? await desiredBytes(desired, limit, readers) : undefined
   const same = desired?.kind === 'file' && desired.sha256 === baseline?.attributes['content']
   const applied = same ? wanted : await appliedBytes(baseline, readers)
   // Once it drifted its diff is wanted until somebody decides, also when the clone no longer has this content.
   if (applied !== undefined && baseline !== undefined) keep(applied, readers.objects)
-  return { desired: wanted, baseline: applied, live: await liveBytes(id, readers.host) }
+  return { desired: wanted, baseline: applied, live: await liveBytes(id, limit, readers.host) }
+}
+
+async function largeIn(one: Differing, readers: ContentReaders): Promise<LargeDifference | undefined> {
+  const difference = one.differences.find(({ name }) => name === 'content')
+  if (difference === undefined) return undefined
+  const { host, objects } = readers
+  const keptBytes = async (sha256: string) => {
+    const { desired, baseline } = one
+    const isDesired = desired?.kind === 'file' && desired.sha256 === sha256
+    const bytes = isDesired ? (await readers.contents([desired.content]))[0] : await appliedBytes(baseline, readers)
+    if (bytes === undefined || hash('sha256', bytes, 'hex') !== sha256) return undefined
+    keep(bytes, objects)
+    return bytes
+  }
+  return orUndefined(() => largeOf(one, difference, { host, objects, keptBytes, heldBytes: heldBytes(one) }))
 }
 
 /** A full disk is no reason to have no diff now. */
@@ -74,14 +98,24 @@ async function appliedBytes(
   return read !== undefined && hash('sha256', read, 'hex') === baseline?.attributes['content'] ? read : undefined
 }
 
+/** What is judged by what it says is told by that, as long as it can be read. */
+function heldBytes({ desired }: Differing): number {
+  const rules = desired?.kind === 'file' ? desired.judged?.rules : undefined
+  return rules === undefined ? diffableBytes : Math.max(diffableBytes, documentBytes(rules.as))
+}
+
 /** Without them there is no diff; the difference itself is told all the same. */
-async function desiredBytes({ content, size }: FileResource, readers: ContentReaders): Promise<Uint8Array | undefined> {
-  if (size > diffableBytes) return undefined
+async function desiredBytes(
+  { content, size }: FileResource,
+  limit: number,
+  readers: ContentReaders,
+): Promise<Uint8Array | undefined> {
+  if (size > limit) return undefined
   return orUndefined(async () => (await readers.contents([content]))[0])
 }
 
-async function liveBytes(id: ResourceId, { files }: HostReader): Promise<Uint8Array | undefined> {
-  return orUndefined(() => files.read(pathOf(id), diffableBytes))
+async function liveBytes(id: ResourceId, limit: number, { files }: HostReader): Promise<Uint8Array | undefined> {
+  return orUndefined(() => files.read(pathOf(id), limit))
 }
 
 async function orUndefined<T>(read: () => Promise<T | undefined>): Promise<T | undefined> {

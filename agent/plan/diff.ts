@@ -13,6 +13,9 @@ export type DiffOptions = {
   readonly limitBytes?: number
 }
 
+/** Beyond them there is no diff. */
+export const editLimits = { maxEditLength: 20_000, timeout: 2000 } as const
+
 export type Diff = { readonly text: string; readonly cut: boolean }
 
 /** Undefined when nothing may be shown. */
@@ -25,12 +28,11 @@ export function unifiedDiff(before: DiffSide, after: DiffSide, options: DiffOpti
   const patch = createTwoFilesPatch(before.label, after.label, old, options.mask.text(other), '', '', {
     context: 3,
     headerOptions: FILE_HEADERS_ONLY,
-    maxEditLength: 20_000,
-    timeout: 2000,
+    ...editLimits,
   })
   if (patch === undefined) return { text: tooDifferentText(before, after), cut: true }
   const shown = options.holdsSecrets ? withoutNeighbours(patch, prefixesOf(old)) : patch
-  return bounded(shown, options.limitBytes ?? diffLimitBytes)
+  return boundedDiff(shown, options.limitBytes)
 }
 
 /** Undefined: a NUL byte, or not UTF-8. */
@@ -82,7 +84,8 @@ function endOfRun(lines: readonly string[], start: number): number {
   return Math.max(end, start + 1)
 }
 
-function bounded(patch: string, limitBytes: number): Diff {
+/** Cut at the end of a line. */
+export function boundedDiff(patch: string, limitBytes = diffLimitBytes): Diff {
   const bytes = Buffer.from(patch)
   if (bytes.length <= limitBytes) return { text: patch, cut: false }
   const end = bytes.lastIndexOf('\n', limitBytes - 1)

@@ -26,6 +26,7 @@ import {
   type ServiceComparison,
 } from './compare.ts'
 import { type Diff, type DiffOptions, unifiedDiff } from './diff.ts'
+import { largeDiff, reversed } from './large-diff.ts'
 import type { Mask } from './mask.ts'
 import { type ToldChanges, toldChanges } from './told-changes.ts'
 
@@ -71,11 +72,18 @@ export function serviceReports({ services }: HostComparison, input: ReportInput)
 /** What an apply would do to a file, live -> desired; undefined for what is not a file's content. */
 export function changeDiff({ id, desired }: ResourceChange, { contents, mask }: FindingInput): Diff | undefined {
   const sides = contents.get(id)
-  if (sides?.desired === undefined || desired?.kind !== 'file') return undefined
   // Live may hold an older value of a secret, which nobody here knows any more.
-  if (desired.secrets.length > 0) return undefined
-  const live = { label: `live: ${desired.path}`, bytes: sides.live ?? new Uint8Array() }
-  const wanted = { label: `repository: ${desired.source}`, bytes: sides.desired }
+  if (desired?.kind !== 'file' || desired.secrets.length > 0) return undefined
+  const labels = { live: `live: ${desired.path}`, wanted: `repository: ${desired.source}` }
+  if (sides?.large?.expected.sha256 === desired.sha256)
+    return largeDiff(
+      reversed(sides.large),
+      { expected: labels.live, live: labels.wanted },
+      { mask, holdsSecrets: false },
+    )
+  if (sides?.desired === undefined) return undefined
+  const live = { label: labels.live, bytes: sides.live ?? new Uint8Array() }
+  const wanted = { label: labels.wanted, bytes: sides.desired }
   return unifiedDiff(live, wanted, { mask, holdsSecrets: false })
 }
 
@@ -121,8 +129,7 @@ function overridesDiff({ id, overrides }: ComparedResource, sides: ContentSides 
 
 type ShownContents = {
   readonly resource: ComparedResource
-  readonly before: Uint8Array
-  readonly after: Uint8Array
+  readonly sides: ContentSides
   readonly options: DiffOptions
 }
 
@@ -133,30 +140,33 @@ function shownContents(
   mask: Mask,
 ): ShownContents | undefined {
   const { desired, baseline, comparison } = resource
-  if (!isContent(comparison) || sides?.baseline === undefined || sides.live === undefined) return undefined
+  if (!isContent(comparison) || sides === undefined) return undefined
   const holdsSecrets = (baseline?.secrets ?? []).length > 0
   const isCurrent = desired?.kind === 'file' && desired.sha256 === baseline?.attributes['content']
   // Applied with values that may have been exchanged since: they cannot be told from other text any more.
   if (holdsSecrets && !isCurrent) return undefined
-  return { resource, before: sides.baseline, after: sides.live, options: { mask, holdsSecrets } }
+  return { resource, sides, options: { mask, holdsSecrets } }
 }
 
 function isContent({ drift }: ComparedResource['comparison']): boolean {
   return drift.some(({ name }) => name === 'content')
 }
 
-function diffOf({ resource: { id, baseline }, before, after, options }: ShownContents): Diff | undefined {
+function diffOf({ resource: { id, baseline }, sides, options }: ShownContents): Diff | undefined {
   const path = pathOf(id)
-  const applied = { label: `repository: ${baseline?.source ?? path}`, bytes: before }
-  return unifiedDiff(applied, { label: `live: ${path}`, bytes: after }, options)
+  const [expected, live] = [`repository: ${baseline?.source ?? path}`, `live: ${path}`]
+  if (sides.large !== undefined) return largeDiff(sides.large, { expected, live }, options)
+  if (sides.baseline === undefined || sides.live === undefined) return undefined
+  return unifiedDiff({ label: expected, bytes: sides.baseline }, { label: live, bytes: sides.live }, options)
 }
 
 /** Of what is judged as JSON or YAML, and of what is called so. */
-function changesOf({ resource, before, after, options }: ShownContents): ToldChanges | undefined {
+function changesOf({ resource, sides, options }: ShownContents): ToldChanges | undefined {
   const { id, desired } = resource
+  const { baseline: before, live: after } = sides
   const rules = desired?.kind === 'file' ? desired.judged?.rules : undefined
   const format = rules?.as ?? formatOf(pathOf(id))
-  if (format === undefined) return undefined
+  if (format === undefined || before === undefined || after === undefined) return undefined
   return toldChanges({ format, before, after, ...(rules === undefined ? {} : { rules }) }, options)
 }
 

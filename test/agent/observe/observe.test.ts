@@ -181,7 +181,7 @@ test('the applied side of a diff comes from the clone, and once drifted also wit
     const differing = services.flatMap(({ resources }) => resources)
     const readers = { host: world.host, objects: world.state.objects, contents }
     const found = (await contentsFor(differing, readers)).get(blob.id)
-    return Object.values(found ?? {}).map((bytes) => bytes && Buffer.from(bytes).toString())
+    return [found?.baseline, found?.desired, found?.live].map((bytes) => bytes && Buffer.from(bytes).toString())
   }
   const clone: ReadContents = async (sources) =>
     sources.map((source) =>
