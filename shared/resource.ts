@@ -113,7 +113,12 @@ export type RegistryLogin = {
   readonly secret: string
 }
 
-export type ProjectFile = { readonly path: AbsolutePath; readonly sha256: Sha256 }
+export type ProjectFile = { readonly path: AbsolutePath; readonly sha256: Sha256; readonly judged?: JudgedContent }
+
+/** What a change of the file is for who reads it: of its bytes, or of what it says. */
+export function judgedDigest({ sha256, judged }: Pick<ProjectFile, 'sha256' | 'judged'>): Sha256 {
+  return judged?.meaning ?? sha256
+}
 
 export type Resource =
   | FileResource

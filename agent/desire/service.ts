@@ -2,18 +2,20 @@
 import { type AbsolutePath, type ResourceId, resourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { DirectorySettings } from '../../shared/repository/service.ts'
-import type {
-  ComposeResource,
-  DesiredService,
-  DirectoryResource,
-  FileResource,
-  PackageResource,
-  PackageSettings,
-  RegistryLogin,
-  SymlinkResource,
-  Trigger,
-  TriggerAction,
-  UnitResource,
+import {
+  type ComposeResource,
+  type DesiredService,
+  type DirectoryResource,
+  type FileResource,
+  judgedDigest,
+  type PackageResource,
+  type PackageSettings,
+  type ProjectFile,
+  type RegistryLogin,
+  type SymlinkResource,
+  type Trigger,
+  type TriggerAction,
+  type UnitResource,
 } from '../../shared/resource.ts'
 import { type Digests, sha256Of } from './digests.ts'
 import type { JudgedContents } from './judged.ts'
@@ -146,7 +148,7 @@ function composeResource(
   const contents = resources.map((file, index) => [
     files[index]?.inProject === true ? file.path.slice(project.directory.length) : `host:${file.path}`,
     file.kind,
-    file.kind === 'file' ? file.sha256 : file.target,
+    file.kind === 'file' ? judgedDigest(file) : file.target,
   ])
   const name = service.name.toLowerCase()
   return [
@@ -156,12 +158,16 @@ function composeResource(
       project: name,
       ...project,
       sha256: sha256Of(JSON.stringify(contents.toSorted())),
-      files: resources.flatMap((file) => (file.kind === 'file' ? [{ path: file.path, sha256: file.sha256 }] : [])),
+      files: resources.flatMap((file) => (file.kind === 'file' ? [projectFile(file)] : [])),
       state: service.settings.compose?.state ?? 'running',
       registries,
       allowMounts: service.settings.compose?.allowMounts ?? [],
     },
   ]
+}
+
+function projectFile({ path, sha256, judged }: FileResource): ProjectFile {
+  return { path, sha256, ...(judged === undefined ? {} : { judged }) }
 }
 
 /** Each action once, with every file it is for. A file's own triggers stand in for the implied ones. */

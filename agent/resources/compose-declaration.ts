@@ -7,6 +7,7 @@ import { type Container, noEngine } from '../host/docker.ts'
 import type { HostReader } from '../host/host.ts'
 import type { Run } from '../host/run.ts'
 import { type Declaration, hashMismatches, labelsFor } from './compose-state.ts'
+import { isAsDesired } from './judged.ts'
 
 /** By compose file and digest of the project's files; what a declaration is does not change for them. */
 const declarations = new Map<string, Declaration>()
@@ -15,9 +16,7 @@ const declarations = new Map<string, Declaration>()
 export async function declarationFor(desired: ComposeResource, applied: string, host: HostReader) {
   const known = declarations.get(`${desired.file}\0${applied}`)
   if (known !== undefined || (applied !== 'none' && applied !== desired.sha256)) return known
-  for (const { path, sha256 } of desired.files) {
-    if ((await host.files.inspect(path))?.content !== sha256) return undefined
-  }
+  for (const file of desired.files) if (!(await isAsDesired(file, host))) return undefined
   try {
     return await declare(desired, host.query)
   } catch (error) {

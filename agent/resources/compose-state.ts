@@ -1,6 +1,6 @@
 // What is wrong with a project's containers, in words; pure.
 import { createHash } from 'node:crypto'
-import type { ProjectFile } from '../../shared/resource.ts'
+import { judgedDigest, type ProjectFile } from '../../shared/resource.ts'
 import type { DeclaredService } from '../host/compose-model.ts'
 import type { Container } from '../host/docker.ts'
 
@@ -29,7 +29,7 @@ export function labelsFor(
     services.flatMap((service) => {
       const seen = files
         .filter(({ path }) => service.mounts.some(({ source }) => path === source || path.startsWith(`${source}/`)))
-        .map(({ path, sha256 }) => `${path}\0${sha256}\n`)
+        .map((file) => `${file.path}\0${judgedDigest(file)}\n`)
         .toSorted()
       const parts = [...seen, ...service.definitions]
       if (parts.length === 0) return []

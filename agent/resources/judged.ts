@@ -2,7 +2,7 @@
 // Bytes are what an apply writes and an undo looks for; only the verdict looks further, and only where bytes differ.
 import { hash } from 'node:crypto'
 import type { AbsolutePath } from '../../shared/names.ts'
-import type { CompareRules, FileResource } from '../../shared/resource.ts'
+import type { CompareRules, FileResource, ProjectFile } from '../../shared/resource.ts'
 import { type Meaning, meaningOf, rulesIn, rulesText } from '../document/meaning.ts'
 import { documentBytes, formatName, tooLarge } from '../document/read.ts'
 import type { Inspection } from '../host/files.ts'
@@ -39,11 +39,12 @@ export async function inspectJudged(
   subject: FileSubject,
   { files }: HostReader,
 ): Promise<JudgedInspection | undefined> {
-  const rules = rulesFor(subject)
   for (let attempt = 1; ; attempt += 1) {
     const found = await files.inspect(path)
     const content = found?.content
-    if (found === undefined || content === undefined || rules.length === 0 || isExpected(content, subject)) return found
+    if (found === undefined || content === undefined || isExpected(content, subject)) return found
+    const rules = rulesFor(subject)
+    if (rules.length === 0) return found
     const meanings = await meaningsAt(path, content, rules, files)
     if (meanings !== undefined) return { ...found, ...judgedLive(meanings, subject) }
     // Written again meanwhile: what was inspected is not what was read.
@@ -63,6 +64,15 @@ export function seenContent({ desired, baseline }: FileSubject, live: LiveResour
   return applied !== undefined && saysSame(baseline.attributes)
     ? { ...live.attributes, content: applied }
     : live.attributes
+}
+
+/** Of a file that another resource reads. */
+export async function isAsDesired({ path, sha256, judged }: ProjectFile, { files }: HostReader): Promise<boolean> {
+  const content = (await files.inspect(path))?.content
+  if (content === sha256) return true
+  if (content === undefined || judged?.meaning === undefined) return false
+  const [found] = (await meaningsAt(path, content, [judged.rules], files))?.values() ?? []
+  return found?.meaning.kind === 'known' && found.meaning.digest === judged.meaning
 }
 
 const attempts = 3
