@@ -3,6 +3,7 @@ import { evidenceLine } from '../../../shared/evidence-text.ts'
 import type { Repair } from '../../../shared/report.ts'
 import { visibleText } from '../visible-text.ts'
 import { Diff } from './diff.tsx'
+import { ValueChanges } from './value-changes.tsx'
 
 const diffLinesShown = 100
 
@@ -17,6 +18,7 @@ export function Repaired({ repaired }: { readonly repaired: readonly Repair[] })
           <li>
             <span>{visibleText(finding.summary)}</span>
             <p class="by">{visibleText(evidenceLine(finding.evidence) ?? '')}</p>
+            <ValueChanges finding={finding} />
             {finding.diff !== undefined && (
               <details>
                 <summary>What was changed</summary>

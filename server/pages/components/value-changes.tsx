@@ -8,9 +8,9 @@ export function ValueChanges({ finding }: { readonly finding: Finding }) {
   if (changes.length === 0)
     return <p class="by">Only formatting and order differ: both versions hold the same values.</p>
   return (
-    <section class="value-changes" aria-labelledby="value-changes">
-      <h2 id="value-changes">{countedText(changes.length)}</h2>
+    <div class="value-changes">
       <table>
+        <caption>{countedText(changes.length)}</caption>
         <thead>
           <tr>
             <th scope="col">Value</th>
@@ -25,7 +25,7 @@ export function ValueChanges({ finding }: { readonly finding: Finding }) {
         </tbody>
       </table>
       {changesCut === true && <p class="by">More values differ than a report may carry.</p>}
-    </section>
+    </div>
   )
 }
 
@@ -38,7 +38,7 @@ function ChangeRow({ change }: { readonly change: ValueChange }) {
       <td>
         {change.expected === undefined ? <Absent /> : <code class="expected">{visibleText(change.expected)}</code>}
       </td>
-      <td>{change.live === undefined ? <Absent /> : <code class="live">{visibleText(change.live)}</code>}</td>
+      <td>{change.live === undefined ? <Absent /> : <code class="here">{visibleText(change.live)}</code>}</td>
     </tr>
   )
 }

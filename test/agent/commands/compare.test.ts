@@ -43,12 +43,12 @@ afterEach(async () => {
   await fleet.remove()
 })
 
-/** By Python's own json: keys sorted, all on one line. */
 function reorderedBy(program: readonly string[], text: string): string {
   const [command = '', ...args] = program
-  return execFileSync(command, args, { input: text, encoding: 'utf8' })
+  return execFileSync(command, args, { input: text, encoding: 'utf8', maxBuffer: 16 * 1024 * 1024 })
 }
 
+/** Keys sorted, all on one line. */
 const python = ['python3', '-m', 'json.tool', '--sort-keys', '--no-indent']
 
 function hasJq(): boolean {
@@ -156,6 +156,16 @@ test('a mode is corrected without a new copy of a file that says the same', asyn
     ino,
     0o644,
   ])
+})
+
+test('the value that differs is told of an export of two mebibytes on one line', async () => {
+  const rows = Array.from({ length: 40_000 }, (_, id) => ({ id, title: `row ${id} of many, which is long` }))
+  await fleet.commit({ [source]: JSON.stringify({ rows }) })
+  await box.plumb('apply')
+  await rewrite((text) => reorderedBy(python, text.replace('row 777 of', 'line 777 of')))
+  expect((await box.plumb('check')).out).toContain(
+    '  ~ rows[777].title: "row 777 of many, which is long" -> "line 777 of many, which is long"\n',
+  )
 })
 
 test('what is JSON no more is drift, and it is said where it breaks', async () => {

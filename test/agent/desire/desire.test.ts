@@ -226,6 +226,52 @@ test('blobs whose digest is remembered are not read again, and what is gone is f
   expect([...after.digests.keys()]).toEqual([oidOf('services/a/files/etc/one'), oidOf('services/a/files/etc/two')])
 })
 
+test('a file that is judged by what it says has its meaning, which is not worked out again', async () => {
+  const files = (json: string) => ({
+    'services/a/service.yaml': 'files: { /etc/a.json: { compare: json } }\n',
+    'services/a/files/etc/a.json': json,
+  })
+  const judgedIn = async ({ desired }: Awaited<ReturnType<typeof desire>>) =>
+    desired.services.flatMap((service) => ofKind('file', service)).map(({ judged }) => judged)
+  const before = await desire(files('{"a": 1, "b": 2}'))
+  const [judged] = await judgedIn(before)
+  expect(judged).toEqual({
+    rules: { as: 'json', ignore: [], unordered: [] },
+    meaning: expect.stringMatching(/^[0-9a-f]{64}$/),
+  })
+  expect(await judgedIn(await desire(files('{"b": 2.0, "a": 1}')))).toEqual([judged])
+
+  const real = await readerOf(files('{"a": 1, "b": 2}'))
+  const read: string[] = []
+  const reader = {
+    ...real,
+    read: (oid: string) => {
+      read.push(oid)
+      return real.read(oid)
+    },
+  }
+  expect(await judgedIn(await desire({}, { reader, digests: before.digests }))).toEqual([judged])
+  expect(read).toEqual([])
+})
+
+test('a template is judged once it is filled in, and refused when it is then no JSON', async () => {
+  const files = {
+    'services/a/service.yaml': 'files: { /etc/a.json: { compare: json, template: true } }\n',
+    'services/a/files/etc/a.json': `{ "port": \${{ secrets.port }} }\n`,
+  }
+  const service = await desiredService(files, { secrets: await secretsWith({ port: '8080' }) })
+  expect(ofKind('file', service)[0]?.judged?.meaning).toMatch(/^[0-9a-f]{64}$/)
+  expect(await refusal(desiredService(files, { secrets: await secretsWith({ port: 'hunter2' }) }))).toEqual([
+    {
+      code: 'repository-invalid',
+      service: 'a',
+      message: 'is compared as JSON, but, once it is filled in, is no JSON that can be judged: expected a value.',
+      where: { file: 'services/a/files/etc/a.json', line: 1, column: 11 },
+      remedy: 'Correct it, or take `compare` out of services/a/service.yaml.',
+    },
+  ])
+})
+
 test('a repository with problems gives no desired host, and names all of them with those of the templates', async () => {
   const problems = await refusal(
     desire({
