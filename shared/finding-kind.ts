@@ -5,6 +5,8 @@ const findingKinds = [
   'mode',
   'owner',
   'group',
+  'acl',
+  'capabilities',
   'type',
   'missing',
   'extra',
@@ -51,13 +53,13 @@ const kindsByResource: Readonly<Record<string, (difference: Difference) => reado
   compose: composeKinds,
 }
 
+const ownKinds = ['content', 'mode', 'owner', 'group', 'acl', 'capabilities', 'extra'] as const
+
 function pathKinds({ name, live }: Difference): readonly FindingKind[] {
   if (name === 'type') return [live === 'missing' ? 'missing' : 'type']
   if (name === 'target') return ['link-target']
   if (name === 'override') return ['unit-override']
-  return name === 'content' || name === 'mode' || name === 'owner' || name === 'group' || name === 'extra'
-    ? [name]
-    : ['other']
+  return [ownKinds.find((kind) => kind === name) ?? 'other']
 }
 
 function unitKinds({ name, live }: Difference): readonly FindingKind[] {

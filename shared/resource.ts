@@ -31,6 +31,9 @@ export type FileResource = OwnPolicy & {
   readonly mode: number
   readonly owner: string
   readonly group: string
+  /** Absent: not looked at. */
+  readonly acl?: readonly string[]
+  readonly capabilities?: string
   /** Run by `sh -c` on the staged file before it goes live; `{}` stands for the staged file's path. */
   readonly validate?: string
   /** Names of the secrets whose values the content holds; their values are masked in every diff. */

@@ -100,7 +100,7 @@ function directoryResource(
 function resourceOf(file: ManagedFile, directory: string, contents: Contents): FileResource | SymlinkResource {
   const { id, target: path, source } = file
   if (file.kind === 'symlink') return { kind: 'symlink', id, path, source, target: file.link }
-  const { owner, group, validate, mode, onDrift } = file.settings
+  const { owner, group, validate, mode, onDrift, acl, capabilities } = file.settings
   const content = contentOf(file, contents)
   const judged = contents.judged.get(source)
   return {
@@ -114,6 +114,8 @@ function resourceOf(file: ManagedFile, directory: string, contents: Contents): F
     group,
     ...(validate === undefined ? {} : { validate }),
     ...(onDrift === undefined ? {} : { onDrift }),
+    ...(acl === undefined ? {} : { acl }),
+    ...(capabilities === undefined ? {} : { capabilities }),
     ...(judged === undefined ? {} : { judged }),
   }
 }

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileResource } from '../../shared/resource.ts'
+import { aclOf, aclText, capabilitiesOf, capabilitiesText, setExtended } from '../host/file-attributes.ts'
 import type { NewContent, SavedPath } from '../host/files.ts'
 import type { HostReader } from '../host/host.ts'
 import { endText } from '../host/run.ts'
@@ -50,8 +51,17 @@ export const fileKind: ResourceKind<FileResource, SavedPath> = {
 }
 
 function attributes(desired: FileResource): Attributes {
-  const { sha256, mode, owner, group } = desired
-  return { type: 'file', content: sha256, mode: modeText(mode), owner, group, ...judgedAttributes(desired) }
+  const { sha256, mode, owner, group, acl, capabilities } = desired
+  return {
+    type: 'file',
+    content: sha256,
+    mode: modeText(mode),
+    owner,
+    group,
+    ...(acl === undefined ? {} : { acl: aclText(acl) }),
+    ...(capabilities === undefined ? {} : { capabilities: capabilitiesText(capabilities) }),
+    ...judgedAttributes(desired),
+  }
 }
 
 function compare(subject: Subject<FileResource>, live: LiveResource): Comparison {
@@ -84,10 +94,23 @@ async function observeOne(subject: Subject<FileResource>, host: HostReader, owne
     if (content === undefined) return livePath(stat, { type: stat.type })
     const preferred = desired ?? { owner: baseline?.attributes['owner'], group: baseline?.attributes['group'] }
     const owner = await owners(stat, preferred)
-    const live = livePath(stat, { type: 'file', content, mode: modeText(stat.mode), ...owner }, baseline?.attributes)
+    const extended = await extendedOf(subject, host)
+    const seen = { type: 'file', content, mode: modeText(stat.mode), ...owner, ...extended }
+    const live = livePath(stat, seen, baseline?.attributes)
     return judged === undefined ? live : { ...live, judged }
   } catch (error) {
     return unreachable(error)
+  }
+}
+
+/** Of what the repository sets, or set: each costs a command. */
+async function extendedOf({ id, desired, baseline }: Subject<FileResource>, host: HostReader): Promise<Attributes> {
+  if (!host.capabilities.commands) return {}
+  const isAsked = (name: 'acl' | 'capabilities') =>
+    desired === undefined ? baseline?.attributes[name] !== undefined : desired[name] !== undefined
+  return {
+    ...(isAsked('acl') ? { acl: await aclOf(pathOf(id), host) } : {}),
+    ...(isAsked('capabilities') ? { capabilities: await capabilitiesOf(pathOf(id), host) } : {}),
   }
 }
 
@@ -104,6 +127,8 @@ async function change(changes: readonly FileChange[], host: ApplyHost): Promise<
     for (const { desired } of staged)
       if (files.stat(desired.path)?.type === 'directory') files.removeEmptied(desired.path)
     for (const batch of batches(staged)) await stageAll(batch, host)
+    if (host.capabilities.commands)
+      for (const { desired } of staged) await setExtended(files.stagedPath(desired.path), desired, host)
     for (const { desired } of staged) await validate(desired, host)
     for (const { desired } of staged) files.publish(desired.path)
     for (const { desired } of inPlace)
@@ -126,7 +151,9 @@ async function inPlaceOf(writes: readonly Write[], host: ApplyHost): Promise<rea
   const right: Write[] = []
   for (const write of writes) {
     const { desired, live, differences } = write
-    if (differences.some(({ name }) => name === 'content' || name === 'type')) continue
+    // What is put back after a failure keeps its own; a change of owner takes capabilities away.
+    const isNew = differences.some(({ name }) => ['content', 'type', 'acl', 'capabilities'].includes(name))
+    if (isNew || desired.acl !== undefined || desired.capabilities !== undefined) continue
     const found = await host.files.inspect(desired.path)
     // Other bytes may say the same.
     const isRight = found?.content === desired.sha256 || found?.content === live.attributes['content']

@@ -65,7 +65,17 @@ const recipes = {
   bookworm: { suite: 'bookworm', packages: bare, fetched: ['nginx', 'python3', 'git'], takes: 'about a minute' },
   'trixie-docker': {
     suite: 'trixie',
-    packages: [...bare, 'docker.io', 'docker-cli', 'docker-compose', 'iptables', 'busybox-static', 'vim-tiny'],
+    packages: [
+      ...bare,
+      'docker.io',
+      'docker-cli',
+      'docker-compose',
+      'iptables',
+      'busybox-static',
+      'vim-tiny',
+      'acl',
+      'libcap2-bin',
+    ],
     fetched: [],
     takes: 'about two minutes',
   },

@@ -44,6 +44,10 @@ export type FileSettings = {
   readonly owner: string
   readonly group: string
   readonly template: boolean
+  /** Named entries, `user:anna:r--`; absent: not looked at. */
+  readonly acl?: readonly string[]
+  /** `cap_net_bind_service=ep`, or `none`; absent: not looked at. */
+  readonly capabilities?: string
   readonly compare: 'bytes' | CompareRules
   readonly validate?: string
   readonly triggers: readonly TriggerAction[]
@@ -90,6 +94,22 @@ const fileSchema = z.strictObject({
   mode: modeSchema.exactOptional(),
   owner: accountSchema.default('root'),
   group: accountSchema.default('root'),
+  acl: z
+    .array(
+      text(
+        /^(?:user|group):[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?:[r-][w-][x-]$/,
+        'an entry of an ACL with a name, such as user:prometheus:r--',
+      ),
+    )
+    .max(50)
+    .exactOptional()
+    .describe("Named entries of its ACL; the mode's group bits are the mask. [] for none; without it, not looked at."),
+  capabilities: text(
+    /^(?:none|cap_[a-z_]+(?:,cap_[a-z_]+)*=[eip]{1,3})$/,
+    'capabilities such as cap_net_bind_service=ep, or none',
+  )
+    .exactOptional()
+    .describe('Capabilities of a program, as setcap takes them; none for none. Without it, not looked at.'),
   template: z
     .boolean()
     .default(false)

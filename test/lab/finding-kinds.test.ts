@@ -27,11 +27,15 @@ hosts: { kinds: { services: [app, shop] } }
 defaults: { syncEvery: 1h, checkEvery: 1h }
 `,
   'services/app/README.md': '# app\n',
-  'services/app/service.yaml': `packages: [plumb-a, { name: plumb-b, hold: true }]
+  'services/app/service.yaml': `packages: [acl, libcap2-bin, plumb-a, { name: plumb-b, hold: true }]
 directories: { /etc/app/parts.d: { purge: true } }
+files:
+  /etc/app/app.conf: { mode: "0640", acl: ["user:www-data:r--"] }
+  /usr/local/bin/web: { capabilities: cap_net_bind_service=ep }
 units: { apt-daily.timer: { enabled: true, state: running } }
 settle: 0s
 `,
+  'services/app/files/usr/local/bin/web': { executable: '#!/bin/sh\n' },
   'services/app/files/etc/app/app.conf': 'one\ntwo\nthree\n',
   'services/app/files/etc/app/link': { link: 'app.conf' },
   'services/app/units/worker.service': worker,
@@ -50,7 +54,19 @@ type Row = readonly [how: string, script: string, kind: FindingKind, summary: st
 const changes: readonly Row[] = [
   ['vim', `vim.tiny -n -es -u NONE '+$s/$/ by hand/' +wq ${conf}`, 'content', `${conf}: content differs`],
   ['sed -i', `sed -i s/two/2/ ${conf}`, 'content', `${conf}: content differs`],
-  ['chmod', `chmod 0666 ${conf}`, 'mode', `${conf}: mode is 0666, should be 0644`],
+  ['chmod', `chmod 0666 ${conf}`, 'mode', `${conf}: mode is 0666, should be 0640`],
+  [
+    'setfacl',
+    `setfacl -m user:nobody:r-- ${conf}`,
+    'acl',
+    `${conf}: acl is user:nobody:r--, user:www-data:r--, should be user:www-data:r--`,
+  ],
+  [
+    'setcap -r',
+    'setcap -r /usr/local/bin/web',
+    'capabilities',
+    '/usr/local/bin/web: capabilities is none, should be cap_net_bind_service=ep',
+  ],
   ['chown', `chown nobody ${conf}`, 'owner', `${conf}: owner is nobody, should be root`],
   ['chgrp', `chgrp adm ${conf}`, 'group', `${conf}: group is adm, should be root`],
   ['rm', `rm ${conf}`, 'missing', `${conf}: missing`],

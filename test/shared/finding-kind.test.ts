@@ -4,6 +4,8 @@ import { type FindingKind, kindsOf } from '../../shared/finding-kind.ts'
 test.each<[string, string, string, FindingKind[]]>([
   ['file:/etc/motd', 'content', 'b'.repeat(64), ['content']],
   ['file:/etc/motd', 'mode', '0666', ['mode']],
+  ['file:/etc/motd', 'acl', 'user:anna:rw-', ['acl']],
+  ['file:/usr/local/bin/web', 'capabilities', 'none', ['capabilities']],
   ['file:/etc/motd', 'type', 'missing', ['missing']],
   ['file:/etc/motd', 'type', 'symlink', ['type']],
   ['symlink:/etc/x', 'target', '/elsewhere', ['link-target']],
