@@ -1,17 +1,22 @@
 // A real host that checks by itself once an hour: what is told within moments was seen by its events.
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest'
+import { z } from 'zod'
 import type { LabHost } from '../../scripts/lab/host.ts'
 import { type Lab, labUnavailable, openLab } from '../../scripts/lab/lab.ts'
 import { eventually } from '../../scripts/lab/waiting.ts'
 import type { TestRepository } from '../support/git.ts'
 import { buildArtifacts } from './agent-artifacts.ts'
 import { type Channels, startChannels } from './channels.ts'
-import { edited, exampleFleet } from './example-fleet.ts'
+import { edited, exampleFleet, now } from './example-fleet.ts'
 import { type LabServer, runLine, startLabServer } from './lab-server.ts'
 
 const reason = labUnavailable()
 if (reason !== null) console.log(`events on a real host cannot be shown here: ${reason}`)
+
+const hostSchema = z.looseObject({
+  applies: z.array(z.looseObject({ repaired: z.array(z.unknown()).optional() })),
+})
 
 const conf = '/etc/nginx/nginx.conf'
 /** Far less than an hour, and enough for a machine that does much else. */
@@ -70,6 +75,50 @@ describe.skipIf(reason !== null)('web-1, which looks once an hour', () => {
 
     await told.told('resolved', { kind: 'drift', host: 'web-1', service }, soonMs)
     expect(told.webhook().map(({ event }) => event)).toEqual(['opened', 'resolved'])
+  })
+
+  test('a repair is made at once and reported; one that a program undoes again and again ends in a fight that is told', async () => {
+    onTestFailed(async () => console.log((await web.exec(['journalctl', '--no-pager', '-n40', '-uplumb'])).stdout))
+    const hello = 'services/hello/service.yaml'
+    const settings = await fleet.git('show', `HEAD:${hello}`)
+    const contested = 'services/hello/files/etc/contested.conf'
+    await fleet.commit({ [contested]: 'ours\n', [hello]: `${settings}\nonDrift: repair\n` }, { at: now() })
+    await server.sync()
+    await server.inPlumb('web-1', await fleet.head())
+    const told = channels.from()
+
+    await web.output(['sh', '-c', 'echo once > /etc/contested.conf'])
+    await eventually('it is put back', async () =>
+      (await web.read('/etc/contested.conf')) === 'ours\n' ? true : undefined,
+    )
+    const applies = await eventually('the server knows', async () => {
+      const { applies: all } = hostSchema.parse(await server.json('/api/v1/hosts/web-1'))
+      const repaired = all.flatMap((apply) => apply.repaired ?? [])
+      return repaired.length > 0 ? repaired : undefined
+    })
+    expect(applies).toMatchObject([
+      {
+        service: 'hello',
+        finding: { diff: expect.stringContaining('+once'), evidence: { changedAt: expect.any(String) } },
+      },
+    ])
+    expect(told.webhook()).toEqual([])
+
+    // What another configuration manager does; as a unit, so that it ends with the host in any case.
+    const rival = 'while sleep 0.5; do grep -q theirs /etc/contested.conf || echo theirs > /etc/contested.conf; done'
+    await web.output(['systemd-run', '--unit=rival', 'sh', '-c', rival])
+    const alert = await told.told('opened', { kind: 'fight', host: 'web-1', service: 'hello' }, 60_000)
+    expect(alert.text).toMatch(
+      /\/etc\/contested\.conf: content differs\n {2}put back 3 times since .* it is not put back any more/,
+    )
+    expect(alert.diff).toContain('+theirs')
+    expect(await web.read('/etc/contested.conf')).toBe('theirs\n')
+
+    await web.output(['systemctl', 'stop', 'rival'])
+    expect((await web.exec(['plumb', 'apply'])).code).toBe(0)
+    await told.told('resolved', { kind: 'fight', host: 'web-1', service: 'hello' }, soonMs)
+    expect(told.webhook().map(({ event }) => event)).toEqual(['opened', 'resolved'])
+    expect((await web.exec(['plumb', 'restore'])).stdout).toContain('/etc/contested.conf')
   })
 
   test(`of ${edits} edits each is told, and how soon`, { timeout: 600_000 + edits * 10_000 }, async () => {
