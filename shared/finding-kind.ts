@@ -91,7 +91,7 @@ function containerKind(said: string): FindingKind {
 const containerFaults: readonly (readonly [RegExp, FindingKind])[] = [
   [/^missing$/, 'container-missing'],
   [/containers\b/, 'container-count'],
-  [/^(?:stopped|never started|dead|paused)/, 'container-stopped'],
+  [/^(?:stopp(?:ed|ing)|never started|dead|paused)/, 'container-stopped'],
   [/^restarting/, 'container-restarting'],
   [/^unhealthy$/, 'container-unhealthy'],
   [/^other configuration/, 'container-configuration'],

@@ -19,6 +19,7 @@ test.each<[string, string, string, FindingKind[]]>([
   ['package:nginx', 'downgrade', '1.0', ['package-downgraded']],
   ['file:/etc/systemd/system/nginx.service.d/override.conf', 'override', 'nginx.service', ['unit-override']],
   ['unit:nginx.service', 'loaded', 'as they were before', ['unit-stale']],
+  ['compose:shop', 'containers', 'web: stopping', ['container-stopped']],
   ['compose:shop', 'containers', 'web: unhealthy', ['container-unhealthy']],
   ['compose:shop', 'containers', 'web: stopped (exit code 1); db: missing', ['container-stopped', 'container-missing']],
   ['compose:shop', 'containers', 'missing', ['container-missing']],
