@@ -3,6 +3,7 @@
 import { PlumbError } from '../../shared/problem.ts'
 import { eventually } from './backoff.ts'
 import { type Engine, engineOf, forgetEngine, socketUnit } from './engine.ts'
+import { loopRestarts } from './restart-loops.ts'
 import { type Command, lastLines, type Run, whyText } from './run.ts'
 
 /** A container that compose made for a service of a project; what `compose run` leaves behind is not one. */
@@ -15,6 +16,8 @@ export type Container = {
   readonly state: string
   /** Of `exited` and `restarting` ones. */
   readonly exitCode: number | undefined
+  /** Within the last two minutes or so, by the engine's own words. */
+  readonly isStartedLately: boolean
   readonly health: 'starting' | 'healthy' | 'unhealthy' | 'none'
   /** The image's name, or its id when the name has moved on to another image since. */
   readonly image: string
@@ -48,10 +51,36 @@ export async function listContainers(query: Run): Promise<Listing> {
   }
   if (result.code !== 0) return { kind: 'silent', why: whyText(command, result, lastLines(result, 1)), engine }
   const containers = parseContainers(result.stdout)
-  return {
-    kind: 'listed',
-    containers: engine.name === 'docker' ? containers : await withMovedImages(containers, query),
-  }
+  const named = engine.name === 'docker' ? containers : await withMovedImages(containers, query)
+  return { kind: 'listed', containers: await withLoops(named, engine, query) }
+}
+
+/** What is restarted again and again runs most of the time (restart-loops.ts). Asks only where one was started lately. */
+async function withLoops(
+  containers: readonly Container[],
+  { name }: Engine,
+  query: Run,
+): Promise<readonly Container[]> {
+  const lately = containers.filter(({ state, isStartedLately }) => state === 'running' && isStartedLately)
+  if (lately.length === 0) return containers
+  const args = [
+    'inspect',
+    '--type',
+    'container',
+    '--format',
+    '{{.Id}} {{.RestartCount}}',
+    '--',
+    ...lately.map(({ id }) => id),
+  ]
+  const { stdout } = await query({ args: [name, ...args] })
+  const counts = new Map(stdout.split('\n').map((line) => [line.split(' ')[0], Number(line.split(' ')[1])]))
+  const isLooping = ({ id }: Container) => (counts.get(id) ?? 0) >= loopRestarts
+  return containers.map((one) => (isLooping(one) ? { ...one, state: 'restarting' } : one))
+}
+
+/** Ends a loop: what is restarted by a person or an apply has its count at nought. */
+export async function restartContainers(ids: readonly string[], run: Run): Promise<void> {
+  if (ids.length > 0) await run({ args: [await programOf(run), 'restart', '--', ...ids], deadlineSeconds: 300 })
 }
 
 /** The same where containers are to be changed; throws when docker is not there or does not answer. */
@@ -111,6 +140,7 @@ export function parseContainers(stdout: string): readonly Container[] {
         service: field('service'),
         state: field('state'),
         exitCode: exitCodeIn(field('status')),
+        isStartedLately: /^Up (?:Less than a second|\d+ seconds?|About a minute|1 minute)\b/.test(field('status')),
         health: healthIn(field('status')),
         image: field('image'),
         imageId: field('imageId').replace('sha256:', ''),

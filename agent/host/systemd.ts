@@ -1,5 +1,6 @@
 // systemd as the stages see it: the state of units in two reads, and the few verbs that change them.
 import { PlumbError } from '../../shared/problem.ts'
+import { loopRestarts, loopSeconds } from './restart-loops.ts'
 import { type Command, type CommandResult, type Run, whyText } from './run.ts'
 
 export type UnitStatus = {
@@ -30,6 +31,8 @@ export type UnitStatus = {
   readonly invocation: string
   /** By systemd itself, since a person or an apply started it. */
   readonly restarts: number
+  /** Restarted by systemd some times, the last time just now (restart-loops.ts). */
+  readonly isInRestartLoop: boolean
   /** What a socket, timer or path unit starts. */
   readonly triggers: readonly string[]
   /** Sockets, timers and paths that start it. */
@@ -53,6 +56,7 @@ const properties = [
   'ConditionTimestampMonotonic',
   'InvocationID',
   'NRestarts',
+  'ExecMainStartTimestampMonotonic',
   'Triggers',
   'TriggeredBy',
 ]
@@ -105,6 +109,12 @@ export async function unmaskUnits(names: readonly string[], run: Run): Promise<v
   if (names.length === 0) return
   await succeed(['unmask', '--quiet', '--', ...names], run, `${names.join(', ')} not unmasked`)
   await run({ args: ['systemctl', 'unmask', '--quiet', '--runtime', '--', ...names] })
+}
+
+/** Of what failed or was restarted by systemd: its counts begin at nought again. */
+export async function forgetRestarts(names: readonly string[], run: Run): Promise<void> {
+  // One that is not loaded has nothing to forget, and makes it fail.
+  if (names.length > 0) await run(systemctl(['reset-failed', '--', ...names]))
 }
 
 export async function stopUnits(names: readonly string[], run: Run): Promise<void> {
@@ -171,9 +181,17 @@ function statusOf(name: string, block: string): UnitStatus {
     conditionFailed: field('ConditionResult') === 'no' && Number(field('ConditionTimestampMonotonic')) > 0,
     invocation: field('InvocationID'),
     restarts: Number(field('NRestarts')),
+    isInRestartLoop:
+      Number(field('NRestarts')) >= loopRestarts &&
+      monotonicSeconds() - Number(field('ExecMainStartTimestampMonotonic')) / 1e6 < loopSeconds,
     triggers: words(field('Triggers')),
     triggeredBy: words(field('TriggeredBy')),
   }
+}
+
+/** systemd's clock for what it calls monotonic. */
+function monotonicSeconds(): number {
+  return Number(process.hrtime.bigint()) / 1e9
 }
 
 function words(text: string): readonly string[] {

@@ -3,7 +3,15 @@ import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
 import { eventually } from '../host/backoff.ts'
 import { composeUp, type Project } from '../host/compose-command.ts'
-import { type Container, containersOf, listedContainers, logEnd, replacedMounts, unpause } from '../host/docker.ts'
+import {
+  type Container,
+  containersOf,
+  listedContainers,
+  logEnd,
+  replacedMounts,
+  restartContainers,
+  unpause,
+} from '../host/docker.ts'
 import { realPaths } from '../host/real-paths.ts'
 import { withLogins } from '../host/registry-login.ts'
 import type { Run } from '../host/run.ts'
@@ -30,6 +38,7 @@ export async function bringUp(
   const build = declared.services.some(({ builds }) => builds)
   await withLogins(desired.registries, run, (environment) => composeUp(project, run, { build, environment }))
   await recreateStale(project, declared.services, run, unhealthyIn(own))
+  await restartLooping(desired.project, own, run)
   const now = await settled(desired, declared, run)
   const restarted = await startTimes(idsOf(own.filter(({ id }) => has(now, id))), run)
   const again = new Set([...restarted].flatMap(([id, at]) => (startedAt.get(id) === at ? [] : [id])))
@@ -122,6 +131,17 @@ export async function recreateStale(
   const still = own.flatMap(({ id, service }) => (unhealthy.includes(id) ? [service] : []))
   const recreate = [...new Set([...stale, ...still])]
   if (recreate.length > 0) await composeUp(project, run, { recreate, isOffline: true })
+}
+
+/** Those that were, and are the same still: whatever made them die, they are given another start. */
+async function restartLooping(project: string, before: readonly Container[], run: Run): Promise<void> {
+  const looping = idsOf(before.filter(({ state }) => state === 'restarting'))
+  if (looping.length === 0) return
+  const now = containersOf(project, await listedContainers(run))
+  await restartContainers(
+    looping.filter((id) => has(now, id)),
+    run,
+  )
 }
 
 function unhealthyIn(containers: readonly Container[]): readonly string[] {

@@ -10,6 +10,7 @@ import {
   daemonReload,
   disableUnits,
   enableUnits,
+  forgetRestarts,
   maskUnits,
   stopUnits,
   type UnitStatus,
@@ -135,6 +136,7 @@ async function change(changes: readonly ResourceChange<UnitResource>[], host: Ap
     host.run,
   )
   await maskAll(named('mask'), host)
+  await forgetRestarts(named('start'), host.run)
   await startUnits(named('start'), host.run)
   return before.map(([one, unit]) => unitDoneText(one, stateOf(unit)))
 }
@@ -168,7 +170,12 @@ async function maskAll(names: readonly string[], { run, query }: ApplyHost): Pro
 
 function stateOf(unit: UnitStatus): UnitState {
   const isOfPackage = /^\/(?:usr\/)?lib\//.test(unit.fragmentPath)
-  return { attributes: unitAttributes(unit), unit: { isOfPackage, isStale: unit.needsDaemonReload } }
+  const attributes = unitAttributes(unit)
+  const isLooping = unit.isInRestartLoop && attributes['state'] === 'running'
+  return {
+    attributes: isLooping ? { ...attributes, state: 'restarting' } : attributes,
+    unit: { isOfPackage, isStale: unit.needsDaemonReload },
+  }
 }
 
 function withFiles(unit: UnitStatus, overrides: readonly AbsolutePath[]): LiveResource {

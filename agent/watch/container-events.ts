@@ -7,11 +7,11 @@ import { z } from 'zod'
 import type { Listening } from './source.ts'
 
 const dockerSocket = '/var/run/docker.sock'
-const filters = encodeURIComponent(JSON.stringify({ type: ['container'] }))
+const filters = encodeURIComponent(JSON.stringify({ type: ['container', 'image'] }))
 /** What a health check does every few seconds, and `docker exec`, change nothing that is looked at. */
 const quiet = /^(?:exec_|attach|detach|top|resize|export|archive-path|extract-to-dir|copy|commit)/
 
-/** Calls `changed` for every event of a container but quiet ones; `ended` once when the stream is over. */
+/** Calls `changed` for every event of a container or an image - a name may move on to another image - but quiet ones; `ended` once when the stream is over. */
 export function listenToDocker(changed: () => void, ended: () => void): Listening {
   const over = once(ended)
   const asked = request({ socketPath: dockerSocket, path: `/events?filters=${filters}` }, (response) => {
@@ -26,9 +26,13 @@ export function listenToDocker(changed: () => void, ended: () => void): Listenin
 
 /** As `listenToDocker`; podman writes its events without its service running. */
 export function listenToPodman(changed: () => void, ended: () => void): Listening {
-  const child = spawn('podman', ['events', '--format', 'json', '--filter', 'type=container'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
+  const child = spawn(
+    'podman',
+    ['events', '--format', 'json', '--filter', 'type=container', '--filter', 'type=image'],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  )
   const over = once(ended)
   child.on('error', over)
   child.on('close', over)

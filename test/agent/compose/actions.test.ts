@@ -110,6 +110,7 @@ function container(service: string, changed: Partial<Container> = {}): Container
     state: 'running',
     exitCode: undefined,
     health: 'none',
+    isStartedLately: false,
     image: `${service}:1`,
     imageId: '',
     configHash: `hash of ${service}`,

@@ -160,6 +160,7 @@ function container(changed: Partial<Container>): Container {
     state: 'running',
     exitCode: undefined,
     health: 'none',
+    isStartedLately: false,
     image: 'lab/box:1',
     imageId: '',
     configHash: 'hash',
