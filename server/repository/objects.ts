@@ -4,6 +4,7 @@ import { PlumbError } from '../../shared/problem.ts'
 import { entriesOfListing } from '../../shared/repository/listing.ts'
 import { isParsed, type RepositoryTree } from '../../shared/repository/tree.ts'
 import type { CommitView } from '../show/views.ts'
+import { type Blame, createBlame } from './blame.ts'
 import type { Git } from './git.ts'
 import { createRecent } from './recent.ts'
 
@@ -18,6 +19,7 @@ export type Objects = {
   lastCommits(revision: Revision, directory: string): Promise<ReadonlyMap<string, CommitView>>
   /** The newest commits that touched `path`, newest first. */
   history(revision: Revision, path: string, limit: number): Promise<readonly CommitView[]>
+  readonly blame: Blame
 }
 
 export function createObjects(
@@ -57,6 +59,16 @@ export function createObjects(
       ]
       return commitsOf(await text(args)).map((commit) => commit.view)
     },
+    blame: createBlame({
+      git,
+      at,
+      entries: async (revision) => (await objects.tree(revision)).entries,
+      commits: async (revisions) => {
+        if (revisions.length === 0) return []
+        const log = await bytes(['log', '--no-walk=unsorted', '--stdin', ...commitFormat], 60, revisions.join('\n'))
+        return commitsOf(log.toString('utf8')).map((commit) => commit.view)
+      },
+    }),
   }
   return objects
 

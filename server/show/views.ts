@@ -5,6 +5,7 @@ import type { HoldTarget } from '../../shared/hold.ts'
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { ApplyReport, Hold, ServiceReport, ServiceStateName } from '../../shared/report.ts'
+import type { BlamedRun } from '../../shared/repository/blame.ts'
 
 /** A commit as shown beside what it changed. `at` is ISO 8601. */
 export type CommitView = {
@@ -86,6 +87,19 @@ export type PathView = {
   readonly source: string
   readonly why?: CommitView
 }
+
+/** Which commit gave each line of a file its present text. */
+export type BlameView =
+  | {
+      readonly kind: 'lines'
+      readonly runs: readonly BlameRun[]
+      /** Each of the runs' commits once. */
+      readonly commits: readonly CommitView[]
+    }
+  /** `too-slow`: its history is too long to be walked while somebody waits. */
+  | { readonly kind: 'not-text' | 'too-large' | 'too-slow' }
+
+export type BlameRun = BlamedRun & { readonly revision: Revision }
 
 export type HostView = {
   readonly host: HostName
