@@ -20,7 +20,7 @@ import {
 } from '../store/service-states.ts'
 import type { Db } from '../store/tables.ts'
 import { holdViews } from './holds.ts'
-import { type Commits, pathsAt, pathsOf } from './paths.ts'
+import { type Commits, pathsOf } from './paths.ts'
 import { readmeHtml } from './readme.ts'
 import type {
   AlertView,
@@ -34,12 +34,13 @@ import type {
   ServiceView,
   Views,
 } from './views.ts'
+import { whyView } from './why.ts'
 
 export type ViewParts = {
   readonly db: Db
   readonly clock: Clock
   readonly source: FleetSource
-  readonly clone: Pick<FleetClone, 'commit' | 'readText' | 'lastCommits' | 'history'>
+  readonly clone: Pick<FleetClone, 'commit' | 'readText' | 'lastCommits' | 'history' | 'blame'>
   isConnected(host: HostName): boolean
   /** Fresher than what the database knows; undefined when not heard since the server started. */
   lastHeardAt(host: HostName): string | undefined
@@ -47,10 +48,10 @@ export type ViewParts = {
   channelProblems(): Promise<readonly Problem[]>
 }
 
-const shown = { resolvedAlerts: 100, hostAlerts: 20, applies: 20, transitions: 100, commits: 20, paths: 500 }
+const shown = { resolvedAlerts: 100, hostAlerts: 20, applies: 20, transitions: 100, commits: 20 }
 
 export function createViews(parts: ViewParts): Views {
-  const { db, source, clone } = parts
+  const { db } = parts
   return {
     fleet: () => fleetView(parts),
     holds: () => heldViews(parts),
@@ -65,12 +66,7 @@ export function createViews(parts: ViewParts): Views {
       return { host, service, finding, since, ...(why === undefined ? {} : { why }) }
     },
     alerts: async () => (await listAlerts(db, {}, shown.resolvedAlerts)).map(alertView),
-    async why(path, host) {
-      const state = source.state()
-      if (state.head === undefined) return []
-      const commits = await clone.lastCommits(state.head.revision, '')
-      return pathsAt(path, { state, host, commits }).slice(0, shown.paths)
-    },
+    why: (path, asked = {}) => whyView(parts, path, asked),
   }
 }
 

@@ -86,6 +86,32 @@ export type PathView = {
   readonly path: string
   readonly source: string
   readonly why?: CommitView
+  /** Of the line that was asked for. */
+  readonly line?: LineView
+  /** Of all lines, when they were asked for. */
+  readonly blame?: BlameView
+}
+
+export type LineView =
+  | {
+      readonly kind: 'line'
+      readonly number: number
+      readonly text: string
+      readonly commit: CommitView
+      /** What the commit called the file, when it has another name now. */
+      readonly formerly?: string
+    }
+  /** The file ends before it. */
+  | { readonly kind: 'no-such-line'; readonly lines: number }
+  | Exclude<BlameView, { kind: 'lines' }>
+
+export type WhyAsked = {
+  /** Only as this host has it. */
+  readonly host?: HostName | undefined
+  /** Default: the head. */
+  readonly revision?: Revision | undefined
+  /** Number of one line, from 1 on, or all of them; of files, not of what is below a directory. */
+  readonly lines?: number | 'all' | undefined
 }
 
 /** Which commit gave each line of a file its present text. */
@@ -189,5 +215,5 @@ export type Views = {
   /** Open ones first, then the latest resolved. */
   alerts(): Promise<readonly AlertView[]>
   /** The commit behind a path on a host, or behind a path of the repository. */
-  why(path: string, host?: HostName): Promise<readonly PathView[]>
+  why(path: string, asked?: WhyAsked): Promise<readonly PathView[]>
 }

@@ -1,0 +1,54 @@
+// show: why a path is as it is - the commit behind it, and behind each of its lines.
+import type { Revision } from '../../shared/names.ts'
+import type { FleetSource } from '../fleet.ts'
+import type { FleetClone } from '../repository/clone.ts'
+import { pathsAt } from './paths.ts'
+import type { BlameView, LineView, PathView, WhyAsked } from './views.ts'
+
+export type WhyParts = {
+  readonly source: Pick<FleetSource, 'state'>
+  readonly clone: Pick<FleetClone, 'commit' | 'lastCommits' | 'blame'>
+}
+
+/** What is below a directory is listed so far. */
+const pathsShown = 500
+
+export async function whyView(parts: WhyParts, path: string, asked: WhyAsked): Promise<readonly PathView[]> {
+  const { source, clone } = parts
+  const state = source.state()
+  const revision = asked.revision ?? state.head?.revision
+  if (revision === undefined || (await clone.commit(revision)) === undefined) return []
+  const commits = await clone.lastCommits(revision, '')
+  const views = pathsAt(path, { state, host: asked.host, commits }).slice(0, pathsShown)
+  return Promise.all(
+    views.map(async (view) =>
+      isFile(view, path) ? { ...view, ...(await linesOf(parts, view, { ...asked, revision })) } : view,
+    ),
+  )
+}
+
+/** And not a file below the directory that was asked for. */
+function isFile({ path, source }: PathView, asked: string): boolean {
+  return path === asked || source === asked
+}
+
+async function linesOf(
+  { clone }: WhyParts,
+  { source }: PathView,
+  { lines, revision }: WhyAsked & { readonly revision: Revision },
+): Promise<Pick<PathView, 'line' | 'blame'>> {
+  const blame = lines === undefined ? undefined : await clone.blame(revision, source)
+  if (lines === undefined || blame === undefined) return {}
+  return lines === 'all' ? { blame } : { line: lineOf(blame, lines) }
+}
+
+function lineOf(blame: BlameView, number: number): LineView {
+  if (blame.kind !== 'lines') return blame
+  const { runs, commits } = blame
+  const run = runs.find(({ first, lines }) => first <= number && number < first + lines.length)
+  const commit = commits.find(({ revision }) => revision === run?.revision)
+  const text = run?.lines[number - run.first]
+  if (run === undefined || commit === undefined || text === undefined)
+    return { kind: 'no-such-line', lines: runs.reduce((sum, { lines }) => sum + lines.length, 0) }
+  return { kind: 'line', number, text, commit, ...(run.formerly === undefined ? {} : { formerly: run.formerly }) }
+}
