@@ -17,7 +17,8 @@ import { type RestoreOptions, restore } from './commands/restore.ts'
 import { runAgent } from './commands/run-agent.ts'
 import { scan } from './commands/scan.ts'
 import { status } from './commands/status.ts'
-import { type WhyOptions, why } from './commands/why.ts'
+import { why } from './commands/why.ts'
+import type { WhyOptions } from './commands/why-asked.ts'
 import { agentVersion } from './version.ts'
 
 type Json = { readonly json?: boolean }
@@ -120,8 +121,9 @@ onHost('import', "make a service's directory from what is on this host, for the 
 
 program
   .command('why')
-  .description('the commit that gave a managed path its present content')
-  .argument('<path>', 'as on the host (/etc/motd) or in the repository')
+  .description('the commit that gave a managed path its present content, or one of its lines')
+  .argument('<path[:line]>', 'as on the host (/etc/motd) or in the repository')
+  .option('--lines', 'the commit behind each line')
   .option('--repo <dir>', 'a clone with its history')
   .option('--server <url>', 'ask this server; default: the one this host reports to')
   .option('--host <name>', 'only as this host has it')

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { revisionSchema } from './names.ts'
 import { blameLimits } from './repository/blame.ts'
 
+/** With its whole message. */
 const commitSchema = z.object({
   revision: revisionSchema,
   author: z.string(),
@@ -23,7 +24,7 @@ const lineSchema = z.discriminatedUnion('kind', [
     text: z.string(),
     commit: commitSchema,
     /** What the commit called the file, when it has another name now. */
-    formerly: z.string().optional(),
+    formerly: z.string().exactOptional(),
   }),
   /** The file ends before it. */
   z.object({ kind: z.literal('no-such-line'), lines: z.number().int().nonnegative() }),
@@ -33,15 +34,21 @@ const lineSchema = z.discriminatedUnion('kind', [
 const blameSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('lines'),
-    runs: z.array(
-      z.object({
-        revision: revisionSchema,
-        first: z.number().int().positive(),
-        lines: z.array(z.string()).max(blameLimits.lines + 1),
-        formerly: z.string().optional(),
-      }),
-    ),
-    commits: z.array(commitSchema),
+    runs: z
+      .array(
+        z.object({
+          revision: revisionSchema,
+          first: z.number().int().positive(),
+          lines: z
+            .array(z.string())
+            .max(blameLimits.lines + 1)
+            .readonly(),
+          formerly: z.string().exactOptional(),
+        }),
+      )
+      .readonly(),
+    /** Each of the runs' once. */
+    commits: z.array(commitSchema).readonly(),
   }),
   unblamedSchema,
 ])
@@ -50,11 +57,11 @@ export const whyAnswerSchema = z.array(
   z.object({
     path: z.string(),
     source: z.string(),
-    why: commitSchema.optional(),
+    why: commitSchema.exactOptional(),
     /** Of the line that was asked for. */
-    line: lineSchema.optional(),
+    line: lineSchema.exactOptional(),
     /** Of all lines, when they were asked for. */
-    blame: blameSchema.optional(),
+    blame: blameSchema.exactOptional(),
   }),
 )
 
@@ -63,3 +70,14 @@ export type LineWhy = z.infer<typeof lineSchema>
 export type Blame = z.infer<typeof blameSchema>
 /** A managed path, the repository's file behind it, and the commit that last changed that file. */
 export type Why = z.infer<typeof whyAnswerSchema>[number]
+
+export function lineOfBlame(blame: Blame, number: number): LineWhy {
+  if (blame.kind !== 'lines') return blame
+  const { runs, commits } = blame
+  const run = runs.find(({ first, lines }) => first <= number && number < first + lines.length)
+  const commit = commits.find(({ revision }) => revision === run?.revision)
+  const text = run?.lines[number - run.first]
+  if (run === undefined || commit === undefined || text === undefined)
+    return { kind: 'no-such-line', lines: runs.reduce((sum, { lines }) => sum + lines.length, 0) }
+  return { kind: 'line', number, text, commit, ...(run.formerly === undefined ? {} : { formerly: run.formerly }) }
+}

@@ -17,6 +17,8 @@ export type Asking = {
   readonly credentials?: { readonly username: string; readonly password: string } | undefined
   /** What to do when it does not answer. */
   readonly remedy: string
+  /** Default 1 MiB. */
+  readonly answerLimitBytes?: number | undefined
 }
 
 export type Answer =
@@ -47,11 +49,11 @@ export function notAServer({ origin }: URL, status: number, told?: string): Plum
   })
 }
 
-const answerLimitBytes = 1024 * 1024
+const defaultLimitBytes = 1024 * 1024
 const deadlineMs = 30_000
 
 function exchange(asking: Asking): Promise<{ readonly status: number; readonly body: string }> {
-  const { url, certificate, body, method, credentials, token } = asking
+  const { url, certificate, body, method, credentials, token, answerLimitBytes = defaultLimitBytes } = asking
   const isSecure = url.protocol === 'https:'
   const options = {
     method: method ?? (body === undefined ? 'GET' : 'POST'),

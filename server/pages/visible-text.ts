@@ -1,20 +1,10 @@
-// Text from hosts as a person must see it: characters that hide, reorder or overprint others are named instead of obeyed.
+// Text from hosts and commits on a page, and in a command to copy from one.
+import { visibleText } from '../../shared/visible-text.ts'
 
-/** A carriage return becomes `␍`, a right-to-left override `‹U+202E›`; tabs and line feeds stay. */
-export function visibleText(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, nameOf)
-}
+export { visibleText }
 
 /** A word for a POSIX shell, quoted only when it has to be. */
 export function shellWord(word: string): string {
   if (/^[\w./@:+,=-]+$/.test(word)) return word
   return `'${visibleText(word).replaceAll("'", `'\\''`)}'`
-}
-
-function nameOf(character: string): string {
-  if (character === '\t' || character === '\n') return character
-  const code = character.codePointAt(0) ?? 0
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code)
-  if (code === 0x7f) return '␡'
-  return `‹U+${code.toString(16).toUpperCase().padStart(4, '0')}›`
 }

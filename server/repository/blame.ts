@@ -1,10 +1,9 @@
 // Which commit gave each line of a file its present text: a revision and a path in, runs of lines out.
 import type { Revision } from '../../shared/names.ts'
-import { revisionSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { blameArguments, blameLimits, runsOfBlame, unblamable } from '../../shared/repository/blame.ts'
 import type { TreeEntry } from '../../shared/repository/tree.ts'
-import type { BlameView, CommitView } from '../show/views.ts'
+import type { Blame, Commit } from '../../shared/why.ts'
 import type { Git, GitResult } from './git.ts'
 import { createRecent } from './recent.ts'
 import { createTurns } from './turns.ts'
@@ -14,14 +13,14 @@ export type BlameParts = {
   readonly at: { readonly gitDirectory: string; readonly configuration: string }
   entries(revision: Revision): Promise<readonly TreeEntry[]>
   /** In any order. */
-  commits(revisions: readonly Revision[]): Promise<readonly CommitView[]>
+  commits(revisions: readonly Revision[]): Promise<readonly Commit[]>
 }
 
 /** Undefined: the revision has no such file. */
-export type Blame = (revision: Revision, path: string) => Promise<BlameView | undefined>
+export type BlameOf = (revision: Revision, path: string) => Promise<Blame | undefined>
 
-export function createBlame(parts: BlameParts): Blame {
-  const blames = createRecent<BlameView | undefined>(50)
+export function createBlame(parts: BlameParts): BlameOf {
+  const blames = createRecent<Blame | undefined>(50)
   // A long history makes a blame slow: readers of many files wait for each other, not for a machine full of gits.
   const turns = createTurns(2, Number.MAX_SAFE_INTEGER)
   return async (revision, path) => {
@@ -40,17 +39,14 @@ export function createBlame(parts: BlameParts): Blame {
 
 type Asked = { readonly revision: Revision; readonly path: string; readonly oid: string }
 
-async function blameOf({ git, at, commits }: BlameParts, { revision, path, oid }: Asked): Promise<BlameView> {
+async function blameOf({ git, at, commits }: BlameParts, { revision, path, oid }: Asked): Promise<Blame> {
   const content = await git({ ...at, args: ['cat-file', 'blob', oid], outputLimitBytes: blameLimits.bytes })
   if (content.outcome === 'too-much') return { kind: 'too-large' }
   const reason = unblamable(succeeded(content, 'cat-file').stdout)
   if (reason !== undefined) return { kind: reason }
   const blamed = await git({ ...at, args: blameArguments(revision, path), deadlineSeconds: 60 })
   if (blamed.outcome === 'deadline') return { kind: 'too-slow' }
-  const runs = runsOfBlame(succeeded(blamed, 'blame').stdout.toString('utf8'), path).map((run) => ({
-    ...run,
-    revision: revisionSchema.parse(run.revision),
-  }))
+  const runs = runsOfBlame(succeeded(blamed, 'blame').stdout.toString('utf8'), path)
   return { kind: 'lines', runs, commits: await commits([...new Set(runs.map((run) => run.revision))]) }
 }
 

@@ -4,7 +4,7 @@ import { PlumbError } from '../../shared/problem.ts'
 import { entriesOfListing } from '../../shared/repository/listing.ts'
 import { isParsed, type RepositoryTree } from '../../shared/repository/tree.ts'
 import type { CommitView } from '../show/views.ts'
-import { type Blame, createBlame } from './blame.ts'
+import { type BlameOf, createBlame } from './blame.ts'
 import type { Git } from './git.ts'
 import { createRecent } from './recent.ts'
 
@@ -19,7 +19,7 @@ export type Objects = {
   lastCommits(revision: Revision, directory: string): Promise<ReadonlyMap<string, CommitView>>
   /** The newest commits that touched `path`, newest first. */
   history(revision: Revision, path: string, limit: number): Promise<readonly CommitView[]>
-  readonly blame: Blame
+  readonly blame: BlameOf
 }
 
 export function createObjects(

@@ -5,18 +5,10 @@ import type { HoldTarget } from '../../shared/hold.ts'
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { ApplyReport, Hold, ServiceReport, ServiceStateName } from '../../shared/report.ts'
-import type { BlamedRun } from '../../shared/repository/blame.ts'
+import type { Blame, Commit, LineWhy } from '../../shared/why.ts'
 
-/** A commit as shown beside what it changed. `at` is ISO 8601. */
-export type CommitView = {
-  readonly revision: Revision
-  readonly author: string
-  readonly at: string
-  /** First line of the message. */
-  readonly subject: string
-  /** The whole message. */
-  readonly message: string
-}
+/** A commit as shown beside what it changed. */
+export type CommitView = Readonly<Commit>
 
 /** `not-enrolled`: the repository names the host, no agent ever did. `unknown`: enrolled, no report yet. */
 export type HostStateName = ServiceStateName | 'silent' | 'not-enrolled' | 'unknown'
@@ -87,23 +79,10 @@ export type PathView = {
   readonly source: string
   readonly why?: CommitView
   /** Of the line that was asked for. */
-  readonly line?: LineView
+  readonly line?: LineWhy
   /** Of all lines, when they were asked for. */
-  readonly blame?: BlameView
+  readonly blame?: Blame
 }
-
-export type LineView =
-  | {
-      readonly kind: 'line'
-      readonly number: number
-      readonly text: string
-      readonly commit: CommitView
-      /** What the commit called the file, when it has another name now. */
-      readonly formerly?: string
-    }
-  /** The file ends before it. */
-  | { readonly kind: 'no-such-line'; readonly lines: number }
-  | Exclude<BlameView, { kind: 'lines' }>
 
 export type WhyAsked = {
   /** Only as this host has it. */
@@ -113,19 +92,6 @@ export type WhyAsked = {
   /** Number of one line, from 1 on, or all of them; of files, not of what is below a directory. */
   readonly lines?: number | 'all' | undefined
 }
-
-/** Which commit gave each line of a file its present text. */
-export type BlameView =
-  | {
-      readonly kind: 'lines'
-      readonly runs: readonly BlameRun[]
-      /** Each of the runs' commits once. */
-      readonly commits: readonly CommitView[]
-    }
-  /** `too-slow`: its history is too long to be walked while somebody waits. */
-  | { readonly kind: 'not-text' | 'too-large' | 'too-slow' }
-
-export type BlameRun = BlamedRun & { readonly revision: Revision }
 
 export type HostView = {
   readonly host: HostName

@@ -1,9 +1,10 @@
 // show: why a path is as it is - the commit behind it, and behind each of its lines.
 import type { Revision } from '../../shared/names.ts'
+import { lineOfBlame } from '../../shared/why.ts'
 import type { FleetSource } from '../fleet.ts'
 import type { FleetClone } from '../repository/clone.ts'
 import { pathsAt } from './paths.ts'
-import type { BlameView, LineView, PathView, WhyAsked } from './views.ts'
+import type { PathView, WhyAsked } from './views.ts'
 
 export type WhyParts = {
   readonly source: Pick<FleetSource, 'state'>
@@ -39,16 +40,5 @@ async function linesOf(
 ): Promise<Pick<PathView, 'line' | 'blame'>> {
   const blame = lines === undefined ? undefined : await clone.blame(revision, source)
   if (lines === undefined || blame === undefined) return {}
-  return lines === 'all' ? { blame } : { line: lineOf(blame, lines) }
-}
-
-function lineOf(blame: BlameView, number: number): LineView {
-  if (blame.kind !== 'lines') return blame
-  const { runs, commits } = blame
-  const run = runs.find(({ first, lines }) => first <= number && number < first + lines.length)
-  const commit = commits.find(({ revision }) => revision === run?.revision)
-  const text = run?.lines[number - run.first]
-  if (run === undefined || commit === undefined || text === undefined)
-    return { kind: 'no-such-line', lines: runs.reduce((sum, { lines }) => sum + lines.length, 0) }
-  return { kind: 'line', number, text, commit, ...(run.formerly === undefined ? {} : { formerly: run.formerly }) }
+  return lines === 'all' ? { blame } : { line: lineOfBlame(blame, lines) }
 }

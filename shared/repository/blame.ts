@@ -1,8 +1,9 @@
 // Reads `git blame --porcelain` into runs of lines; used by both sides, so that a clone and the server tell the same.
+import type { Revision } from '../names.ts'
 
 /** Lines in a row that one commit gave their present text. */
 export type BlamedRun = {
-  readonly revision: string
+  readonly revision: Revision
   /** Number of its first line, from 1 on. */
   readonly first: number
   /** Without line ends; what is not UTF-8 is shown by replacement characters. */
@@ -30,9 +31,9 @@ export function blameArguments(revision: string, path: string): readonly string[
 
 /** `path` is the file's name now. */
 export function runsOfBlame(porcelain: string, path: string): readonly BlamedRun[] {
-  const runs: { revision: string; first: number; lines: string[]; formerly?: string }[] = []
-  const names = new Map<string, string>()
-  let revision = ''
+  const runs: { revision: Revision; first: number; lines: string[]; formerly?: string }[] = []
+  const names = new Map<Revision, string>()
+  let revision = '' as Revision
   let number = 0
   for (const line of porcelain.split('\n')) {
     const [, commit, final] = heading.exec(line) ?? []
@@ -42,7 +43,7 @@ export function runsOfBlame(porcelain: string, path: string): readonly BlamedRun
       if (last?.revision === revision && (last.formerly ?? path) === name) last.lines.push(line.slice(1))
       else runs.push({ revision, first: number, lines: [line.slice(1)], ...(name === path ? {} : { formerly: name }) })
     } else if (commit !== undefined) {
-      revision = commit
+      revision = commit as Revision
       number = Number(final)
     } else if (line.startsWith('filename ')) names.set(revision, unquoted(line.slice('filename '.length)))
   }
@@ -50,7 +51,7 @@ export function runsOfBlame(porcelain: string, path: string): readonly BlamedRun
 }
 
 /** Commit, line in the commit's file, line now, and lines of the group where one begins. */
-const heading = /^([0-9a-f]{40,64}) \d+ (\d+)(?: \d+)?$/
+const heading = /^([0-9a-f]{40}) \d+ (\d+)(?: \d+)?$/
 
 const escapes: Readonly<Record<string, number>> = { a: 7, b: 8, t: 9, n: 10, v: 11, f: 12, r: 13, '"': 34, '\\': 92 }
 

@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { promisify } from 'node:util'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { exampleFleet } from '../../lab/example-fleet.ts'
-import type { TestRepository } from '../../support/git.ts'
+import { makeRepository, type TestRepository } from '../../support/git.ts'
 import { makeSandbox, runPlumb, type Sandbox } from '../../support/plumb.ts'
 import { type ServerForAgents, startServerFor } from '../../support/server.ts'
 
@@ -45,6 +47,111 @@ test('a clone says which commit gave a file its content, from any directory of i
   expect(json).toMatchObject([
     { path: '/etc/systemd/system/hello.service', source: 'services/hello/units/hello.service', why: { author: 'Ada' } },
   ])
+})
+
+describe('a line, and all of them', () => {
+  let server: ServerForAgents
+  let sources: readonly (readonly string[])[]
+  const two = 'Two workers\n\nThe box has two cores.'
+  let revisions: readonly string[]
+
+  beforeAll(async () => {
+    const lines = await makeRepository({
+      'plumb.yaml': 'version: 1\nhosts:\n  web-1: { services: [nginx] }\n',
+      'services/nginx/README.md': '# nginx\n',
+      [nginxConf]: 'worker_processes 1;\nevents {}\n',
+      'services/nginx/files/etc/nginx/port:80': 'a name that ends like a line\n',
+    })
+    await lines.commit({ [nginxConf]: 'worker_processes 2;\nevents {}\n' }, { message: two, author: 'Grace' })
+    await lines.commit(
+      { [nginxConf]: 'worker_processes 2;\nevents {}\n# \u001b[2Jred' },
+      { message: 'End', author: 'Al' },
+    )
+    revisions = (await lines.git('log', '--reverse', '--format=%h', '--abbrev=12')).split('\n')
+    server = await startServerFor(lines.directory)
+    sources = [
+      ['--repo', lines.directory],
+      ['--server', server.url],
+    ]
+    return async () => {
+      await server.remove()
+      await lines.remove()
+    }
+  })
+
+  test.each(['a clone', 'a server'])('%s tells the commit behind a line, with its whole message', async (which) => {
+    const { code, out, err } = await asked(which, '/etc/nginx/nginx.conf:1')
+    expect([code, err]).toEqual([0, ''])
+    expect(out).toBe(
+      [
+        `${nginxConf}:1`,
+        '  | worker_processes 2;',
+        `  ${revisions[1]} by Grace on 2026-11-01T12:00:00+00:00`,
+        ...['', '    Two workers', '', '    The box has two cores.', ''],
+      ].join('\n'),
+    )
+    const json = JSON.parse((await asked(which, `${nginxConf}:3`, '--json')).out)
+    expect(json).toMatchObject([
+      { line: { kind: 'line', number: 3, text: '# \u001b[2Jred', commit: { author: 'Al' } } },
+    ])
+  })
+
+  test.each(['a clone', 'a server'])(
+    '%s tells the commit behind each line, and no line takes over the terminal',
+    async (which) => {
+      const { code, out } = await asked(which, '/etc/nginx/nginx.conf', '--lines')
+      expect(code).toBe(0)
+      const [first = '', second = '', third = ''] = revisions.map((revision) => revision.slice(0, 8))
+      expect(out).toBe(
+        [
+          nginxConf,
+          `  ${second} Grace 2026-11-01 1 | worker_processes 2;`,
+          `  ${first} Ada   2026-11-01 2 | events {}`,
+          `  ${third} Al    2026-11-01 3 | # ␛[2Jred`,
+          '',
+        ].join('\n'),
+      )
+    },
+  )
+
+  test.each(['a clone', 'a server'])(
+    '%s takes a managed name that ends in a colon and digits as a name',
+    async (which) => {
+      expect((await asked(which, '/etc/nginx/port:80')).out).toMatch(/port:80\n {2}[0-9a-f]{12} by Ada/)
+      expect((await asked(which, '/etc/nginx/port:80:1')).out).toContain('| a name that ends like a line')
+    },
+  )
+
+  test.each(['a clone', 'a server'])('%s says what cannot be answered', async (which) => {
+    expect((await asked(which, '/etc/nginx/nginx.conf:4')).out).toBe(`${nginxConf}: it has 3 lines\n`)
+    expect(await asked(which, '/etc/nginx/nginx.conf:0')).toMatchObject({
+      code: 1,
+      err: 'plumb: Lines are counted from 1. plumb why /etc/nginx/nginx.conf:1\n',
+    })
+    expect(await asked(which, '/etc/nginx/nginx.conf:1', '--lines')).toMatchObject({ code: 1 })
+    expect(await asked(which, '/etc/passwd:1')).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/manages \/etc\/passwd\. Give the path/),
+    })
+  })
+
+  test('a clone answers from a directory below its top too, and says when its history is cut off', async () => {
+    const [, directory = ''] = sources[0] ?? []
+    const cwd = join(directory, 'services/nginx')
+    expect((await runPlumb(['why', `${nginxConf}:2`, '--root', box.root], { cwd })).out).toContain(
+      `${revisions[0]} by Ada`,
+    )
+
+    const shallow = join(box.directory, 'shallow')
+    await promisify(execFile)('git', ['clone', '--quiet', '--depth=1', `file://${directory}`, shallow])
+    const { out } = await runPlumb(['why', `${nginxConf}:2`, '--repo', shallow, '--root', box.root])
+    expect(out).toContain('is a shallow clone')
+  })
+
+  function asked(which: string, ...args: readonly string[]) {
+    const source = sources[which === 'a clone' ? 0 : 1] ?? []
+    return runPlumb(['why', ...args, ...source, '--root', box.root, '--state', box.state])
+  }
 })
 
 test('what nothing manages, and what is no clone, is told with the way out', async () => {

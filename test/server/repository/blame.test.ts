@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openClone } from '../../../server/repository/clone.ts'
 import { createGit, type Git } from '../../../server/repository/git.ts'
-import type { BlameView } from '../../../server/show/views.ts'
 import type { Revision } from '../../../shared/names.ts'
+import type { Blame } from '../../../shared/why.ts'
 import { makeRepository, type TestRepository } from '../../support/git.ts'
 
 const conf = 'services/web/files/etc/web.conf'
@@ -134,9 +134,9 @@ test('a file at a revision is blamed once', async () => {
   expect(blames).toBe(1)
 })
 
-type Lines = Extract<BlameView, { kind: 'lines' }>
+type Lines = Extract<Blame, { kind: 'lines' }>
 
-async function asked(path: string): Promise<BlameView | undefined> {
+async function asked(path: string): Promise<Blame | undefined> {
   const clone = await openClone({ directory, url: fleet.directory, git: createGit() })
   return await clone.blame((await clone.fetch()).head?.revision as Revision, path)
 }

@@ -1,0 +1,63 @@
+// `plumb why` asked of a server: this host's own under its key, or another that anyone may read.
+import { readFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { PlumbError } from '../../shared/problem.ts'
+import { whyAnswerSchema } from '../../shared/why.ts'
+import { type Asking, askServer, notAServer } from '../report/ask-server.ts'
+import { mirrorCredentials } from '../report/mirror-credentials.ts'
+import { readConfiguration } from './configuration.ts'
+import type { WhyAsker, WhyOptions } from './why-asked.ts'
+
+export type ServerAsked = Pick<Asking, 'certificate' | 'credentials'> & { readonly address: string }
+
+/** This host's own server is known by its pinned certificate, and knows this host by its key; another answers what anyone may read. */
+export async function serverAsked({ server, root, state }: WhyOptions): Promise<ServerAsked | undefined> {
+  const known = await readConfiguration(root)
+  const address = server ?? known?.server
+  if (address === undefined) return undefined
+  if (known?.server === undefined || URL.parse(address)?.origin !== new URL(known.server).origin) return { address }
+  const { certificate, host } = known
+  return {
+    address,
+    certificate: certificate === undefined ? undefined : await readFile(join(root, certificate), 'utf8'),
+    credentials: mirrorCredentials({ stateDirectory: resolve(state), host })(),
+  }
+}
+
+export function whyOfServer({ address, ...proof }: ServerAsked, host: string | undefined): WhyAsker {
+  const { origin } = serverAddress(address)
+  return {
+    where: origin,
+    async ask({ path, lines }) {
+      const url = new URL('/api/v1/why', origin)
+      url.searchParams.set('path', path)
+      if (host !== undefined) url.searchParams.set('host', host)
+      if (lines === 'all') url.searchParams.set('lines', 'all')
+      else if (lines !== undefined) url.searchParams.set('line', `${lines}`)
+      const remedy = 'Is the server running? Or use --repo with a clone.'
+      const answer = await askServer({ url, ...proof, remedy, answerLimitBytes })
+      if (answer.kind === 'refused' && answer.status === 404) return undefined
+      if (answer.kind === 'refused') throw refused(`${origin}: ${answer.message}`)
+      const parsed = whyAnswerSchema.safeParse(answer.json)
+      if (parsed.success) return parsed.data
+      throw notAServer(url, answer.status)
+    },
+  }
+}
+
+/** The largest file that is blamed, as JSON, with the messages of its commits. */
+const answerLimitBytes = 32 * 1024 * 1024
+
+function serverAddress(text: string): URL {
+  const url = URL.parse(text)
+  if (url !== null && /^https?:$/.test(url.protocol)) return url
+  throw new PlumbError({
+    code: 'usage',
+    message: `"${text}" is not the address of a server.`,
+    remedy: 'Give it as https://NAME[:PORT].',
+  })
+}
+
+function refused(message: string): PlumbError {
+  return new PlumbError({ code: 'usage', message, remedy: 'Ask on a host of the fleet, or use --repo with a clone.' })
+}

@@ -1,0 +1,58 @@
+// Why a path is as it is, as lines for a person: the commit behind it, or the commits behind its lines.
+import { visibleText } from '../../shared/visible-text.ts'
+import type { Blame, Commit, LineWhy, Why } from '../../shared/why.ts'
+import { counted } from './output.ts'
+
+export function whyLines(answers: readonly Why[]): readonly string[] {
+  return answers.flatMap((answer, index) => [...(index === 0 ? [] : ['']), ...answerLines(answer)])
+}
+
+function answerLines({ source, why, line, blame }: Why): readonly string[] {
+  if (line !== undefined) return lineLines(source, line)
+  if (blame !== undefined) return [visibleText(source), ...blameLines(blame)]
+  if (why === undefined) return [`${visibleText(source)}: not committed yet`]
+  return [visibleText(source), ...commitLines(why)]
+}
+
+function lineLines(source: string, line: LineWhy): readonly string[] {
+  if (line.kind === 'no-such-line') return [`${visibleText(source)}: it has ${counted(line.lines, 'line')}`]
+  if (line.kind !== 'line') return [`${visibleText(source)}: ${unblamedText(line.kind)}`]
+  return [
+    `${visibleText(source)}:${line.number}`,
+    `  | ${visibleText(line.text)}`,
+    ...(line.formerly === undefined ? [] : [`  as ${visibleText(line.formerly)}`]),
+    ...commitLines(line.commit),
+  ]
+}
+
+function commitLines({ revision, author, at, message }: Commit): readonly string[] {
+  const body = message.split('\n').map((line) => `    ${visibleText(line)}`.trimEnd())
+  return [`  ${revision.slice(0, 12)} by ${visibleText(author)} on ${at}`, '', ...body]
+}
+
+/** Revision, author and day beside each line, and the messages of all of them below. */
+function blameLines(blame: Blame): readonly string[] {
+  if (blame.kind !== 'lines') return [`  ${unblamedText(blame.kind)}`]
+  const commits = new Map(blame.commits.map((commit) => [commit.revision, commit]))
+  const last = blame.runs.at(-1)
+  const digits = `${last === undefined ? 0 : last.first + last.lines.length - 1}`.length
+  const width = Math.min(20, Math.max(0, ...blame.commits.map(({ author }) => visibleText(author).length)))
+  return blame.runs.flatMap(({ revision, first, lines }) => {
+    const { author = '', at = '' } = commits.get(revision) ?? {}
+    const who = `${revision.slice(0, 8)} ${visibleText(author).slice(0, width).padEnd(width)} ${at.slice(0, 10)}`
+    return lines.map((line, index) =>
+      `  ${who} ${`${first + index}`.padStart(digits)} | ${visibleText(line)}`.trimEnd(),
+    )
+  })
+}
+
+function unblamedText(kind: Exclude<Blame['kind'], 'lines'>): string {
+  switch (kind) {
+    case 'not-text':
+      return 'not a text; the commit behind the whole file: without a line'
+    case 'too-large':
+      return 'too large to be told line by line'
+    case 'too-slow':
+      return 'its history is too long to be told line by line; a clone can: git blame'
+  }
+}
