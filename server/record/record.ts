@@ -7,6 +7,7 @@ import { type Report, type ServiceReport, type ServiceStateName, stateOf } from 
 import { insertApply, insertReportId, insertTransition, isReportKnown, trimHistory } from '../store/history.ts'
 import { insertEndedHold, trimEndedHolds } from '../store/holds.ts'
 import { findHost, saveWhatHostSaid } from '../store/hosts.ts'
+import { insertResourceEvents } from '../store/resource-events.ts'
 import {
   deleteFinding,
   deleteServiceState,
@@ -16,6 +17,7 @@ import {
   saveServiceState,
 } from '../store/service-states.ts'
 import type { Db } from '../store/tables.ts'
+import { resourceEvents } from './resource-events.ts'
 
 export type Recorded =
   /** The host was removed: nothing may be recorded of it. */
@@ -31,7 +33,10 @@ export async function recordReport(db: Db, report: Report, receivedAt: string): 
     const digest = digestOf(report)
     const saysNothingNew = known.reportDigest === digest && report.apply === undefined
     if (saysNothingNew || (await isReportKnown(transaction, report.host, report.id))) return { kind: 'nothing-new' }
-    const services = await recordServices(transaction, report, receivedAt)
+    const before = await listServiceStates(transaction, { hosts: [report.host] })
+    const services = await recordServices(transaction, report, { before, at: receivedAt })
+    const said = new Map(before.map((state) => [state.report.service, state.report]))
+    await insertResourceEvents(transaction, report.host, resourceEvents(said, report, receivedAt))
     await recordApply(transaction, report, receivedAt)
     await recordEndedHolds(transaction, report)
     await saveWhatHostSaid(transaction, report.host, {
@@ -54,10 +59,11 @@ function digestOf({ agentVersion, platform, revision, services, problems, endedH
     .digest('hex')
 }
 
-async function recordServices(db: Db, report: Report, at: string): Promise<readonly ServiceName[]> {
-  const before = new Map(
-    (await listServiceStates(db, { hosts: [report.host] })).map((state) => [state.report.service, state]),
-  )
+type Known = { readonly before: readonly ServiceState[]; readonly at: string }
+
+async function recordServices(db: Db, report: Report, known: Known): Promise<readonly ServiceName[]> {
+  const { at } = known
+  const before = new Map(known.before.map((state) => [state.report.service, state]))
   const now = new Map(report.services.map((service) => [service.service, service]))
   const changed: ServiceName[] = []
   for (const service of now.values()) {

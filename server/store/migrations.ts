@@ -4,7 +4,7 @@ import type { Kysely } from 'kysely'
 import type { Migration, MigrationProvider } from 'kysely/migration'
 
 export const migrations: MigrationProvider = {
-  getMigrations: async () => ({ '0001-first': first, '0002-holds': holds }),
+  getMigrations: async () => ({ '0001-first': first, '0002-holds': holds, '0003-resource-events': resourceEvents }),
 }
 
 type AnySchema = Kysely<Record<string, Record<string, unknown>>>
@@ -180,5 +180,22 @@ const holds: Migration = {
       .addColumn('told', 'integer', (column) => column.notNull())
       .addPrimaryKeyConstraint('ended_holds_key', ['host', 'service', 'since', 'until'])
       .execute()
+  },
+}
+
+const resourceEvents: Migration = {
+  async up(db: AnySchema) {
+    await db.schema
+      .createTable('resource_events')
+      .addColumn('id', 'integer', (column) => column.primaryKey())
+      .addColumn('host', 'text', (column) => column.notNull().references('hosts.name').onDelete('cascade'))
+      .addColumn('service', 'text', (column) => column.notNull())
+      .addColumn('resource', 'text')
+      .addColumn('source', 'text')
+      .addColumn('at', 'text', (column) => column.notNull())
+      .addColumn('kind', 'text', (column) => column.notNull())
+      .addColumn('body', 'text', (column) => column.notNull())
+      .execute()
+    await db.schema.createIndex('resource_events_by_host').on('resource_events').columns(['host', 'id']).execute()
   },
 }

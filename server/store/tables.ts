@@ -16,6 +16,7 @@ export type Tables = {
   sessions: SessionTable
   holds: HoldTable
   ended_holds: EndedHoldTable
+  resource_events: ResourceEventTable
 }
 
 /** The database or a transaction on it: every query takes one, so that callers decide what is one transaction. */
@@ -182,4 +183,18 @@ type EndedHoldTable = {
   pending: number
   /** 0 or 1. */
   told: number
+}
+
+type ResourceEventTable = {
+  id: Generated<number>
+  host: string
+  service: string
+  /** Null: of the service as a whole. */
+  resource: string | null
+  /** The repository's file behind the resource. */
+  source: string | null
+  at: string
+  kind: string
+  /** The rest of ResourceEvent as JSON. */
+  body: string
 }

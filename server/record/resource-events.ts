@@ -1,0 +1,108 @@
+// A report against what was known before -> what happened to each resource since. Pure.
+import { evidenceLine } from '../../shared/evidence-text.ts'
+import type { Finding } from '../../shared/finding.ts'
+import { covers } from '../../shared/hold.ts'
+import type { ServiceName } from '../../shared/names.ts'
+import type { Hold, Report, ServiceReport } from '../../shared/report.ts'
+import type { NewResourceEvent } from '../store/resource-events.ts'
+
+/** `before`: what the host said last of each of its services. In the order in which it can have happened. */
+export function resourceEvents(
+  before: ReadonlyMap<ServiceName, ServiceReport>,
+  report: Report,
+  heardAt: string,
+): readonly NewResourceEvent[] {
+  const at = momentOf(report.at, heardAt)
+  const now = new Map(report.services.map((service) => [service.service, service]))
+  const left = [...before.keys()].filter((service) => !now.has(service))
+  return [
+    ...appliedEvents(report, heardAt),
+    ...report.services.flatMap((service) => {
+      const step = { before: before.get(service.service), now: service, report, at }
+      return [...driftEvents(step), ...putRightEvents(step), ...holdEvents(step)]
+    }),
+    ...left.map((service): NewResourceEvent => ({ event: { kind: 'left', at, service } })),
+  ]
+}
+
+/** A summary is for a line on a page; the report itself is kept elsewhere. */
+const textLimit = 600
+
+function appliedEvents({ apply }: Report, heardAt: string): readonly NewResourceEvent[] {
+  if (apply === undefined) return []
+  const { revision, changes } = apply
+  const at = momentOf(apply.at, heardAt)
+  return changes.flatMap(({ service, resource, source, summary }) =>
+    resource === undefined
+      ? []
+      : { resource, source, event: { kind: 'applied', at, service, revision, summary: summary.slice(0, textLimit) } },
+  )
+}
+
+type Step = {
+  readonly before: ServiceReport | undefined
+  readonly now: ServiceReport
+  readonly report: Report
+  readonly at: string
+}
+
+function driftEvents({ before, now: { service, findings }, at }: Step): readonly NewResourceEvent[] {
+  const known = new Map(before?.findings.map((finding) => [finding.resource, finding]))
+  return findings.flatMap((finding) => {
+    const was = known.get(finding.resource)
+    if (was !== undefined && isSameDifference(was, finding)) return []
+    const { resource, source } = finding
+    const kind = was === undefined ? 'drifted' : 'drifted-on'
+    const evidence = evidenceLine(finding.evidence)?.slice(0, textLimit)
+    const about = { at, service, summary: finding.summary.slice(0, textLimit) }
+    return { resource, source, event: { kind, ...about, ...(evidence === undefined ? {} : { evidence }) } }
+  })
+}
+
+/** Other evidence, or another word for it, is the same difference. */
+function isSameDifference(one: Finding, other: Finding): boolean {
+  return one.diff === other.diff && JSON.stringify(one.differences) === JSON.stringify(other.differences)
+}
+
+function putRightEvents({ before, now, report, at }: Step): readonly NewResourceEvent[] {
+  const still = new Set(now.findings.map(({ resource }) => resource))
+  const ended = before?.findings.filter(({ resource }) => !still.has(resource)) ?? []
+  return ended.map(({ resource, source }) => {
+    const about = { kind: 'put-right', at, service: now.service } as const
+    const revision = now.applied === undefined ? {} : { revision: now.applied }
+    if (isApplied(report, now.service, resource))
+      return { resource, source, event: { ...about, by: 'apply', ...revision } }
+    if (now.applied !== before?.applied) return { resource, source, event: { ...about, by: 'revision', ...revision } }
+    return { resource, source, event: { ...about, by: 'host' } }
+  })
+}
+
+/** Not every change names its resource: then what was changed in its service may have been it. */
+function isApplied({ apply }: Report, service: ServiceName, resource: string): boolean {
+  const changes = apply?.changes.filter((change) => change.service === service) ?? []
+  return changes.some((change) => change.resource === undefined || change.resource === resource)
+}
+
+function holdEvents({ before, now: { service, hold }, report, at }: Step): readonly NewResourceEvent[] {
+  const was = before?.hold
+  if (hold !== undefined && (was === undefined || !isSameHold(was, hold))) {
+    const { by, why, until } = hold
+    return [{ event: { kind: 'held', at, service, by, why, until } }]
+  }
+  if (hold !== undefined || was === undefined) return []
+  const by = report.endedHolds?.find(
+    (ended) => covers(ended.service, service) && ended.by === was.by && ended.until === was.until,
+  )?.releasedBy
+  const early = Date.parse(at) < Date.parse(was.until)
+  return [{ event: { kind: 'hold-ended', at, service, early, ...(by === undefined ? {} : { by }) } }]
+}
+
+function isSameHold(one: Hold, other: Hold): boolean {
+  return one.by === other.by && one.why === other.why && one.until === other.until
+}
+
+/** A host's clock may be wrong, and what it says may be anything. */
+function momentOf(told: string, heardAt: string): string {
+  const moment = Date.parse(told)
+  return Number.isNaN(moment) || moment > Date.parse(heardAt) ? heardAt : new Date(moment).toISOString()
+}

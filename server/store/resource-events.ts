@@ -1,0 +1,92 @@
+// What happened to each resource of a host, in the order it was recorded. Bounded per resource, so that one that drifts all day
+// does not push the others out, and per host.
+import type { HostName, ServiceName } from '../../shared/names.ts'
+import { type ResourceEvent, resourceEventSchema } from '../../shared/resource-event.ts'
+import type { Db } from './tables.ts'
+
+export type NewResourceEvent = {
+  /** Absent: of the service as a whole. */
+  readonly resource?: string | undefined
+  /** The repository's file behind it. */
+  readonly source?: string | undefined
+  readonly event: ResourceEvent
+}
+
+/** Of these resources, of whatever has this source, and of their service as a whole. */
+export type EventsOf = {
+  readonly host: HostName
+  readonly service: ServiceName
+  readonly resources: readonly string[]
+  readonly source: string
+}
+
+const kept = { perResource: 200, perHost: 5000 }
+
+/** A statement has so many variables at most. */
+const rowsAtOnce = 500
+
+export async function insertResourceEvents(db: Db, host: HostName, events: readonly NewResourceEvent[]): Promise<void> {
+  const rows = events.slice(-kept.perHost).map(({ resource, source, event: { kind, at, service, ...body } }) => ({
+    ...{ host, service, at, kind },
+    resource: resource ?? null,
+    source: source ?? null,
+    body: JSON.stringify(body),
+  }))
+  for (let start = 0; start < rows.length; start += rowsAtOnce) {
+    await db
+      .insertInto('resource_events')
+      .values(rows.slice(start, start + rowsAtOnce))
+      .execute()
+  }
+  if (rows.length > 0) await trim(db, host)
+}
+
+/** Newest first. */
+export async function listResourceEvents(
+  db: Db,
+  { host, service, resources, source }: EventsOf,
+  limit: number,
+): Promise<readonly ResourceEvent[]> {
+  const rows = await db
+    .selectFrom('resource_events')
+    .select(['service', 'at', 'kind', 'body'])
+    .where('host', '=', host)
+    .where((row) =>
+      row.or([
+        row('resource', 'in', [...resources]),
+        row('source', '=', source),
+        row.and([row('service', '=', service), row('resource', 'is', null)]),
+      ]),
+    )
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map(({ body, ...row }) => resourceEventSchema.parse({ ...JSON.parse(body), ...row }))
+}
+
+async function trim(db: Db, host: HostName): Promise<void> {
+  const ranked = db
+    .selectFrom('resource_events')
+    .select((row) => [
+      'id',
+      row.fn
+        .agg<number>('row_number')
+        .over((over) => over.partitionBy(['service', 'resource']).orderBy('id', 'desc'))
+        .as('place'),
+    ])
+    .where('host', '=', host)
+  await db
+    .deleteFrom('resource_events')
+    .where('id', 'in', db.selectFrom(ranked.as('ranked')).select('id').where('place', '>', kept.perResource))
+    .execute()
+  const oldest = await db
+    .selectFrom('resource_events')
+    .select('id')
+    .where('host', '=', host)
+    .orderBy('id', 'desc')
+    .offset(kept.perHost)
+    .limit(1)
+    .executeTakeFirst()
+  if (oldest === undefined) return
+  await db.deleteFrom('resource_events').where('host', '=', host).where('id', '<=', oldest.id).execute()
+}
