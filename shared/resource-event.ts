@@ -19,10 +19,12 @@ export const resourceEventSchema = z.discriminatedUnion('kind', [
   z.object({
     ...happened,
     kind: z.literal('put-right'),
-    /** An apply; a revision that says what is live, or with which it was put back; somebody on the host. */
-    by: z.enum(['apply', 'revision', 'host']),
+    /** An apply; the repository's policy, at once; a revision that says what is live, or with which it was put back; somebody on the host. */
+    by: z.enum(['apply', 'policy', 'revision', 'host']),
     revision: revisionSchema.exactOptional(),
   }),
+  /** It differs, and the repository says to leave it so. */
+  z.object({ ...happened, kind: z.literal('ignored'), summary: z.string(), why: z.string() }),
   /** The service as a whole. */
   z.object({ ...happened, kind: z.literal('held'), by: z.string(), why: z.string(), until: z.string() }),
   z.object({

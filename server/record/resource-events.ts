@@ -16,10 +16,11 @@ export function resourceEvents(
   const now = new Map(report.services.map((service) => [service.service, service]))
   const left = [...before.keys()].filter((service) => !now.has(service))
   return [
+    ...repairedEvents(report, heardAt),
     ...appliedEvents(report, heardAt),
     ...report.services.flatMap((service) => {
       const step = { before: before.get(service.service), now: service, report, at }
-      return [...driftEvents(step), ...putRightEvents(step), ...holdEvents(step)]
+      return [...driftEvents(step), ...ignoredEvents(step), ...putRightEvents(step), ...holdEvents(step)]
     }),
     ...left.map((service): NewResourceEvent => ({ event: { kind: 'left', at, service } })),
   ]
@@ -39,6 +40,17 @@ function appliedEvents({ apply }: Report, heardAt: string): readonly NewResource
   )
 }
 
+/** Drift that was put back before it was ever told. */
+function repairedEvents({ apply }: Report, heardAt: string): readonly NewResourceEvent[] {
+  if (apply === undefined) return []
+  const at = momentOf(apply.at, heardAt)
+  return (apply.repaired ?? []).flatMap(({ service, finding }) => {
+    const { resource, source } = finding
+    const putRight = { kind: 'put-right', at, service, by: 'policy', revision: apply.revision } as const
+    return [differing('drifted', finding, { at, service }), { resource, source, event: putRight }]
+  })
+}
+
 type Step = {
   readonly before: ServiceReport | undefined
   readonly now: ServiceReport
@@ -50,13 +62,33 @@ function driftEvents({ before, now: { service, findings }, at }: Step): readonly
   const known = new Map(before?.findings.map((finding) => [finding.resource, finding]))
   return findings.flatMap((finding) => {
     const was = known.get(finding.resource)
-    if (was !== undefined && isSameDifference(was, finding)) return []
-    const { resource, source } = finding
-    const kind = was === undefined ? 'drifted' : 'drifted-on'
-    const evidence = evidenceLine(finding.evidence)?.slice(0, textLimit)
-    const about = { at, service, summary: finding.summary.slice(0, textLimit) }
-    return { resource, source, event: { kind, ...about, ...(evidence === undefined ? {} : { evidence }) } }
+    if (was === undefined) return differing('drifted', finding, { at, service })
+    return isSameDifference(was, finding) ? [] : differing('drifted-on', finding, { at, service })
   })
+}
+
+function differing(
+  kind: 'drifted' | 'drifted-on',
+  { resource, source, summary, evidence }: Finding,
+  about: { readonly at: string; readonly service: ServiceName },
+): NewResourceEvent {
+  const line = evidenceLine(evidence)?.slice(0, textLimit)
+  const event = {
+    kind,
+    ...about,
+    summary: summary.slice(0, textLimit),
+    ...(line === undefined ? {} : { evidence: line }),
+  }
+  return { resource, source, event }
+}
+
+function ignoredEvents({ before, now: { service, ignored = [] }, at }: Step): readonly NewResourceEvent[] {
+  const known = new Set(before?.ignored?.map(({ resource }) => resource))
+  return ignored.flatMap(({ resource, summary, why }) =>
+    known.has(resource)
+      ? []
+      : { resource, event: { kind: 'ignored', at, service, summary: summary.slice(0, textLimit), why } },
+  )
 }
 
 /** Other evidence, or another word for it, is the same difference. */
@@ -65,8 +97,12 @@ function isSameDifference(one: Finding, other: Finding): boolean {
 }
 
 function putRightEvents({ before, now, report, at }: Step): readonly NewResourceEvent[] {
-  const still = new Set(now.findings.map(({ resource }) => resource))
-  const ended = before?.findings.filter(({ resource }) => !still.has(resource)) ?? []
+  const still = new Set([...now.findings, ...(now.ignored ?? [])].map(({ resource }) => resource))
+  const differed: readonly Pick<Finding, 'resource' | 'source'>[] = [
+    ...(before?.findings ?? []),
+    ...(before?.ignored ?? []),
+  ]
+  const ended = differed.filter(({ resource }) => !still.has(resource))
   return ended.map(({ resource, source }) => {
     const about = { kind: 'put-right', at, service: now.service } as const
     const revision = now.applied === undefined ? {} : { revision: now.applied }

@@ -71,6 +71,25 @@ test('an apply of other files says nothing of this one', async () => {
   expect((await history()).at(-1)).toMatchObject({ kind: 'put-right', by: 'host' })
 })
 
+test('drift that the policy puts back at once is told too, and drift that it ignores with the reason', async () => {
+  await said({}, { apply: { ...applyOf(someRevision, conf), repaired: [{ service: nginx, finding: finding('one') }] } })
+  const resource = resourceIdSchema.parse(`file:${conf}`)
+  await said({ findings: [finding('two')] })
+  for (const _again of [1, 2])
+    await said({ ignored: [{ resource, summary: `${conf}: content differs`, why: 'certbot' }] })
+  await said({})
+
+  const about = { service: nginx, summary: `${conf}: content differs` }
+  expect(await history()).toEqual([
+    { kind: 'drifted', at: time(0.5), ...about, evidence },
+    { kind: 'put-right', at: time(0.5), service: nginx, by: 'policy', revision: someRevision },
+    { kind: 'applied', at: time(0.5), service: nginx, revision: someRevision, summary: `wrote ${conf} (content)` },
+    { kind: 'drifted', at: time(2), ...about, evidence },
+    { kind: 'ignored', at: time(3), ...about, why: 'certbot' },
+    { kind: 'put-right', at: time(5), service: nginx, by: 'host' },
+  ])
+})
+
 test('a hold of the service is told with who and why, and how it ended', async () => {
   const hold = { by: 'anna@web-1', why: 'the disk is full', until: time(30) }
   await said({ hold })
