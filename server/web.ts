@@ -2,7 +2,7 @@
 import type { Hono } from 'hono'
 import { sql } from 'kysely'
 import type { Logger } from 'pino'
-import { hostNameSchema } from '../shared/names.ts'
+import { type HostName, hostNameSchema } from '../shared/names.ts'
 import { createArtifacts } from './agents/artifacts.ts'
 import { enrolHost, issueToken, type TokenRequest, tokenRequestSchema } from './agents/enrol.ts'
 import { installLine, installWarning } from './agents/install-line.ts'
@@ -61,8 +61,11 @@ export function createWeb(parts: WebParts): Hono {
     removeHost: (host) => loop.removeHost(host),
     holds,
     checkHealth: async () => void (await sql`select 1`.execute(db)),
-    isHost: (request) => isEnrolledHost(request, parts),
-    mirror: mirrorRoutes({ clone: parts.clone, authorise: (request) => isEnrolledHost(request, parts) }),
+    hostOf: (request) => enrolledHost(request, parts),
+    mirror: mirrorRoutes({
+      clone: parts.clone,
+      authorise: async (request) => (await enrolledHost(request, parts)) !== undefined,
+    }),
     pages: dashboard(parts, access),
     async enrol(request, address) {
       const enrolment = await enrolHost(db, request, { clock, address })
@@ -90,12 +93,13 @@ async function invite(parts: WebParts, request: TokenRequest): Promise<Invitatio
   return { token, installLine: line, expiresAt, ...(warning === undefined ? {} : { warning }) }
 }
 
-async function isEnrolledHost(request: Request, { db, clock }: WebParts): Promise<boolean> {
+async function enrolledHost(request: Request, { db, clock }: WebParts): Promise<HostName | undefined> {
   const { username = '', password = '' } = basicCredentials(request) ?? {}
   const name = hostNameSchema.safeParse(username)
   const host = name.success ? await findHost(db, name.data) : undefined
-  if (host === undefined) return false
-  return verifyMirrorPassword(host.publicKey, host.host, password, clock.now().getTime() / 1000)
+  if (host === undefined) return undefined
+  const isOwn = verifyMirrorPassword(host.publicKey, host.host, password, clock.now().getTime() / 1000)
+  return isOwn ? host.host : undefined
 }
 
 function dashboard(parts: WebParts, access: Access): Hono {

@@ -1,7 +1,8 @@
 // What `GET /api/v1/why` answers: managed paths, the commits behind them and behind their lines.
 import { z } from 'zod'
-import { revisionSchema } from './names.ts'
+import { hostNameSchema, revisionSchema, serviceNameSchema } from './names.ts'
 import { blameLimits } from './repository/blame.ts'
+import { resourceEventSchema } from './resource-event.ts'
 
 /** With its whole message. */
 const commitSchema = z.object({
@@ -53,6 +54,28 @@ const blameSchema = z.discriminatedUnion('kind', [
   unblamedSchema,
 ])
 
+/** What is known of the path on the host that was asked for. */
+const onHostSchema = z.object({
+  host: hostNameSchema,
+  service: serviceNameSchema,
+  /** The revision that the service was last applied at. */
+  applied: revisionSchema.exactOptional(),
+  appliedAt: z.string().exactOptional(),
+  /** How it differs now. */
+  drift: z.array(
+    z.object({
+      resource: z.string(),
+      summary: z.string(),
+      /** ISO 8601: when the server first heard of it. */
+      since: z.string(),
+      evidence: z.string().exactOptional(),
+    }),
+  ),
+  hold: z.object({ by: z.string(), why: z.string(), until: z.string() }).exactOptional(),
+  /** Newest first. */
+  events: z.array(resourceEventSchema),
+})
+
 export const whyAnswerSchema = z.array(
   z.object({
     path: z.string(),
@@ -62,11 +85,13 @@ export const whyAnswerSchema = z.array(
     line: lineSchema.exactOptional(),
     /** Of all lines, when they were asked for. */
     blame: blameSchema.exactOptional(),
+    onHost: onHostSchema.exactOptional(),
   }),
 )
 
 export type Commit = z.infer<typeof commitSchema>
 export type LineWhy = z.infer<typeof lineSchema>
+export type OnHost = z.infer<typeof onHostSchema>
 export type Blame = z.infer<typeof blameSchema>
 /** A managed path, the repository's file behind it, and the commit that last changed that file. */
 export type Why = z.infer<typeof whyAnswerSchema>[number]

@@ -68,13 +68,12 @@ export function createAccess(parts: AccessParts): Access {
 export function allowed(may: (context: Context) => Promise<boolean>, remedy: string): MiddlewareHandler {
   return async (context, next) => {
     if (await may(context)) return next()
-    throw new RefusedRequest({
-      status: 401,
-      code: 'not-allowed',
-      message: 'This needs a token of this server.',
-      remedy,
-    })
+    throw notAllowed(remedy)
   }
+}
+
+export function notAllowed(remedy: string): RefusedRequest {
+  return new RefusedRequest({ status: 401, code: 'not-allowed', message: 'This needs a token of this server.', remedy })
 }
 
 function bearerToken(context: Context): string | undefined {

@@ -2,6 +2,7 @@
 import { getConnInfo } from '@hono/node-server/conninfo'
 import { type Context, Hono } from 'hono'
 import type { Logger } from 'pino'
+import type { HostName } from '../../shared/names.ts'
 import type { Holds } from '../holds.ts'
 import type { SyncAnswer } from '../loop.ts'
 import type { Changes } from '../show/changes.ts'
@@ -13,7 +14,8 @@ import { eventRoutes } from './events.ts'
 import { dataHeaders, limitBody, neverStored, ownNamesOnly, ownOriginOnly } from './guards.ts'
 import { holdRoutes } from './holds.ts'
 import { type InstallParts, installRoutes } from './install.ts'
-import { readingRoutes, whyRoute } from './reading.ts'
+import { readingRoutes } from './reading.ts'
+import { whyRoute } from './why.ts'
 
 export type RouteParts = Omit<AgentParts, 'operatorOnly' | 'addressOf'> &
   InstallParts & {
@@ -27,8 +29,8 @@ export type RouteParts = Omit<AgentParts, 'operatorOnly' | 'addressOf'> &
     readonly answersOwnNamesOnly: boolean
     syncAll(): Promise<SyncAnswer>
     readonly holds: Pick<Holds, 'place' | 'release'>
-    /** The request is signed by the key of an enrolled host. */
-    isHost(request: Request): Promise<boolean>
+    /** The enrolled host by whose key the request is signed. */
+    hostOf(request: Request): Promise<HostName | undefined>
     /** Rejects when the database does not answer. */
     checkHealth(): Promise<void>
     readonly mirror: Hono
@@ -39,11 +41,6 @@ export function serverRoutes(parts: RouteParts): Hono {
   const { access, publicUrl } = parts
   const signIn = 'Authorization: Bearer OPERATOR-TOKEN, or sign in at /login.'
   const readers = allowed(access.mayRead, signIn)
-  // A host can read the whole repository from the mirror: why a file is as it is, is no secret to it.
-  const readersAndHosts = allowed(
-    async (context) => (await access.mayRead(context)) || (await parts.isHost(context.req.raw)),
-    signIn,
-  )
   const operatorOnly = allowed(
     access.isOperator,
     'The operator token is in the file operator-token of the data directory.',
@@ -54,7 +51,7 @@ export function serverRoutes(parts: RouteParts): Hono {
   api.use(neverStored, dataHeaders, limitBody)
   api.route('/', agentRoutes({ ...parts, operatorOnly, addressOf }))
   api.post('/sync', syncersOnly, async (context) => context.json(await parts.syncAll()))
-  api.get('/why', readersAndHosts, whyRoute(parts.views))
+  api.get('/why', whyRoute({ views: parts.views, mayRead: access.mayRead, hostOf: parts.hostOf, signIn }))
   api.route('/', holdRoutes(parts.holds, operatorOnly))
   api.use(readers)
   api.route('/', eventRoutes(parts.changes, parts.closing))

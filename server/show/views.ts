@@ -5,7 +5,7 @@ import type { HoldTarget } from '../../shared/hold.ts'
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { ApplyReport, Hold, ServiceReport, ServiceStateName } from '../../shared/report.ts'
-import type { Blame, Commit, LineWhy } from '../../shared/why.ts'
+import type { Blame, Commit, LineWhy, OnHost } from '../../shared/why.ts'
 
 /** A commit as shown beside what it changed. */
 export type CommitView = Readonly<Commit>
@@ -82,11 +82,15 @@ export type PathView = {
   readonly line?: LineWhy
   /** Of all lines, when they were asked for. */
   readonly blame?: Blame
+  /** What happened to it on the host that was asked for. */
+  readonly onHost?: OnHost
 }
 
 export type WhyAsked = {
   /** Only as this host has it. */
   readonly host?: HostName | undefined
+  /** And what happened to it there. */
+  readonly history?: boolean | undefined
   /** Default: the head. */
   readonly revision?: Revision | undefined
   /** Number of one line, from 1 on, or all of them; of files, not of what is below a directory. */

@@ -3,10 +3,13 @@ import type { Revision } from '../../shared/names.ts'
 import { lineOfBlame } from '../../shared/why.ts'
 import type { FleetSource } from '../fleet.ts'
 import type { FleetClone } from '../repository/clone.ts'
+import type { Db } from '../store/tables.ts'
+import { onHostOf } from './on-host.ts'
 import { pathsAt } from './paths.ts'
 import type { PathView, WhyAsked } from './views.ts'
 
 export type WhyParts = {
+  readonly db: Db
   readonly source: Pick<FleetSource, 'state'>
   readonly clone: Pick<FleetClone, 'commit' | 'lastCommits' | 'blame'>
 }
@@ -23,7 +26,9 @@ export async function whyView(parts: WhyParts, path: string, asked: WhyAsked): P
   const views = pathsAt(path, { state, host: asked.host, commits }).slice(0, pathsShown)
   return Promise.all(
     views.map(async (view) =>
-      isFile(view, path) ? { ...view, ...(await linesOf(parts, view, { ...asked, revision })) } : view,
+      isFile(view, path)
+        ? { ...view, ...(await linesOf(parts, view, { ...asked, revision })), ...(await onHost(parts, view, asked)) }
+        : view,
     ),
   )
 }
@@ -41,4 +46,13 @@ async function linesOf(
   const blame = lines === undefined ? undefined : await clone.blame(revision, source)
   if (lines === undefined || blame === undefined) return {}
   return lines === 'all' ? { blame } : { line: lineOfBlame(blame, lines) }
+}
+
+async function onHost(
+  { db }: WhyParts,
+  view: PathView,
+  { host, history }: WhyAsked,
+): Promise<Pick<PathView, 'onHost'>> {
+  const onHost = host === undefined || history !== true ? undefined : await onHostOf(db, host, view)
+  return onHost === undefined ? {} : { onHost }
 }

@@ -2,7 +2,6 @@ import { rename } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { ServiceReport } from '../../../shared/report.ts'
-import { whyAnswerSchema } from '../../../shared/why.ts'
 import {
   drifted,
   enrolAgent,
@@ -14,8 +13,6 @@ import {
   startTestServer,
   type TestServer,
 } from '../kit.ts'
-
-const nginxConf = 'services/nginx/files/etc/nginx/nginx.conf'
 
 let server: TestServer
 
@@ -112,40 +109,6 @@ test('why a file is as it is: the commit, its author and message', async () => {
   ])
   expect((await server.get('/api/v1/why?path=/etc/nginx/nginx.conf&host=db-1')).status).toBe(404)
 })
-
-test('why a line is as it is, and why all of them are', async () => {
-  await server.fleet.commit({ [nginxConf]: 'worker_processes 1;\nevents {}\n' }, { author: 'Grace', message: 'Events' })
-  const before = await server.fleet.head()
-  await server.fleet.commit({ [nginxConf]: 'worker_processes 2;\nevents {}\n' }, { author: 'Alan', message: 'Two' })
-  await server.post('/api/v1/sync')
-  const why = async (query: string) => whyAnswerSchema.parse(await json(`/api/v1/why?path=${query}`))
-
-  const [line] = await why('/etc/nginx/nginx.conf&host=web-1&line=2')
-  expect(line?.line).toMatchObject({ kind: 'line', number: 2, text: 'events {}', commit: { author: 'Grace' } })
-  expect(line?.why).toMatchObject({ author: 'Alan' })
-
-  const [all] = await why(`${nginxConf}&lines=all`)
-  expect(all?.blame).toMatchObject({
-    runs: [
-      { first: 1, lines: ['worker_processes 2;'] },
-      { first: 2, lines: ['events {}'], revision: before },
-    ],
-  })
-  expect((await why(`${nginxConf}&lines=all&revision=${before}`))[0]?.blame).toMatchObject({
-    runs: [{ lines: ['worker_processes 1;'] }, { lines: ['events {}'] }],
-  })
-  expect((await why('/etc/nginx/nginx.conf&line=3'))[0]?.line).toEqual({ kind: 'no-such-line', lines: 2 })
-  expect((await why('services/nginx&line=1')).map((path) => path.line)).toEqual([undefined, undefined])
-})
-
-test.each(['line=0', 'line=1.5', 'line=x', 'lines=some', 'line=1&lines=all', 'revision=main', 'host=*'])(
-  'a question about %s is refused',
-  async (query) => {
-    const answer = await server.get(`/api/v1/why?path=/etc/nginx/nginx.conf&${query}`)
-    expect(answer.status).toBe(400)
-    expect(await answer.text()).toContain('&line=NUMBER or &lines=all')
-  },
-)
 
 test('a drift shows why the repository says otherwise, at the revision the host is at', async () => {
   const line = await (await enrolAgent(server, 'web-1')).connect()

@@ -1,0 +1,56 @@
+// show: what is known of a path on one host - how it differs now, who holds it, and what happened to it.
+import { evidenceLine } from '../../shared/evidence-text.ts'
+import { type HostName, serviceNameSchema } from '../../shared/names.ts'
+import type { OnHost } from '../../shared/why.ts'
+import { listResourceEvents } from '../store/resource-events.ts'
+import { listServiceStates, type SeenFinding, type ServiceState } from '../store/service-states.ts'
+import type { Db } from '../store/tables.ts'
+
+const eventsShown = 100
+
+type Place = { readonly path: string; readonly source: string }
+
+/** Undefined when the host has said nothing of it, now or before. */
+export async function onHostOf(db: Db, host: HostName, { path, source }: Place): Promise<OnHost | undefined> {
+  const service = serviceOf(source)
+  if (service === undefined) return undefined
+  const resources = resourcesAt(path)
+  const [states, events] = await Promise.all([
+    listServiceStates(db, { hosts: [host], service }),
+    listResourceEvents(db, { host, service, resources, source }, eventsShown),
+  ])
+  const [state] = states
+  if (state === undefined && events.length === 0) return undefined
+  const drift = state?.findings.filter(
+    ({ finding }) => finding.source === source || resources.includes(finding.resource),
+  )
+  return { host, service, ...appliedAndHeld(state), drift: (drift ?? []).map(driftNow), events: [...events] }
+}
+
+function serviceOf(source: string) {
+  const [top, name] = source.split('/')
+  return top === 'services' ? serviceNameSchema.safeParse(name).data : undefined
+}
+
+const unitDirectory = '/etc/systemd/system/'
+
+/** A file of units/ is a file, and the unit that systemd makes of it. */
+function resourcesAt(path: string): readonly string[] {
+  const unit = path.startsWith(unitDirectory) ? [`unit:${path.slice(unitDirectory.length)}`] : []
+  return [`file:${path}`, `symlink:${path}`, `directory:${path}`, ...unit]
+}
+
+function appliedAndHeld(state: ServiceState | undefined): Pick<OnHost, 'applied' | 'appliedAt' | 'hold'> {
+  const { applied, appliedAt, hold } = state?.report ?? {}
+  return {
+    ...(applied === undefined ? {} : { applied }),
+    ...(appliedAt === undefined ? {} : { appliedAt }),
+    ...(hold === undefined ? {} : { hold: { by: hold.by, why: hold.why, until: hold.until } }),
+  }
+}
+
+function driftNow({ finding, firstSeenAt: since }: SeenFinding): OnHost['drift'][number] {
+  const { resource, summary } = finding
+  const evidence = evidenceLine(finding.evidence)
+  return { resource, summary, since, ...(evidence === undefined ? {} : { evidence }) }
+}

@@ -1,0 +1,123 @@
+import { sign } from 'node:crypto'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { mirrorText } from '../../../shared/protocol.ts'
+import { whyAnswerSchema } from '../../../shared/why.ts'
+import {
+  drifted,
+  enrolAgent,
+  reportOf,
+  serviceOf,
+  someRevision,
+  startTestServer,
+  type TestAgent,
+  type TestServer,
+} from '../kit.ts'
+
+const nginxConf = 'services/nginx/files/etc/nginx/nginx.conf'
+const question = '/api/v1/why?path=/etc/nginx/nginx.conf'
+
+let server: TestServer
+
+beforeEach(async () => {
+  server = await startTestServer()
+})
+
+afterEach(() => server.remove())
+
+test('the commit behind a line, and behind all of them', async () => {
+  await server.fleet.commit({ [nginxConf]: 'worker_processes 1;\nevents {}\n' }, { author: 'Grace', message: 'Events' })
+  const before = await server.fleet.head()
+  await server.fleet.commit({ [nginxConf]: 'worker_processes 2;\nevents {}\n' }, { author: 'Alan', message: 'Two' })
+  await server.post('/api/v1/sync')
+
+  const [line] = await why(`${question}&host=web-1&line=2`)
+  expect(line?.line).toMatchObject({ kind: 'line', number: 2, text: 'events {}', commit: { author: 'Grace' } })
+  expect(line?.why).toMatchObject({ author: 'Alan' })
+
+  const [all] = await why(`${question}&lines=all`)
+  expect(all?.blame).toMatchObject({
+    runs: [
+      { first: 1, lines: ['worker_processes 2;'] },
+      { first: 2, lines: ['events {}'], revision: before },
+    ],
+  })
+  expect((await why(`${question}&lines=all&revision=${before}`))[0]?.blame).toMatchObject({
+    runs: [{ lines: ['worker_processes 1;'] }, { lines: ['events {}'] }],
+  })
+  expect((await why(`${question}&line=3`))[0]?.line).toEqual({ kind: 'no-such-line', lines: 2 })
+  const below = await why('/api/v1/why?path=services/nginx&line=1')
+  expect(below.map((path) => path.line)).toEqual([undefined, undefined])
+})
+
+test.each(['line=0', 'line=1.5', 'line=x', 'lines=some', 'line=1&lines=all', 'revision=main', 'host=*'])(
+  'a question about %s is refused',
+  async (query) => {
+    const answer = await server.get(`${question}&${query}`)
+    expect(answer.status).toBe(400)
+    expect(await answer.text()).toContain('&line=NUMBER or &lines=all')
+  },
+)
+
+test('a revision that the clone does not have has no paths', async () => {
+  expect((await server.get(`${question}&revision=${someRevision}`)).status).toBe(404)
+})
+
+test('what happened to a path on a host: applied, drifted, held, and how it is now', async () => {
+  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const hold = { by: 'anna@web-1', why: 'the disk is full', until: '2026-11-24T03:00:00.000Z' }
+  await line.report(reportOf('web-1'))
+  server.clock.advance(60)
+  const [service] = drifted('web-1').services
+  await line.report({ ...reportOf('web-1'), services: [{ ...serviceOf('nginx', service), hold }] })
+
+  const [path] = await why(`${question}&host=web-1&line=1`)
+
+  expect(path?.line).toMatchObject({ kind: 'line', commit: { author: 'Ada' } })
+  expect(path?.onHost).toMatchObject({
+    host: 'web-1',
+    service: 'nginx',
+    applied: someRevision,
+    appliedAt: '2026-11-23T02:00:00.000Z',
+    drift: [
+      {
+        resource: 'file:/etc/nginx/nginx.conf',
+        summary: '/etc/nginx/nginx.conf: content differs',
+        since: '2026-11-23T03:01:00.000Z',
+      },
+    ],
+    hold,
+    events: [
+      { kind: 'held', by: 'anna@web-1', why: 'the disk is full' },
+      { kind: 'drifted', summary: '/etc/nginx/nginx.conf: content differs' },
+    ],
+  })
+  expect((await why(`${question}&host=web-2`))[0]?.onHost).toBeUndefined()
+  expect((await why(question))[0]?.onHost).toBeUndefined()
+})
+
+test('a host is told its own history, and nothing of what happened on another', async () => {
+  await server.restart({ viewers: 'signed-in' })
+  const [web1, web2] = [await enrolAgent(server, 'web-1'), await enrolAgent(server, 'web-2')]
+  await (await web1.connect()).report(drifted('web-1'))
+  await (await web2.connect()).report(drifted('web-2'))
+
+  expect((await why(`${question}&host=web-1`, asHost(web1)))[0]?.onHost?.events).toHaveLength(1)
+  const [ofOther] = await why(`${question}&host=web-1`, asHost(web2))
+  expect(ofOther).toMatchObject({ source: nginxConf, why: { author: 'Ada' } })
+  expect(ofOther).not.toHaveProperty('onHost')
+  expect((await fetch(new URL(question, server.url))).status).toBe(401)
+  expect((await fetch(new URL(question, server.url), { headers: asHost({ ...web1, host: 'web-2' }) })).status).toBe(401)
+})
+
+async function why(address: string, headers?: Record<string, string>) {
+  const url = new URL(address, server.url)
+  const answer = headers === undefined ? await server.get(address) : await fetch(url, { headers })
+  expect(answer.status).toBe(200)
+  return whyAnswerSchema.parse(await answer.json())
+}
+
+function asHost({ host, privateKey }: TestAgent): Record<string, string> {
+  const at = Math.floor(server.clock.now().getTime() / 1000)
+  const signature = sign(null, Buffer.from(mirrorText(host, at)), privateKey).toString('base64url')
+  return { authorization: `Basic ${Buffer.from(`${host}:${at}.${signature}`).toString('base64')}` }
+}
