@@ -5,7 +5,12 @@ import type { AbsolutePath, HostName, ResourceId, Revision, ServiceName, Sha256 
 /** Where a file's bytes come from; `rendered` ones went through a template and may hold secrets, so they stay in memory. */
 export type ContentSource =
   | { readonly kind: 'blob'; readonly oid: string }
-  | { readonly kind: 'rendered'; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'rendered'
+      readonly bytes: Uint8Array
+      /** The template's line behind each line; absent when they are the same, as where no value has several lines. */
+      readonly templateLines?: readonly number[]
+    }
 
 /** `onDrift` absent: the service's policy. */
 type OwnPolicy = { readonly onDrift?: DriftPolicy }

@@ -6,9 +6,13 @@ import { whyAnswerSchema } from '../../shared/why.ts'
 import { type Asking, askServer, notAServer } from '../report/ask-server.ts'
 import { mirrorCredentials } from '../report/mirror-credentials.ts'
 import { readConfiguration } from './configuration.ts'
-import type { WhyAsker, WhyOptions } from './why-asked.ts'
+import type { WhyAsker, WhyOptions, WhyQuestion } from './why-asked.ts'
 
-export type ServerAsked = Pick<Asking, 'certificate' | 'credentials'> & { readonly address: string }
+export type ServerAsked = Pick<Asking, 'certificate' | 'credentials'> & {
+  readonly address: string
+  /** This host, when the server is its own. */
+  readonly ownName?: string
+}
 
 /** This host's own server is known by its pinned certificate, and knows this host by its key; another answers what anyone may read. */
 export async function serverAsked({ server, root, state }: WhyOptions): Promise<ServerAsked | undefined> {
@@ -19,30 +23,44 @@ export async function serverAsked({ server, root, state }: WhyOptions): Promise<
   const { certificate, host } = known
   return {
     address,
+    ownName: host,
     certificate: certificate === undefined ? undefined : await readFile(join(root, certificate), 'utf8'),
     credentials: mirrorCredentials({ stateDirectory: resolve(state), host })(),
   }
 }
 
-export function whyOfServer({ address, ...proof }: ServerAsked, host: string | undefined): WhyAsker {
+/** On a host its own server is asked about this host first, which is told what happened here; then about any. */
+export function whyOfServer({ address, ownName, ...proof }: ServerAsked, host: string | undefined): WhyAsker {
   const { origin } = serverAddress(address)
+  const askOf = async (about: string | undefined, question: WhyQuestion) => {
+    const url = questionUrl(origin, about, question)
+    const remedy = 'Is the server running? Or use --repo with a clone.'
+    const answer = await askServer({ url, ...proof, remedy, answerLimitBytes })
+    if (answer.kind === 'refused' && answer.status === 404) return undefined
+    if (answer.kind === 'refused') throw refused(`${origin}: ${answer.message}`)
+    const parsed = whyAnswerSchema.safeParse(answer.json)
+    if (parsed.success) return parsed.data
+    throw notAServer(url, answer.status)
+  }
   return {
     where: origin,
-    async ask({ path, lines }) {
-      const url = new URL('/api/v1/why', origin)
-      url.searchParams.set('path', path)
-      if (host !== undefined) url.searchParams.set('host', host)
-      if (lines === 'all') url.searchParams.set('lines', 'all')
-      else if (lines !== undefined) url.searchParams.set('line', `${lines}`)
-      const remedy = 'Is the server running? Or use --repo with a clone.'
-      const answer = await askServer({ url, ...proof, remedy, answerLimitBytes })
-      if (answer.kind === 'refused' && answer.status === 404) return undefined
-      if (answer.kind === 'refused') throw refused(`${origin}: ${answer.message}`)
-      const parsed = whyAnswerSchema.safeParse(answer.json)
-      if (parsed.success) return parsed.data
-      throw notAServer(url, answer.status)
+    ask: async (question) => {
+      const answers = await askOf(host ?? ownName, question)
+      return answers === undefined && host === undefined && ownName !== undefined
+        ? await askOf(undefined, question)
+        : answers
     },
   }
+}
+
+function questionUrl(origin: string, host: string | undefined, { path, lines, revision }: WhyQuestion): URL {
+  const url = new URL('/api/v1/why', origin)
+  url.searchParams.set('path', path)
+  if (host !== undefined) url.searchParams.set('host', host)
+  if (revision !== undefined) url.searchParams.set('revision', revision)
+  if (lines === 'all') url.searchParams.set('lines', 'all')
+  else if (lines !== undefined) url.searchParams.set('line', `${lines}`)
+  return url
 }
 
 /** The largest file that is blamed, as JSON, with the messages of its commits. */

@@ -2,14 +2,23 @@
 import { visibleText } from '../../shared/visible-text.ts'
 import type { Blame, Commit, LineWhy, Why } from '../../shared/why.ts'
 import { counted } from './output.ts'
+import type { WhyAnswers } from './why-asked.ts'
+import { liveLines, onHostLines } from './why-here-text.ts'
 
-export function whyLines(answers: readonly Why[]): readonly string[] {
+export function whyLines(answers: WhyAnswers): readonly string[] {
   return answers.flatMap((answer, index) => [...(index === 0 ? [] : ['']), ...answerLines(answer)])
 }
 
-function answerLines({ source, why, line, blame }: Why): readonly string[] {
+function answerLines(answer: WhyAnswers[number]): readonly string[] {
+  const { source, blame, live, onHost } = answer
+  const here = onHost === undefined ? [] : onHostLines(onHost)
+  if (live !== undefined) return [...liveLines(live, onHost), ...lineOrCommit(answer), ...here]
+  if (blame !== undefined) return [visibleText(source), ...blameLines(blame), ...here]
+  return [...lineOrCommit(answer), ...here]
+}
+
+function lineOrCommit({ source, why, line }: Why): readonly string[] {
   if (line !== undefined) return lineLines(source, line)
-  if (blame !== undefined) return [visibleText(source), ...blameLines(blame)]
   if (why === undefined) return [`${visibleText(source)}: not committed yet`]
   return [visibleText(source), ...commitLines(why)]
 }

@@ -1,26 +1,30 @@
 // `plumb why PATH[:LINE]`: the commit behind a managed path, or behind its lines. From a full clone, or from the server.
 import { PlumbError } from '../../shared/problem.ts'
-import type { Why } from '../../shared/why.ts'
 import { createRun } from '../host/run.ts'
 import type { Output } from './output.ts'
-import type { WhyAsker, WhyOptions } from './why-asked.ts'
+import type { WhyAnswers, WhyAsker, WhyOptions } from './why-asked.ts'
 import { whyInClone } from './why-clone.ts'
+import { whyHere } from './why-here.ts'
 import { serverAsked, whyOfServer } from './why-server.ts'
 import { whyLines } from './why-text.ts'
 
 export async function why(text: string, options: WhyOptions, output: Output): Promise<number> {
-  const server = options.repo === undefined ? await serverAsked(options) : undefined
-  const asker =
-    server === undefined
-      ? await whyInClone(options.repo ?? '.', createRun(), output)
-      : whyOfServer(server, options.host)
-  const answers = await answersTo(text, options.lines === true, asker)
+  const answers = await answersTo(text, options.lines === true, await asker(options, output))
   output.print({ json: answers, text: [whyLines(answers).join('\n')] })
   return 0
 }
 
+/** On a host, what its own server knows of it; elsewhere a server that was named, or a clone. */
+async function asker(options: WhyOptions, output: Output): Promise<WhyAsker> {
+  const server = options.repo === undefined ? await serverAsked(options) : undefined
+  if (server === undefined) return await whyInClone(options.repo ?? '.', createRun(), output)
+  const asked = whyOfServer(server, options.host)
+  const isHere = server.ownName !== undefined && (options.host ?? server.ownName) === server.ownName
+  return isHere ? whyHere(asked, options) : asked
+}
+
 /** A name may end in a colon and digits: what is managed under the whole text is meant. */
-async function answersTo(text: string, all: boolean, { ask, where }: WhyAsker): Promise<readonly Why[]> {
+async function answersTo(text: string, all: boolean, { ask, where }: WhyAsker): Promise<WhyAnswers> {
   const whole = await ask({ path: text, lines: all ? 'all' : undefined })
   if (whole !== undefined) return whole
   const [, path, digits] = /^(.+):(\d{1,7})$/.exec(text) ?? []

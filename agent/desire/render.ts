@@ -6,12 +6,21 @@ import type { RevisionReader } from '../sync/revision.ts'
 import { sha256Of } from './digests.ts'
 import type { ManagedService } from './managed-files.ts'
 import type { Secrets } from './secrets.ts'
-import { parseTemplate, type Reference, rendered, secretsIn, type Template, unknownReferences } from './template.ts'
+import {
+  parseTemplate,
+  type Reference,
+  rendered,
+  secretsIn,
+  type Template,
+  templateLines,
+  unknownReferences,
+} from './template.ts'
 
 type Rendering = {
   readonly bytes: Uint8Array
   readonly sha256: Sha256
   readonly secrets: readonly string[]
+  readonly templateLines?: readonly number[]
 }
 
 /** By path inside the repository. */
@@ -38,8 +47,11 @@ export async function renderTemplates(
   )
   if (secrets.problems.length > 0) return { renderings: new Map(), problems: secrets.problems }
   const renderings = parsed.map(({ template }): [string, Rendering] => {
-    const bytes = rendered(template, (reference) => textFor(reference, values, secrets.values))
-    return [template.source, { bytes, sha256: sha256Of(bytes), secrets: secretsIn(template) }]
+    const textOf = (reference: Reference) => textFor(reference, values, secrets.values)
+    const bytes = rendered(template, textOf)
+    const lines = templateLines(template, textOf)
+    const rendering = { bytes, sha256: sha256Of(bytes), secrets: secretsIn(template) }
+    return [template.source, { ...rendering, ...(lines === undefined ? {} : { templateLines: lines }) }]
   })
   return { renderings: new Map(renderings), problems: [] }
 }

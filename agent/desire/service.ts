@@ -132,8 +132,9 @@ function contentOf(
 ): Pick<FileResource, 'content' | 'sha256' | 'size' | 'secrets'> {
   const rendering = renderings.get(source)
   if (rendering !== undefined) {
-    const { bytes, sha256, secrets } = rendering
-    return { content: { kind: 'rendered', bytes }, sha256, size: bytes.byteLength, secrets }
+    const { bytes, sha256, secrets, templateLines } = rendering
+    const lines = templateLines === undefined ? {} : { templateLines }
+    return { content: { kind: 'rendered', bytes, ...lines }, sha256, size: bytes.byteLength, secrets }
   }
   const digest = digests.get(oid)
   if (digest === undefined)

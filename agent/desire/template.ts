@@ -79,6 +79,27 @@ export function rendered(template: Template, textFor: (reference: Reference) => 
   return new TextEncoder().encode(text)
 }
 
+/** The template's line behind each rendered line; undefined when they are the same. */
+export function templateLines(
+  template: Template,
+  textFor: (reference: Reference) => string,
+): readonly number[] | undefined {
+  const lines = [1]
+  let line = 1
+  for (const part of template.parts) {
+    const ends = newlines(typeof part === 'string' ? part : textFor(part))
+    for (let end = 0; end < ends; end += 1) {
+      if (typeof part === 'string') line += 1
+      lines.push(line)
+    }
+  }
+  return lines.length === line ? undefined : lines
+}
+
+function newlines(text: string): number {
+  return text.split('\n').length - 1
+}
+
 // Two pieces, so that this file's own text is not taken for a placeholder.
 const opening = `${'$'}{{`
 const closing = '}}'

@@ -119,3 +119,15 @@ test('a secret that others can read, a symlink and a directory are refused, and 
   expect(await refusal(secrets.read('good'))).toMatchObject([{ code: 'secret-exposed' }])
   expect((await secretsOf(join(directory, 'nowhere'))).names.size).toBe(0)
 })
+
+test('the template line behind each rendered line is known, where a value has several lines', async () => {
+  const text = `a\n${open} secrets.key }} b\nc ${open} vars.domain }}\nd`
+  const linesWith = async (key: string) => {
+    const { content } = await renderedFile(templated(text), { key })
+    return content.kind === 'rendered' ? content.templateLines : 'a blob'
+  }
+
+  expect(await linesWith('one line')).toBeUndefined()
+  // a | BEGIN | x | END b | c example.org | d
+  expect(await linesWith('BEGIN\nx\nEND')).toEqual([1, 2, 2, 2, 3, 4])
+})
