@@ -6,7 +6,7 @@ import { Command } from './components/command.tsx'
 import { CommitCard } from './components/commit.tsx'
 import { Diff } from './components/diff.tsx'
 import { Differences } from './components/differences.tsx'
-import { hostLink, hostServiceLink, serviceLink } from './components/links.ts'
+import { hostLink, hostServiceLink, serviceLink, whyLink } from './components/links.ts'
 import { ResourceName, resourceParts } from './components/resource.tsx'
 import { State } from './components/state.tsx'
 import { ValueChanges } from './components/value-changes.tsx'
@@ -129,7 +129,9 @@ function Why({ drift }: { readonly drift: DriftView }) {
       <h2 id="why">Why the repository says otherwise</h2>
       {drift.finding.source !== undefined && (
         <p>
-          <code>{visibleText(drift.finding.source)}</code>
+          <a href={whyLink(drift.finding.source, drift.host)}>
+            <code>{visibleText(drift.finding.source)}</code>
+          </a>
         </p>
       )}
       {drift.why === undefined ? (

@@ -6,6 +6,7 @@ import { wroteIt } from './change-commits.ts'
 import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { hostServiceLink, serviceLink } from './components/links.ts'
 import { Repaired } from './components/repaired.tsx'
+import { WhyAnchor } from './components/resource.tsx'
 import { State, stateOfText } from './components/state.tsx'
 import { When } from './components/when.tsx'
 import { visibleText } from './visible-text.ts'
@@ -25,7 +26,7 @@ export function HostApplies({ host, commits }: AppliesProps) {
             <summary>
               <ApplyHeading apply={apply} host={host} />
             </summary>
-            <ApplyChanges apply={apply} commits={commits} />
+            <ApplyChanges apply={apply} commits={commits} host={host.host} />
           </details>
         ))}
       </div>
@@ -64,31 +65,37 @@ function knownCommit(host: HostView, revision: Revision): CommitView | undefined
   return host.services.find((service) => service.commit?.revision === revision)?.commit
 }
 
-type ChangesProps = { readonly apply: ApplyReport; readonly commits: ReadonlyMap<string, CommitView> }
+type ChangesProps = {
+  readonly apply: ApplyReport
+  readonly commits: ReadonlyMap<string, CommitView>
+  readonly host: string
+}
 
-function ApplyChanges({ apply, commits }: ChangesProps) {
+function ApplyChanges({ apply, commits, host }: ChangesProps) {
   const left = apply.changes.length - changesShown
   return (
     <>
       <ul class="changes">
         {apply.changes.slice(0, changesShown).map((change) => (
-          <ApplyChange change={change} commit={commitOf(change, apply, commits)} />
+          <ApplyChange change={change} commit={commitOf(change, apply, commits)} host={host} />
         ))}
       </ul>
       {left > 0 && <p class="more">and {left} more</p>}
-      {apply.repaired !== undefined && <Repaired repaired={apply.repaired} />}
+      {apply.repaired !== undefined && <Repaired repaired={apply.repaired} host={host} />}
     </>
   )
 }
 
-function ApplyChange({ change, commit }: { readonly change: Change; readonly commit: CommitView | undefined }) {
+type ChangeProps = { readonly change: Change; readonly commit: CommitView | undefined; readonly host: string }
+
+function ApplyChange({ change, commit, host }: ChangeProps) {
   return (
     <li>
       <span>
         <a class="service-name" href={serviceLink(change.service)}>
           {change.service}
         </a>{' '}
-        {visibleText(change.summary)}
+        {visibleText(change.summary)} <WhyAnchor source={change.source} host={host} />
       </span>
       {commit !== undefined && <CommitLine commit={commit} />}
     </li>

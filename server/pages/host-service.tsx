@@ -10,9 +10,9 @@ import type { CommitView, HostStateName, HostView } from '../show/views.ts'
 import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { Differences } from './components/differences.tsx'
 import { AskedPart, HeldPart, HoldForm } from './components/hold.tsx'
-import { driftLink, serviceAnchor, serviceLink } from './components/links.ts'
+import { driftLink, serviceAnchor, serviceLink, whyLink } from './components/links.ts'
 import { ProblemText } from './components/problem.tsx'
-import { ResourceName } from './components/resource.tsx'
+import { ResourceName, WhyAnchor } from './components/resource.tsx'
 import { State } from './components/state.tsx'
 import { When } from './components/when.tsx'
 import { visibleText } from './visible-text.ts'
@@ -50,7 +50,7 @@ export function HostService({ host, hostState, service, operator }: HostServiceP
         <AskedPart host={host} hold={hold} operator={operator} />
       ))}
       {service.findings.length > 0 && <Findings host={host} findings={service.findings} />}
-      {service.pending.length > 0 && <PendingChanges pending={service.pending} />}
+      {service.pending.length > 0 && <PendingChanges host={host} pending={service.pending} />}
       {service.ignored !== undefined && <IgnoredPart ignored={service.ignored} />}
       {operator && isHoldable(service, hostState) && <HoldForm host={host} service={service.service} />}
     </article>
@@ -113,7 +113,8 @@ function Findings({ host, findings }: { readonly host: HostName; readonly findin
           <li>
             <a href={driftLink(host, finding.resource)}>
               <ResourceName resource={finding.resource} />
-            </a>
+            </a>{' '}
+            <WhyAnchor source={finding.source} host={host} />
             <Differences differences={finding.differences} />
             <EvidenceLine evidence={finding.evidence} />
             {finding.fight !== undefined && <p class="by">{fightText(finding.fight)}</p>}
@@ -125,7 +126,7 @@ function Findings({ host, findings }: { readonly host: HostName; readonly findin
   )
 }
 
-function PendingChanges({ pending }: { readonly pending: readonly Pending[] }) {
+function PendingChanges({ host, pending }: { readonly host: HostName; readonly pending: readonly Pending[] }) {
   return (
     <div class="part is-pending">
       <p class="what">
@@ -136,7 +137,11 @@ function PendingChanges({ pending }: { readonly pending: readonly Pending[] }) {
         {pending.slice(0, pendingShown).map((change) => (
           <li>
             <span>{visibleText(change.summary)}</span>
-            {change.source !== undefined && <code class="source">{visibleText(change.source)}</code>}
+            {change.source !== undefined && (
+              <a class="source" href={whyLink(change.source, host)}>
+                <code>{visibleText(change.source)}</code>
+              </a>
+            )}
           </li>
         ))}
       </ul>

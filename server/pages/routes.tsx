@@ -21,6 +21,7 @@ import { LoginPage } from './login.tsx'
 import { MessagePage } from './message.tsx'
 import type { PageOptions } from './options.ts'
 import { ServicePage } from './service.tsx'
+import { showWhy } from './show-why.tsx'
 import { staticFiles } from './static-files.ts'
 
 export function pageRoutes(options: PageOptions): Hono {
@@ -44,6 +45,7 @@ export function pageRoutes(options: PageOptions): Hono {
   app.get('/hosts/:host', reading, (c) => showHost(c, options))
   app.get('/hosts/:host/drift', reading, (c) => showDrift(c, options))
   app.get('/services/:service', reading, (c) => showService(c, options))
+  app.get('/why', reading, (c) => showWhy(c, options))
   app.get('/alerts', reading, (c) => showAlerts(c, options))
   app.get('/login', page, (c) => showLogin(c, options, { refused: false }))
   app.post('/login', changing, (c) => signIn(c, options))

@@ -4,7 +4,7 @@ import type { PathView, ServiceView } from '../show/views.ts'
 import { AlertLines } from './components/alert.tsx'
 import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { Empty } from './components/empty.tsx'
-import { hostServiceLink } from './components/links.ts'
+import { hostServiceLink, whyLink } from './components/links.ts'
 import { State } from './components/state.tsx'
 import { When } from './components/when.tsx'
 import { visibleText } from './visible-text.ts'
@@ -94,7 +94,9 @@ function ServicePaths({ paths, name }: { readonly paths: readonly PathView[]; re
         <ul class="paths">
           {paths.map((path) => (
             <li>
-              <code title={visibleText(path.source)}>{visibleText(path.path)}</code>
+              <a href={whyLink(path.source)}>
+                <code title={visibleText(path.source)}>{visibleText(path.path)}</code>
+              </a>
               {path.why === undefined ? <span class="by">not in a commit yet</span> : <CommitLine commit={path.why} />}
             </li>
           ))}

@@ -20,6 +20,9 @@ const pages = {
   service: '/services/nginx',
   drift: '/hosts/web-2/drift?resource=file:/etc/nginx/nginx.conf',
   unit: '/hosts/web-2/drift?resource=unit:nginx.service',
+  why: '/why?path=/etc/nginx/nginx.conf&host=web-2',
+  'why-any': '/why?path=/etc/nginx/nginx.conf#L7',
+  'why-below': '/why?path=/etc/nginx',
   alerts: '/alerts',
   enrol: '/enrol',
   login: '/login?required=1',
@@ -41,6 +44,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     for (const [name, path] of Object.entries(pages)) await picture(context, path, `${name}-${suffix}`)
     await enrolPicture(context, `line-${suffix}`)
     await holdPicture(context, `hold-${suffix}`)
+    await messagePicture(context, `why-message-${suffix}`)
     server.show(largeFleet(now, 200, 30))
     await picture(context, '/', `large-${suffix}`, false)
     server.show(emptyFleet())
@@ -76,6 +80,15 @@ async function enrolPicture(context: BrowserContext, name: string): Promise<void
   await page.goto('/enrol')
   await page.getByRole('button', { name: 'Make the install line' }).click()
   await page.getByText('It enrols one host, once.').waitFor()
+  await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true })
+  await page.close()
+}
+
+async function messagePicture(context: BrowserContext, name: string): Promise<void> {
+  if (only !== undefined && !name.startsWith(only)) return
+  const page = await context.newPage()
+  await page.goto('/why?path=/etc/nginx/nginx.conf&host=web-2')
+  await page.locator('#commit-of-L7 > summary').hover()
   await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true })
   await page.close()
 }

@@ -17,6 +17,8 @@ export const pagePaths = [
   '/services/nginx',
   '/hosts/web-2/drift?resource=file:/etc/nginx/nginx.conf',
   '/hosts/web-2/drift?resource=unit:nginx.service',
+  '/why?path=/etc/nginx/nginx.conf&host=web-2',
+  '/why?path=/etc/nginx',
   '/alerts',
   '/enrol',
   '/login',

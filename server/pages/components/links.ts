@@ -20,6 +20,11 @@ export function driftLink(host: string, resource: string): string {
   return `${hostLink(host)}/drift?resource=${encodeURIComponent(resource)}`
 }
 
+/** A path on a host or in the repository; with a host, what happened to it there. */
+export function whyLink(path: string, host?: string): string {
+  return `/why?path=${encodeURIComponent(path)}${host === undefined ? '' : `&host=${encodeURIComponent(host)}`}`
+}
+
 export function enrolLink(host: string): string {
   return `/enrol?host=${encodeURIComponent(host)}`
 }

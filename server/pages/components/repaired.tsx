@@ -3,11 +3,14 @@ import { evidenceLine } from '../../../shared/evidence-text.ts'
 import type { Repair } from '../../../shared/report.ts'
 import { visibleText } from '../visible-text.ts'
 import { Diff } from './diff.tsx'
+import { WhyAnchor } from './resource.tsx'
 import { ValueChanges } from './value-changes.tsx'
 
 const diffLinesShown = 100
 
-export function Repaired({ repaired }: { readonly repaired: readonly Repair[] }) {
+type RepairedProps = { readonly repaired: readonly Repair[]; readonly host: string }
+
+export function Repaired({ repaired, host }: RepairedProps) {
   return (
     <>
       <p class="what">
@@ -16,7 +19,7 @@ export function Repaired({ repaired }: { readonly repaired: readonly Repair[] })
       <ul class="findings">
         {repaired.map(({ finding }) => (
           <li>
-            <span>{visibleText(finding.summary)}</span>
+            <span>{visibleText(finding.summary)}</span> <WhyAnchor source={finding.source} host={host} />
             <p class="by">{visibleText(evidenceLine(finding.evidence) ?? '')}</p>
             <ValueChanges finding={finding} />
             {finding.diff !== undefined && (

@@ -88,6 +88,7 @@ export const readablePaths = [
   '/services/nginx',
   '/hosts/web-2/drift?resource=file:/etc/nginx/nginx.conf',
   '/hosts/web-2/drift?resource=unit:nginx.service',
+  '/why?path=/etc/nginx/nginx.conf',
   '/alerts',
   '/login',
 ] as const

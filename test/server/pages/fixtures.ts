@@ -16,6 +16,7 @@ import type {
 import type { Finding } from '../../../shared/finding.ts'
 import type { HostName, ResourceId, Revision, ServiceName } from '../../../shared/names.ts'
 import { hostNameSchema, resourceIdSchema, revisionSchema, serviceNameSchema } from '../../../shared/names.ts'
+import type { Blame, OnHost } from '../../../shared/why.ts'
 
 const host = (name: string): HostName => hostNameSchema.parse(name)
 export const service = (name: string): ServiceName => serviceNameSchema.parse(name)
@@ -39,7 +40,10 @@ export function viewsOf(fixture: () => FixtureFleet): Views {
     service: async (name) => fixture().services.find((view) => view.service === name),
     drift: async (name, id) => fixture().drifts.find((view) => view.host === name && view.finding.resource === id),
     alerts: async () => fixture().alerts,
-    why: async (path) => fixture().paths.filter((view) => view.path === path || view.source === path),
+    why: async (path, { host: named } = {}) =>
+      fixture()
+        .paths.filter((view) => [view.path, view.source].some((at) => at === path || at.startsWith(`${path}/`)))
+        .map(({ onHost, ...view }) => (onHost === undefined || onHost.host !== named ? view : { ...view, onHost })),
   }
 }
 
@@ -93,7 +97,13 @@ export function exampleFleet(now: Date): FixtureFleet {
   const rows = exampleRows(minutesAgo)
   const openAlerts = alerts.filter((alert) => alert.resolvedAt === undefined)
   const paths: readonly PathView[] = [
-    { path: '/etc/nginx/nginx.conf', source: 'services/nginx/files/etc/nginx/nginx.conf', why: head },
+    {
+      path: '/etc/nginx/nginx.conf',
+      source: 'services/nginx/files/etc/nginx/nginx.conf',
+      why: head,
+      blame: nginxBlame([head, commit('base'), commit('caddy')]),
+      onHost: nginxOnWeb2(minutesAgo),
+    },
     {
       path: '/etc/nginx/sites-available/intranet.example.org.conf',
       source: 'services/nginx/files/etc/nginx/sites-available/intranet.example.org.conf',
@@ -287,6 +297,68 @@ function hostViewOf(row: HostRow, { minutesAgo, head, base, finding, alerts }: H
 function grafanaHold(minutesAgo: MinutesAgo) {
   const why = 'Dashboards are being moved by hand; OPS-231'
   return { by: 'ines@mon-1', why, since: minutesAgo(25), until: minutesAgo(-95) }
+}
+
+function nginxBlame([head, base, caddy]: readonly [CommitView, CommitView, CommitView]): Blame {
+  const run = (commit: CommitView, first: number, ...lines: readonly string[]) => ({
+    revision: commit.revision,
+    first,
+    lines,
+  })
+  return {
+    kind: 'lines',
+    commits: [head, base, caddy],
+    runs: [
+      run(
+        base,
+        1,
+        'user www-data;',
+        'worker_processes auto;',
+        'pid /run/nginx.pid;',
+        'error_log /var/log/nginx/error.log warn;',
+      ),
+      run(caddy, 5, '', 'events {'),
+      run(head, 7, '    worker_connections 2048;'),
+      run(base, 8, '}', '', 'http {', '    include /etc/nginx/mime.types;'),
+      {
+        ...run(
+          caddy,
+          12,
+          `    log_format main '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer"';`,
+        ),
+        formerly: 'services/web/files/etc/nginx/nginx.conf',
+      },
+      run(base, 13, '    # <script>window.ran = 1</script> \u202e', '}'),
+    ],
+  }
+}
+
+function nginxOnWeb2(minutesAgo: MinutesAgo): OnHost {
+  const about = { service: service('nginx') }
+  const summary = '/etc/nginx/nginx.conf: content differs'
+  const evidence =
+    'changed 2026-11-23 02:59:31 UTC; logged in then: anna from 10.0.0.5 (ssh, pts/0, since 2026-11-23 02:10:02 UTC)'
+  const hold = { by: 'ines@web-2', why: 'the certificate authority is down', until: minutesAgo(2000) }
+  return {
+    ...{ host: host('web-2'), service: service('nginx') },
+    ...{ applied: revision('4fe9c21'), appliedAt: minutesAgo(95) },
+    drift: [{ resource: 'file:/etc/nginx/nginx.conf', summary, since: minutesAgo(12), evidence }],
+    events: [
+      { ...about, kind: 'drifted', at: minutesAgo(12), summary, evidence },
+      { ...about, kind: 'put-right', at: minutesAgo(95), by: 'apply', revision: revision('4fe9c21') },
+      {
+        ...about,
+        kind: 'applied',
+        at: minutesAgo(95),
+        revision: revision('4fe9c21'),
+        summary: 'wrote /etc/nginx/nginx.conf (content)',
+      },
+      { ...about, kind: 'hold-ended', at: minutesAgo(2000), early: false },
+      { ...about, kind: 'drifted-on', at: minutesAgo(2040), summary },
+      { ...about, kind: 'held', at: minutesAgo(2100), ...hold },
+      { ...about, kind: 'drifted', at: minutesAgo(2160), summary },
+    ],
+  }
 }
 
 function exampleHolds(minutesAgo: MinutesAgo): readonly HoldView[] {

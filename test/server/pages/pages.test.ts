@@ -124,14 +124,14 @@ describe('the page of a host', () => {
   test('shows the commit’s author and message beside each file an apply changed', async () => {
     const text = textOf(await dashboard().html('/hosts/web-2'))
     expect(text).toContain(
-      'wrote /etc/nginx/nginx.conf (content) a41f9c2 nginx: raise worker_connections to 2048 Ada Lindqvist, 26 min ago',
+      'wrote /etc/nginx/nginx.conf (content) why a41f9c2 nginx: raise worker_connections to 2048 Ada Lindqvist, 26 min ago',
     )
   })
 
   test('does not credit an apply with a commit that was made after it', async () => {
     const html = await dashboard().html('/hosts/web-2')
     const older = textOf(html.split('<details').at(2)?.split('</details>').at(0) ?? '')
-    expect(older).toContain('wrote /etc/nginx/nginx.conf (content)')
+    expect(older).toContain('wrote /etc/nginx/nginx.conf (content) why')
     expect(older).not.toContain('a41f9c2')
   })
 

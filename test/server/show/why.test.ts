@@ -109,6 +109,21 @@ test('a host is told its own history, and nothing of what happened on another', 
   expect((await fetch(new URL(question, server.url), { headers: asHost({ ...web1, host: 'web-2' }) })).status).toBe(401)
 })
 
+test('the page shows the file, its commits and what happened to it on the host', async () => {
+  const message = 'Two workers\n\nThe box has two <cores>.'
+  await server.fleet.commit({ [nginxConf]: 'worker_processes 2;\nevents {}\n' }, { author: 'Grace', message })
+  await server.post('/api/v1/sync')
+  await (await (await enrolAgent(server, 'web-1')).connect()).report(drifted('web-1'))
+
+  const page = await (await server.get('/why?path=/etc/nginx/nginx.conf&host=web-1')).text()
+
+  expect(page).toMatch(
+    /<tr id="L1" class="first">.*Grace.*The box has two &lt;cores&gt;\..*worker_processes 2;<\/td><\/tr><tr id="L2">/s,
+  )
+  expect(page).toMatch(/<li class="is-drifted">.*drifted: \/etc\/nginx\/nginx\.conf: content differs/s)
+  expect((await server.get('/why?path=/etc/nginx/nginx.conf&host=db-1')).status).toBe(404)
+})
+
 async function why(address: string, headers?: Record<string, string>) {
   const url = new URL(address, server.url)
   const answer = headers === undefined ? await server.get(address) : await fetch(url, { headers })
