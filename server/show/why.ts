@@ -11,7 +11,7 @@ import type { PathView, WhyAsked } from './views.ts'
 export type WhyParts = {
   readonly db: Db
   readonly source: Pick<FleetSource, 'state'>
-  readonly clone: Pick<FleetClone, 'commit' | 'lastCommits' | 'blame'>
+  readonly clone: Pick<FleetClone, 'commit' | 'lastCommits' | 'history' | 'blame'>
 }
 
 /** What is below a directory is listed so far. */
@@ -22,8 +22,7 @@ export async function whyView(parts: WhyParts, path: string, asked: WhyAsked): P
   const state = source.state()
   const revision = asked.revision ?? state.head?.revision
   if (revision === undefined || (await clone.commit(revision)) === undefined) return []
-  const commits = await clone.lastCommits(revision, '')
-  const views = pathsAt(path, { state, host: asked.host, commits }).slice(0, pathsShown)
+  const views = await viewsAt(parts, path, { ...asked, revision })
   return Promise.all(
     views.map(async (view) =>
       isFile(view, path)
@@ -33,6 +32,25 @@ export async function whyView(parts: WhyParts, path: string, asked: WhyAsked): P
   )
 }
 
+/** Of the head every path is known, by one walk that is remembered; of another revision only the file that is asked for. */
+async function viewsAt({ source, clone }: WhyParts, path: string, asked: AskedAt): Promise<readonly PathView[]> {
+  const state = source.state()
+  const { host, revision } = asked
+  if (revision === state.head?.revision) {
+    const commits = await clone.lastCommits(revision, '')
+    return pathsAt(path, { state, host, commits }).slice(0, pathsShown)
+  }
+  const named = pathsAt(path, { state, host, commits: new Map() })
+  const sources = path.startsWith('/') ? named.filter((view) => view.path === path).map((view) => view.source) : [path]
+  const known = await Promise.all(
+    sources.map(async (file) => [file, (await clone.history(revision, file, 1))[0]] as const),
+  )
+  const commits = new Map(known.flatMap(([file, commit]) => (commit === undefined ? [] : [[file, commit] as const])))
+  return pathsAt(path, { state, host, commits }).filter((view) => isFile(view, path))
+}
+
+type AskedAt = WhyAsked & { readonly revision: Revision }
+
 /** And not a file below the directory that was asked for. */
 function isFile({ path, source }: PathView, asked: string): boolean {
   return path === asked || source === asked
@@ -41,7 +59,7 @@ function isFile({ path, source }: PathView, asked: string): boolean {
 async function linesOf(
   { clone }: WhyParts,
   { source }: PathView,
-  { lines, revision }: WhyAsked & { readonly revision: Revision },
+  { lines, revision }: AskedAt,
 ): Promise<Pick<PathView, 'line' | 'blame'>> {
   const blame = lines === undefined ? undefined : await clone.blame(revision, source)
   if (lines === undefined || blame === undefined) return {}

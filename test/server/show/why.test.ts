@@ -41,8 +41,15 @@ test('the commit behind a line, and behind all of them', async () => {
       { first: 2, lines: ['events {}'], revision: before },
     ],
   })
-  expect((await why(`${question}&lines=all&revision=${before}`))[0]?.blame).toMatchObject({
+  const atRevision = `/api/v1/why?path=${nginxConf}&lines=all&revision=${before}`
+  expect((await why(atRevision))[0]?.blame).toMatchObject({
     runs: [{ lines: ['worker_processes 1;'] }, { lines: ['events {}'] }],
+  })
+  const [older] = await why(`${question}&revision=${before}&line=1`)
+  expect(older).toMatchObject({
+    path: '/etc/nginx/nginx.conf',
+    why: { author: 'Grace' },
+    line: { commit: { author: 'Ada' } },
   })
   expect((await why(`${question}&line=3`))[0]?.line).toEqual({ kind: 'no-such-line', lines: 2 })
   const below = await why('/api/v1/why?path=services/nginx&line=1')
@@ -58,7 +65,11 @@ test.each(['line=0', 'line=1.5', 'line=x', 'lines=some', 'line=1&lines=all', 're
   },
 )
 
-test('a revision that the clone does not have has no paths', async () => {
+test('a revision that the clone does not have has no paths, and neither has one without the file', async () => {
+  const before = await server.fleet.head()
+  await server.fleet.commit({ 'services/nginx/files/etc/new': 'new' })
+  await server.post('/api/v1/sync')
+  expect((await server.get(`/api/v1/why?path=services/nginx/files/etc/new&revision=${before}`)).status).toBe(404)
   expect((await server.get(`${question}&revision=${someRevision}`)).status).toBe(404)
 })
 

@@ -10,7 +10,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { claimDirectory } from '../../../server/store/claim.ts'
 import { damagedDatabases, openDatabase } from '../../../server/store/database.ts'
 import { insertHost, listHosts } from '../../../server/store/hosts.ts'
-import { hostNameSchema } from '../../../shared/names.ts'
+import { insertResourceEvents, listResourceEvents } from '../../../server/store/resource-events.ts'
+import { hostNameSchema, serviceNameSchema } from '../../../shared/names.ts'
 
 const now = new Date('2026-11-23T03:00:00Z')
 const web1 = hostNameSchema.parse('web-1')
@@ -53,6 +54,23 @@ test.each([
   expect(setAside).toBe(join(directory, 'plumb.sqlite.corrupt-2026-11-23T03-00-00.000Z'))
   expect(damagedDatabases(directory)).toEqual([setAside])
   expect(await listHosts(db)).toEqual([])
+  await close()
+})
+
+test('a database of before the histories of resources gets them, and keeps what it has', async () => {
+  await storeHosts(1)
+  const old = new SqliteDatabase(join(directory, 'plumb.sqlite'))
+  old.exec(`drop table resource_events; delete from kysely_migration where name = '0003-resource-events'`)
+  old.close()
+
+  const { db, close } = await openDatabase(directory, now)
+
+  const [{ host } = { host: web1 }] = await listHosts(db)
+  const event = { kind: 'left', at: now.toISOString(), service: serviceNameSchema.parse('nginx') } as const
+  await insertResourceEvents(db, host, [{ event }])
+  expect(
+    await listResourceEvents(db, { host, service: event.service, resources: ['file:/x'], source: 'x' }, 10),
+  ).toEqual([event])
   await close()
 })
 
