@@ -2,8 +2,8 @@
 // about the line of the repository's file. Only numbers leave the host, and only the repository's text is shown.
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
+import { blameLimits } from '../../shared/repository/blame.ts'
 import type { Agent } from '../look.ts'
-import { diffableBytes } from '../observe/contents.ts'
 import { type LiveLine, liveLine } from '../plan/live-line.ts'
 import { type AppliedFile, appliedFile } from './applied-file.ts'
 import { openAgent } from './open.ts'
@@ -35,9 +35,10 @@ type LiveQuestion = { readonly path: AbsolutePath; readonly line: number }
 
 async function liveWhy(agent: Agent, applied: AppliedFile, { path, line }: LiveQuestion): Promise<LiveWhy> {
   const { files } = agent.host
-  const [bytes, stat] = [await files.read(path, diffableBytes), files.stat(path)]
+  const [bytes, stat] = [await files.read(path, blameLimits.bytes), files.stat(path)]
   const found = bytes === undefined ? undefined : liveLine(applied.bytes, bytes, line)
-  const reason = bytes === undefined ? 'there is no file that can be read' : 'it is another file altogether'
+  const reason =
+    bytes === undefined ? 'there is no file of at most 1 MiB that can be read' : 'it is another file altogether'
   const writtenAt =
     stat === undefined ? {} : { writtenAt: new Date(Number(stat.modifiedNs / 1_000_000n)).toISOString() }
   return {

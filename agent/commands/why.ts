@@ -34,6 +34,8 @@ async function answersTo(text: string, all: boolean, { ask, where }: WhyAsker): 
   if (line === 0) throw usage('Lines are counted from 1.', `plumb why ${path}:1`)
   const answers = await ask({ path, lines: line })
   if (answers === undefined) throw notManaged(path, where)
+  if (answers.every((answer) => answer.line === undefined && answer.live === undefined))
+    throw usage(`${where} tells no line of ${path}: it is a directory, or the server is older.`, `plumb why ${path}`)
   return answers
 }
 

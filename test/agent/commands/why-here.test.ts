@@ -30,7 +30,8 @@ beforeAll(async () => {
   await chmod(join(box.root, 'etc/plumb/secrets'), 0o700)
   await chmod(join(box.root, 'etc/plumb/secrets/key'), 0o600)
   const places = ['--root', box.root, '--state', box.state]
-  const options = ['--server', server.url, '--repo', fleet.directory, '--host', 'web-1', ...places]
+  const mirror = new URL('/git/fleet.git', server.url).href
+  const options = ['--server', server.url, '--repo', mirror, '--host', 'web-1', ...places]
   const installed = await runPlumb(['install', ...options], { env: { PLUMB_TOKEN: await server.token('web-1') } })
   expect(installed).toMatchObject({ code: 0, err: '' })
 
@@ -39,7 +40,7 @@ beforeAll(async () => {
   await agent.said('"web":"drift"')
   for (;;) {
     server.mark()
-    if (JSON.stringify(await server.get('/api/v1/hosts/web-1')).includes('file:/etc/web.conf')) break
+    if (JSON.stringify(await server.get('/api/v1/hosts/web-1')).includes('/etc/web.conf: content differs')) break
     await server.logged('report recorded')
   }
   await agent.kill()

@@ -135,6 +135,13 @@ describe('a line, and all of them', () => {
     })
   })
 
+  test('a directory has no lines', async () => {
+    expect(await asked('a server', 'services/nginx:2')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('tells no line of services/nginx: it is a directory'),
+    })
+  })
+
   test('a clone answers from a directory below its top too, and says when its history is cut off', async () => {
     const [, directory = ''] = sources[0] ?? []
     const cwd = join(directory, 'services/nginx')
