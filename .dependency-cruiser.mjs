@@ -98,7 +98,7 @@ export default {
       to: { couldNotResolve: true },
     },
     oneDoor('isomorphic-git', '^agent/sync/'),
-    oneDoor('diff', '^agent/plan/'),
+    oneDoor('diff', '^agent/(plan|adopt)/'),
   ],
   options: {
     parser: 'swc',

@@ -10,6 +10,7 @@ import { managedService } from '../desire/managed-files.ts'
 import { readTemplates, type ServiceTemplate } from '../desire/render.ts'
 import { unknownReferences } from '../desire/template.ts'
 import { readWorkTree } from '../desire/work-tree.ts'
+import type { RevisionReader } from '../sync/revision.ts'
 import { counted } from './output.ts'
 
 /** `write` is where the text goes; standard output when left out. */
@@ -35,24 +36,26 @@ function print(text: string): void {
   process.stdout.write(text)
 }
 
-type Linted = { readonly services: number; readonly hosts: number; readonly problems: readonly Problem[] }
+export type Linted = { readonly services: number; readonly hosts: number; readonly problems: readonly Problem[] }
 
 async function linted(directory: string): Promise<Linted> {
   try {
     const { reader, problems: unread } = await readWorkTree(directory)
-    const { repository, problems } = await loadRepository(reader)
-    const services = [...repository.services.values()].map((service) => managedService(service, composeRoot))
-    const templates = await readTemplates(services, reader)
-    const judging = await judgedContents(services, { renderings: new Map(), digests: new Map() }, reader)
-    const all = [...unread, ...problems, ...templateProblems(repository, templates), ...judging.problems]
-    return {
-      services: services.length,
-      hosts: namedHosts(repository.fleet).length,
-      problems: limited(all.toSorted(byPlace)),
-    }
+    const { services, hosts, problems } = await lintRevision(reader)
+    return { services, hosts, problems: limited([...unread, ...problems].toSorted(byPlace)) }
   } catch (error) {
     return { services: 0, hosts: 0, problems: problemsOf(error) }
   }
+}
+
+/** What is wrong with a revision, whichever host it is for. */
+export async function lintRevision(reader: RevisionReader): Promise<Linted> {
+  const { repository, problems } = await loadRepository(reader)
+  const services = [...repository.services.values()].map((service) => managedService(service, composeRoot))
+  const templates = await readTemplates(services, reader)
+  const judging = await judgedContents(services, { renderings: new Map(), digests: new Map() }, reader)
+  const all = [...problems, ...templateProblems(repository, templates), ...judging.problems]
+  return { services: services.length, hosts: namedHosts(repository.fleet).length, problems: all.toSorted(byPlace) }
 }
 
 const composeRoot = absolutePathSchema.parse('/var/lib/plumb/compose')

@@ -1,0 +1,104 @@
+// In: what drifted, the revision of the branch and what was applied. Out: the changes of the repository's files that make it so, and what cannot
+// be adopted, each with its reason. Changes nothing itself; reads revisions alone.
+import type { ResourceId, ServiceName } from '../../shared/names.ts'
+import type { Problem } from '../../shared/problem.ts'
+import type { Drifted } from './drifted.ts'
+import { exposures } from './exposure.ts'
+import { fileWish, linkWish } from './file-wish.ts'
+import { directoryWish, unitWish } from './other-wishes.ts'
+import { type SettingsEdit, withSettings } from './settings.ts'
+import { type AdoptionInput, type FileChange, refusedWish, type Wish } from './wish.ts'
+
+export type Adoption = {
+  /** By path in the repository. */
+  readonly changes: ReadonlyMap<string, FileChange>
+  readonly adopted: readonly Drifted[]
+  readonly refused: readonly Refused[]
+}
+
+export type Refused = { readonly id: ResourceId; readonly problems: readonly Problem[] }
+
+export async function adoptionOf(drifted: readonly Drifted[], input: AdoptionInput): Promise<Adoption> {
+  const changes = new Map<string, FileChange>()
+  const adopted: Drifted[] = []
+  const refused: Refused[] = []
+  let edits: readonly ServiceEdit[] = []
+  for (const one of drifted) {
+    const wish = orAlready(await wishFor(one, input))
+    const problems = [...wish.problems, ...(await exposedIn(wish, one, input))]
+    if (problems.length > 0) {
+      refused.push({ id: one.id, problems })
+      continue
+    }
+    for (const [source, change] of wish.changes) changes.set(source, change)
+    edits = [...edits, ...wish.edits.map((edit) => ({ service: one.service, edit }))]
+    adopted.push(one)
+  }
+  for (const [service, own] of Map.groupBy(edits, (one) => one.service))
+    await addSettings(service, own, { input, changes })
+  return { changes, adopted, refused }
+}
+
+type ServiceEdit = { readonly service: ServiceName; readonly edit: SettingsEdit }
+
+async function wishFor(one: Drifted, input: AdoptionInput): Promise<Wish> {
+  const [kind] = one.id.split(':', 1)
+  switch (kind) {
+    case 'file':
+      return await fileWish(one, input)
+    case 'symlink':
+      return linkWish(one, input)
+    case 'directory':
+      return directoryWish(one, input)
+    case 'unit':
+      return unitWish(one)
+    case 'package':
+      return refusedWish('packages are not adopted', 'Say in packages of service.yaml what is wanted, or plumb apply.')
+    default:
+      return refusedWish('containers are not adopted', 'Change the compose file in the repository, or plumb apply.')
+  }
+}
+
+/** The branch has it, and the host has not applied that yet: an apply finds what is live as it should be. */
+function orAlready(wish: Wish): Wish {
+  const isEmpty = wish.changes.size === 0 && wish.edits.length === 0 && wish.problems.length === 0
+  return isEmpty ? refusedWish('the repository has it already', 'plumb apply records it.') : wish
+}
+
+async function exposedIn(
+  wish: Wish,
+  one: Drifted,
+  { head, mask, notSecret }: AdoptionInput,
+): Promise<readonly Problem[]> {
+  const found: Problem[] = []
+  for (const [source, change] of wish.changes) {
+    if (change.kind !== 'write') continue
+    const path = head.files.get(source)?.target ?? `/${source.split('/').slice(3).join('/')}`
+    const isNotSecret = notSecret.has(path) || notSecret.has(one.id.slice(one.id.indexOf(':') + 1))
+    found.push(...exposures({ source, content: change.content, before: await head.read(source), isNotSecret }, mask))
+  }
+  const settings = `services/${one.service}/service.yaml`
+  for (const { key, set } of wish.edits) {
+    const content = Buffer.from([key, ...Object.values(set ?? {})].join('\n'))
+    found.push(...exposures({ source: settings, content, before: undefined, isNotSecret: true }, mask))
+  }
+  return found
+}
+
+type Making = { readonly input: AdoptionInput; readonly changes: Map<string, FileChange> }
+
+async function addSettings(
+  service: ServiceName,
+  edits: readonly ServiceEdit[],
+  { input, changes }: Making,
+): Promise<void> {
+  const file = `services/${service}/service.yaml`
+  const before = await input.head.read(file)
+  const text = before === undefined ? undefined : Buffer.from(before).toString('utf8')
+  const after = withSettings(
+    { file, text },
+    edits.map(({ edit }) => edit),
+  )
+  if (after === text || (text === undefined && after.trim() === '')) return
+  changes.set(file, { kind: 'write', content: Buffer.from(after), mode: '100644' })
+}

@@ -1,0 +1,83 @@
+// A drifted directory or unit -> new files of the service, and what service.yaml has to say.
+import type { ServiceName } from '../../shared/names.ts'
+import type { Problem } from '../../shared/problem.ts'
+import type { HostEntry } from '../host/entries-below.ts'
+import { verdictOn } from '../import/verdict.ts'
+import { modeText } from '../resources/paths.ts'
+import { type Drifted, refusal } from './drifted.ts'
+import type { OpenRevision } from './revision.ts'
+import type { SettingsEdit } from './settings.ts'
+import { type AdoptionInput, nothing, refusedWish, type Wish } from './wish.ts'
+
+export function directoryWish(one: Drifted, input: AdoptionInput): Wish {
+  const path = one.id.slice('directory:'.length)
+  const type = one.differences.find(({ name }) => name === 'type')
+  if (type !== undefined)
+    return refusedWish(
+      type.live === 'missing' ? 'a directory that was removed is not adopted' : `it is a ${type.live} now`,
+      'Take it out of directories in service.yaml by hand, or plumb apply.',
+    )
+  const set = Object.fromEntries(
+    one.differences.flatMap(({ name, live }) => (['mode', 'owner', 'group'].includes(name) ? [[name, live]] : [])),
+  )
+  const own: readonly SettingsEdit[] = Object.keys(set).length === 0 ? [] : [{ section: 'directories', key: path, set }]
+  const extras = one.extras.map((entry) => extraWish(entry, one.service, input.head))
+  return {
+    changes: new Map(extras.flatMap((extra) => [...extra.changes])),
+    edits: [...own, ...extras.flatMap((extra) => extra.edits)],
+    problems: extras.flatMap((extra) => extra.problems),
+  }
+}
+
+/** An entry that the repository does not have becomes a file of the service, at its place on the host. */
+function extraWish(entry: HostEntry, service: ServiceName, head: OpenRevision): Wish {
+  const { path } = entry
+  const source = `services/${service}/files${path}`
+  const verdict = verdictOn(entry, {
+    originals: new Map(),
+    owners: new Map(),
+    named: new Set([path]),
+    all: true,
+    leave: new Set(),
+  })
+  if (verdict.kind !== 'taken') return refusedWish(`${path}: ${verdict.why}`, 'Remove it on the host, or plumb apply.')
+  if (head.entries.has(source)) return refusedWish(`the repository has ${source} by now`, 'plumb apply')
+  if (entry.kind === 'symlink')
+    return {
+      ...nothing,
+      changes: new Map([[source, { kind: 'write', content: Buffer.from(entry.link), mode: '120000' }]]),
+    }
+  if (entry.kind === 'directory')
+    return entry.isEmpty
+      ? refusedWish(`${path}: an empty directory`, 'Remove it on the host, or plumb apply.')
+      : nothing
+  if (entry.kind !== 'file' || entry.content === undefined) return nothing
+  const isGits = entry.mode === 0o644 || entry.mode === 0o755
+  const set = {
+    ...(isGits ? {} : { mode: modeText(entry.mode) }),
+    ...(entry.owner === 'root' ? {} : { owner: entry.owner }),
+    ...(entry.group === 'root' ? {} : { group: entry.group }),
+  }
+  const mode = (entry.mode & 0o100) === 0 ? '100644' : '100755'
+  return {
+    changes: new Map([[source, { kind: 'write', content: entry.content, mode }]]),
+    edits: Object.keys(set).length === 0 ? [] : [{ section: 'files', key: path, set }],
+    problems: [],
+  }
+}
+
+export function unitWish({ id, differences }: Drifted): Wish {
+  const set: Record<string, boolean | string> = {}
+  const problems: Problem[] = []
+  for (const { name, live } of differences) {
+    if (name === 'enabled' && (live === 'yes' || live === 'no')) set['enabled'] = live === 'yes'
+    else if (name === 'state' && (live === 'running' || live === 'stopped')) set['state'] = live
+    else
+      problems.push(
+        refusal(`${name === 'type' ? '' : `${name}: `}${live} is nothing to be kept`, {
+          remedy: 'plumb apply puts it right.',
+        }),
+      )
+  }
+  return { ...nothing, edits: [{ section: 'units', key: id.slice('unit:'.length), set }], problems }
+}

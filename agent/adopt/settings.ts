@@ -1,0 +1,45 @@
+// service.yaml with what was changed on a host said in it: comments and order stay. Pure.
+import { type Document, isMap, parseDocument, YAMLMap } from 'yaml'
+import { PlumbError } from '../../shared/problem.ts'
+
+export type SettingsEdit = {
+  readonly section: 'files' | 'directories' | 'units'
+  /** The path on the host, the path beside a compose file, the unit. */
+  readonly key: string
+  /** Undefined: nothing is said of it any more. */
+  readonly set: Readonly<Record<string, string | boolean>> | undefined
+}
+
+export type SettingsText = { readonly file: string; readonly text: string | undefined }
+
+/** `text` undefined: there is no such file yet. Throws PlumbError `repository-invalid` when it is not one. */
+export function withSettings({ file, text }: SettingsText, edits: readonly SettingsEdit[]): string {
+  const document = parseDocument(text ?? '', { stringKeys: true, logLevel: 'error' })
+  if (document.errors.length > 0 || (document.contents !== null && !isMap(document.contents)))
+    throw new PlumbError({
+      code: 'repository-invalid',
+      message: 'cannot be read, so nothing was changed in it',
+      where: { file },
+      remedy: 'See: plumb lint',
+    })
+  for (const edit of edits) applyTo(document, edit)
+  return document.toString({ lineWidth: 0, flowCollectionPadding: true })
+}
+
+function applyTo(document: Document, { section, key, set }: SettingsEdit): void {
+  if (set === undefined) {
+    if (!document.hasIn([section, key])) return
+    document.deleteIn([section, key])
+    const rest = document.get(section)
+    if (isMap(rest) && rest.items.length === 0) document.delete(section)
+    return
+  }
+  // `nginx.service:` with nothing behind it is a map without entries.
+  if (!isMap(document.get(section))) document.set(section, new YAMLMap())
+  if (!isMap(document.getIn([section, key]))) {
+    const settings = new YAMLMap()
+    settings.flow = true
+    document.setIn([section, key], settings)
+  }
+  for (const [name, value] of Object.entries(set)) document.setIn([section, key, name], value)
+}

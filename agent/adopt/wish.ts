@@ -1,0 +1,44 @@
+// What one drifted resource asks of the repository.
+import type { Problem } from '../../shared/problem.ts'
+import type { Mask } from '../plan/mask.ts'
+import { type Drifted, refusal } from './drifted.ts'
+import type { AppliedSource, OpenRevision } from './revision.ts'
+import type { SettingsEdit } from './settings.ts'
+
+export type FileMode = '100644' | '100755' | '120000'
+
+export type FileChange =
+  | { readonly kind: 'write'; readonly content: Uint8Array; readonly mode: FileMode }
+  | { readonly kind: 'remove' }
+
+/** What adoption reads. */
+export type AdoptionInput = {
+  readonly head: OpenRevision
+  /** Undefined: what was applied is in no revision that is here. */
+  readonly appliedOf: (source: string, sha256: string) => Promise<AppliedSource | undefined>
+  readonly mask: Mask
+  /** Paths on the host of which somebody said that what looks like a secret in them is none. */
+  readonly notSecret: ReadonlySet<string>
+}
+
+/** What one resource asks of the repository; with problems, nothing. */
+export type Wish = {
+  readonly changes: ReadonlyMap<string, FileChange>
+  readonly edits: readonly SettingsEdit[]
+  readonly problems: readonly Problem[]
+}
+
+export const nothing: Wish = { changes: new Map(), edits: [], problems: [] }
+
+export const byHand = 'Change the repository by hand.'
+
+export function notThere({ source }: Drifted): Wish {
+  return refusedWish(
+    source === undefined ? 'no file of the repository is behind it' : `${source} is not in the repository any more`,
+    byHand,
+  )
+}
+
+export function refusedWish(message: string, remedy: string): Wish {
+  return { ...nothing, problems: [refusal(message, { remedy })] }
+}
