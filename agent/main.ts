@@ -1,6 +1,8 @@
 // The `plumb` command: its verbs, one line each, and the one place where an error becomes a message and an exit code.
 import { Command } from 'commander'
 import { PlumbError, problemsOf } from '../shared/problem.ts'
+import { adopt } from './commands/adopt.ts'
+import type { AdoptOptions } from './commands/adopt-words.ts'
 import { apply } from './commands/apply.ts'
 import { check } from './commands/check.ts'
 import { defaultState } from './commands/configuration.ts'
@@ -117,6 +119,20 @@ onHost('import', "make a service's directory from what is on this host, for the 
         ? scan(options, outputTo(options))
         : importService(name, paths, { options, output: outputTo(options) }),
     ),
+  )
+
+onHost('adopt', 'make what was changed by hand on this host a commit of the repository, on a branch of its own')
+  .argument('<path-or-service>', 'a path of this host, or a service with all that drifted of it')
+  .option('-m, --message <why>', 'why it was changed; asked for when left out')
+  .option('--clone <dir>', 'commit in your clone, and push from it; default: a temporary one')
+  .option('--remote <name-or-url>', 'push there; default: where the repository comes from')
+  .option('--to <branch>', "the new branch's name")
+  .option('--author <name-and-mail>', "'Anna <anna@example.org>'; default: as your git knows you")
+  .option('--no-push', 'commit in your clone, or write a patch, and push nothing')
+  .option('--not-secret <path>', 'what looks like a secret in this file is none; may be repeated', oneMore)
+  .option('--dry-run', 'print what would be committed')
+  .action((target: string, options: HostOptions & AdoptOptions & Json) =>
+    settle(adopt(target, options, outputTo(options))),
   )
 
 program

@@ -1,5 +1,5 @@
 // service.yaml with what was changed on a host said in it: comments and order stay. Pure.
-import { type Document, isMap, parseDocument, YAMLMap } from 'yaml'
+import { type Document, isMap, isScalar, parseDocument, YAMLMap } from 'yaml'
 import { PlumbError } from '../../shared/problem.ts'
 
 export type SettingsEdit = {
@@ -23,7 +23,9 @@ export function withSettings({ file, text }: SettingsText, edits: readonly Setti
       remedy: 'See: plumb lint',
     })
   for (const edit of edits) applyTo(document, edit)
-  return document.toString({ lineWidth: 0, flowCollectionPadding: true })
+  // As the text has it: a line that nobody changed should not be in the diff.
+  const indentSeq = !/^( *)[^ \n#-][^\n]*:\n\1- /m.test(text ?? '')
+  return document.toString({ lineWidth: 0, flowCollectionPadding: true, indentSeq })
 }
 
 function applyTo(document: Document, { section, key, set }: SettingsEdit): void {
@@ -31,7 +33,7 @@ function applyTo(document: Document, { section, key, set }: SettingsEdit): void 
     if (!document.hasIn([section, key])) return
     document.deleteIn([section, key])
     const rest = document.get(section)
-    if (isMap(rest) && rest.items.length === 0) document.delete(section)
+    if (isMap(rest) && rest.items.length === 0) deleteSection(document, section)
     return
   }
   // `nginx.service:` with nothing behind it is a map without entries.
@@ -42,4 +44,14 @@ function applyTo(document: Document, { section, key, set }: SettingsEdit): void 
     document.setIn([section, key], settings)
   }
   for (const [name, value] of Object.entries(set)) document.setIn([section, key, name], value)
+}
+
+/** A comment at the head of the file belongs to its first key, and stays. */
+function deleteSection(document: Document, section: string): void {
+  const items = isMap(document.contents) ? document.contents.items : []
+  const key = items.find((item) => isScalar(item.key) && item.key.value === section)?.key
+  const comment = isScalar(key) ? key.commentBefore : undefined
+  document.delete(section)
+  const next = items[0]?.key
+  if (comment && isScalar(next)) next.commentBefore = [comment, next.commentBefore].filter(Boolean).join('\n')
 }

@@ -11,6 +11,8 @@ export type Command = {
   readonly cwd?: string
   /** Added to the minimal environment (PATH, LANG=C.UTF-8, HOME=/root); PATH cannot be replaced by it. */
   readonly environment?: Readonly<Record<string, string>>
+  /** Run as this user, with no other groups; default: as whoever runs plumb. */
+  readonly user?: { readonly uid: number; readonly gid: number }
   /** Default 60. */
   readonly deadlineSeconds?: number
   /** Kept of each stream, the end of it. Default 64 KiB; `query`s that need everything say so. */
@@ -79,6 +81,7 @@ function start(command: Command, path: string): ChildProcess {
     stdio: [command.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     env: { LANG: 'C.UTF-8', HOME: '/root', ...command.environment, PATH: path },
     ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
+    ...command.user,
   })
   if (command.stdin !== undefined) {
     // A child that does not read its stdin closes it: EPIPE says nothing that its exit code does not.

@@ -1,0 +1,61 @@
+// A path or a service, as it was typed -> what of the drift is meant by it. Pure.
+import type { ServiceName } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import type { ComparedResource, HostComparison } from '../plan/compare.ts'
+import { pathInId } from '../resources/paths.ts'
+
+export type Chosen = {
+  readonly service: ServiceName
+  readonly resource: ComparedResource
+  readonly isNamed: boolean
+  /** Of a purged directory: the names in it that are meant. */
+  readonly extras: readonly string[]
+}
+
+/** Throws PlumbError `usage` when it is none of this host; empty when nothing of it drifted. */
+export function chosenFrom(target: string, { services, host }: HostComparison): readonly Chosen[] {
+  const all = services.flatMap(({ service, resources }) =>
+    resources.map((resource) => ({ service, resource, extras: resource.live.extras ?? [] })),
+  )
+  const drifted = all.filter(({ resource }) => resource.comparison.drift.length > 0)
+  if (!target.startsWith('/')) {
+    if (!services.some(({ service }) => service === target)) throw unknownService(target, host)
+    return drifted.filter(({ service }) => service === target).map((one) => ({ ...one, isNamed: false }))
+  }
+  const exact = drifted.filter(({ resource }) => pathInId(resource.id) === target)
+  if (exact.length > 0) return exact.map((one) => ({ ...one, isNamed: true }))
+  const within = drifted.flatMap((one) => {
+    const directory = pathInId(one.resource.id)
+    const name = one.extras.find(
+      (extra) => target === `${directory}/${extra}` || target.startsWith(`${directory}/${extra}/`),
+    )
+    return name === undefined ? [] : [{ ...one, extras: [target.slice((directory ?? '').length + 1)], isNamed: true }]
+  })
+  if (within.length > 0) return within.map(onlyExtras)
+  const below = drifted.filter(({ resource }) => pathInId(resource.id)?.startsWith(`${target}/`) === true)
+  if (below.length > 0) return below.map((one) => ({ ...one, isNamed: false }))
+  const isManaged = all.some(({ resource }) => {
+    const path = pathInId(resource.id)
+    return path === target || path?.startsWith(`${target}/`) === true
+  })
+  if (isManaged) return []
+  throw new PlumbError({
+    code: 'usage',
+    message: `${target} is in no service of ${host}.`,
+    remedy: `To take it over: plumb import NAME ${target}`,
+  })
+}
+
+function onlyExtras(one: Chosen): Chosen {
+  const { comparison } = one.resource
+  const drift = comparison.drift.filter(({ name }) => name === 'extra')
+  return { ...one, resource: { ...one.resource, comparison: { ...comparison, drift } } }
+}
+
+function unknownService(target: string, host: string): PlumbError {
+  return new PlumbError({
+    code: 'usage',
+    message: `${host} has no service "${target}".`,
+    remedy: 'Give a service of this host, or a path that begins with a slash. See: plumb check',
+  })
+}

@@ -1,0 +1,73 @@
+// git in the operator's name: plumbing in a repository whose work tree and index are never touched, and what talks to a remote.
+
+import { PlumbError } from '../../shared/problem.ts'
+import { type Operator, runAttended } from '../host/operator.ts'
+import { lastLines } from '../host/run.ts'
+
+export type Git = {
+  readonly directory: string
+  /** Standard output. Throws PlumbError with git's own words. */
+  read(args: readonly string[], options?: GitOptions): Promise<string>
+  /** Undefined when git says no. */
+  ask(args: readonly string[]): Promise<string | undefined>
+  /** May ask the person for a password. */
+  attended(args: readonly string[]): Promise<{ readonly code: number; readonly output: string }>
+}
+
+export type GitOptions = {
+  readonly stdin?: Uint8Array | string
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+export function gitIn(directory: string, operator: Operator): Git {
+  const { run, environment, user } = operator
+  const call = (args: readonly string[], { stdin, environment: more }: GitOptions = {}) =>
+    run({
+      args: ['git', ...settings, ...args],
+      cwd: directory,
+      environment: { ...environment, ...more },
+      deadlineSeconds: 300,
+      outputLimitBytes: 64 * 1024 * 1024,
+      ...(user === undefined ? {} : { user }),
+      ...(stdin === undefined ? {} : { stdin }),
+    })
+  return {
+    directory,
+    read: async (args, options) => {
+      const result = await call(args, options)
+      if (result.code === 0) return result.stdout
+      if (result.code === 127) throw notInstalled
+      throw gitFailed(args, lastLines(result, 5))
+    },
+    ask: async (args) => {
+      const result = await call(args)
+      if (result.code === 127) throw notInstalled
+      return result.code === 0 ? result.stdout.trim() : undefined
+    },
+    attended: (args) => runAttended(operator, ['git', ...args], directory),
+  }
+}
+
+/** A person's name and mail are not guessed from the machine's. */
+const settings = ['-c', 'user.useConfigOnly=true', '-c', 'core.quotePath=false', '-c', 'core.fsmonitor=false']
+
+const notInstalled = new PlumbError({
+  code: 'git-missing',
+  message: 'git is not on this machine.',
+  remedy: 'Install git: plumb adopt commits with it.',
+})
+
+function gitFailed(args: readonly string[], said: string): PlumbError {
+  if (/tell me who you are|user\.useConfigOnly|no email was given|empty ident/i.test(said))
+    return new PlumbError({
+      code: 'usage',
+      message: 'git does not know who you are, and the commit needs an author.',
+      remedy: 'Add --author "Anna <anna@example.org>", or set it once: git config --global user.name and user.email.',
+    })
+  const dubious = /dubious ownership/.test(said)
+  return new PlumbError({
+    code: 'usage',
+    message: `git ${args[0] ?? ''} failed: ${said}`.slice(0, 4000),
+    remedy: dubious ? 'Run plumb adopt as the owner of the clone, by sudo.' : 'Try it by hand in the clone.',
+  })
+}

@@ -1,0 +1,128 @@
+// What `plumb adopt` asks of a person, and what it tells them, wherever the live content comes from.
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { PlumbError, type Problem, problemLine } from '../../shared/problem.ts'
+import type { Adoption, Refused } from '../adopt/adoption.ts'
+import type { Delivered } from '../adopt/deliver.ts'
+import { nameOf } from '../adopt/message.ts'
+import type { Operator } from '../host/operator.ts'
+
+export type AdoptOptions = {
+  /** The reason. */
+  readonly message?: string
+  /** The operator's clone. */
+  readonly clone?: string
+  readonly remote?: string
+  /** Of the new branch. */
+  readonly to?: string
+  readonly author?: string
+  readonly push: boolean
+  readonly dryRun?: boolean
+  readonly notSecret?: readonly string[]
+}
+
+/** As given, or as typed now. Throws PlumbError `usage` when there is nobody to ask. */
+export async function whyGiven({ message }: AdoptOptions, of: readonly string[]): Promise<string> {
+  const why = message ?? (process.stdin.isTTY ? await asked(of) : '')
+  if (why.trim() !== '' && why.length <= 10_000) return why
+  throw new PlumbError({
+    code: 'usage',
+    message:
+      why.trim() === ''
+        ? 'Why was it changed? The commit says so to whoever meets it later.'
+        : 'The reason is too long.',
+    remedy: 'Add -m "the reason".',
+  })
+}
+
+async function asked(of: readonly string[]): Promise<string> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await terminal.question(`Why were ${of.join(', ')} changed? `)
+  } finally {
+    terminal.close()
+  }
+}
+
+export function refusedLines(refused: readonly Refused[]): readonly string[] {
+  return refused.flatMap(({ id, problems }) =>
+    problems.map((problem) => `not adopted: ${nameOf(id)}: ${problemLine(problem)}`),
+  )
+}
+
+export function adoptedLines({ changes, adopted }: Adoption): readonly string[] {
+  const files = [...changes].map(([source, { kind }]) =>
+    kind === 'remove' ? `  removes ${source}` : `  writes ${source}`,
+  )
+  return [`adopted: ${adopted.map(({ id }) => nameOf(id)).join(', ')}`, ...files.toSorted()]
+}
+
+/** As given to `git am`; never over another file. Resolves to where it is. */
+export async function writePatch(text: string, branch: string, { user }: Operator): Promise<string> {
+  const path = join(process.cwd(), `${branch.replaceAll('/', '-')}.patch`)
+  try {
+    const file = await open(
+      path,
+      constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+      0o600,
+    )
+    try {
+      await file.writeFile(text)
+      if (user !== undefined) await file.chown(user.uid, user.gid)
+    } finally {
+      await file.close()
+    }
+    return path
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    throw new PlumbError(
+      {
+        code: 'usage',
+        message: `${path} cannot be written (${code}).`,
+        remedy: 'Run plumb adopt in a directory of yours.',
+      },
+      { cause: error },
+    )
+  }
+}
+
+export type Told = { readonly delivered: Delivered; readonly patch: string | undefined }
+
+/** What became of it, and what to do now. */
+export function deliveredLines({ delivered, patch }: Told): readonly string[] {
+  switch (delivered.kind) {
+    case 'pushed':
+      return [
+        `pushed ${delivered.commit.slice(0, 12)} as ${delivered.branch}`,
+        'Merge it; the next apply then finds the host as it should be.',
+      ]
+    case 'kept':
+      return [
+        ...(delivered.said === undefined ? [] : [`git could not push it: ${delivered.said}`]),
+        `committed ${delivered.commit.slice(0, 12)} as ${delivered.branch}, in your clone alone`,
+        `Push it: git push origin ${delivered.branch}`,
+      ]
+    case 'patch':
+      return [
+        ...(delivered.said === undefined ? [] : [`it could not be pushed from here: ${delivered.said}`]),
+        `the commit is kept as ${patch}`,
+        `In a clone, on a branch of its own: git am ${patch}`,
+      ]
+  }
+}
+
+export type Unheld = { readonly service: string; readonly isRepaired: boolean }
+
+export function unheldLines(unheld: readonly Unheld[]): readonly string[] {
+  return unheld.map(({ service, isRepaired }) =>
+    isRepaired
+      ? `Until it is merged the agent puts the change back (onDrift: repair). To keep it: plumb hold ${service} --for 1d --why "..."`
+      : `Until it is merged an apply puts the change back. To keep it: plumb hold ${service} --for 1d --why "..."`,
+  )
+}
+
+export function problemsOfRefused(refused: readonly Refused[]): readonly Problem[] {
+  return refused.flatMap(({ problems }) => problems)
+}
