@@ -1,6 +1,8 @@
 // service.yaml with what was changed on a host said in it: comments and order stay. Pure.
-import { type Document, isMap, isScalar, parseDocument, YAMLMap } from 'yaml'
+import { isDeepStrictEqual } from 'node:util'
+import { type Document, isMap, isScalar, parseDocument, type ToStringOptions, YAMLMap } from 'yaml'
 import { PlumbError } from '../../shared/problem.ts'
+import { mergedText } from './merge.ts'
 
 export type SettingsEdit = {
   readonly section: 'files' | 'directories' | 'units'
@@ -13,8 +15,8 @@ export type SettingsEdit = {
 export type SettingsText = { readonly file: string; readonly text: string | undefined }
 
 /** `text` undefined: there is no such file yet. Throws PlumbError `repository-invalid` when it is not one. */
-export function withSettings({ file, text }: SettingsText, edits: readonly SettingsEdit[]): string {
-  const document = parseDocument(text ?? '', { stringKeys: true, logLevel: 'error' })
+export function withSettings({ file, text = '' }: SettingsText, edits: readonly SettingsEdit[]): string {
+  const document = parsed(text)
   if (document.errors.length > 0 || (document.contents !== null && !isMap(document.contents)))
     throw new PlumbError({
       code: 'repository-invalid',
@@ -23,9 +25,24 @@ export function withSettings({ file, text }: SettingsText, edits: readonly Setti
       remedy: 'See: plumb lint',
     })
   for (const edit of edits) applyTo(document, edit)
-  // As the text has it: a line that nobody changed should not be in the diff.
-  const indentSeq = !/^( *)[^ \n#-][^\n]*:\n\1- /m.test(text ?? '')
-  return document.toString({ lineWidth: 0, flowCollectionPadding: true, indentSeq })
+  const styles = [true, false].map((flowCollectionPadding) => ({ lineWidth: 0, flowCollectionPadding }))
+  const kept = styles.map((style) => asWritten(text, document.toString(style), style))
+  return kept.find((one) => one !== undefined) ?? document.toString(styles[0])
+}
+
+function parsed(text: string): Document {
+  return parseDocument(text, { stringKeys: true, logLevel: 'error' })
+}
+
+/**
+ * What was said anew in the text as a person laid it out: spaces and breaks that the library would set otherwise are no change. Undefined
+ * where the two stand too close together.
+ */
+function asWritten(text: string, edited: string, style: ToStringOptions): string | undefined {
+  if (text.trim() === '') return edited
+  const merged = mergedText({ base: parsed(text).toString(style), ours: text, theirs: edited })
+  if (merged.kind !== 'merged') return undefined
+  return isDeepStrictEqual(parsed(merged.text).toJS(), parsed(edited).toJS()) ? merged.text : undefined
 }
 
 function applyTo(document: Document, { section, key, set }: SettingsEdit): void {
