@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { PlumbError, problemsOf } from '../shared/problem.ts'
 import { adopt } from './commands/adopt.ts'
-import type { AdoptOptions } from './commands/adopt-words.ts'
+import { type AdoptFleetOptions, adoptFleet } from './commands/adopt-fleet.ts'
 import { apply } from './commands/apply.ts'
 import { check } from './commands/check.ts'
 import { defaultState } from './commands/configuration.ts'
@@ -131,8 +131,11 @@ onHost('adopt', 'make what was changed by hand on this host a commit of the repo
   .option('--no-push', 'commit in your clone, or write a patch, and push nothing')
   .option('--not-secret <path>', 'what looks like a secret in this file is none; may be repeated', oneMore)
   .option('--dry-run', 'print what would be committed')
-  .action((target: string, options: HostOptions & AdoptOptions & Json) =>
-    settle(adopt(target, options, outputTo(options))),
+  .option('--server <url>', 'what was changed on another host, --host, as this server knows it; to be run in a clone')
+  .option('--certificate <file>', 'with --server: its PEM certificate, when it is self-signed')
+  .option('--token-file <file>', 'with --server: a file with the operator token; default: PLUMB_TOKEN')
+  .action((target: string, options: AdoptFleetOptions & Json) =>
+    settle((options.server === undefined ? adopt : adoptFleet)(target, options, outputTo(options))),
   )
 
 program

@@ -6,6 +6,7 @@ import type { Problem } from '../../shared/problem.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { servicesFor } from '../../shared/repository/assign.ts'
 import type { Variables } from '../../shared/repository/fleet.ts'
+import type { Repository } from '../../shared/repository/repository.ts'
 import type { TreeEntry } from '../../shared/repository/tree.ts'
 import { loadRepository } from '../desire/load.ts'
 import { type ManagedFile, managedService } from '../desire/managed-files.ts'
@@ -20,6 +21,7 @@ export type OpenRevision = {
   /** By path in the repository; a path that two services have is not in a repository that lints. */
   readonly files: ReadonlyMap<string, ManagedFile>
   readonly vars: Variables
+  readonly repository: Repository
   readonly problems: readonly Problem[]
   /** Undefined when it is not there. */
   read(source: string): Promise<Uint8Array | undefined>
@@ -42,6 +44,7 @@ export async function openRevision(reader: RevisionReader, host: HostName): Prom
     entries,
     files,
     vars: assignment.kind === 'assigned' ? assignment.vars : new Map(),
+    repository,
     problems,
     read,
     secretsOf: async (source) => {

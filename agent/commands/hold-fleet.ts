@@ -151,7 +151,8 @@ async function serverFor({ root, server, certificate, tokenFile }: FleetOptions)
   }
 }
 
-async function tokenGiven(file: string | undefined): Promise<string> {
+/** From a file, else from the environment. Throws PlumbError `usage` when there is none. */
+export async function tokenGiven(file: string | undefined): Promise<string> {
   const token = file === undefined ? process.env['PLUMB_TOKEN'] : await tokenIn(file)
   if (token !== undefined && token.trim() !== '') return token.trim()
   throw usage(

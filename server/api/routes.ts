@@ -11,6 +11,7 @@ import { type Access, allowed } from './access.ts'
 import { type AgentParts, agentRoutes } from './agents.ts'
 import { answer, errorAnswer } from './errors.ts'
 import { eventRoutes } from './events.ts'
+import { findingRoutes } from './findings.ts'
 import { dataHeaders, limitBody, neverStored, ownNamesOnly, ownOriginOnly } from './guards.ts'
 import { holdRoutes } from './holds.ts'
 import { type InstallParts, installRoutes } from './install.ts'
@@ -56,6 +57,7 @@ export function serverRoutes(parts: RouteParts): Hono {
   api.use(readers)
   api.route('/', eventRoutes(parts.changes, parts.closing))
   api.route('/', readingRoutes(parts.views))
+  api.route('/', findingRoutes(parts.views))
   api.all('*', (context) =>
     answer(context, { status: 404, code: 'not-found', message: 'The API has no such address.' }),
   )
