@@ -1,4 +1,5 @@
-// Six packages of Debian, configured by hand on one host: imported, linted, and applied to a second, bare one, where each answers alike.
+// Six packages of Debian, configured by hand on one host: imported, linted, and applied to a second, bare one, where each answers alike. Then
+// changed by hand in the night, and adopted.
 import { execFile } from 'node:child_process'
 import { connect } from 'node:net'
 import { promisify } from 'node:util'
@@ -9,6 +10,7 @@ import type { LabHost } from '../../scripts/lab/host.ts'
 import { type Lab, labUnavailable, openLab } from '../../scripts/lab/lab.ts'
 import { machineAddress } from '../../scripts/lab/places.ts'
 import { eventually } from '../../scripts/lab/waiting.ts'
+import { type Forge, startForge } from '../support/forge.ts'
 import { makeRepository, type ServedRepository, serveRepository, type TestRepository } from '../support/git.ts'
 import { artifactsDirectory, buildArtifacts } from './agent-artifacts.ts'
 
@@ -28,6 +30,7 @@ describe.skipIf(labUnavailable() !== null)('a host configured by hand, and a bar
   let bare: LabHost
   let fleet: TestRepository
   let served: ServedRepository
+  let forge: Forge | undefined
 
   beforeAll(async () => {
     await buildArtifacts()
@@ -41,6 +44,7 @@ describe.skipIf(labUnavailable() !== null)('a host configured by hand, and a bar
     await old.write('/root/fleet/plumb.yaml', 'version: 1\nhosts:\n  old: { services: [] } # the first\n')
   }, 900_000)
   afterAll(async () => {
+    await forge?.close()
     await served?.close()
     await fleet?.remove()
     lab?.close()
@@ -131,6 +135,56 @@ describe.skipIf(labUnavailable() !== null)('a host configured by hand, and a bar
     expect(await bare.output(['stat', '-c', '%a %U %G', '/etc/redis/redis.conf'])).toBe('640 redis redis\n')
     expect(await bare.output(['ls', '/etc/nginx/sites-enabled'])).toBe('shop\n')
   }, 1_200_000)
+
+  test('what is then changed by hand is adopted by the operator under sudo, each on a branch that is pushed', async () => {
+    forge = await startForge({ gitDirectory: fleet.gitDirectory, address: machineAddress })
+    await makeOperator(old, forge)
+    await repairByNight(old)
+    await answersAsRepaired(old)
+    const repository = ['--repo', served.url, '--host', 'old']
+    for (const service of Object.keys(imports)) {
+      const command = [
+        'plumb',
+        'adopt',
+        service,
+        '-m',
+        `${service}: as it was put right`,
+        ...repository,
+        '--remote',
+        forge.url,
+      ]
+      const ran = await old.exec(['runuser', '-u', 'anna', '--', 'sudo', ...command])
+      expect(ran.stderr).toBe('')
+      expect(ran.stdout).toMatch(/^pushed [0-9a-f]{12} as adopt\/old-/m)
+      expect(ran.code).toBe(0)
+    }
+    expect((await old.exec(['sh', '-c', 'ls -d /tmp/plumb-adopt-*'])).stdout).toBe('')
+    const branches = (await fleet.git('branch', '--list', '--format=%(refname:short)', 'adopt/*')).split('\n')
+    expect(branches).toHaveLength(Object.keys(imports).length)
+    expect(await fleet.git('log', '-1', '--format=%an <%ae>', branches[0] ?? '')).toBe('Anna <anna@example.org>')
+    for (const branch of branches) await fleet.git('merge', '--quiet', '--no-ff', '-m', `Merge ${branch}`, branch)
+    expect(await fleet.git('log', '-p', '--format=%B', 'main')).not.toContain(password)
+    expect(await fleet.git('show', 'HEAD:services/redis/files/etc/redis/redis.conf')).toMatch(
+      /^timeout 300$[\s\S]*^requirepass \$\{\{ secrets\.redis_requirepass \}\}$/m,
+    )
+  }, 400_000)
+
+  test('once it is merged, the host it came from has nothing to change, and the other has it and answers', async () => {
+    const before = await processes(old)
+    const plan = await old.exec(['plumb', 'plan', '--repo', served.url, '--host', 'old'])
+    expect(plan.stdout).toMatch(/^nothing to do at /)
+    const apply = await old.exec(['plumb', 'apply', '--repo', served.url, '--host', 'old'], { timeoutMs: 300_000 })
+    expect(apply.stdout).toMatch(/^nothing to change: in plumb at /)
+    expect(await processes(old)).toEqual(before)
+    expect((await old.exec(['plumb', 'check', '--repo', served.url, '--host', 'old'])).code).toBe(0)
+
+    const fixed = await bare.exec(['plumb', 'apply', '--repo', served.url, '--host', 'bare'], { timeoutMs: 900_000 })
+    expect(fixed.code).toBe(0)
+    expect((await bare.exec(['plumb', 'check', '--repo', served.url, '--host', 'bare'])).code).toBe(0)
+    await answers(bare)
+    await answersAsRepaired(bare)
+    for (const path of repaired) expect(await bare.read(path)).toBe(await old.read(path))
+  }, 1_200_000)
 })
 
 const password = 'h4rd-to-guess-of-redis'
@@ -182,6 +236,67 @@ frontend shop
 backend shop
     server local 127.0.0.1:8080 check
 `
+
+/** A person with sudo, a git of their own, and a password for the forge that root does not have. */
+async function makeOperator(host: LabHost, { credentials }: Forge): Promise<void> {
+  await host.output(['apt-get', 'install', '-q', '-y', '--no-install-recommends', 'sudo', 'git'], {
+    timeoutMs: 900_000,
+  })
+  await host.output(['useradd', '--create-home', 'anna'])
+  await host.write('/etc/sudoers.d/anna', 'anna ALL=(ALL) NOPASSWD: ALL\n', '0440')
+  await host.write(
+    '/home/anna/.gitconfig',
+    '[user]\n\tname = Anna\n\temail = anna@example.org\n[credential]\n\thelper = store\n',
+  )
+  await host.write('/home/anna/.git-credentials', `${credentials}\n`, '0600')
+  await host.output(['chown', 'anna:', '/home/anna/.gitconfig', '/home/anna/.git-credentials'])
+}
+
+const repaired = [
+  '/etc/nginx/nginx.conf',
+  '/etc/postgresql/15/main/conf.d/log.conf',
+  '/etc/prometheus/prometheus.yml',
+  '/etc/redis/redis.conf',
+  '/etc/haproxy/haproxy.cfg',
+  '/etc/ssh/sshd_config.d/port.conf',
+]
+
+/** sed -i, an appended line, a mode, a timer that was switched off. */
+async function repairByNight(host: LabHost): Promise<void> {
+  const edit = (path: string, change: string) => host.output(['sed', '-i', '-e', change, path])
+  const append = (path: string, line: string) =>
+    host.output(['sh', '-c', 'cat >> "$1"', 'sh', path], { input: `${line}\n` })
+  await edit('/etc/nginx/nginx.conf', 's/worker_connections 768/worker_connections 1024/')
+  await append('/etc/postgresql/15/main/conf.d/log.conf', "work_mem = '9MB'")
+  await edit('/etc/prometheus/prometheus.yml', 's/evaluation_interval: *15s/evaluation_interval: 35s/')
+  await edit('/etc/redis/redis.conf', 's/^timeout 0$/timeout 300/')
+  await edit('/etc/haproxy/haproxy.cfg', 's/8080 check$/8080 check inter 7s/')
+  await append('/etc/ssh/sshd_config.d/port.conf', 'MaxAuthTries 3')
+  await host.output(['chmod', '0750', '/usr/local/bin/tick'])
+  await host.output(['systemctl', 'disable', '--now', '--quiet', 'tick.timer'])
+  await host.output(['systemctl', 'restart', 'nginx', 'postgresql', 'prometheus', 'redis-server', 'haproxy', 'ssh'])
+}
+
+async function answersAsRepaired(host: LabHost): Promise<void> {
+  const sql = ['psql', '-p', '5433', '-Atc', 'SELECT current_setting($$work_mem$$)']
+  const redis = ['redis-cli', '-p', '6380', '-a', password, '--no-auth-warning', 'config', 'get', 'timeout'] as const
+  await eventually(
+    `${host.name} answers as it was put right`,
+    async () => {
+      expect(await host.output(['nginx', '-T', '-q'])).toContain('worker_connections 1024;')
+      expect(await host.output(['runuser', '-u', 'postgres', '--', ...sql])).toBe('9MB\n')
+      const configured = await fetch(`http://${host.address}:9095/api/v1/status/config`)
+      expect(await configured.text()).toContain('evaluation_interval: 35s')
+      expect(await host.output(redis)).toBe('timeout\n300\n')
+      expect(await (await fetch(`http://${host.address}:8081/`)).text()).toBe('the shop\n')
+      expect(await host.output(['sshd', '-T'])).toMatch(/^maxauthtries 3$/m)
+      expect(await host.output(['stat', '-c', '%a', '/usr/local/bin/tick'])).toBe('750\n')
+      expect((await host.exec(['systemctl', 'is-enabled', 'tick.timer'])).stdout).toBe('disabled\n')
+      return true
+    },
+    { withinMs: 60_000, everyMs: 500 },
+  )
+}
 
 async function answers(host: LabHost): Promise<void> {
   const page = async (port: number, path: string) => await (await fetch(`http://${host.address}:${port}${path}`)).text()
