@@ -1,4 +1,5 @@
 // A drifted file or link -> the repository's file with its content, git's mode, and what service.yaml has to say. All of it or nothing.
+import { hash } from 'node:crypto'
 import type { Problem } from '../../shared/problem.ts'
 import type { AttributeDifference } from '../resources/kind.ts'
 import { modeText } from '../resources/paths.ts'
@@ -47,6 +48,8 @@ async function contentOf(one: Drifted, source: string, { head, appliedOf, mask }
   if (content === undefined) return { bytes: now, changed: false }
   if (one.live === undefined || 'code' in one.live)
     return { problems: [one.live ?? refusal('what is live could not be read', { where: { file: source } })] }
+  if (hash('sha256', one.live, 'hex') !== content.live)
+    return { problems: [refusal('it is being changed right now', { where: { file: source }, remedy: 'Try again.' })] }
   const applied = await appliedOf(source, content.expected)
   if (applied === undefined)
     return {

@@ -169,11 +169,14 @@ async function driftedOf({ service, finding }: Reported, target: string, applied
   const bytes = applied?.pieces === undefined ? applied?.content : Buffer.from(renderedText(applied.pieces))
   return {
     ...{ id, service, source, summary, differences, evidence },
-    // Not known what was applied: adoption says so itself.
-    live: content === undefined ? undefined : bytes === undefined ? new Uint8Array() : liveFrom(bytes, finding),
+    live: content === undefined ? undefined : bytes === undefined ? unknownHere(finding) : liveFrom(bytes, finding),
     extras: [],
     isNamed: pathInId(id) === target,
   }
+}
+
+function unknownHere({ source }: Reported['finding']) {
+  return onHost('what was applied there is in no revision of the clone, or its variables have changed since', source)
 }
 
 const noSecrets: Secrets = {

@@ -14,6 +14,7 @@ import { entriesBelow, type HostEntry } from '../host/entries-below.ts'
 import { type Agent, contentsOf, type Look, lookAt, maskOf, serviceReportsOf } from '../look.ts'
 import type { ContentSides } from '../observe/contents.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
+import { addressOf } from '../sync/address.ts'
 import { carryOut, type Planned } from './adopt-outcome.ts'
 import type { AdoptOptions } from './adopt-words.ts'
 import type { Configuration } from './configuration.ts'
@@ -141,7 +142,9 @@ function placeFor(
     const isMirror = server !== undefined && URL.parse(repository)?.origin === new URL(server).origin
     if (remote === undefined && isMirror)
       return { said: "this host follows the server's copy of it, which takes no push. To push from here: --remote URL" }
-    const place = await fetched({ url: remote ?? repository, branch, head: revision }, operator, scratch)
+    // Without the credentials that it may carry: they are the agent's, and would stand in an argument.
+    const url = remote ?? addressOf({ url: repository }).url
+    const place = await fetched({ url, branch, head: revision }, operator, scratch)
     return 'said' in place ? place : { ...place, isOwnClone: false }
   }
 }

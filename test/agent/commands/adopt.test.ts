@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { makeRepository, type TestFiles, type TestRepository } from '../../support/git.ts'
+import { makeRepository, serveRepository, type TestFiles, type TestRepository } from '../../support/git.ts'
 import { makeSandbox, type Ran, runPlumb, type Sandbox } from '../../support/plumb.ts'
 import { treeOf } from '../apply/world.ts'
 
@@ -259,6 +259,30 @@ test("in a clone of one's own the work tree, the index and the branch stay as th
   const again = await adopt('web', '-m', 'Four', '--clone', fleet.directory, '--to', 'four-workers')
   expect(again.code).toBe(1)
   expect(again.err).toContain('has a branch four-workers already')
+})
+
+test("a host that follows the server's mirror has no way to push, and says so", async () => {
+  const served = await serveRepository({ gitDirectory: forge })
+  const own = await makeSandbox({})
+  try {
+    const agent = `host: web-1\nrepository: ${served.url}\nserver: ${new URL(served.url).origin}\n`
+    await own.write('/etc/plumb/agent.yaml', agent)
+    mkdirSync(join(own.root, 'etc/plumb/secrets'), { mode: 0o700 })
+    writeFileSync(join(own.root, 'etc/plumb/secrets/db'), secret, { mode: 0o600 })
+    expect(await own.plumb('apply')).toMatchObject({ code: 0 })
+    await own.write('/etc/web/main.conf', 'workers 4;\nlog off;\n\nlimit 1m;\n')
+    const places = ['--root', own.root, '--state', own.state]
+    const options = { env: { TMPDIR: patches }, cwd: patches }
+    const author = ['--author', 'Bert <bert@example.org>']
+    const kept = await runPlumb(['adopt', 'web', ...places, ...author, '-m', 'Four'], options)
+    expect(kept.out).toContain("it could not be pushed from here: this host follows the server's copy of it")
+    expect(readdirSync(patches)).toEqual([expect.stringMatching(/^adopt-web-1-web-.*\.patch$/)])
+    const pushed = await runPlumb(['adopt', 'web', ...places, ...author, '-m', 'Four', '--remote', forge], options)
+    expect(pushed).toMatchObject({ code: 0, out: expect.stringContaining('\npushed ') })
+  } finally {
+    await own.remove()
+    await served.close()
+  }
 })
 
 test('a branch that the forge has is not moved', async () => {
