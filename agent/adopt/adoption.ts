@@ -5,7 +5,7 @@ import type { Problem } from '../../shared/problem.ts'
 import type { Drifted } from './drifted.ts'
 import { exposures } from './exposure.ts'
 import { fileWish, linkWish } from './file-wish.ts'
-import { directoryWish, unitWish } from './other-wishes.ts'
+import { directoryWish, newFilesWish, unitWish } from './other-wishes.ts'
 import { type SettingsEdit, withSettings } from './settings.ts'
 import { type AdoptionInput, type FileChange, refusedWish, type Wish } from './wish.ts'
 
@@ -42,6 +42,7 @@ export async function adoptionOf(drifted: readonly Drifted[], input: AdoptionInp
 type ServiceEdit = { readonly service: ServiceName; readonly edit: SettingsEdit }
 
 async function wishFor(one: Drifted, input: AdoptionInput): Promise<Wish> {
+  if (one.differences.some(({ name }) => name === 'override')) return newFilesWish(one, input)
   const [kind] = one.id.split(':', 1)
   switch (kind) {
     case 'file':

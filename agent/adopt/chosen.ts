@@ -1,7 +1,7 @@
 // A path or a service, as it was typed -> what of the drift is meant by it. Pure.
 import type { ServiceName } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import type { ComparedResource, HostComparison } from '../plan/compare.ts'
+import { type ComparedResource, drifted, type HostComparison, type ServiceComparison } from '../plan/compare.ts'
 import { pathInId } from '../resources/paths.ts'
 
 export type Chosen = {
@@ -14,17 +14,17 @@ export type Chosen = {
 
 /** Throws PlumbError `usage` when it is none of this host; empty when nothing of it drifted. */
 export function chosenFrom(target: string, { services, host }: HostComparison): readonly Chosen[] {
-  const all = services.flatMap(({ service, resources }) =>
-    resources.map((resource) => ({ service, resource, extras: resource.live.extras ?? [] })),
-  )
-  const drifted = all.filter(({ resource }) => resource.comparison.drift.length > 0)
   if (!target.startsWith('/')) {
-    if (!services.some(({ service }) => service === target)) throw unknownService(target, host)
-    return drifted.filter(({ service }) => service === target).map((one) => ({ ...one, isNamed: false }))
+    const service = services.find((one) => one.service === target)
+    if (service === undefined) throw unknownService(target, host)
+    // What the repository says to ignore is adopted when its own path is given.
+    return drifted(service).map((resource) => ({ ...chosen(service, resource), isNamed: false }))
   }
-  const exact = drifted.filter(({ resource }) => pathInId(resource.id) === target)
+  const all = services.flatMap((service) => service.resources.map((resource) => chosen(service, resource)))
+  const differing = all.filter(({ resource }) => resource.comparison.drift.length > 0)
+  const exact = differing.filter(({ resource }) => pathInId(resource.id) === target)
   if (exact.length > 0) return exact.map((one) => ({ ...one, isNamed: true }))
-  const within = drifted.flatMap((one) => {
+  const within = differing.flatMap((one) => {
     const directory = pathInId(one.resource.id)
     const name = one.extras.find(
       (extra) => target === `${directory}/${extra}` || target.startsWith(`${directory}/${extra}/`),
@@ -32,7 +32,7 @@ export function chosenFrom(target: string, { services, host }: HostComparison): 
     return name === undefined ? [] : [{ ...one, extras: [target.slice((directory ?? '').length + 1)], isNamed: true }]
   })
   if (within.length > 0) return within.map(onlyExtras)
-  const below = drifted.filter(({ resource }) => pathInId(resource.id)?.startsWith(`${target}/`) === true)
+  const below = differing.filter(({ resource }) => pathInId(resource.id)?.startsWith(`${target}/`) === true)
   if (below.length > 0) return below.map((one) => ({ ...one, isNamed: false }))
   const isManaged = all.some(({ resource }) => {
     const path = pathInId(resource.id)
@@ -44,6 +44,10 @@ export function chosenFrom(target: string, { services, host }: HostComparison): 
     message: `${target} is in no service of ${host}.`,
     remedy: `To take it over: plumb import NAME ${target}`,
   })
+}
+
+function chosen({ service }: ServiceComparison, resource: ComparedResource) {
+  return { service, resource, extras: resource.live.extras ?? [] }
 }
 
 function onlyExtras(one: Chosen): Chosen {

@@ -15,7 +15,7 @@ export type Drifted = {
   readonly differences: readonly AttributeDifference[]
   /** Of a file whose content differs; a problem: why it could not be had. */
   readonly live: Uint8Array | Problem | undefined
-  /** Of a purged directory: what the repository does not have in it. */
+  /** What the repository does not have: in a purged directory, or the file that changes a unit. */
   readonly extras: readonly HostEntry[]
   /** Its path was given by itself, so that its removal is meant too. */
   readonly isNamed: boolean

@@ -2,6 +2,7 @@
 import type { ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { HostEntry } from '../host/entries-below.ts'
+import { placeOf } from '../import/draft.ts'
 import { verdictOn } from '../import/verdict.ts'
 import { modeText } from '../resources/paths.ts'
 import { type Drifted, refusal } from './drifted.ts'
@@ -21,18 +22,26 @@ export function directoryWish(one: Drifted, input: AdoptionInput): Wish {
     one.differences.flatMap(({ name, live }) => (['mode', 'owner', 'group'].includes(name) ? [[name, live]] : [])),
   )
   const own: readonly SettingsEdit[] = Object.keys(set).length === 0 ? [] : [{ section: 'directories', key: path, set }]
-  const extras = one.extras.map((entry) => extraWish(entry, one.service, input.head))
+  const extras = newFilesWish(one, input)
+  return { ...extras, edits: [...own, ...extras.edits] }
+}
+
+/** What the repository does not have: in a purged directory, or a file that changes a unit. */
+export function newFilesWish({ extras, service }: Drifted, { head }: AdoptionInput): Wish {
+  const all = extras.map((entry) => extraWish(entry, service, head))
   return {
-    changes: new Map(extras.flatMap((extra) => [...extra.changes])),
-    edits: [...own, ...extras.flatMap((extra) => extra.edits)],
-    problems: extras.flatMap((extra) => extra.problems),
+    changes: new Map(all.flatMap(({ changes }) => [...changes])),
+    edits: all.flatMap(({ edits }) => edits),
+    problems: all.flatMap(({ problems }) => problems),
   }
 }
 
 /** An entry that the repository does not have becomes a file of the service, at its place on the host. */
 function extraWish(entry: HostEntry, service: ServiceName, head: OpenRevision): Wish {
   const { path } = entry
-  const source = `services/${service}/files${path}`
+  const place = placeOf(path)
+  const source = `services/${service}/${place}`
+  if (path.startsWith('/run/')) return refusedWish(`${path} is gone with the next boot`, 'plumb apply takes it away.')
   const verdict = verdictOn(entry, {
     originals: new Map(),
     owners: new Map(),
@@ -52,7 +61,7 @@ function extraWish(entry: HostEntry, service: ServiceName, head: OpenRevision): 
       ? refusedWish(`${path}: an empty directory`, 'Remove it on the host, or plumb apply.')
       : nothing
   if (entry.kind !== 'file' || entry.content === undefined) return nothing
-  const isGits = entry.mode === 0o644 || entry.mode === 0o755
+  const isGits = entry.mode === 0o644 || (entry.mode === 0o755 && !place.startsWith('units/'))
   const set = {
     ...(isGits ? {} : { mode: modeText(entry.mode) }),
     ...(entry.owner === 'root' ? {} : { owner: entry.owner }),

@@ -152,6 +152,8 @@ async function onlyOnHost({ finding }: Reported, revisions: readonly OpenRevisio
   if (differences.some(({ live }) => live.includes(maskText) || live.length >= 2000))
     return onHost('something in it was masked or cut', source)
   const names = differences.map(({ name }) => name)
+  if (names.includes('override'))
+    return onHost('only the host has all of a file that the repository does not have', source)
   if (names.includes('extra')) return onHost('only the host has the content of what is new in the directory', source)
   if (!names.includes('content') || !resource.startsWith('file:') || source === undefined) return undefined
   for (const revision of revisions)

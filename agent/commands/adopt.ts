@@ -1,6 +1,7 @@
 // `plumb adopt PATH|SERVICE` on a host: what was changed by hand here becomes a commit on a branch of the repository. The host stays as it is.
 // Exits 0 when something was adopted (or would be, with --dry-run), 1 when nothing was.
 import { resolve } from 'node:path'
+import { policyOf } from '../../shared/drift-policy.ts'
 import { absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError, problemLine } from '../../shared/problem.ts'
 import type { ServiceReport } from '../../shared/report.ts'
@@ -13,6 +14,7 @@ import { secretsOf } from '../desire/secrets.ts'
 import { entriesBelow, type HostEntry } from '../host/entries-below.ts'
 import { type Agent, contentsOf, type Look, lookAt, maskOf, serviceReportsOf } from '../look.ts'
 import type { ContentSides } from '../observe/contents.ts'
+import { ownPolicy } from '../plan/compare.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
 import { addressOf } from '../sync/address.ts'
 import { carryOut, type Planned } from './adopt-outcome.ts'
@@ -85,8 +87,9 @@ function unread(sides: ContentSides | undefined) {
 }
 
 async function extrasOf({ host }: Agent, { resource, extras }: Chosen): Promise<readonly HostEntry[]> {
-  if (!resource.comparison.drift.some(({ name }) => name === 'extra')) return []
   const directory = resource.id.slice(resource.id.indexOf(':') + 1)
+  if (resource.overrides !== undefined) return await entriesBelow(absolutePathSchema.parse(directory), host.files)
+  if (!resource.comparison.drift.some(({ name }) => name === 'extra')) return []
   const found = extras.map((name) => entriesBelow(absolutePathSchema.parse(`${directory}/${name}`), host.files))
   return (await Promise.all(found)).flat()
 }
@@ -121,10 +124,12 @@ async function appliedRevisions(
 
 /** Services that the agent, or an apply, would put back before the commit is merged. */
 function unheldOf({ desired, holds }: Look, chosen: readonly Chosen[]): Planned['unheld'] {
-  const services = new Set(chosen.map(({ service }) => service))
-  return desired.services.flatMap(({ name, onDrift }) =>
-    services.has(name) && holds.of(name) === undefined ? [{ service: name, isRepaired: onDrift === 'repair' }] : [],
-  )
+  const byService = Map.groupBy(chosen, ({ service }) => service)
+  return [...byService].flatMap(([service, own]) => {
+    const policies = desired.services.find(({ name }) => name === service)
+    const isRepaired = own.some(({ resource }) => policyOf(policies, ownPolicy(resource)) === 'repair')
+    return holds.of(service) === undefined ? [{ service, isRepaired }] : []
+  })
 }
 
 function placeFor(

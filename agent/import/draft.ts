@@ -75,7 +75,7 @@ type Making = {
 }
 
 /** `units/foo.service` for units and their drop-ins, the mirror under files/ for the rest. */
-function placeOf(path: string): string {
+export function placeOf(path: string): string {
   const below = path.startsWith(`${unitDirectory}/`) ? path.slice(unitDirectory.length + 1) : ''
   return isUnitFile.test(below) ? `units/${below}` : `files${path}`
 }

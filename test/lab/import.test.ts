@@ -254,6 +254,7 @@ async function makeOperator(host: LabHost, { credentials }: Forge): Promise<void
 
 const repaired = [
   '/etc/nginx/nginx.conf',
+  '/etc/systemd/system/nginx.service.d/override.conf',
   '/etc/postgresql/15/main/conf.d/log.conf',
   '/etc/prometheus/prometheus.yml',
   '/etc/redis/redis.conf',
@@ -272,6 +273,8 @@ async function repairByNight(host: LabHost): Promise<void> {
   await edit('/etc/redis/redis.conf', 's/^timeout 0$/timeout 300/')
   await edit('/etc/haproxy/haproxy.cfg', 's/8080 check$/8080 check inter 7s/')
   await append('/etc/ssh/sshd_config.d/port.conf', 'MaxAuthTries 3')
+  await host.write('/etc/systemd/system/nginx.service.d/override.conf', '[Service]\nLimitNOFILE=4321\n')
+  await host.output(['systemctl', 'daemon-reload'])
   await host.output(['chmod', '0750', '/usr/local/bin/tick'])
   await host.output(['systemctl', 'disable', '--now', '--quiet', 'tick.timer'])
   await host.output(['systemctl', 'restart', 'nginx', 'postgresql', 'prometheus', 'redis-server', 'haproxy', 'ssh'])
@@ -290,6 +293,7 @@ async function answersAsRepaired(host: LabHost): Promise<void> {
       expect(await host.output(redis)).toBe('timeout\n300\n')
       expect(await (await fetch(`http://${host.address}:8081/`)).text()).toBe('the shop\n')
       expect(await host.output(['sshd', '-T'])).toMatch(/^maxauthtries 3$/m)
+      expect(await host.output(['systemctl', 'show', '-P', 'LimitNOFILE', 'nginx'])).toBe('4321\n')
       expect(await host.output(['stat', '-c', '%a', '/usr/local/bin/tick'])).toBe('750\n')
       expect((await host.exec(['systemctl', 'is-enabled', 'tick.timer'])).stdout).toBe('disabled\n')
       return true
