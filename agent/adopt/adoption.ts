@@ -43,7 +43,13 @@ type ServiceEdit = { readonly service: ServiceName; readonly edit: SettingsEdit 
 
 async function wishFor(one: Drifted, input: AdoptionInput): Promise<Wish> {
   if (one.differences.some(({ name }) => name === 'override')) return newFilesWish(one, input)
-  const [kind] = one.id.split(':', 1)
+  const [kind = ''] = one.id.split(':', 1)
+  const others = one.differences.filter(({ name }) => adoptable[kind]?.includes(name) === false)
+  if (others.length > 0)
+    return refusedWish(
+      `${others.map(({ name }) => name).join(', ')}: not adopted`,
+      'Say it in service.yaml by hand, or plumb apply.',
+    )
   switch (kind) {
     case 'file':
       return await fileWish(one, input)
@@ -58,6 +64,13 @@ async function wishFor(one: Drifted, input: AdoptionInput): Promise<Wish> {
     default:
       return refusedWish('containers are not adopted', 'Change the compose file in the repository, or plumb apply.')
   }
+}
+
+/** Of other kinds all is looked at one by one. What is not listed - an ACL, a kind of drift that is newer than this - is never passed over. */
+const adoptable: Readonly<Record<string, readonly string[]>> = {
+  file: ['content', 'mode', 'owner', 'group', 'type'],
+  symlink: ['target', 'type'],
+  directory: ['mode', 'owner', 'group', 'extra', 'type'],
 }
 
 /** The branch has it, and the host has not applied that yet: an apply finds what is live as it should be. */

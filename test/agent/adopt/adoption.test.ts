@@ -84,6 +84,16 @@ test('an owner and a mode are said in service.yaml, an executable by git', async
   })
 })
 
+test('a difference that adoption knows nothing of is refused, not passed over', async () => {
+  const source = 'services/web/files/etc/main.conf'
+  const { refused, adopted } = await adoption({
+    source,
+    differences: [differs('mode', '0644', '0755'), differs('acl', '', 'user:anna:r')],
+  })
+  expect(refused).toEqual(['acl: not adopted'])
+  expect(adopted).toEqual([])
+})
+
 test('what the repository says otherwise by now is not overruled', async () => {
   const source = 'services/web/files/etc/main.conf'
   const { refused, adopted } = await adoption({ source, differences: [differs('mode', '0600', '0640')] })
