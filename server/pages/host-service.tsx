@@ -152,7 +152,7 @@ function PendingChanges({ host, pending }: { readonly host: HostName; readonly p
 
 function IgnoredPart({ ignored }: { readonly ignored: readonly IgnoredDrift[] }) {
   return (
-    <div class="part">
+    <div class="part is-ignored">
       <p class="what">
         <b>{ignored.length === 1 ? 'One difference' : `${ignored.length} differences`} ignored</b>: left as it is, by
         the repository's word

@@ -12,7 +12,7 @@ type RepairedProps = { readonly repaired: readonly Repair[]; readonly host: stri
 
 export function Repaired({ repaired, host }: RepairedProps) {
   return (
-    <>
+    <div class="repaired">
       <p class="what">
         <b>Drift put back</b> by the repository's policy; what was there is kept: <code>plumb restore</code> on the host
       </p>
@@ -32,6 +32,6 @@ export function Repaired({ repaired, host }: RepairedProps) {
           </li>
         ))}
       </ul>
-    </>
+    </div>
   )
 }

@@ -256,6 +256,7 @@ function hostViewOf(row: HostRow, { minutesAgo, head, base, finding, alerts }: H
         commit: cell.service === 'base' ? base : head,
       }),
       findings: cell.findings > 0 ? [finding, unitFinding(minutesAgo)] : [],
+      ...(cell.findings > 0 && { ignored: [ignoredResolver] }),
       pending:
         cell.pending > 0
           ? [
@@ -387,6 +388,12 @@ function exampleHolds(minutesAgo: MinutesAgo): readonly HoldView[] {
   ]
 }
 
+const ignoredResolver = {
+  resource: resource('file:/etc/resolv.conf'),
+  summary: '/etc/resolv.conf: content differs',
+  why: 'dhclient writes it on this network',
+}
+
 function exampleApplies(
   minutesAgo: MinutesAgo,
   { head, base }: { readonly head: CommitView; readonly base: CommitView },
@@ -407,6 +414,7 @@ function exampleApplies(
         { service: nginx, summary: 'reloaded nginx.service' },
       ],
       failed: failed ? [service('postgres')] : [],
+      repaired: [{ service: nginx, finding: nginxFinding(minutesAgo) }],
     },
     {
       revision: base.revision,
@@ -504,6 +512,7 @@ function unitFinding(minutesAgo: MinutesAgo): Finding {
     differences: [{ name: 'state', expected: 'running', live: 'stopped' }],
     diffCut: false,
     evidence: { changedAt: minutesAgo(9) },
+    fight: { repairs: 3, since: minutesAgo(11) },
   }
 }
 

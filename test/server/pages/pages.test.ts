@@ -128,9 +128,19 @@ describe('the page of a host', () => {
     )
   })
 
+  test('tells what is ignored and why, what is fought over, and what was put back with what had been changed', async () => {
+    const html = await dashboard().html('/hosts/web-2')
+    const text = textOf(html)
+    expect(text).toMatch(/One difference ignored ?: left as it is/)
+    expect(text).toContain('dhclient writes it on this network')
+    expect(text).toMatch(/put back 3 times since .*: it is not put back any more/)
+    expect(text).toContain('Drift put back by the repository')
+    expect(html).toContain('<summary>What was changed</summary>')
+  })
+
   test('does not credit an apply with a commit that was made after it', async () => {
     const html = await dashboard().html('/hosts/web-2')
-    const older = textOf(html.split('<details').at(2)?.split('</details>').at(0) ?? '')
+    const older = textOf(html.split('<details id="apply-').at(2)?.split('</details>').at(0) ?? '')
     expect(older).toContain('wrote /etc/nginx/nginx.conf (content) why')
     expect(older).not.toContain('a41f9c2')
   })
