@@ -111,9 +111,8 @@ export async function unmaskUnits(names: readonly string[], run: Run): Promise<v
   await run({ args: ['systemctl', 'unmask', '--quiet', '--runtime', '--', ...names] })
 }
 
-/** Of what failed or was restarted by systemd: its counts begin at nought again. */
+/** Of what systemd restarted again and again: its count begins at nought. */
 export async function forgetRestarts(names: readonly string[], run: Run): Promise<void> {
-  // One that is not loaded has nothing to forget, and makes it fail.
   if (names.length > 0) await run(systemctl(['reset-failed', '--', ...names]))
 }
 

@@ -136,7 +136,11 @@ async function change(changes: readonly ResourceChange<UnitResource>[], host: Ap
     host.run,
   )
   await maskAll(named('mask'), host)
-  await forgetRestarts(named('start'), host.run)
+  const looping = new Set(before.flatMap(([, unit]) => (unit.isInRestartLoop ? unit.name : [])))
+  await forgetRestarts(
+    named('start').filter((name) => looping.has(name)),
+    host.run,
+  )
   await startUnits(named('start'), host.run)
   return before.map(([one, unit]) => unitDoneText(one, stateOf(unit)))
 }
