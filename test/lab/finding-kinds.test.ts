@@ -1,6 +1,6 @@
 // Every kind of drift, made as people make it, on a host that looks by itself once an hour; each is seen by its events, has its own
 // kind and words, and is put right by `plumb apply`.
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFailed, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vitest'
 import { z } from 'zod'
 import { type Lab, labUnavailable, openLab } from '../../scripts/lab/lab.ts'
 import { findingSchema } from '../../shared/finding.ts'
@@ -173,10 +173,12 @@ describe.skipIf(reason !== null)('a host with units, packages and containers', (
     lab?.close()
   })
 
-  afterEach(async () => void (await followed.host.exec(['plumb', 'apply'])))
-
   test.each(changes)('%s', async (_, script, kind, summary) => {
-    onTestFailed(async () => console.log(await followed.host.journal('plumb', 30)))
+    onTestFailed(async () => {
+      console.log(await followed.host.journal('plumb', 30))
+      // So that the next change is not told beside this one.
+      await followed.host.exec(['plumb', 'apply'])
+    })
     const { host } = followed
 
     const { code, stdout, stderr } = await host.exec(['sh', '-c', script])
