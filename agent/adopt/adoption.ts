@@ -2,11 +2,12 @@
 // be adopted, each with its reason. Changes nothing itself; reads revisions alone.
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
+import { directoryWish, newFilesWish } from './directory-wish.ts'
 import type { Drifted } from './drifted.ts'
 import { exposures } from './exposure.ts'
 import { fileWish, linkWish } from './file-wish.ts'
-import { directoryWish, newFilesWish, unitWish } from './other-wishes.ts'
 import { type SettingsEdit, withSettings } from './settings.ts'
+import { unitWish } from './unit-wish.ts'
 import { type AdoptionInput, type FileChange, refusedWish, type Wish } from './wish.ts'
 
 export type Adoption = {

@@ -14,7 +14,8 @@ import {
 import { promisify } from 'node:util'
 import type { FileWriter, Permissions } from './files.ts'
 import { errnoOf, fileError, unsafePath } from './files-errors.ts'
-import { entriesOf, entryAt, statOf } from './files-read.ts'
+import { entriesOf } from './files-list.ts'
+import { entryAt, statOf } from './files-read.ts'
 import { publish, stageAll, stagedEntryName, stageLink } from './files-stage.ts'
 import { type Entry, join, type OpenDirectory, pathOf } from './files-walk.ts'
 import {

@@ -6,6 +6,7 @@ import { withScratch } from '../../../agent/adopt/scratch.ts'
 import { operatorFrom } from '../../../agent/host/operator.ts'
 
 const isRoot = process.getuid?.() === 0
+if (!isRoot) console.log('what sudo does is not shown here: only root can be somebody else')
 const underSudo = {
   PATH: process.env['PATH'],
   HOME: '/root',

@@ -1,11 +1,10 @@
-// A drifted directory or unit -> new files of the service, and what service.yaml has to say.
+// A drifted directory, or a file that changes a unit -> new files of the service, and what service.yaml has to say.
 import type { ServiceName } from '../../shared/names.ts'
-import type { Problem } from '../../shared/problem.ts'
 import type { HostEntry } from '../host/entries-below.ts'
 import { placeOf } from '../import/draft.ts'
 import { verdictOn } from '../import/verdict.ts'
 import { modeText } from '../resources/paths.ts'
-import { type Drifted, refusal } from './drifted.ts'
+import type { Drifted } from './drifted.ts'
 import type { OpenRevision } from './revision.ts'
 import type { SettingsEdit } from './settings.ts'
 import { type AdoptionInput, nothing, refusedWish, type Wish } from './wish.ts'
@@ -73,20 +72,4 @@ function extraWish(entry: HostEntry, service: ServiceName, head: OpenRevision): 
     edits: Object.keys(set).length === 0 ? [] : [{ section: 'files', key: path, set }],
     problems: [],
   }
-}
-
-export function unitWish({ id, differences }: Drifted): Wish {
-  const set: Record<string, boolean | string> = {}
-  const problems: Problem[] = []
-  for (const { name, live } of differences) {
-    if (name === 'enabled' && (live === 'yes' || live === 'no')) set['enabled'] = live === 'yes'
-    else if (name === 'state' && (live === 'running' || live === 'stopped')) set['state'] = live
-    else
-      problems.push(
-        refusal(`${name === 'type' ? '' : `${name}: `}${live} is nothing to be kept`, {
-          remedy: 'plumb apply puts it right.',
-        }),
-      )
-  }
-  return { ...nothing, edits: [{ section: 'units', key: id.slice('unit:'.length), set }], problems }
 }

@@ -1,0 +1,20 @@
+// A drifted unit -> what service.yaml has to say of it.
+import type { Problem } from '../../shared/problem.ts'
+import { type Drifted, refusal } from './drifted.ts'
+import { nothing, type Wish } from './wish.ts'
+
+export function unitWish({ id, differences }: Drifted): Wish {
+  const set: Record<string, boolean | string> = {}
+  const problems: Problem[] = []
+  for (const { name, live } of differences) {
+    if (name === 'enabled' && (live === 'yes' || live === 'no')) set['enabled'] = live === 'yes'
+    else if (name === 'state' && (live === 'running' || live === 'stopped')) set['state'] = live
+    else
+      problems.push(
+        refusal(`${name === 'type' ? '' : `${name}: `}${live} is nothing to be kept`, {
+          remedy: 'plumb apply puts it right.',
+        }),
+      )
+  }
+  return { ...nothing, edits: [{ section: 'units', key: id.slice('unit:'.length), set }], problems }
+}
