@@ -5,18 +5,18 @@ import { templateOfUnit } from '../../shared/repository/unit-names.ts'
 import type { FileReader } from '../host/files.ts'
 
 /** Where people and programs put them, and generators do not (those are below /run/systemd/generator*). */
-const dropInRoots = [
+export const localUnitRoots = [
   '/etc/systemd/system',
   '/run/systemd/system',
   '/etc/systemd/system.control',
   '/run/systemd/system.control',
 ].map((path) => absolutePathSchema.parse(path))
-const unitRoots = dropInRoots.slice(0, 2)
+const unitRoots = localUnitRoots.slice(0, 2)
 const packageRoots = ['/usr/lib/systemd/system', '/lib/systemd/system']
 
 /** Of each unit, what is there. Drop-ins for many units at once (`service.d`, `foo-.service.d`) are nobody's. */
 export function overridesOf(units: readonly string[], files: FileReader): ReadonlyMap<string, readonly AbsolutePath[]> {
-  const roots = dropInRoots.map((root) => ({ root, names: new Set(files.list(root)) }))
+  const roots = localUnitRoots.map((root) => ({ root, names: new Set(files.list(root)) }))
   return new Map(
     units.map((unit) => {
       const names = [...new Set([unit, templateOfUnit(unit)])]

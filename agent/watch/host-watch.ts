@@ -3,6 +3,7 @@
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { DesiredHost, Resource } from '../../shared/resource.ts'
+import { localUnitRoots } from '../resources/unit-files.ts'
 import { listenToDocker, listenToPodman } from './container-events.ts'
 import { FileEvents, type Watched } from './file-events.ts'
 import { Gather } from './gather.ts'
@@ -75,7 +76,10 @@ export class HostWatch {
   }
 }
 
-/** Pure: the paths whose changes matter. Enabling, masking and drop-ins are links and files below systemd's own directory. */
+/**
+ * Pure: the paths whose changes matter. Enabling, masking and drop-ins are links and files below systemd's own directories; some of
+ * them make no signal of systemd's (`set-property`: seen with 257).
+ */
 export function watchedFor(resources: readonly Resource[]): Watched {
   const paths = new Set<AbsolutePath>()
   const trees = new Set<AbsolutePath>()
@@ -93,15 +97,13 @@ export function watchedFor(resources: readonly Resource[]): Watched {
         for (const database of packageDatabases) paths.add(database)
         break
       case 'unit':
-        trees.add(unitDirectory)
+        for (const directory of localUnitRoots) trees.add(directory)
         break
       case 'compose':
         break
     }
   return { paths: [...paths], trees: [...trees] }
 }
-
-const unitDirectory = absolutePathSchema.parse('/etc/systemd/system')
 
 /** What each package manager replaces or writes whenever a package changes: dpkg, rpm, apk, pacman. */
 const packageDatabases = [

@@ -180,6 +180,7 @@ describe.skipIf(reason !== null)('a host with units, packages and containers', (
       await followed.host.exec(['plumb', 'apply'])
     })
     const { host } = followed
+    await followed.quiet()
 
     const { code, stdout, stderr } = await host.exec(['sh', '-c', script])
     if (code !== 0) throw new Error(`${script}: ${stdout}${stderr}`)

@@ -1,4 +1,5 @@
 // A lab host that follows a repository of the test's own by itself, without a server: installed from the built executable.
+import { setTimeout as pause } from 'node:timers/promises'
 import { onTestFailed } from 'vitest'
 import { z } from 'zod'
 import type { LabHost } from '../../scripts/lab/host.ts'
@@ -27,6 +28,8 @@ export type FollowedHost = {
   /** The first report of the agent that is so. */
   reportWith(is: (report: AgentReport) => boolean): Promise<AgentReport>
   inPlumbAt(revision: Revision): Promise<void>
+  /** No look comes any more: the next one is about what happens next, not about something before it. */
+  quiet(): Promise<void>
   tellMoreOnFailure(): void
   close(): Promise<void>
 }
@@ -66,6 +69,15 @@ export async function followedHost(
         throw new Error(stdout)
       }),
     inPlumbAt: async (revision) => void (await followed.reportWith((report) => isInPlumbAt(report, revision))),
+    quiet: async () => {
+      const lastReport = async () => (await followed.reportWith(() => true)).id
+      for (let before = '', now = await lastReport(); before !== now; ) {
+        before = now
+        // Events of a busy host are gathered for up to a second.
+        await pause(1200)
+        now = await lastReport()
+      }
+    },
     tellMoreOnFailure: () => onTestFailed(async () => console.log(await host.journal('plumb', 80))),
     close: async () => {
       if (beside !== undefined) return
@@ -95,6 +107,7 @@ const failureSchema = z.looseObject({
 })
 
 const reportSchema = z.looseObject({
+  id: z.string(),
   revision: z.string().optional(),
   problems: z.array(z.unknown()),
   services: z.array(
