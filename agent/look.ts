@@ -10,7 +10,7 @@ import type { Contact } from './host/contact.ts'
 import { type HostWriter, readerOf } from './host/host.ts'
 import { type ContentsByResource, contentsFor, type Differing } from './observe/contents.ts'
 import { observeHost } from './observe/observe.ts'
-import { compareHost, drifted, type HostComparison } from './plan/compare.ts'
+import { compareHost, drifted, type HostComparison, type ServiceComparison } from './plan/compare.ts'
 import { serviceReports } from './plan/findings.ts'
 import { type Mask, maskFor } from './plan/mask.ts'
 import type { ReadContents } from './resources/kind.ts'
@@ -98,14 +98,22 @@ export function contentsOf(agent: Agent, look: Look, differing: readonly Differi
 
 /** Takes the values of every secret that anything here holds or held out of a text. */
 export async function maskOf(agent: Agent, look: Look): Promise<Mask> {
-  const resources = look.comparison.services.flatMap((service) => service.resources)
-  const names = new Set(
-    resources.flatMap(({ desired, baseline }) => [...secretsIn(desired), ...(baseline?.secrets ?? [])]),
-  )
+  const names = new Set(look.comparison.services.flatMap(secretNames))
   const secrets = await secretsOf(agent.secretsDirectory)
   const values = await Promise.all([...names].map((name) => secrets.read(name).catch(unreadableIsUnknown)))
   return maskFor(values.filter((value) => value !== undefined))
 }
+
+/** Of what was compared once, found once. */
+function secretNames(service: ServiceComparison): readonly string[] {
+  const names =
+    namesIn.get(service) ??
+    service.resources.flatMap(({ desired, baseline }) => [...secretsIn(desired), ...(baseline?.secrets ?? [])])
+  namesIn.set(service, names)
+  return names
+}
+
+const namesIn = new WeakMap<ServiceComparison, readonly string[]>()
 
 /** A value that is gone cannot be looked for; desire has told that it is missing. */
 function unreadableIsUnknown(error: unknown): undefined {

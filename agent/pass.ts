@@ -83,10 +83,18 @@ function headOf(agent: Agent, good: Revision | undefined): Promise<Attempt<Desir
 /** What a revision says of a host changes only with its secrets: without them it is not worked out twice. */
 function unchanged(latest: Desired | undefined, good: RevisionReader | undefined): Desired | undefined {
   const isSame = latest !== undefined && latest.desired.revision === good?.revision
-  const resources = latest?.desired.services.flatMap((service) => service.resources) ?? []
-  const hasSecrets = resources.some((resource) => secretsIn(resource).length > 0)
-  return isSame && !hasSecrets ? latest : undefined
+  return isSame && !hasSecrets(latest.desired) ? latest : undefined
 }
+
+function hasSecrets(desired: DesiredHost): boolean {
+  const known =
+    withSecrets.get(desired) ??
+    desired.services.some(({ resources }) => resources.some((resource) => secretsIn(resource).length > 0))
+  withSecrets.set(desired, known)
+  return known
+}
+
+const withSecrets = new WeakMap<DesiredHost, boolean>()
 
 async function desiredNow(
   agent: Agent,

@@ -96,7 +96,7 @@ async function originalOf(
 ): Promise<Original | undefined> {
   switch (type) {
     case 'directory':
-      return { type, mode, uid, gid, ...(await context.names({ uid, gid })) }
+      return { type, mode, uid, gid, ...(await context.names.of({ uid, gid })) }
     case 'symlink':
       return content?.target === undefined ? undefined : { type, target: content.target, uid, gid }
     case 'file': {
@@ -104,7 +104,7 @@ async function originalOf(
       if (content === undefined || !sha256.success) return undefined
       const { size } = content.stat
       const kept = keptAs(content, sha256.data, context)
-      return { type, sha256: sha256.data, size, kept, mode, uid, gid, ...(await context.names({ uid, gid })) }
+      return { type, sha256: sha256.data, size, kept, mode, uid, gid, ...(await context.names.of({ uid, gid })) }
     }
     case 'fifo':
     case 'socket':

@@ -1,5 +1,6 @@
 // Opens the files below a root for the stages: puts walking, reading, writing and undoing together.
-import type { FileReader, FileWriter, HashMemory } from './files.ts'
+import type { AbsolutePath } from '../../shared/names.ts'
+import type { FileReader, FileWriter, HashMemory, StatCache } from './files.ts'
 import { accountsOf } from './files-accounts.ts'
 import { formerMethods, partsOf } from './files-parts.ts'
 import { readMethods } from './files-read.ts'
@@ -8,6 +9,7 @@ import { Walk } from './files-walk.ts'
 import { writeMethods } from './files-write.ts'
 import { newMark, type Writing, wholeMark } from './files-writing.ts'
 import type { Run } from './run.ts'
+import { statCache } from './stat-cache.ts'
 
 export type OpenFilesOptions = {
   readonly root: string
@@ -18,21 +20,43 @@ export type OpenFilesOptions = {
 }
 
 export function openFiles(options: OpenFilesOptions): FileWriter {
-  return withMark(new Walk(options.root), newMark(), { ...options, parts: { count: 0 } })
+  const walk = new Walk(options.root)
+  return withMark(walk, newMark(), { ...options, statCacheOf: statCachesBelow(walk.root), parts: { count: 0 } })
 }
 
-type Opening = OpenFilesOptions & { readonly parts: { count: number } }
+type Opening = OpenFilesOptions & {
+  readonly statCacheOf: (paths: readonly AbsolutePath[]) => StatCache
+  readonly parts: { count: number }
+}
 
-/** A memory that is written but never believed. */
-function forgetful(memory: HashMemory): HashMemory {
-  return { get: () => undefined, set: (...hashed) => memory.set(...hashed) }
+/** One for each list, for as long as the list is kept. */
+function statCachesBelow(root: string): Opening['statCacheOf'] {
+  const caches = new WeakMap<readonly AbsolutePath[], StatCache>()
+  return (paths) => {
+    const cache = caches.get(paths) ?? statCache(root, paths)
+    caches.set(paths, cache)
+    return cache
+  }
+}
+
+/** What is remembered is written but never believed. */
+function forgetful({ memory = noMemory, statCacheOf, ...rest }: Opening): Opening {
+  return {
+    ...rest,
+    memory: { get: () => undefined, set: (...hashed) => memory.set(...hashed) },
+    statCacheOf: (paths) => {
+      const cache = statCacheOf(paths)
+      cache.forgetAll()
+      return cache
+    },
+  }
 }
 
 const noMemory: HashMemory = { get: () => undefined, set: () => {} }
 
 function withMark(walk: Walk, mark: string, options: Opening): FileWriter {
   const writing: Writing = { walk, mark, touched: new Set(), staged: new Map() }
-  const reader = readerOf(walk, options.memory ?? noMemory, options.getent)
+  const reader = readerOf(walk, options)
   return {
     ...reader,
     ...writeMethods(writing),
@@ -48,12 +72,13 @@ function withMark(walk: Walk, mark: string, options: Opening): FileWriter {
   }
 }
 
-function readerOf(walk: Walk, memory: HashMemory, getent: Run | undefined): FileReader {
-  const read = readMethods(walk, memory)
+function readerOf(walk: Walk, options: Opening): FileReader {
+  const read = readMethods(walk, options.memory ?? noMemory)
   return {
     ...read,
+    statCache: options.statCacheOf,
     parts: (path, take) => partsOf(walk, path, take),
-    accounts: accountsOf(read, getent),
-    withoutMemory: () => readerOf(walk, forgetful(memory), getent),
+    accounts: accountsOf(read, options.getent),
+    withoutMemory: () => readerOf(walk, forgetful(options)),
   }
 }

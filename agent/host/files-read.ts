@@ -11,23 +11,20 @@ import {
   readlinkSync,
   readSync,
 } from 'node:fs'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { type AbsolutePath, absolutePathSchema, type Sha256, sha256Schema } from '../../shared/names.ts'
 import type { FileReader, FileStat, FileType, HashMemory, Inspection, SavedPath } from './files.ts'
 import { errnoOf, fileError } from './files-errors.ts'
 import { entriesOf, mountsBelow, shownName } from './files-list.ts'
 import { type Entry, join, nameOf, parentOf, pathOf, type Walk } from './files-walk.ts'
+import { turns } from './turns.ts'
 
 /** Hashed by synchronous calls, ten times as fast for small files; larger ones are streamed. */
 const smallBytes = 1024 * 1024
 const attempts = 3
-/** Between turns of the event loop, so that a check of 10,000 files does not stop the agent's socket. */
-const workMs = 10
-
 const readAsync = promisify(readFd)
 
-export type ReadMethods = Omit<FileReader, 'accounts' | 'withoutMemory' | 'parts'>
+export type ReadMethods = Omit<FileReader, 'accounts' | 'statCache' | 'withoutMemory' | 'parts'>
 
 export function readMethods(walk: Walk, memory: HashMemory): ReadMethods {
   const rest = turns()
@@ -263,14 +260,4 @@ function typeOf(stats: BigIntStats): FileType {
   if (stats.isSymbolicLink()) return 'symlink'
   if (stats.isFIFO()) return 'fifo'
   return stats.isSocket() ? 'socket' : 'device'
-}
-
-/** Resolves at once, except when `workMs` have passed since the event loop last had its turn. */
-function turns(): () => Promise<void> {
-  let since = performance.now()
-  return async () => {
-    if (performance.now() - since < workMs) return
-    await nextTurn()
-    since = performance.now()
-  }
 }

@@ -30,6 +30,15 @@ export type HashMemory = {
   set(path: AbsolutePath, stat: FileStat, sha256: Sha256, startedAt: number): void
 }
 
+/** Tells which of many paths are as they were. */
+export type StatCache = {
+  /** Positions of those that are not as they were at the last refresh, in order: those that moved, and those it cannot be told of. */
+  refresh(): Promise<readonly number[]>
+  /** It cannot be told of this one the next time. */
+  forget(position: number): void
+  forgetAll(): void
+}
+
 /** Names of users and groups as this root's etc/passwd and etc/group know them (on `/` also getent). */
 export type Accounts = {
   /** `preferred` when it has this id too, else the first name of the id, else the id as text. Undefined: not known in a sandbox. */
@@ -63,6 +72,8 @@ export type FileReader = {
   pass<T>(work: () => Promise<T>): Promise<T>
   /** lstat; undefined when nothing is there. */
   stat(path: AbsolutePath): FileStat | undefined
+  /** The same one for the same list: kept while the list is. */
+  statCache(paths: readonly AbsolutePath[]): StatCache
   /** stat, and the hash of a regular file; never blocks on a FIFO or device. */
   inspect(path: AbsolutePath): Promise<Inspection | undefined>
   /** Undefined when it is not there, not a regular file, or larger than `limitBytes`. */

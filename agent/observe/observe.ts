@@ -6,7 +6,7 @@ import type { Capabilities, HostReader } from '../host/host.ts'
 import type { LiveResource, Subject } from '../resources/kind.ts'
 import { unitOverrides } from '../resources/overrides.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
-import { subjectsOf, triggeredUnits } from '../resources/subjects.ts'
+import { type ServiceSubjects, subjectsOf, triggeredUnits } from '../resources/subjects.ts'
 import type { Baselines } from '../state/baseline.ts'
 
 export type LiveHost = {
@@ -32,36 +32,44 @@ export async function observeHost(
 ): Promise<LiveHost> {
   const reader = full ? { ...host, files: host.files.withoutMemory() } : host
   const services = subjectsOf(desired, baselines)
-  const all = [...services.flatMap(({ subjects }) => subjects), ...triggeredUnits(services)]
-  const own = await observeSubjects(all, reader)
-  const overrides = unitOverrides(all, new Map(own), reader.files)
-  const found = [...own, ...(await observeSubjects([...overrides.values()].flat(), reader))]
-  return {
-    capabilities: host.capabilities,
-    resources: new Map(found.filter(([, live]) => live.problem === undefined)),
-    problems: new Map(found.flatMap(([id, { problem }]) => (problem === undefined ? [] : [[id, problem] as const]))),
-    overrides,
-  }
+  const subjects = subjectsByKind(services)
+  const own = await observeSubjects(subjects, reader)
+  const overrides = unitOverrides(subjects, own, reader.files)
+  const others = await observeSubjects(byKind([...overrides.values()].flat()), reader)
+  const resources = new Map(own)
+  for (const [id, live] of others) resources.set(id, live)
+  const problems = new Map<ResourceId, Problem>()
+  for (const [id, { problem }] of resources) if (problem !== undefined) problems.set(id, problem)
+  for (const id of problems.keys()) resources.delete(id)
+  return { capabilities: host.capabilities, resources, problems, overrides }
 }
 
-async function observeSubjects(subjects: readonly Subject[], host: HostReader) {
+type ByKind = ReadonlyMap<ResourceKindName, readonly Subject[]>
+
+/** Lists that are the same as long as the services are: what is remembered of a look is found by them. */
+function subjectsByKind(services: readonly ServiceSubjects[]): ByKind {
+  const all = () => [...services.flatMap(({ subjects }) => subjects), ...triggeredUnits(services)]
+  const sorted = lists.get(services) ?? byKind(all())
+  lists.set(services, sorted)
+  return sorted
+}
+
+const lists = new WeakMap<readonly ServiceSubjects[], ByKind>()
+
+function byKind(subjects: readonly Subject[]): ByKind {
+  return Map.groupBy(subjects, ({ id }) => kindNameOf(id))
+}
+
+async function observeSubjects(subjects: ByKind, host: HostReader): Promise<ReadonlyMap<ResourceId, LiveResource>> {
   const observed = await Promise.all(
-    [...subjectsByKind(subjects)]
+    [...subjects]
       .filter(([kind]) => isPossible(kind, host.capabilities))
       .map(([kind, same]) => observeKind(kind, same, host)),
   )
-  return observed.flatMap((live) => [...live])
-}
-
-function subjectsByKind(subjects: readonly Subject[]): ReadonlyMap<ResourceKindName, readonly Subject[]> {
-  const byKind = new Map<ResourceKindName, Subject[]>()
-  for (const subject of subjects) {
-    const kind = kindNameOf(subject.id)
-    const same = byKind.get(kind)
-    if (same === undefined) byKind.set(kind, [subject])
-    else same.push(subject)
-  }
-  return byKind
+  const [most, ...others] = observed.toSorted((one, other) => other.size - one.size)
+  const live = new Map(most)
+  for (const few of others) for (const [id, seen] of few) live.set(id, seen)
+  return live
 }
 
 function isPossible(kind: ResourceKindName, capabilities: Capabilities): boolean {

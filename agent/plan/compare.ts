@@ -1,4 +1,5 @@
 // In: desired, baselines, live. Out: for each service what is pending and what drifted. Pure.
+import { isDeepStrictEqual } from 'node:util'
 import { type DriftPolicy, policyOf, reasonToIgnore } from '../../shared/drift-policy.ts'
 import type { HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
@@ -29,6 +30,8 @@ export type ServiceComparison = {
   readonly baseline: ServiceBaseline | undefined
   /** Those that could be looked at; in a sandbox there are no packages, units and containers. */
   readonly resources: readonly ComparedResource[]
+  /** Those of them that are pending or drifted. */
+  readonly differing: readonly ComparedResource[]
   /** Of those that could not. */
   readonly problems: readonly Problem[]
 } & Pick<ServiceSubjects, 'before' | 'handedOver' | 'moved' | 'untaken'>
@@ -44,23 +47,48 @@ export type HostComparison = {
 
 export function compareHost(desired: DesiredHost, baselines: Baselines, live: LiveHost): HostComparison {
   const { host, revision } = desired
-  const compared = subjectsOf(desired, baselines).map(({ subjects, ...service }) => ({
-    ...service,
-    resources: [
-      ...subjects.flatMap((subject) => comparedSubject(subject, live)),
-      ...subjects
-        .flatMap(({ id }) => live.overrides.get(id) ?? [])
-        .flatMap((subject) => comparedOverride(subject, live)),
-    ],
-    problems: subjects.flatMap(({ id }) => {
-      const problem = live.problems.get(id)
-      return problem === undefined ? [] : [{ ...problem, service: service.service }]
-    }),
-  }))
-  const isSomethingLeaving = compared.some(({ resources }) => resources.some(isLeaving))
+  const compared = subjectsOf(desired, baselines).map((service) => comparedService(service, live))
+  const isSomethingLeaving = compared.some(({ differing }) => differing.some(isLeaving))
   const services = isSomethingLeaving ? withoutLeavingPaths(compared) : compared
-  const units = new Map([...live.resources].filter(([id]) => id.startsWith('unit:')))
+  const units = new Map<ResourceId, LiveResource>()
+  for (const [id, here] of live.resources) if (id.startsWith('unit:')) units.set(id, here)
   return { host, revision, capabilities: live.capabilities, services, units }
+}
+
+/** On a host at rest the same is compared again and again: where nothing is another, neither is the verdict. */
+function comparedService(service: ServiceSubjects, live: LiveHost): ServiceComparison {
+  const isCalm = service.subjects.every(({ id }) => !live.problems.has(id) && !live.overrides.has(id))
+  const seen = service.subjects.map(({ id }) => live.resources.get(id))
+  const known = latest.get(service)
+  if (isCalm && known?.seen.every((one, index) => isSameLive(one, seen[index])) === true) return known.compared
+  const compared = newlyCompared(service, live)
+  if (isCalm) latest.set(service, { seen, compared })
+  return compared
+}
+
+type Latest = { readonly seen: readonly (LiveResource | undefined)[]; readonly compared: ServiceComparison }
+
+const latest = new WeakMap<ServiceSubjects, Latest>()
+
+/** Kinds that ask commands make new objects each time. */
+function isSameLive(one: LiveResource | undefined, other: LiveResource | undefined): boolean {
+  return one === other || isDeepStrictEqual(one, other)
+}
+
+function newlyCompared({ subjects, ...service }: ServiceSubjects, live: LiveHost): ServiceComparison {
+  const resources = [
+    ...subjects.flatMap((subject) => comparedSubject(subject, live)),
+    ...subjects.flatMap(({ id }) => live.overrides.get(id) ?? []).flatMap((subject) => comparedOverride(subject, live)),
+  ]
+  const problems = subjects.flatMap(({ id }) => {
+    const problem = live.problems.get(id)
+    return problem === undefined ? [] : [{ ...problem, service: service.service }]
+  })
+  return { ...service, resources, differing: resources.filter(isDiffering), problems }
+}
+
+function isDiffering({ differences }: ComparedResource): boolean {
+  return differences.length > 0
 }
 
 /** What of its drift is a finding: a person is to know, or it is put back. */
@@ -76,8 +104,8 @@ export function ignored(service: ServiceComparison): readonly (ComparedResource 
   })
 }
 
-function anyDrift({ resources }: ServiceComparison): readonly ComparedResource[] {
-  return resources.filter(({ comparison }) => comparison.drift.length > 0)
+function anyDrift({ differing }: ServiceComparison): readonly ComparedResource[] {
+  return differing.filter(({ comparison }) => comparison.drift.length > 0)
 }
 
 function whyIgnored({ desired }: ServiceComparison, resource: ComparedResource): string | undefined {
@@ -90,8 +118,8 @@ export function ownPolicy({ desired, overrides }: ComparedResource): { readonly 
   return desired !== undefined && 'onDrift' in desired ? desired : undefined
 }
 
-export function pendingOf({ resources }: ServiceComparison): readonly ComparedResource[] {
-  return resources.filter(({ comparison }) => comparison.pending.length > 0)
+export function pendingOf({ differing }: ServiceComparison): readonly ComparedResource[] {
+  return differing.filter(({ comparison }) => comparison.pending.length > 0)
 }
 
 /** Nothing pending, no drift but what is ignored, everything looked at. */
@@ -121,10 +149,10 @@ function compared(subject: Subject, live: LiveResource): ComparedResource {
 
 function withoutLeavingPaths(compared: readonly ServiceComparison[]): readonly ServiceComparison[] {
   const left = leavingPaths(compared)
-  return compared.map((service) => ({
-    ...service,
-    resources: service.resources.map((resource) => withoutLeaving(resource, left)),
-  }))
+  return compared.map((service) => {
+    const resources = service.resources.map((resource) => withoutLeaving(resource, left))
+    return { ...service, resources, differing: resources.filter(isDiffering) }
+  })
 }
 
 /** What is to be removed as itself, with the position of the service that does it; directories only where that leaves nothing in them. */

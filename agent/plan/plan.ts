@@ -119,10 +119,10 @@ type Context = {
 
 function servicePlan(compared: ServiceComparison, context: Context): ServicePlan {
   const { revision, holdOf } = context
-  const { service, desired, baseline, resources, problems } = compared
+  const { service, desired, baseline, differing, problems } = compared
   const pending = new Set(pendingOf(compared))
-  const repaired = new Set(onlyDrifted(resources).filter((resource) => isRepaired(resource, desired, context)))
-  const chosen = resources.filter((resource) => pending.has(resource) || repaired.has(resource))
+  const repaired = new Set(onlyDrifted(differing).filter((resource) => isRepaired(resource, desired, context)))
+  const chosen = differing.filter((resource) => pending.has(resource) || repaired.has(resource))
   const { record, isKnown } = recordedBy(compared, revision)
   const held = holdOf(service)
   const steps = problems.length > 0 || held !== undefined ? [] : stepsFor(compared, chosen, context)
@@ -167,32 +167,19 @@ function onlyDrifted(resources: readonly ComparedResource[]): readonly ComparedR
   return resources.filter(({ comparison }) => comparison.drift.length > 0 && comparison.pending.length === 0)
 }
 
-/**
- * What is to be recorded, and whether the baseline says so already. In a host at rest the same objects are compared again and again:
- * what was found equal for them is not worked out anew.
- */
+/** What is to be recorded, and whether the baseline says so already: of the same comparison, worked out once. */
 function recordedBy(compared: ServiceComparison, revision: Revision): Recorded {
-  const { desired, baseline, before, moved, resources } = compared
-  const known = desired === undefined ? undefined : settled.get(desired)
-  const isStill =
-    known?.baseline === baseline &&
-    known?.before === before &&
-    known?.revision === revision &&
-    moved.length === 0 &&
-    resources.every(({ live, baseline: own }) => live.newest === undefined || live.newest === own?.newest)
-  if (isStill) return { record: baseline, isKnown: true }
+  const { baseline } = compared
+  if (settled.get(compared) === revision) return { record: baseline, isKnown: true }
   const record = recordOf(compared, revision)
   const isKnown = isSame(record, baseline)
-  if (isKnown && desired !== undefined && baseline !== undefined) settled.set(desired, { baseline, before, revision })
+  if (isKnown) settled.set(compared, revision)
   return { record, isKnown }
 }
 
 type Recorded = { readonly record: ServiceRecord | undefined; readonly isKnown: boolean }
 
-const settled = new WeakMap<
-  DesiredService,
-  { readonly baseline: ServiceBaseline; readonly before: Before; readonly revision: Revision }
->()
+const settled = new WeakMap<ServiceComparison, Revision>()
 
 /** Also right for what is left alone: an attribute that only drifted has the desired value in its baseline already. */
 function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecord | undefined {

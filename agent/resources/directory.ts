@@ -11,6 +11,7 @@ import {
   livePath,
   missing,
   modeText,
+  type Ownership,
   ownership,
   pathOf,
   permissionsFor,
@@ -67,15 +68,13 @@ async function observe(subjects: readonly Subject<DirectoryResource>[], host: Ho
   })
 }
 
-type Owners = ReturnType<typeof ownership>
-
-async function observeOne({ id, desired, baseline }: Subject<DirectoryResource>, host: HostReader, owners: Owners) {
+async function observeOne({ id, desired, baseline }: Subject<DirectoryResource>, host: HostReader, owners: Ownership) {
   try {
     const stat = host.files.stat(pathOf(id))
     if (stat === undefined) return missing
     if (stat.type !== 'directory') return livePath(stat, { type: stat.type })
     const preferred = desired ?? { owner: baseline?.attributes['owner'], group: baseline?.attributes['group'] }
-    const owner = await owners(stat, preferred)
+    const owner = await owners.of(stat, preferred)
     const attributes = { type: 'directory', mode: modeText(stat.mode), ...owner }
     if (desired?.purge === true) return withExtras(livePath(stat, attributes), extrasOf(desired, host))
     const live = livePath(stat, attributes, baseline?.attributes)

@@ -2,12 +2,12 @@
 import { hash } from 'node:crypto'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileResource } from '../../shared/resource.ts'
-import { aclOf, aclText, capabilitiesOf, capabilitiesText, setExtended } from '../host/file-attributes.ts'
+import { aclText, capabilitiesText, setExtended } from '../host/file-attributes.ts'
 import type { NewContent, SavedPath } from '../host/files.ts'
-import type { HostReader } from '../host/host.ts'
 import { endText } from '../host/run.ts'
 import { compareAttributes } from './compare.ts'
-import { appliedAttributes, inspectJudged, judgedAttributes, seenContent, withoutJudged } from './judged.ts'
+import { observeFiles } from './file-live.ts'
+import { appliedAttributes, judgedAttributes, seenContent, withoutJudged } from './judged.ts'
 import type {
   ApplyHost,
   AttributeDifference,
@@ -18,17 +18,7 @@ import type {
   ResourceKind,
   Subject,
 } from './kind.ts'
-import {
-  describePath,
-  livePath,
-  missing,
-  modeText,
-  ownership,
-  pathOf,
-  permissionsFor,
-  putBackAll,
-  unreachable,
-} from './paths.ts'
+import { describePath, modeText, pathOf, permissionsFor, putBackAll } from './paths.ts'
 import { becomesOf, compareLeaving, isReturning, leftText, putBackOriginal } from './returning.ts'
 
 /** Contents held in memory at a time. */
@@ -39,7 +29,7 @@ const outputEnd = 2000
 export const fileKind: ResourceKind<FileResource, SavedPath> = {
   kind: 'file',
   attributes,
-  observe,
+  observe: (subjects, host) => host.files.pass(() => observeFiles(subjects, host)),
   compare,
   describe: describePath,
   save: async (changes, host) =>
@@ -72,46 +62,6 @@ function compare(subject: Subject<FileResource>, live: LiveResource): Comparison
   const { drift, pending } = compareLeaving(subject, live)
   const isAsApplied = seen['content'] === baseline?.attributes['content']
   return { drift: isAsApplied ? drift.filter(({ name }) => name !== 'content') : drift, pending }
-}
-
-async function observe(subjects: readonly Subject<FileResource>[], host: HostReader) {
-  return host.files.pass(async () => {
-    const owners = ownership(host)
-    const live = new Map<FileResource['id'], LiveResource>()
-    for (const subject of subjects) live.set(subject.id, await observeOne(subject, host, owners))
-    return live
-  })
-}
-
-type Owners = ReturnType<typeof ownership>
-
-async function observeOne(subject: Subject<FileResource>, host: HostReader, owners: Owners): Promise<LiveResource> {
-  const { id, desired, baseline } = subject
-  try {
-    const found = await inspectJudged(desired?.path ?? pathOf(id), subject, host)
-    if (found === undefined) return missing
-    const { stat, content, judged } = found
-    if (content === undefined) return livePath(stat, { type: stat.type })
-    const preferred = desired ?? { owner: baseline?.attributes['owner'], group: baseline?.attributes['group'] }
-    const owner = await owners(stat, preferred)
-    const extended = await extendedOf(subject, host)
-    const seen = { type: 'file', content, mode: modeText(stat.mode), ...owner, ...extended }
-    const live = livePath(stat, seen, baseline?.attributes)
-    return judged === undefined ? live : { ...live, judged }
-  } catch (error) {
-    return unreachable(error)
-  }
-}
-
-/** Of what the repository sets, or set: each costs a command. */
-async function extendedOf({ id, desired, baseline }: Subject<FileResource>, host: HostReader): Promise<Attributes> {
-  if (!host.capabilities.commands) return {}
-  const isAsked = (name: 'acl' | 'capabilities') =>
-    desired === undefined ? baseline?.attributes[name] !== undefined : desired[name] !== undefined
-  return {
-    ...(isAsked('acl') ? { acl: await aclOf(pathOf(id), host) } : {}),
-    ...(isAsked('capabilities') ? { capabilities: await capabilitiesOf(pathOf(id), host) } : {}),
-  }
 }
 
 type FileChange = ResourceChange<FileResource>

@@ -1,24 +1,25 @@
 // The files that change a desired unit and that nobody's revision has, as resources to be looked at: each a finding of its own,
 // with its diff and evidence, and set aside like any other file when it is put right.
 import { resourceId } from '../../shared/names.ts'
+import type { ResourceKindName } from '../../shared/resource.ts'
 import type { FileReader } from '../host/files.ts'
 import type { LiveResource, Subject } from './kind.ts'
-import { pathInId } from './paths.ts'
 
 /** By the unit. A file that changes two units - instances of one template - is the first one's. */
 export function unitOverrides(
-  subjects: readonly Subject[],
+  subjects: ReadonlyMap<ResourceKindName, readonly Subject[]>,
   live: ReadonlyMap<Subject['id'], LiveResource>,
   files: FileReader,
 ): ReadonlyMap<Subject['id'], readonly Subject[]> {
-  const seen = new Set(subjects.flatMap(({ id }) => pathInId(id) ?? []))
   const found = new Map<Subject['id'], readonly Subject[]>()
-  for (const { id, desired } of subjects) {
+  const seen = new Set<string>()
+  const isOwn = (path: string) => pathKinds.some((kind) => live.has(resourceId(kind, path)))
+  for (const { id, desired } of subjects.get('unit') ?? []) {
     if (desired?.kind !== 'unit' || desired.masked) continue
     const { name: unit, onDrift } = desired
     const others = (live.get(id)?.unit?.overrides ?? []).flatMap((path): readonly Subject[] => {
       const type = files.stat(path)?.type
-      if (seen.has(path) || (type !== 'file' && type !== 'symlink')) return []
+      if (seen.has(path) || isOwn(path) || (type !== 'file' && type !== 'symlink')) return []
       seen.add(path)
       const overrides = { unit, ...(onDrift === undefined ? {} : { onDrift }) }
       return [{ id: resourceId(type, path), desired: undefined, baseline: undefined, overrides }]
@@ -27,3 +28,5 @@ export function unitOverrides(
   }
   return found
 }
+
+const pathKinds = ['file', 'symlink', 'directory'] as const

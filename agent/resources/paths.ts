@@ -33,22 +33,47 @@ export function modeText(mode: number): string {
   return mode.toString(8).padStart(4, '0')
 }
 
-/** Owner and group of a stat as attributes; `{}` where owners are not looked at. Asks for every id once. */
-export function ownership(
-  host: HostReader,
-): (stat: Pick<FileStat, 'uid' | 'gid'>, preferred?: Owner) => Promise<Attributes> {
-  const { accounts } = host.files
-  const user = remembered((uid, name) => accounts.userName(uid, name))
-  const group = remembered((gid, name) => accounts.groupName(gid, name))
-  return async (stat, preferred) => {
-    if (!host.capabilities.ownership) return {}
-    const owner = await user(stat.uid, preferred?.owner)
-    const groupName = await group(stat.gid, preferred?.group)
-    return { ...(owner === undefined ? {} : { owner }), ...(groupName === undefined ? {} : { group: groupName }) }
-  }
+export type Ownership = {
+  /** Owner and group of a stat as attributes; `{}` where owners are not looked at. The same question is asked once. */
+  of(stat: Pick<FileStat, 'uid' | 'gid'>, preferred?: Owner): Promise<Attributes>
+  /** Whether every question asked so far has the same answer still. */
+  isStill(host: HostReader): Promise<boolean>
 }
 
 type Owner = { readonly owner?: string | undefined; readonly group?: string | undefined }
+type Owned = { readonly uid: number; readonly gid: number; readonly preferred: Owner; readonly answer: Attributes }
+
+export function ownership(host: HostReader): Ownership {
+  const asked = new Map<string, Owned>()
+  return {
+    of: async ({ uid, gid }, { owner, group } = {}) => {
+      const question = `${uid} ${gid} ${owner ?? ''} ${group ?? ''}`
+      const known = asked.get(question)
+      if (known !== undefined) return known.answer
+      const answer = await ownersOf({ uid, gid }, { owner, group }, host)
+      asked.set(question, { uid, gid, preferred: { owner, group }, answer })
+      return answer
+    },
+    isStill: async (now) => {
+      for (const { uid, gid, preferred, answer } of asked.values()) {
+        const again = await ownersOf({ uid, gid }, preferred, now)
+        if (again['owner'] !== answer['owner'] || again['group'] !== answer['group']) return false
+      }
+      return true
+    },
+  }
+}
+
+async function ownersOf(
+  { uid, gid }: Pick<FileStat, 'uid' | 'gid'>,
+  preferred: Owner,
+  { capabilities, files: { accounts } }: HostReader,
+): Promise<Attributes> {
+  if (!capabilities.ownership) return {}
+  const owner = await accounts.userName(uid, preferred.owner)
+  const group = await accounts.groupName(gid, preferred.group)
+  return { ...(owner === undefined ? {} : { owner }), ...(group === undefined ? {} : { group }) }
+}
 
 /** What to write a desired mode and owner as. A user that does not exist is an error, but in a sandbox left out. */
 export async function permissionsFor(
@@ -134,15 +159,4 @@ function isWithin(one: Attributes, other: Attributes): boolean {
 
 function isoTime(ns: bigint): string {
   return new Date(Number(ns / 1_000_000n)).toISOString()
-}
-
-function remembered(
-  ask: (id: number, name: string | undefined) => Promise<string | undefined>,
-): (id: number, name: string | undefined) => Promise<string | undefined> {
-  const answers = new Map<string, string | undefined>()
-  return async (id, name) => {
-    const key = `${id} ${name ?? ''}`
-    if (!answers.has(key)) answers.set(key, await ask(id, name))
-    return answers.get(key)
-  }
 }

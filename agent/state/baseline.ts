@@ -1,5 +1,5 @@
 // Baselines: what was last applied successfully, one JSON file per service. Without one, everything is pending, nothing is drift.
-import { readdirSync, renameSync } from 'node:fs'
+import { lstatSync, readdirSync, renameSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import {
@@ -11,6 +11,7 @@ import {
   serviceNameSchema,
 } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
+import { isSettled } from '../host/stat-cache.ts'
 import type { BaselineResource } from '../resources/kind.ts'
 import { type Before, takenSchema } from '../resources/original.ts'
 import { makeStateDirectory, type NewFile, readIfThere, removeDurably, replaceDurably } from './durable.ts'
@@ -69,7 +70,7 @@ export function baselineStore(directory: string, lost: readonly Problem[] = []):
   return {
     read: () => {
       const { baselines: all, problems } = readAll(directory, parsed)
-      const baselines = isSame(all, latest) ? latest : all
+      const baselines = isSameAs(all, latest) ? latest : all
       latest = baselines
       return { baselines, problems: [...untold.splice(0), ...problems] }
     },
@@ -86,8 +87,8 @@ export function baselineStore(directory: string, lost: readonly Problem[] = []):
   }
 }
 
-/** By file name, what was parsed last: another process may write them, so their bytes are always read, but rarely parsed. */
-type ParsedFiles = Map<string, { readonly bytes: Buffer; readonly baseline: ServiceBaseline }>
+/** By file name, what was parsed last, and by what to know it again. Another process may write them, each time as a new file. */
+type ParsedFiles = Map<string, { readonly from: Buffer | Stats; readonly baseline: ServiceBaseline }>
 
 function readAll(directory: string, parsed: ParsedFiles) {
   const problems: Problem[] = []
@@ -96,7 +97,7 @@ function readAll(directory: string, parsed: ParsedFiles) {
     .filter((entry) => entry.endsWith('.json'))
     .sort()) {
     const path = join(directory, name)
-    const baseline = parsedFile(name, readIfThere(path), parsed)
+    const baseline = parsedFile(name, path, parsed)
     if (baseline === undefined || `${baseline.service}.json` !== name) problems.push(setAside(path))
     else baselines.set(baseline.service, baseline)
   }
@@ -104,17 +105,25 @@ function readAll(directory: string, parsed: ParsedFiles) {
 }
 
 /** The same object then: what was worked out from it need not be worked out again. */
-function isSame(all: Baselines, latest: Baselines): boolean {
+function isSameAs(all: Baselines, latest: Baselines): boolean {
   return all.size === latest.size && [...all].every(([service, baseline]) => latest.get(service) === baseline)
 }
 
-function parsedFile(name: string, bytes: Buffer | undefined, parsed: ParsedFiles): ServiceBaseline | undefined {
+function parsedFile(name: string, path: string, parsed: ParsedFiles): ServiceBaseline | undefined {
   const known = parsed.get(name)
-  if (bytes !== undefined && known?.bytes.equals(bytes) === true) return known.baseline
-  const baseline = parse(bytes)
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (known !== undefined && isSame(known.from, stat)) return known.baseline
+  const bytes = readIfThere(path)
+  const isKnown = known !== undefined && Buffer.isBuffer(known.from) && bytes?.equals(known.from) === true
+  const baseline = isKnown ? known.baseline : parse(bytes)
   if (bytes === undefined || baseline === undefined) parsed.delete(name)
-  else parsed.set(name, { bytes, baseline })
+  else parsed.set(name, { from: stat !== undefined && isSettled(stat) ? stat : bytes, baseline })
   return baseline
+}
+
+function isSame(from: Buffer | Stats, stat: Stats | undefined): boolean {
+  if (Buffer.isBuffer(from) || stat === undefined) return false
+  return from.ino === stat.ino && from.size === stat.size && from.ctimeMs === stat.ctimeMs
 }
 
 function parse(bytes: Buffer | undefined): ServiceBaseline | undefined {

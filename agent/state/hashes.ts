@@ -2,15 +2,10 @@
 import { z } from 'zod'
 import { sha256Schema } from '../../shared/names.ts'
 import type { FileStat, HashMemory } from '../host/files.ts'
+import { isSettled } from '../host/stat-cache.ts'
 import { remembered } from './remembered.ts'
 
 export type HashStore = HashMemory & { save(): void }
-
-/**
- * As git's 'racily clean' entries: a file changed again within the clock tick in which it was hashed has the same stat.
- * 2 s is the coarsest tick of a file system (vfat).
- */
-const settledMs = 2000
 
 export function hashStore(path: string): HashStore {
   const entries = remembered(path, z.tuple([z.string(), sha256Schema]))
@@ -20,8 +15,8 @@ export function hashStore(path: string): HashStore {
       return signature === signatureOf(stat) ? sha256 : undefined
     },
     set: (file, stat, sha256, startedAt) => {
-      const settled = startedAt - Number(stat.changedNs / 1_000_000n) >= settledMs
-      if (settled) entries.set(file, [signatureOf(stat), sha256])
+      const ctimeMs = Number(stat.changedNs / 1_000_000n)
+      if (isSettled({ ctimeMs }, startedAt)) entries.set(file, [signatureOf(stat), sha256])
       else entries.delete(file)
     },
     save: () => entries.save(),
