@@ -33,6 +33,7 @@ export const runtimeFlags: readonly string[] = [
   '--no-concurrent-recompilation',
   '--invocation-count-for-maglev=10000',
   '--expose-gc',
+  '--no-memory-reducer',
 ]
 
 /** Writes the executable to `output`; `work` is a directory for the steps between. */

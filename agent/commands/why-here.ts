@@ -40,7 +40,7 @@ async function liveWhy(agent: Agent, applied: AppliedFile, { path, line }: LiveQ
   const reason =
     bytes === undefined ? 'there is no file of at most 1 MiB that can be read' : 'it is another file altogether'
   const writtenAt =
-    stat === undefined ? {} : { writtenAt: new Date(Number(stat.modifiedNs / 1_000_000n)).toISOString() }
+    stat === undefined ? {} : { writtenAt: new Date(stat.modifiedMs).toISOString() }
   return {
     path,
     line,

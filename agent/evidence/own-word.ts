@@ -44,7 +44,7 @@ function directoryWord(path: string, { files }: HostReader): Evidence {
   try {
     for (let above = posix.dirname(path); above !== '/'; above = posix.dirname(above)) {
       const stat = files.stat(absolutePathSchema.parse(above))
-      const at = stat === undefined ? undefined : isoTime(Number(stat.modifiedNs / 1_000_000n))
+      const at = stat === undefined ? undefined : isoTime(stat.modifiedMs)
       if (at !== undefined) return { directoryChangedAt: at }
     }
     return {}

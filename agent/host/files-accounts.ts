@@ -93,5 +93,5 @@ async function idIn(from: Database, name: string): Promise<number | undefined> {
 }
 
 function sameFile(one: FileStat | undefined, other: FileStat | undefined): boolean {
-  return one?.inode === other?.inode && one?.changedNs === other?.changedNs && one?.size === other?.size
+  return one?.inode === other?.inode && one?.changedMs === other?.changedMs && one?.size === other?.size
 }

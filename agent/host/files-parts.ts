@@ -89,7 +89,7 @@ async function partsAt(at: string | Buffer, shown: string, take: TakePart): Prom
   const fd = openRegular(at, shown)
   if (fd === undefined) return undefined
   try {
-    const stat = fileStat(fstatSync(fd, { bigint: true }))
+    const stat = fileStat(fstatSync(fd))
     const part = Buffer.allocUnsafe(Math.min(Math.max(stat.size, 1), partBytes))
     for (let left = stat.size; left > 0; ) {
       const { bytesRead } = await readAsync(fd, part, 0, Math.min(left, part.length), null)
@@ -135,7 +135,7 @@ async function visitTaken(writing: Writing, path: string, visit: Visit): Promise
 
 type Visiting = {
   readonly mark: string
-  readonly device: bigint | undefined
+  readonly device: number | undefined
   readonly visit: Visit
 }
 
@@ -180,7 +180,7 @@ function openDirectory(at: Buffer, shown: string): number | undefined {
 
 function statAtName(at: Buffer, shown: string): FileStat | undefined {
   try {
-    return fileStat(lstatSync(at, { bigint: true }))
+    return fileStat(lstatSync(at))
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw fileError(error, shown, 'reading')

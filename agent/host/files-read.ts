@@ -1,7 +1,6 @@
 // Reading below a root: stat, hash, content. Never blocks on what is not a regular file.
 import { createHash, hash } from 'node:crypto'
 import {
-  type BigIntStats,
   closeSync,
   constants,
   fstatSync,
@@ -10,6 +9,7 @@ import {
   read as readFd,
   readlinkSync,
   readSync,
+  type Stats,
 } from 'node:fs'
 import { promisify } from 'node:util'
 import { type AbsolutePath, absolutePathSchema, type Sha256, sha256Schema } from '../../shared/names.ts'
@@ -59,7 +59,7 @@ export function statAt(walk: Walk, path: string): FileStat | undefined {
 
 export function statOf(entry: Entry): FileStat | undefined {
   try {
-    return fileStat(lstatSync(pathOf(entry), { bigint: true }))
+    return fileStat(lstatSync(pathOf(entry)))
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw fileError(error, join(entry.directory.path, entry.name), 'reading')
@@ -131,7 +131,7 @@ async function hashEntry(entry: Entry, size: number): Promise<Hashed | undefined
     const startedAt = Date.now()
     const digest = size < smallBytes ? hashSmall(fd, size) : await hashLarge(fd, size)
     if (digest === undefined) return undefined
-    const stat = fileStat(fstatSync(fd, { bigint: true }))
+    const stat = fileStat(fstatSync(fd))
     return { stat, content: sha256Schema.parse(digest), startedAt }
   } catch (error) {
     throw fileError(error, join(entry.directory.path, entry.name), 'reading')
@@ -234,27 +234,28 @@ function sameMoment(one: FileStat, other: FileStat): boolean {
   return (
     sameInode(one, other) &&
     one.size === other.size &&
-    one.modifiedNs === other.modifiedNs &&
-    one.changedNs === other.changedNs
+    one.modifiedMs === other.modifiedMs &&
+    one.changedMs === other.changedMs
   )
 }
 
-export function fileStat(stats: BigIntStats): FileStat {
+export function fileStat(stats: Stats): FileStat {
+  const { mode, uid, gid, nlink, size, dev, ino, mtimeMs, ctimeMs } = stats
   return {
     type: typeOf(stats),
-    mode: Number(stats.mode) & 0o7777,
-    uid: Number(stats.uid),
-    gid: Number(stats.gid),
-    links: Number(stats.nlink),
-    size: Number(stats.size),
-    device: stats.dev,
-    inode: stats.ino,
-    modifiedNs: stats.mtimeNs,
-    changedNs: stats.ctimeNs,
+    mode: mode & 0o7777,
+    uid,
+    gid,
+    links: nlink,
+    size,
+    device: dev,
+    inode: ino,
+    modifiedMs: mtimeMs,
+    changedMs: ctimeMs,
   }
 }
 
-function typeOf(stats: BigIntStats): FileType {
+function typeOf(stats: Stats): FileType {
   if (stats.isFile()) return 'file'
   if (stats.isDirectory()) return 'directory'
   if (stats.isSymbolicLink()) return 'symlink'

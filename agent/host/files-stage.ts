@@ -70,7 +70,7 @@ async function writeBeside(writing: Writing, { path, bytes, permissions }: NewCo
     try {
       await writeContent(fd, bytes)
       permit(fd, permissions)
-      const { ino, dev } = fstatSync(fd, { bigint: true })
+      const { ino, dev } = fstatSync(fd)
       writing.staged.set(path, { inode: ino, device: dev })
       return fd
     } catch (error) {

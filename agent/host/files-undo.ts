@@ -177,10 +177,10 @@ async function forgetEntries(writing: Writing, path: string): Promise<void> {
 }
 
 /** Follows no link and enters no other file system. */
-async function removeTree(path: Buffer, device: bigint): Promise<void> {
+async function removeTree(path: Buffer, device: number): Promise<void> {
   const fd = openSync(path, treeFlags)
   try {
-    if (fstatSync(fd, { bigint: true }).dev !== device) return
+    if (fstatSync(fd).dev !== device) return
     for (const name of namesIn(fd)) {
       const child = below(fd, name)
       if (lstatSync(child).isDirectory()) await removeTree(child, device)

@@ -14,10 +14,11 @@ export type FileStat = {
   readonly links: number
   /** Bytes. */
   readonly size: number
-  readonly device: bigint
-  readonly inode: bigint
-  readonly modifiedNs: bigint
-  readonly changedNs: bigint
+  readonly device: number
+  readonly inode: number
+  /** Since the epoch. As floating-point numbers, these and the inode's are exact enough to tell one state of a file from another. */
+  readonly modifiedMs: number
+  readonly changedMs: number
 }
 
 /** `content` only of regular files; 'unstable': it changed during each of three attempts to hash it. */

@@ -3,7 +3,7 @@ import { lstatSync } from 'node:fs'
 import type { AbsolutePath } from '../../shared/names.ts'
 import type { StatCache } from './files.ts'
 import { errnoOf } from './files-errors.ts'
-import { join, parentOf } from './files-walk.ts'
+import { parentOf } from './files-walk.ts'
 import { turns } from './turns.ts'
 
 /**
@@ -13,8 +13,8 @@ import { turns } from './turns.ts'
 const settledMs = 2000
 
 /** By now its stat tells one content from any other. */
-export function isSettled({ ctimeMs }: { readonly ctimeMs: number }, nowMs = Date.now()): boolean {
-  return nowMs - ctimeMs >= settledMs
+export function isSettled(changedMs: number, nowMs = Date.now()): boolean {
+  return nowMs - changedMs >= settledMs
 }
 
 /** Mode, owner and number of links are not kept: whoever changes them changes the ctime. */
@@ -28,33 +28,43 @@ type Kept = {
 
 const width = 5
 const missing: Kept = { dev: 0, ino: 0, size: -1, mtimeMs: 0, ctimeMs: 0 }
-/** Between two questions whether the event loop is due. */
-const pathsAtOnce = 100
 
 export function statCache(root: string, paths: readonly AbsolutePath[]): StatCache {
-  const rows = new Float64Array(paths.length * width)
+  const rows = new Float64Array(paths.length * width).fill(Number.NaN)
   const forget = (from: number, to: number) => void rows.fill(Number.NaN, from * width, to * width)
-  const places = paths.map((path) => ({ at: join(root, path.slice(1)), directory: parentOf(path) }))
-  const directories = parentsFirst(places.map(({ directory }) => directory))
-  forget(0, paths.length)
+  const directories = directoriesOf(paths)
+  let isEmpty = true
   return {
     refresh: async () => {
-      const rest = turns()
-      const real = realDirectories(root, directories)
-      const moved: number[] = []
-      let index = 0
-      for (const { at, directory } of places) {
-        if (index % pathsAtOnce === 0) await rest()
-        const stat = real.has(directory) ? keptAt(at) : undefined
-        if (stat === undefined) forget(index, index + 1)
-        if (stat === undefined || !isAsBefore(rows, index * width, stat)) moved.push(index)
-        index += 1
+      if (isEmpty) {
+        // Whoever looks at all of them carefully needs no second look at each.
+        isEmpty = false
+        return [...paths.keys()]
       }
-      return moved
+      const rest = turns()
+      const real = new Set(['/'])
+      const moved: number[] = []
+      for (const { directory, above, positions } of directories) {
+        await rest()
+        if (real.has(above) && isDirectory(onMachine(root, directory))) real.add(directory)
+        for (const position of positions) {
+          const stat = real.has(directory) ? keptAt(onMachine(root, paths[position] ?? '')) : undefined
+          if (stat === undefined) forget(position, position + 1)
+          if (stat === undefined || !isAsBefore(rows, position * width, stat)) moved.push(position)
+        }
+      }
+      return moved.toSorted((one, other) => one - other)
     },
     forget: (position) => forget(position, position + 1),
-    forgetAll: () => forget(0, paths.length),
+    forgetAll: () => {
+      forget(0, paths.length)
+      isEmpty = true
+    },
   }
+}
+
+function onMachine(root: string, path: string): string {
+  return root === '/' ? path : `${root}${path}`
 }
 
 /** NaN, for what is not known or may yet change within its tick, equals nothing. */
@@ -68,11 +78,11 @@ function isAsBefore(rows: Float64Array, at: number, stat: Kept): boolean {
     rows[at + 4] === dev
   )
     return true
-  rows.set([isSettled(stat) ? ctimeMs : Number.NaN, mtimeMs, size, ino, dev], at)
+  rows.set([isSettled(ctimeMs) ? ctimeMs : Number.NaN, mtimeMs, size, ino, dev], at)
   return false
 }
 
-/** Undefined: it cannot be told; whoever looks at it carefully is told why. */
+/** Undefined: that cannot be told; whoever looks at it carefully is told why. */
 function keptAt(path: string): Kept | undefined {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) ?? missing
@@ -82,14 +92,7 @@ function keptAt(path: string): Kept | undefined {
   }
 }
 
-/** Those that are directories and no links, all the way up: what is below others is looked at the careful way (files-walk.ts). */
-function realDirectories(root: string, parentsFirst: readonly string[]): ReadonlySet<string> {
-  const real = new Set(['/'])
-  for (const directory of parentsFirst)
-    if (real.has(parentOf(directory)) && isDirectory(join(root, directory.slice(1)))) real.add(directory)
-  return real
-}
-
+/** A link may lead anywhere: what is below one is looked at the careful way (files-walk.ts). */
 function isDirectory(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true
@@ -99,14 +102,20 @@ function isDirectory(path: string): boolean {
   }
 }
 
-/** Without the root. */
-function parentsFirst(directories: readonly string[]): readonly string[] {
-  const all = new Set<string>()
-  const add = (directory: string) => {
-    if (directory === '/' || all.has(directory)) return
-    add(parentOf(directory))
-    all.add(directory)
+/** `positions`: of the paths that are in it. */
+type Directory = { readonly directory: string; readonly above: string; readonly positions: number[] }
+
+/** Parents first, also those that no path is in. */
+function directoriesOf(paths: readonly AbsolutePath[]): readonly Directory[] {
+  const all = new Map<string, Directory>()
+  const at = (directory: string): Directory => {
+    const known = all.get(directory)
+    if (known !== undefined) return known
+    const above = directory === '/' ? '/' : at(parentOf(directory)).directory
+    const added = { directory, above, positions: [] }
+    all.set(directory, added)
+    return added
   }
-  for (const directory of directories) add(directory)
-  return [...all]
+  for (const [position, path] of paths.entries()) at(parentOf(path)).positions.push(position)
+  return [...all.values()]
 }

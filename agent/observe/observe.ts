@@ -36,11 +36,12 @@ export async function observeHost(
   const own = await observeSubjects(subjects, reader)
   const overrides = unitOverrides(subjects, own, reader.files)
   const others = await observeSubjects(byKind([...overrides.values()].flat()), reader)
-  const resources = new Map(own)
-  for (const [id, live] of others) resources.set(id, live)
+  const all = joined([own, others])
   const problems = new Map<ResourceId, Problem>()
-  for (const [id, { problem }] of resources) if (problem !== undefined) problems.set(id, problem)
-  for (const id of problems.keys()) resources.delete(id)
+  all.forEach(({ problem }, id) => {
+    if (problem !== undefined) problems.set(id, problem)
+  })
+  const resources = problems.size === 0 ? all : new Map([...all].filter(([id]) => !problems.has(id)))
   return { capabilities: host.capabilities, resources, problems, overrides }
 }
 
@@ -60,13 +61,19 @@ function byKind(subjects: readonly Subject[]): ByKind {
   return Map.groupBy(subjects, ({ id }) => kindNameOf(id))
 }
 
-async function observeSubjects(subjects: ByKind, host: HostReader): Promise<ReadonlyMap<ResourceId, LiveResource>> {
-  const observed = await Promise.all(
-    [...subjects]
-      .filter(([kind]) => isPossible(kind, host.capabilities))
-      .map(([kind, same]) => observeKind(kind, same, host)),
-  )
-  const [most, ...others] = observed.toSorted((one, other) => other.size - one.size)
+async function observeSubjects(subjects: ByKind, host: HostReader): Promise<Live> {
+  const observed = [...subjects]
+    .filter(([kind]) => isPossible(kind, host.capabilities))
+    .map(([kind, same]) => observeKind(kind, same, host))
+  return joined(await Promise.all(observed))
+}
+
+type Live = ReadonlyMap<ResourceId, LiveResource>
+
+/** Thousands of files alone are not copied. */
+function joined(parts: readonly Live[]): Live {
+  const [most = new Map(), ...others] = parts.toSorted((one, other) => other.size - one.size)
+  if (others.every(({ size }) => size === 0)) return most
   const live = new Map(most)
   for (const few of others) for (const [id, seen] of few) live.set(id, seen)
   return live

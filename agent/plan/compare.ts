@@ -51,7 +51,9 @@ export function compareHost(desired: DesiredHost, baselines: Baselines, live: Li
   const isSomethingLeaving = compared.some(({ differing }) => differing.some(isLeaving))
   const services = isSomethingLeaving ? withoutLeavingPaths(compared) : compared
   const units = new Map<ResourceId, LiveResource>()
-  for (const [id, here] of live.resources) if (id.startsWith('unit:')) units.set(id, here)
+  live.resources.forEach((here, id) => {
+    if (id.startsWith('unit:')) units.set(id, here)
+  })
   return { host, revision, capabilities: live.capabilities, services, units }
 }
 

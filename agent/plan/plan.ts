@@ -79,7 +79,7 @@ export function planFor({ host, revision, capabilities, services, units }: HostC
   for (const service of services.filter(({ service: name }) => options.services?.has(name) ?? true)) {
     const plan = servicePlan(service, { revision, capabilities, repair, fighting, holdOf, forecast })
     plans.push(plan)
-    forecast = forecastAfter(forecast, changesIn(plan))
+    if (plan.steps.length > 0) forecast = forecastAfter(forecast, changesIn(plan))
   }
   return { host, revision, services: withWaits(plans, services, holdOf) }
 }
@@ -117,7 +117,19 @@ type Context = {
   readonly forecast: Forecast
 }
 
+/** Where nothing differs nothing is to be done, whatever the rest says: on a host at rest that is worked out once. */
 function servicePlan(compared: ServiceComparison, context: Context): ServicePlan {
+  const known = plansAtRest.get(compared)
+  if (known !== undefined && context.holdOf(compared.service) === undefined) return known
+  const plan = newServicePlan(compared, context)
+  const isAtRest = compared.differing.length === 0 && plan.isRecorded && plan.held === undefined
+  if (isAtRest) plansAtRest.set(compared, plan)
+  return plan
+}
+
+const plansAtRest = new WeakMap<ServiceComparison, ServicePlan>()
+
+function newServicePlan(compared: ServiceComparison, context: Context): ServicePlan {
   const { revision, holdOf } = context
   const { service, desired, baseline, differing, problems } = compared
   const pending = new Set(pendingOf(compared))
@@ -167,19 +179,13 @@ function onlyDrifted(resources: readonly ComparedResource[]): readonly ComparedR
   return resources.filter(({ comparison }) => comparison.drift.length > 0 && comparison.pending.length === 0)
 }
 
-/** What is to be recorded, and whether the baseline says so already: of the same comparison, worked out once. */
+/** What is to be recorded, and whether the baseline says so already. */
 function recordedBy(compared: ServiceComparison, revision: Revision): Recorded {
-  const { baseline } = compared
-  if (settled.get(compared) === revision) return { record: baseline, isKnown: true }
   const record = recordOf(compared, revision)
-  const isKnown = isSame(record, baseline)
-  if (isKnown) settled.set(compared, revision)
-  return { record, isKnown }
+  return isSame(record, compared.baseline) ? { record: compared.baseline, isKnown: true } : { record, isKnown: false }
 }
 
 type Recorded = { readonly record: ServiceRecord | undefined; readonly isKnown: boolean }
-
-const settled = new WeakMap<ServiceComparison, Revision>()
 
 /** Also right for what is left alone: an attribute that only drifted has the desired value in its baseline already. */
 function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecord | undefined {

@@ -95,13 +95,14 @@ export async function permissionsFor(
   })
 }
 
-/** With what evidence needs of the stat; what is as applied needs none. */
+/** With what evidence needs of the stat; what is as applied needs none, and no memory of its own. */
 export function livePath(stat: FileStat, attributes: Attributes, applied?: Attributes): LiveResource {
-  if (applied !== undefined && isWithin(attributes, applied)) return { attributes }
+  if (applied !== undefined && isWithin(attributes, applied))
+    return { attributes: isWithin(applied, attributes) ? applied : attributes }
   return {
     attributes,
-    modifiedAt: isoTime(stat.modifiedNs),
-    changedAt: isoTime(stat.changedNs),
+    modifiedAt: isoTime(stat.modifiedMs),
+    changedAt: isoTime(stat.changedMs),
     size: stat.size,
   }
 }
@@ -157,6 +158,6 @@ function isWithin(one: Attributes, other: Attributes): boolean {
   return Object.entries(one).every(([name, value]) => other[name] === value)
 }
 
-function isoTime(ns: bigint): string {
-  return new Date(Number(ns / 1_000_000n)).toISOString()
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString()
 }

@@ -117,7 +117,7 @@ function parsedFile(name: string, path: string, parsed: ParsedFiles): ServiceBas
   const isKnown = known !== undefined && Buffer.isBuffer(known.from) && bytes?.equals(known.from) === true
   const baseline = isKnown ? known.baseline : parse(bytes)
   if (bytes === undefined || baseline === undefined) parsed.delete(name)
-  else parsed.set(name, { from: stat !== undefined && isSettled(stat) ? stat : bytes, baseline })
+  else parsed.set(name, { from: stat !== undefined && isSettled(stat.ctimeMs) ? stat : bytes, baseline })
   return baseline
 }
 

@@ -15,14 +15,13 @@ export function hashStore(path: string): HashStore {
       return signature === signatureOf(stat) ? sha256 : undefined
     },
     set: (file, stat, sha256, startedAt) => {
-      const ctimeMs = Number(stat.changedNs / 1_000_000n)
-      if (isSettled({ ctimeMs }, startedAt)) entries.set(file, [signatureOf(stat), sha256])
+      if (isSettled(stat.changedMs, startedAt)) entries.set(file, [signatureOf(stat), sha256])
       else entries.delete(file)
     },
     save: () => entries.save(),
   }
 }
 
-function signatureOf({ device, inode, size, modifiedNs, changedNs }: FileStat): string {
-  return `${device}:${inode}:${size}:${modifiedNs}:${changedNs}`
+function signatureOf({ device, inode, size, modifiedMs, changedMs }: FileStat): string {
+  return `${device}:${inode}:${size}:${modifiedMs}:${changedMs}`
 }

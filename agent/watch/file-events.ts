@@ -183,8 +183,8 @@ function subdirectories(directory: string): readonly string[] {
 /** Undefined: no directory is there now. Links are followed: what they lead to is what is managed. */
 function identityOf(directory: string): string | undefined {
   try {
-    const stat = statSync(directory, { bigint: true })
-    return stat.isDirectory() ? `${stat.dev}:${stat.ino}:${stat.birthtimeNs}` : undefined
+    const stat = statSync(directory)
+    return stat.isDirectory() ? `${stat.dev}:${stat.ino}:${stat.birthtimeMs}` : undefined
   } catch {
     return undefined
   }

@@ -99,7 +99,7 @@ async function logTexts(files: FileReader, log: string, from: number): Promise<r
     const path = absolutePathSchema.parse(name)
     const stat = files.stat(path)
     if (stat === undefined) continue
-    if (Number(stat.modifiedNs / 1_000_000n) < from) break
+    if (stat.modifiedMs < from) break
     const text = await logText(files, path)
     if (text !== undefined) texts.unshift(text)
   }

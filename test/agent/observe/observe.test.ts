@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import type { HostWriter } from '../../../agent/host/host.ts'
 import { contentsFor } from '../../../agent/observe/contents.ts'
 import { observeHost } from '../../../agent/observe/observe.ts'
@@ -65,6 +65,51 @@ test('a stat that is as before saves the hash; a full check sees through a forge
     (await observed(desired, full)).get(idOf('file', '/etc/f'))?.attributes['content']
   expect(await content(false)).toBe(sha('forged'))
   expect(await content(true)).toBe(sha('one'))
+  expect(await content(false)).toBe(sha('one'))
+})
+
+test('what did not move is not looked at again, and is what a full check last found', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 })
+  onTestFinished(() => void vi.useRealTimers())
+  write('etc/f', 'one')
+  write('etc/g', 'one')
+  const desired = web(file('/etc/f', 'one'), file('/etc/g', 'one'), file('/etc/missing', 'one'))
+  vi.setSystemTime(Date.now() + 10_000)
+  const inspect = vi.spyOn(world.host.files, 'inspect')
+  await observed(desired)
+  const first = await observed(desired)
+  expect(inspect).toHaveBeenCalledTimes(6)
+
+  expect(await observed(desired)).toBe(first)
+  expect(inspect).toHaveBeenCalledTimes(6)
+
+  write('etc/g', 'two')
+  const last = await observed(desired)
+  expect(inspect).toHaveBeenCalledTimes(7)
+  expect(last.get(idOf('file', '/etc/g'))?.attributes['content']).toBe(sha('two'))
+  expect(last.get(idOf('file', '/etc/f'))).toBe(first.get(idOf('file', '/etc/f')))
+})
+
+test.runIf(asRoot)('a user that is called otherwise is seen, though no file moved', async () => {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10_000 })
+  onTestFinished(() => void vi.useRealTimers())
+  write('etc/passwd', 'ann:x:1234::::\nbob:x:1235::::\n')
+  write('etc/group', 'ann:x:1234:\n')
+  write('etc/f', 'one')
+  chownSync(at('etc/f'), 1234, 1234)
+  const host: HostWriter = { ...world.host, capabilities: { ...world.host.capabilities, ownership: true } }
+  const desired = web(file('/etc/f', 'one', { owner: 'ann', group: 'ann' }))
+  const none = new Map()
+  const owner = async () => {
+    const { resources } = await observeHost(desired, none, host, { full: false })
+    return resources.get(idOf('file', '/etc/f'))?.attributes['owner']
+  }
+  vi.setSystemTime(Date.now() + 10_000)
+  for (const _ of ['looked at with care', 'known', 'as it was']) expect(await owner()).toBe('ann')
+
+  write('etc/passwd', 'bob:x:1234::::\nann:x:1235::::\n')
+
+  expect(await owner()).toBe('bob')
 })
 
 test('content exchanged with size and modification time kept is seen', async () => {
