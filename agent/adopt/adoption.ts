@@ -1,5 +1,6 @@
 // In: what drifted, the revision of the branch and what was applied. Out: the changes of the repository's files that make it so, and what cannot
 // be adopted, each with its reason. Changes nothing itself; reads revisions alone.
+import { isAdoptable } from '../../shared/adoptable.ts'
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { directoryWish, newFilesWish } from './directory-wish.ts'
@@ -45,7 +46,10 @@ type ServiceEdit = { readonly service: ServiceName; readonly edit: SettingsEdit 
 async function wishFor(one: Drifted, input: AdoptionInput): Promise<Wish> {
   if (one.differences.some(({ name }) => name === 'override')) return newFilesWish(one, input)
   const [kind = ''] = one.id.split(':', 1)
-  const others = one.differences.filter(({ name }) => adoptable[kind]?.includes(name) === false)
+  // Units and what has become another thing say more of why below.
+  const others = one.differences.filter(
+    (difference) => pathKinds.has(kind) && difference.name !== 'type' && !isAdoptable(one.id, difference),
+  )
   if (others.length > 0)
     return refusedWish(
       `${others.map(({ name }) => name).join(', ')}: not adopted`,
@@ -67,12 +71,7 @@ async function wishFor(one: Drifted, input: AdoptionInput): Promise<Wish> {
   }
 }
 
-/** Of other kinds all is looked at one by one. What is not listed - an ACL, a kind of drift that is newer than this - is never passed over. */
-const adoptable: Readonly<Record<string, readonly string[]>> = {
-  file: ['content', 'mode', 'owner', 'group', 'type'],
-  symlink: ['target', 'type'],
-  directory: ['mode', 'owner', 'group', 'extra', 'type'],
-}
+const pathKinds: ReadonlySet<string> = new Set(['file', 'symlink', 'directory'])
 
 /** The branch has it, and the host has not applied that yet: an apply finds what is live as it should be. */
 function orAlready(wish: Wish): Wish {

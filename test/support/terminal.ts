@@ -1,0 +1,50 @@
+// A command on a terminal of its own, made by `script` (util-linux; Debian's bsdutils, which every Debian has), answered like a person would.
+//   const { code, shown } = await onTerminal('plumb adopt /etc/motd', { answers: [{ to: 'Why', keys: 'because\r' }] })
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+
+/** Why there is no terminal to be had; null: there is. */
+export function terminalUnavailable(): string | null {
+  return existsSync('/usr/bin/script') ? null : 'no /usr/bin/script: apt-get install bsdutils'
+}
+
+export type Answer = {
+  /** Once the terminal shows this, behind what was answered before. */
+  readonly to: string
+  readonly keys: string
+}
+
+export type OnTerminal = {
+  readonly answers: readonly Answer[]
+  readonly env?: NodeJS.ProcessEnv
+  readonly cwd?: string
+}
+
+export const controlC = '\u0003'
+export const controlD = '\u0004'
+
+/** The line is for /bin/sh, as it was typed. `shown` is all that the terminal showed. */
+export async function onTerminal(line: string, { answers, env = {}, cwd }: OnTerminal) {
+  const child = spawn('/usr/bin/script', ['--quiet', '--return', '--flush', '--command', line, '/dev/null'], {
+    env: { ...process.env, SHELL: '/bin/sh', TERM: 'xterm', ...env },
+    ...(cwd === undefined ? {} : { cwd }),
+  })
+  let shown = ''
+  let from = 0
+  const left = [...answers]
+  const hear = (chunk: Buffer) => {
+    shown += chunk.toString('utf8')
+    const [next] = left
+    const at = next === undefined ? -1 : shown.indexOf(next.to, from)
+    if (next === undefined || at === -1) return
+    from = at + next.to.length
+    left.shift()
+    child.stdin.write(next.keys)
+  }
+  child.stdout.on('data', hear)
+  child.stderr.on('data', hear)
+  child.stdin.on('error', () => {})
+  const [code, signal] = await once(child, 'close')
+  return { code: typeof code === 'number' ? code : -1, signal, shown: shown.replaceAll('\r\n', '\n'), unanswered: left }
+}
