@@ -1,10 +1,10 @@
 // A drifted unit -> what service.yaml has to say of it.
 import { isAdoptable } from '../../shared/adoptable.ts'
 import type { Problem } from '../../shared/problem.ts'
+import { type Changeset, nothing } from './changeset.ts'
 import { type Drifted, refusal } from './drifted.ts'
-import { nothing, type Wish } from './wish.ts'
 
-export function unitWish({ id, differences }: Drifted): Wish {
+export function unitChangeset({ id, differences }: Drifted): Changeset {
   const set: Record<string, boolean | string> = {}
   const problems: Problem[] = []
   for (const { name, live } of differences) {
