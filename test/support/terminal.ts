@@ -24,7 +24,7 @@ export type OnTerminal = {
 export const controlC = '\u0003'
 export const controlD = '\u0004'
 
-/** The line is for /bin/sh, as it was typed. `shown` is all that the terminal showed. */
+/** The line is for /bin/sh, as it was typed. `shown` is the text that the terminal showed. */
 export async function onTerminal(line: string, { answers, env = {}, cwd }: OnTerminal) {
   const child = spawn('/usr/bin/script', ['--quiet', '--return', '--flush', '--command', line, '/dev/null'], {
     env: { ...process.env, SHELL: '/bin/sh', TERM: 'xterm', ...env },
@@ -46,5 +46,14 @@ export async function onTerminal(line: string, { answers, env = {}, cwd }: OnTer
   child.stderr.on('data', hear)
   child.stdin.on('error', () => {})
   const [code, signal] = await once(child, 'close')
-  return { code: typeof code === 'number' ? code : -1, signal, shown: shown.replaceAll('\r\n', '\n'), unanswered: left }
+  return { code: typeof code === 'number' ? code : -1, signal, shown: textOf(shown), unanswered: left }
+}
+
+/** Without the sequences that move the cursor and clear lines. */
+function textOf(shown: string): string {
+  return shown
+    .split('\u001b')
+    .map((part, index) => (index === 0 ? part : part.replace(/^\[[\d;?]*[A-Za-z]/, '')))
+    .join('')
+    .replaceAll(/\r+\n/g, '\n')
 }
