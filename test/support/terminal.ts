@@ -19,14 +19,18 @@ export type OnTerminal = {
   readonly answers: readonly Answer[]
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
+  /** Arguments of what it is run by, on another machine or as another user: the terminal is there. */
+  readonly through?: readonly string[]
 }
 
 export const controlC = '\u0003'
 export const controlD = '\u0004'
 
 /** The line is for /bin/sh, as it was typed. `shown` is the text that the terminal showed. */
-export async function onTerminal(line: string, { answers, env = {}, cwd }: OnTerminal) {
-  const child = spawn('/usr/bin/script', ['--quiet', '--return', '--flush', '--command', line, '/dev/null'], {
+export async function onTerminal(line: string, { answers, env = {}, cwd, through = [] }: OnTerminal) {
+  const script = ['/usr/bin/script', '--quiet', '--return', '--flush', '--command', line, '/dev/null']
+  const [program = '', ...args] = [...through, ...script]
+  const child = spawn(program, args, {
     env: { ...process.env, SHELL: '/bin/sh', TERM: 'xterm', ...env },
     ...(cwd === undefined ? {} : { cwd }),
   })
