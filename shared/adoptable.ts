@@ -1,6 +1,7 @@
 // What of a finding `plumb adopt` can make a commit of, from where, and the command for it; the rest is for a person's own commit. What the
 // content of a file lets it do - a merge, a value within a template - only adopt itself can tell. Pure.
 import type { Difference, Finding } from './finding.ts'
+import { type FindingKind, kindsOf } from './finding-kind.ts'
 import { maskText } from './mask-text.ts'
 import { shellWord } from './shell-word.ts'
 import { visibleText } from './visible-text.ts'
@@ -53,6 +54,21 @@ export function isAdoptableFinding({ resource, differences }: Finding): boolean 
   return differences.length > 0 && !isMasked && differences.every((difference) => isAdoptable(resource, difference))
 }
 
+/** Nobody means a fault to stay: there is nothing of it to be kept. */
+export function isFault({ resource, differences }: Finding): boolean {
+  return differences.length > 0 && kindsOf(resource, differences).every((kind) => faults.has(kind))
+}
+
+const faults: ReadonlySet<FindingKind> = new Set<FindingKind>([
+  'unit-failed',
+  'unit-stale',
+  'container-missing',
+  'container-stopped',
+  'container-restarting',
+  'container-unhealthy',
+  'container-mount',
+])
+
 /** What `plumb adopt` calls it: the path, `unit:nginx.service`, or the service where the name cannot be typed. */
 export function adoptTarget(service: string, { resource }: Pick<Finding, 'resource'>): string {
   if (visibleText(resource) !== resource) return service
@@ -65,7 +81,7 @@ const commandsShown = 3
 type Wording = { readonly on?: string; readonly options?: string }
 
 /**
- * How what differs of one service is kept, a line each: `To keep it: plumb adopt nginx`. By its own name where one thing can be adopted, else all
+ * How what differs of one service is kept, a line each, none of faults alone: `To keep it: plumb adopt nginx`. By its own name where one thing can be adopted, else all
  * with the service; what was removed is adopted by its path alone.
  */
 export function keepingLines(
@@ -76,7 +92,8 @@ export function keepingLines(
   const isCarried = (finding: Finding) => isAdoptableFinding(finding) && !touchesSecret(finding)
   const carried = findings.filter(isCarried)
   const removed = carried.filter(isRemoved)
-  const rest = new Set(findings.filter((finding) => !isCarried(finding)).map((finding) => fileBehind(service, finding)))
+  const others = findings.filter((finding) => !isCarried(finding) && !isFault(finding))
+  const rest = new Set(others.map((finding) => fileBehind(service, finding)))
   const targets =
     carried.length === 1 || removed.length === carried.length
       ? carried.map((finding) => adoptTarget(service, finding))

@@ -1,5 +1,12 @@
 // The ways out of one finding, as commands to copy: put it back, or keep it - by `plumb adopt` where that can carry it, else by an own commit.
-import { adoptTarget, fileBehind, hostAlone, isAdoptableFinding, touchesSecret } from '../../shared/adoptable.ts'
+import {
+  adoptTarget,
+  fileBehind,
+  hostAlone,
+  isAdoptableFinding,
+  isFault,
+  touchesSecret,
+} from '../../shared/adoptable.ts'
 import type { DriftView } from '../show/views.ts'
 import { Command } from './components/command.tsx'
 import { shellWord } from './visible-text.ts'
@@ -28,7 +35,7 @@ export function WaysOut({ drift, server }: WaysOutProps) {
       {isAdopted && mayHoldSecret && (
         <p class="by">A line that changed holds a secret: what is in it is not adopted.</p>
       )}
-      {(!isAdopted || mayHoldSecret) && (
+      {(isAdopted ? mayHoldSecret : !isFault(finding)) && (
         <Command id="keep-by-hand" text={ownCommit(drift)}>
           {isAdopted ? 'Or by hand' : <b>Keep it</b>}: in a clone of the repository
         </Command>

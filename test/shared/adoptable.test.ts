@@ -106,10 +106,18 @@ test('what was removed is never kept with its service', () => {
   ])
 })
 
+test('of a fault there is nothing to keep', () => {
+  expect(keepingLines('web', [finding('unit:a.service', [['state', 'failed']])])).toEqual([])
+  const mounted = 'web: still has the replaced /etc/a mounted; db: stopped (exit code 1)'
+  const project = finding('compose:web', [['containers', mounted]])
+  expect(keepingLines('web', [project])).toEqual([])
+  expect(keepingLines('web', [project, content('/etc/a')])).toEqual(['To keep it: plumb adopt /etc/a'])
+})
+
 test("what cannot be adopted is kept in the repository's file for it", () => {
   const others = [
     finding('package:nginx', [['version', '2']]),
-    finding('compose:web', [['containers', 'web: missing']], { source: 'services/web/compose.yaml' }),
+    finding('compose:web', [['containers', 'web: other image']], { source: 'services/web/compose.yaml' }),
   ]
   const files = 'services/web/service.yaml, services/web/compose.yaml'
   expect(keepingLines('web', others)).toEqual([`To keep it: change ${files} in a clone, and push`])

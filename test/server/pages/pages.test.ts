@@ -269,11 +269,15 @@ describe('the page of a drift', () => {
     const unit = '/hosts/web-2/drift?resource=unit:nginx.service'
     expect(textOf(await dashboard().html(unit))).toContain('sudo plumb adopt unit:nginx.service')
     const example = exampleFleet(now)
-    const differences = [{ name: 'state', expected: 'running', live: 'failed' }]
-    const drifts = example.drifts.map((drift) => ({ ...drift, finding: { ...drift.finding, differences } }))
-    const text = textOf(await dashboard({}, { ...example, drifts }).html(unit))
-    expect(text).toContain('$EDITOR services/nginx/service.yaml')
-    expect(text).not.toContain('plumb adopt')
+    const textWith = async (name: string, live: string) => {
+      const differences = [{ name, expected: 'something', live }]
+      const drifts = example.drifts.map((drift) => ({ ...drift, finding: { ...drift.finding, differences } }))
+      return textOf(await dashboard({}, { ...example, drifts }).html(unit))
+    }
+    const masked = await textWith('enabled', 'masked')
+    expect(masked).toContain('$EDITOR services/nginx/service.yaml')
+    expect(masked).not.toContain('plumb adopt')
+    expect(await textWith('state', 'failed')).not.toContain('Keep it')
   })
 })
 
