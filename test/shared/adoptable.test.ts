@@ -1,4 +1,4 @@
-// What of a finding is said to be adoptable, against what adopt then does.
+// What of a finding is said to be adoptable. That adopt does the same: test/agent/adopt/adoption.test.ts, and ways-out.test.ts beside its commands.
 import { expect, test } from 'vitest'
 import { hostAlone, isAdoptableFinding, keepingLines } from '../../shared/adoptable.ts'
 import { type Finding, findingSchema } from '../../shared/finding.ts'

@@ -10,7 +10,7 @@ import { serviceReportSchema } from '../../../shared/report.ts'
 import { enrolAgent, reportOf, startTestServer, type TestServer } from '../../server/kit.ts'
 import { command, makeSandbox, type Ran, runPlumb, type Sandbox } from '../../support/plumb.ts'
 import { makeKey, type SshServer, sshUnavailable, startSshServer } from '../../support/ssh.ts'
-import { onTerminal, terminalUnavailable } from '../../support/terminal.ts'
+import { controlC, onTerminal, terminalUnavailable } from '../../support/terminal.ts'
 
 const unavailable = sshUnavailable()
 if (unavailable !== null) console.log(`skipped: ${unavailable}`)
@@ -112,6 +112,20 @@ describe.skipIf(unavailable !== null)('over ssh', () => {
       await expectPushed('Four')
     },
   )
+
+  test.skipIf(noTerminal !== null)('broken off while ssh asks, nothing is left behind', async () => {
+    await startSsh('of annas key')
+    const args = ['adopt', '/etc/main.conf', '-m', 'Four', ...places(sshServer.url(server.fleet.directory))]
+    const { code, shown } = await onTerminal([command, ...args].join(' '), {
+      answers: [{ to: 'Enter passphrase for key', keys: controlC }],
+      cwd: own,
+      env: sshWith({}),
+    })
+    expect(code).toBe(130)
+    expect(shown).not.toContain('Error')
+    expect(readdirSync(own)).toEqual([])
+    expect(await branches()).toEqual([])
+  })
 })
 
 async function startSsh(passphrase = ''): Promise<void> {
