@@ -54,7 +54,7 @@ function spaced(text: string): string {
 }
 
 function escaped(text: string): string {
-  return text.replace(/\\.|[a-z]|[\u0080-\ud7ff]/g, (char) =>
+  return text.replace(/\\u[\da-f]{4}|\\.|[a-z]|[\u0080-\ud7ff]/g, (char) =>
     char.startsWith('\\') ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }
