@@ -122,7 +122,7 @@ onHost('import', "make a service's directory from what is on this host, for the 
   )
 
 onHost('adopt', 'make what was changed by hand on this host a commit of the repository, on a branch of its own')
-  .argument('<path-or-service>', 'a path of this host, or a service with all that drifted of it')
+  .argument('<target>', 'a path of this host, a unit (unit:nginx.service), or a service with all that drifted of it')
   .option('-m, --message <why>', 'why it was changed; asked for when left out')
   .option('--clone <dir>', 'commit in your clone, and push from it; default: a temporary one')
   .option('--remote <name-or-url>', 'push there; default: where the repository comes from')

@@ -116,5 +116,6 @@ function dashboard(parts: WebParts, access: Access): Hono {
     failed: (error, reference) => parts.log.error({ err: error, reference }, 'a page failed'),
     now: () => parts.clock.now(),
     publicUrl: parts.settings.publicUrl?.href,
+    selfSigned: parts.certificate?.forHosts !== undefined,
   })
 }

@@ -1,14 +1,15 @@
 // In: what drifted, the revision of the branch and what was applied. Out: the changes of the repository's files that make it so, and what cannot
 // be adopted, each with its reason. Changes nothing itself; reads revisions alone.
+import { isAdoptable } from '../../shared/adoptable.ts'
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
-import { directoryWish, newFilesWish } from './directory-wish.ts'
+import { type AdoptionInput, type Changeset, type FileChange, refusedChangeset } from './changeset.ts'
+import { directoryChangeset, newFilesChangeset } from './directory-changeset.ts'
 import type { Drifted } from './drifted.ts'
 import { exposures } from './exposure.ts'
-import { fileWish, linkWish } from './file-wish.ts'
+import { fileChangeset, linkChangeset } from './file-changeset.ts'
 import { type SettingsEdit, withSettings } from './settings.ts'
-import { unitWish } from './unit-wish.ts'
-import { type AdoptionInput, type FileChange, refusedWish, type Wish } from './wish.ts'
+import { unitChangeset } from './unit-changeset.ts'
 
 export type Adoption = {
   /** By path in the repository. */
@@ -25,14 +26,14 @@ export async function adoptionOf(drifted: readonly Drifted[], input: AdoptionInp
   const refused: Refused[] = []
   let edits: readonly ServiceEdit[] = []
   for (const one of drifted) {
-    const wish = orAlready(await wishFor(one, input))
-    const problems = [...wish.problems, ...(await exposedIn(wish, one, input))]
+    const changeset = orAlready(await changesetFor(one, input))
+    const problems = [...changeset.problems, ...(await exposedIn(changeset, one, input))]
     if (problems.length > 0) {
       refused.push({ id: one.id, problems })
       continue
     }
-    for (const [source, change] of wish.changes) changes.set(source, change)
-    edits = [...edits, ...wish.edits.map((edit) => ({ service: one.service, edit }))]
+    for (const [source, change] of changeset.changes) changes.set(source, change)
+    edits = [...edits, ...changeset.edits.map((edit) => ({ service: one.service, edit }))]
     adopted.push(one)
   }
   for (const [service, own] of Map.groupBy(edits, (one) => one.service))
@@ -42,58 +43,62 @@ export async function adoptionOf(drifted: readonly Drifted[], input: AdoptionInp
 
 type ServiceEdit = { readonly service: ServiceName; readonly edit: SettingsEdit }
 
-async function wishFor(one: Drifted, input: AdoptionInput): Promise<Wish> {
-  if (one.differences.some(({ name }) => name === 'override')) return newFilesWish(one, input)
+async function changesetFor(one: Drifted, input: AdoptionInput): Promise<Changeset> {
+  if (one.differences.some(({ name }) => name === 'override')) return newFilesChangeset(one, input)
   const [kind = ''] = one.id.split(':', 1)
-  const others = one.differences.filter(({ name }) => adoptable[kind]?.includes(name) === false)
+  // Units and what has become another thing say more of why below.
+  const others = one.differences.filter(
+    (difference) => pathKinds.has(kind) && difference.name !== 'type' && !isAdoptable(one.id, difference),
+  )
   if (others.length > 0)
-    return refusedWish(
+    return refusedChangeset(
       `${others.map(({ name }) => name).join(', ')}: not adopted`,
       'Say it in service.yaml by hand, or plumb apply.',
     )
   switch (kind) {
     case 'file':
-      return await fileWish(one, input)
+      return await fileChangeset(one, input)
     case 'symlink':
-      return linkWish(one, input)
+      return linkChangeset(one, input)
     case 'directory':
-      return directoryWish(one, input)
+      return directoryChangeset(one, input)
     case 'unit':
-      return unitWish(one)
+      return unitChangeset(one)
     case 'package':
-      return refusedWish('packages are not adopted', 'Say in packages of service.yaml what is wanted, or plumb apply.')
+      return refusedChangeset(
+        'packages are not adopted',
+        'Say in packages of service.yaml what is wanted, or plumb apply.',
+      )
     default:
-      return refusedWish('containers are not adopted', 'Change the compose file in the repository, or plumb apply.')
+      return refusedChangeset(
+        'containers are not adopted',
+        'Change the compose file in the repository, or plumb apply.',
+      )
   }
 }
 
-/** Of other kinds all is looked at one by one. What is not listed - an ACL, a kind of drift that is newer than this - is never passed over. */
-const adoptable: Readonly<Record<string, readonly string[]>> = {
-  file: ['content', 'mode', 'owner', 'group', 'type'],
-  symlink: ['target', 'type'],
-  directory: ['mode', 'owner', 'group', 'extra', 'type'],
-}
+const pathKinds: ReadonlySet<string> = new Set(['file', 'symlink', 'directory'])
 
 /** The branch has it, and the host has not applied that yet: an apply finds what is live as it should be. */
-function orAlready(wish: Wish): Wish {
-  const isEmpty = wish.changes.size === 0 && wish.edits.length === 0 && wish.problems.length === 0
-  return isEmpty ? refusedWish('the repository has it already', 'plumb apply records it.') : wish
+function orAlready(changeset: Changeset): Changeset {
+  const isEmpty = changeset.changes.size === 0 && changeset.edits.length === 0 && changeset.problems.length === 0
+  return isEmpty ? refusedChangeset('the repository has it already', 'plumb apply records it.') : changeset
 }
 
 async function exposedIn(
-  wish: Wish,
+  changeset: Changeset,
   one: Drifted,
   { head, mask, notSecret }: AdoptionInput,
 ): Promise<readonly Problem[]> {
   const found: Problem[] = []
-  for (const [source, change] of wish.changes) {
+  for (const [source, change] of changeset.changes) {
     if (change.kind !== 'write') continue
     const path = head.files.get(source)?.target ?? `/${source.split('/').slice(3).join('/')}`
     const isNotSecret = notSecret.has(path) || notSecret.has(one.id.slice(one.id.indexOf(':') + 1))
     found.push(...exposures({ source, content: change.content, before: await head.read(source), isNotSecret }, mask))
   }
   const settings = `services/${one.service}/service.yaml`
-  for (const { key, set } of wish.edits) {
+  for (const { key, set } of changeset.edits) {
     const content = Buffer.from([key, ...Object.values(set ?? {})].join('\n'))
     found.push(...exposures({ source: settings, content, before: undefined, isNotSecret: true }, mask))
   }

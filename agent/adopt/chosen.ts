@@ -1,4 +1,4 @@
-// A path or a service, as it was typed -> what of the drift is meant by it. Pure.
+// A path, a unit (`unit:nginx.service`) or a service, as it was typed -> what of the drift is meant by it. Pure.
 import type { ServiceName } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { type ComparedResource, drifted, type HostComparison, type ServiceComparison } from '../plan/compare.ts'
@@ -14,14 +14,18 @@ export type Chosen = {
 
 /** Throws PlumbError `usage` when it is none of this host; empty when nothing of it drifted. */
 export function chosenFrom(target: string, { services, host }: HostComparison): readonly Chosen[] {
+  const all = services.flatMap((service) => service.resources.map((resource) => chosen(service, resource)))
+  const differing = all.filter(({ resource }) => resource.comparison.drift.length > 0)
+  if (target.startsWith('unit:')) {
+    if (!all.some(({ resource }) => resource.id === target)) throw unknownUnit(target, host)
+    return differing.filter(({ resource }) => resource.id === target).map((one) => ({ ...one, isNamed: true }))
+  }
   if (!target.startsWith('/')) {
     const service = services.find((one) => one.service === target)
     if (service === undefined) throw unknownService(target, host)
     // What the repository says to ignore is adopted when its own path is given.
     return drifted(service).map((resource) => ({ ...chosen(service, resource), isNamed: false }))
   }
-  const all = services.flatMap((service) => service.resources.map((resource) => chosen(service, resource)))
-  const differing = all.filter(({ resource }) => resource.comparison.drift.length > 0)
   const exact = differing.filter(({ resource }) => pathInId(resource.id) === target)
   if (exact.length > 0) return exact.map((one) => ({ ...one, isNamed: true }))
   const within = differing.flatMap((one) => {
@@ -61,5 +65,13 @@ function unknownService(target: string, host: string): PlumbError {
     code: 'usage',
     message: `${host} has no service "${target}".`,
     remedy: 'Give a service of this host, or a path that begins with a slash. See: plumb check',
+  })
+}
+
+function unknownUnit(target: string, host: string): PlumbError {
+  return new PlumbError({
+    code: 'usage',
+    message: `${target.slice('unit:'.length)} is in no service of ${host}.`,
+    remedy: 'Give the unit with its suffix, unit:nginx.service. See: plumb check',
   })
 }

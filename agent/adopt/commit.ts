@@ -2,9 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { TreeEntry } from '../../shared/repository/tree.ts'
+import type { FileChange } from './changeset.ts'
 import type { Git } from './git.ts'
 import type { Scratch } from './scratch.ts'
-import type { FileChange } from './wish.ts'
 
 export type Tree = { readonly tree: string; readonly diff: string }
 

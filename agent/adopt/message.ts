@@ -39,11 +39,11 @@ export function nameOf(id: string): string {
   return name.startsWith('/') ? name : id
 }
 
-/** `adopt/web-1-nginx-20261126-1217`; to the minute, in UTC. */
+/** `adopt/web-1-nginx-20261126-121705`, in UTC; to the second, because two paths of a service are soon adopted one after the other. */
 export function branchName({ host, services, at }: { host: HostName; services: readonly string[]; at: Date }): string {
   const [first = 'host', ...others] = services
   const named = others.length === 0 ? first : `${first}-and-${others.length}-more`
-  const time = at.toISOString().slice(0, 16).replaceAll(/[-:]/g, '').replace('T', '-')
+  const time = at.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')
   // What a service may be called and a branch may not.
   return `adopt/${host}-${named}-${time}`.replaceAll('..', '.')
 }

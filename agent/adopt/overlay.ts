@@ -1,7 +1,7 @@
 // A revision with changes laid over it, read like any other: to be looked at before it is committed.
 import type { TreeEntry } from '../../shared/repository/tree.ts'
 import type { RevisionReader } from '../sync/revision.ts'
-import type { FileChange } from './wish.ts'
+import type { FileChange } from './changeset.ts'
 
 export function overlaid(reader: RevisionReader, changes: ReadonlyMap<string, FileChange>): RevisionReader {
   const written = new Map([...changes].flatMap(([path, change]) => (change.kind === 'write' ? [[path, change]] : [])))

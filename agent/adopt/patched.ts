@@ -7,12 +7,10 @@ import { textOf } from '../plan/diff.ts'
 import { refusal } from './drifted.ts'
 
 /** A problem: the report has not all of it. `applied` undefined: what was applied is not known here. */
-export function liveFrom(applied: Uint8Array, { diff, diffCut, differences, source }: Finding): Uint8Array | Problem {
+export function liveFrom(applied: Uint8Array, { diff = '', differences, source }: Finding): Uint8Array | Problem {
   const content = differences.find(({ name }) => name === 'content')
   const text = textOf(applied)
-  if (diff === undefined || diffCut) return onHost(diffCut ? 'its diff was cut' : 'its diff was not told', source)
-  if (text === undefined || /^(?:Binary content differs|Too much differs)/.test(diff))
-    return onHost('it is not text', source)
+  if (text === undefined) return onHost('it is not text', source)
   const live = patched(text, diff)
   const bytes = live === undefined ? undefined : Buffer.from(live)
   if (bytes !== undefined && hash('sha256', bytes, 'hex') === content?.live) return bytes

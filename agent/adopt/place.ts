@@ -6,10 +6,10 @@ import type { Revision } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Operator } from '../host/operator.ts'
 import type { RevisionReader } from '../sync/revision.ts'
+import type { FileChange } from './changeset.ts'
 import { baseOf } from './commit.ts'
 import { type Git, gitIn } from './git.ts'
 import type { Scratch } from './scratch.ts'
-import type { FileChange } from './wish.ts'
 
 export type CommitPlace = {
   readonly git: Git

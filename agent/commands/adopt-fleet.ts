@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { hostAlone } from '../../shared/adoptable.ts'
 import { findingSchema } from '../../shared/finding.ts'
 import { hostNameSchema, type Revision, revisionSchema, serviceNameSchema } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
@@ -16,7 +17,7 @@ import { withScratch } from '../adopt/scratch.ts'
 import { renderedText } from '../adopt/template.ts'
 import type { Secrets } from '../desire/secrets.ts'
 import { type Operator, operatorFrom } from '../host/operator.ts'
-import { maskFor, maskText } from '../plan/mask.ts'
+import { maskFor } from '../plan/mask.ts'
 import { askServer, notAServer } from '../report/ask-server.ts'
 import { serverUrl } from '../report/server-tls.ts'
 import { pathInId } from '../resources/paths.ts'
@@ -99,7 +100,7 @@ async function findingsOf(target: string, options: AdoptFleetOptions): Promise<T
   if (options.host === undefined) throw usage('On which host was it changed?', 'Add --host NAME.')
   const url = new URL(`/api/v1/hosts/${encodeURIComponent(options.host)}/findings`, serverUrl(options.server ?? ''))
   if (target.startsWith('/')) url.searchParams.set('path', pathOption(target))
-  else url.searchParams.set('service', target)
+  else url.searchParams.set(target.startsWith('unit:') ? 'resource' : 'service', target)
   const hasToken = options.tokenFile !== undefined || (process.env['PLUMB_TOKEN'] ?? '') !== ''
   const answer = await askServer({
     url,
@@ -148,18 +149,14 @@ async function headOf(git: Git, { remote, branch }: AdoptFleetOptions): Promise<
 
 /** Why a finding cannot be carried over from its report. */
 async function onlyOnHost({ finding }: Reported, revisions: readonly OpenRevision[]): Promise<Problem | undefined> {
-  const { source, differences, resource } = finding
-  if (differences.some(({ live }) => live.includes(maskText) || live.length >= 2000))
-    return onHost('something in it was masked or cut', source)
-  const names = differences.map(({ name }) => name)
-  if (names.includes('override'))
-    return onHost('only the host has all of a file that the repository does not have', source)
-  if (names.includes('extra')) return onHost('only the host has the content of what is new in the directory', source)
-  if (!names.includes('content') || !resource.startsWith('file:') || source === undefined) return undefined
-  for (const revision of revisions)
-    if ((await revision.secretsOf(source)).length > 0)
-      return onHost('it holds secrets, whose values only the host has', source)
-  return undefined
+  const { source, resource, differences } = finding
+  const isContent = resource.startsWith('file:') && differences.some(({ name }) => name === 'content')
+  if (isContent && source !== undefined)
+    for (const revision of revisions)
+      if ((await revision.secretsOf(source)).length > 0)
+        return onHost('it holds secrets, whose values only the host has', source)
+  const why = hostAlone(finding)
+  return why === undefined ? undefined : onHost(why, source)
 }
 
 type Applied = (source: string, sha256: string) => ReturnType<typeof appliedSource>

@@ -39,8 +39,18 @@ export async function whyGiven({ message }: AdoptOptions, of: readonly string[])
 
 async function asked(of: readonly string[]): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  // A key here and no signal, while the terminal is read key by key. Told at once: an answer that is merely missing would be told first.
+  terminal.on('SIGINT', () => {
+    process.stderr.write('\n')
+    process.emit('SIGINT', 'SIGINT')
+  })
   try {
     return await terminal.question(`Why were ${of.join(', ')} changed? `)
+  } catch (error) {
+    // Control-D.
+    if (!(error instanceof Error && error.name === 'AbortError')) throw error
+    process.stderr.write('\n')
+    return ''
   } finally {
     terminal.close()
   }

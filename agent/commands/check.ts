@@ -1,4 +1,5 @@
 // `plumb check`: what is live here against the repository. Changes nothing. Exits 0 in plumb, 2 when anything drifted or is pending, 1 on an error.
+import { keepingLines } from '../../shared/adoptable.ts'
 import { changeLines } from '../../shared/change-text.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
 import { fightText } from '../../shared/fight-text.ts'
@@ -10,11 +11,12 @@ import { holdText } from '../plan/hold-text.ts'
 import { onceEach } from '../report-of.ts'
 import { desiredHere } from './desired-here.ts'
 import { runsOnText } from './failure-text.ts'
+import { givenWords, type HostOptions } from './open.ts'
 import { counted, type Output } from './output.ts'
 import { tellStatus } from './tell-status.ts'
 import { unfinishedApply } from './unfinished.ts'
 
-export type CheckOptions = {
+export type CheckOptions = HostOptions & {
   readonly revision?: string
   readonly full?: boolean
 }
@@ -42,6 +44,7 @@ export async function check(agent: Agent, options: CheckOptions, output: Output)
       ...services.flatMap(serviceLines),
       ...problems.map(problemLine),
       summary(services, problems, `${counted(resources, 'resource')} at ${revision.slice(0, 12)}`),
+      ...waysOut(services, givenWords(options)),
     ],
   })
   if (services.some(differs)) return 2
@@ -81,6 +84,16 @@ export function serviceLines({
           `${service}: failed at ${failure.revision.slice(0, 12)}: ${failure.step}: ${problemLine(failure.problem)} (${runsOnText(applied)})`,
         ]),
   ]
+}
+
+/** What is held is not put back by an apply. */
+function waysOut(services: readonly ServiceReport[], options: string): readonly string[] {
+  const drifted = services.filter(({ findings }) => findings.length > 0)
+  const kept = drifted.flatMap(({ service, findings }) => {
+    const lines = keepingLines(service, findings, { options }).map((line) => line.replace('To', 'to'))
+    return drifted.length === 1 ? lines : lines.map((line) => `${service}: ${line}`)
+  })
+  return [...kept, ...(drifted.some(({ hold }) => hold === undefined) ? [`to put it back: plumb apply${options}`] : [])]
 }
 
 function differs({ findings, pending }: ServiceReport): boolean {

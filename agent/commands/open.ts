@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
+import { shellWord } from '../../shared/shell-word.ts'
 import { type Contact, sshAddress } from '../host/contact.ts'
 import { openHost } from '../host/host.ts'
 import { createRun } from '../host/run.ts'
@@ -15,6 +16,7 @@ import type { Remote } from '../sync/revision.ts'
 import {
   type Configuration,
   configurationFile,
+  defaultState,
   ownHostName,
   readConfiguration,
   secretsDirectory,
@@ -27,6 +29,20 @@ export type HostOptions = {
   readonly repo?: string
   readonly branch?: string
   readonly host?: string
+}
+
+/** For a command that is to be copied: what of them was given, behind a space. */
+export function givenWords({ repo, branch, host, root, state }: HostOptions): string {
+  const given = {
+    repo,
+    branch,
+    host,
+    root: root === '/' ? undefined : root,
+    state: state === defaultState ? undefined : state,
+  }
+  return Object.entries(given)
+    .flatMap(([name, value]) => (value === undefined ? [] : [` --${name} ${shellWord(value)}`]))
+    .join('')
 }
 
 export type Opened = { readonly agent: Agent; readonly configuration: Configuration }

@@ -1,5 +1,7 @@
 // Command lines as evidence may tell them: without the values of known secrets, nor what looks like a secret of somebody else's.
-import { type Mask, maskText } from '../plan/mask.ts'
+
+import { maskText } from '../../shared/mask-text.ts'
+import type { Mask } from '../plan/mask.ts'
 
 export function maskedCommand(command: string, mask: Mask): string {
   // A value too short to be found could be anywhere in it.

@@ -170,27 +170,32 @@ export async function logEnd(container: string, query: Run): Promise<string> {
   return `${result.stdout}${result.stderr}`.trim()
 }
 
-/**
- * Of each container, the targets whose file was since replaced on the host: a mount keeps the old inode, which the
- * kernel marks `//deleted` once it has no name left.
- */
-export async function replacedMounts(
-  ids: readonly string[],
-  query: Run,
-): Promise<ReadonlyMap<string, readonly string[]>> {
+/** Of those that run, where the host finds what each sees: `/proc/4711/root`. */
+export async function rootsOf(ids: readonly string[], query: Run): Promise<ReadonlyMap<string, string>> {
   if (ids.length === 0) return new Map()
   const format = '{{.Id}} {{.State.Pid}}'
   const inspected = await query({
     args: [await programOf(query), 'inspect', '--type', 'container', '--format', format, '--', ...ids],
   })
-  const pids = inspected.stdout
-    .split('\n')
-    .map((line) => line.split(' '))
-    .flatMap(([id = '', pid = '0']) => (pid === '0' ? [] : [[id, pid] as const]))
-  if (pids.length === 0) return new Map()
-  const paths = pids.map(([, pid]) => `/proc/${pid}/mountinfo`)
-  const { stdout } = await query({ args: ['grep', '-H', '//deleted ', ...paths], outputLimitBytes: 1 << 20 })
-  return new Map(pids.map(([id, pid]) => [id, deletedTargets(stdout, `/proc/${pid}/mountinfo:`)]))
+  const pids = inspected.stdout.split('\n').map((line) => line.split(' '))
+  return new Map(pids.flatMap(([id = '', pid = '0']) => (pid === '0' ? [] : [[id, `/proc/${pid}/root`] as const])))
+}
+
+/**
+ * Of each container, by its root, the targets whose file was since replaced on the host: a mount keeps the old inode, which the
+ * kernel marks `//deleted` once it has no name left.
+ */
+export async function replacedMounts(
+  roots: ReadonlyMap<string, string>,
+  query: Run,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  if (roots.size === 0) return new Map()
+  const listings = new Map([...roots].map(([id, root]) => [id, root.replace(/root$/, 'mountinfo')]))
+  const { stdout } = await query({
+    args: ['grep', '-H', '//deleted ', ...listings.values()],
+    outputLimitBytes: 1 << 20,
+  })
+  return new Map([...listings].map(([id, path]) => [id, deletedTargets(stdout, `${path}:`)]))
 }
 
 const psFields = [

@@ -2,7 +2,8 @@
 import { hash } from 'node:crypto'
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
 import { diffLimitBytes } from '../../shared/finding.ts'
-import { type Mask, maskText } from './mask.ts'
+import { maskText } from '../../shared/mask-text.ts'
+import type { Mask } from './mask.ts'
 
 export type DiffSide = { readonly label: string; readonly bytes: Uint8Array }
 

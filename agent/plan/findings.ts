@@ -45,8 +45,8 @@ export type ReportInput = FindingInput & {
   readonly holdOf?: (service: ServiceName) => Hold | undefined
 }
 
-export function findingsFor(service: ServiceComparison, input: FindingInput): readonly Finding[] {
-  return drifted(service).map((resource) => findingOf(resource, input))
+export function findingsFor(compared: ServiceComparison, input: FindingInput): readonly Finding[] {
+  return drifted(compared).map((resource) => findingOf(resource, sourceOf(resource, compared.service), input))
 }
 
 /** Diffs of all services together stay below a report's limit; those that do not fit are left out and said to be cut. */
@@ -87,9 +87,18 @@ export function changeDiff({ id, desired }: ResourceChange, { contents, mask }: 
   return unifiedDiff(live, wanted, { mask, holdsSecrets: false })
 }
 
-function findingOf(resource: ComparedResource, { contents, mask, evidence, fights }: FindingInput): Finding {
-  const { id, desired, baseline, comparison } = resource
-  const source = baseline?.source ?? (desired !== undefined && 'source' in desired ? desired.source : undefined)
+/** Of a project that is left, and of what has no file of its own: none. */
+function sourceOf({ desired, baseline }: ComparedResource, service: ServiceName): string | undefined {
+  if (desired?.kind === 'compose') return `services/${service}/${desired.file.slice(desired.directory.length + 1)}`
+  return baseline?.source ?? (desired !== undefined && 'source' in desired ? desired.source : undefined)
+}
+
+function findingOf(
+  resource: ComparedResource,
+  source: string | undefined,
+  { contents, mask, evidence, fights }: FindingInput,
+): Finding {
+  const { id, comparison } = resource
   const fight = fights?.get(id)
   const shown = shownContents(resource, contents.get(id), mask)
   const diff = overridesDiff(resource, contents.get(id), mask) ?? (shown && diffOf(shown))

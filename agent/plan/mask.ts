@@ -1,7 +1,6 @@
 // Values of secrets never leave the host: they are taken out of both sides before anything is compared or shown.
+import { maskText } from '../../shared/mask-text.ts'
 import { formsOf } from './mask-forms.ts'
-
-export const maskText = '[secret]'
 
 export type Mask = {
   /**

@@ -1,12 +1,13 @@
 // What differs in a JSON or YAML file, as a finding tells it: secrets masked, and nothing that may be the new value of one. Pure.
 import type { ValueChange } from '../../shared/finding.ts'
 import { changesLimit, changeTextLimit } from '../../shared/finding.ts'
+import { maskText } from '../../shared/mask-text.ts'
 import type { CompareRules } from '../../shared/resource.ts'
 import { underRules } from '../document/meaning.ts'
 import { type DocumentNode, shownText } from '../document/node.ts'
 import { type DocumentFormat, readDocument } from '../document/read.ts'
 import { changesBetween, type DocumentChange, isSame } from './changes.ts'
-import { type Mask, maskText } from './mask.ts'
+import type { Mask } from './mask.ts'
 
 export type ToldChanges = {
   readonly changes: readonly ValueChange[]

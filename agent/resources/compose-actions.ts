@@ -55,6 +55,8 @@ export type Foresight = {
   readonly replaced: ReadonlyMap<string, readonly string[]>
   /** Files that are replaced before the `up`. */
   readonly changing: ReadonlySet<string>
+  /** By service, mounted files that its containers see as they are to be, also when they are replaced. */
+  readonly rightlySeen?: ReadonlyMap<string, ReadonlySet<string>>
   /** Services that compose says it would make anew. */
   readonly recreated?: ReadonlySet<string> | undefined
 }
@@ -164,9 +166,10 @@ function whyAnew(fault: string, { mounts }: DeclaredService, { changing }: Fores
 function whyRemounted(
   { name, mounts }: DeclaredService,
   all: readonly Container[],
-  { changing }: Foresight,
+  { changing, rightlySeen }: Foresight,
 ): string | undefined {
-  const mounted = mounts.find(({ source }) => changing.has(source))
+  const isRight = (source: string) => rightlySeen?.get(name)?.has(source) === true
+  const mounted = mounts.find(({ source }) => changing.has(source) && !isRight(source))
   const runs = all.some(({ service, state }) => service === name && state === 'running')
   return runs && mounted !== undefined
     ? `its mounted ${mounted.source.slice(mounted.source.lastIndexOf('/') + 1)} is put right`

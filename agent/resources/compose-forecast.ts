@@ -10,7 +10,7 @@ import { type ContainerAction, foreseenActions, foreseenText, needsAsking } from
 import { declarationOf, rightHashes } from './compose-declaration.ts'
 import { mountRefusal, reachedPaths } from './compose-mounts.ts'
 import { projectState } from './compose-state.ts'
-import { replacedMountsOf } from './compose-up.ts'
+import { replacedMountsOf, rightlySeen } from './replaced-mounts.ts'
 
 export type ComposeForecast =
   | { readonly kind: 'up'; readonly actions: readonly ContainerAction[] }
@@ -81,10 +81,16 @@ async function upForecast(
   const first = await declarationOf(desired, model, query)
   const right = await rightHashes({ desired, own, declared: first, model }, query)
   const declared = { ...first, hashes: new Map([...first.hashes, ...right]) }
-  const replaced = await replacedMountsOf(own, declared.services, query)
+  const mounting = { services: declared.services, files: desired.files }
+  const replaced = await replacedMountsOf(own, mounting, query)
   const labelled = { ...desired, labels: declared.labels, model }
   const recreated = needsAsking(own, declared) ? await servicesToRecreate(labelled, own, query) : undefined
-  return { kind: 'up', actions: foreseenActions(own, { declared, replaced, changing, recreated }) }
+  const seen = await rightlySeen(
+    own,
+    { ...mounting, files: desired.files.filter(({ path }) => changing.has(path)) },
+    query,
+  )
+  return { kind: 'up', actions: foreseenActions(own, { declared, replaced, changing, rightlySeen: seen, recreated }) }
 }
 
 /** A link that the apply brings is followed where it is staged. */

@@ -3,15 +3,7 @@ import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
 import { eventually } from '../host/backoff.ts'
 import { composeUp, type Project } from '../host/compose-command.ts'
-import {
-  type Container,
-  containersOf,
-  listedContainers,
-  logEnd,
-  replacedMounts,
-  restartContainers,
-  unpause,
-} from '../host/docker.ts'
+import { type Container, containersOf, listedContainers, logEnd, restartContainers, unpause } from '../host/docker.ts'
 import { realPaths } from '../host/real-paths.ts'
 import { withLogins } from '../host/registry-login.ts'
 import type { Run } from '../host/run.ts'
@@ -20,6 +12,7 @@ import { actionsBetween, doneText, foreseenActions } from './compose-actions.ts'
 import { corrected, declare } from './compose-declaration.ts'
 import { mountRefusal, reachedPaths } from './compose-mounts.ts'
 import { asDeclared, containersText, type Declaration } from './compose-state.ts'
+import { type Mounting, replacedMountsOf } from './replaced-mounts.ts'
 
 /** What was done to its containers, past tense; undefined when none had to be touched. */
 export async function bringUp(
@@ -29,7 +22,8 @@ export async function bringUp(
 ): Promise<string | undefined> {
   const declared = await corrected(desired, own, await declare(desired, run), run)
   await refuseMounts(desired, declared.services, run)
-  const replaced = await replacedMountsOf(own, declared.services, run)
+  const mounting = { services: declared.services, files: desired.files }
+  const replaced = await replacedMountsOf(own, mounting, run)
   // Compose would run services again that are meant to end, such as migrations.
   if (foreseenActions(own, { declared, replaced, changing: new Set() }).length === 0) return undefined
   await unpause(own, run)
@@ -37,7 +31,7 @@ export async function bringUp(
   const project = { ...desired, labels: declared.labels }
   const build = declared.services.some(({ builds }) => builds)
   await withLogins(desired.registries, run, (environment) => composeUp(project, run, { build, environment }))
-  await recreateStale(project, declared.services, run, unhealthyIn(own))
+  await recreateStale(project, mounting, run, unhealthyIn(own))
   await restartLooping(desired.project, own, run)
   const now = await settled(desired, declared, run)
   const restarted = await startTimes(idsOf(own.filter(({ id }) => has(now, id))), run)
@@ -122,12 +116,12 @@ function has(containers: readonly Container[], id: string): boolean {
  */
 export async function recreateStale(
   project: Project,
-  services: Declaration['services'],
+  mounting: Mounting,
   run: Run,
   unhealthy: readonly string[] = [],
 ): Promise<void> {
   const own = containersOf(project.project, await listedContainers(run))
-  const stale = staleServices(own, services, await replacedMountsOf(own, services, run))
+  const stale = staleServices(own, mounting.services, await replacedMountsOf(own, mounting, run))
   const still = own.flatMap(({ id, service }) => (unhealthy.includes(id) ? [service] : []))
   const recreate = [...new Set([...stale, ...still])]
   if (recreate.length > 0) await composeUp(project, run, { recreate, isOffline: true })
@@ -146,12 +140,4 @@ async function restartLooping(project: string, before: readonly Container[], run
 
 function unhealthyIn(containers: readonly Container[]): readonly string[] {
   return idsOf(containers.filter(({ health }) => health === 'unhealthy'))
-}
-
-export async function replacedMountsOf(own: readonly Container[], services: Declaration['services'], query: Run) {
-  const mounting = new Set(services.filter(({ mounts }) => mounts.length > 0).map(({ name }) => name))
-  return replacedMounts(
-    own.filter(({ service, state }) => state === 'running' && mounting.has(service)).map(({ id }) => id),
-    query,
-  )
 }

@@ -12,7 +12,7 @@ import type { Run } from '../host/run.ts'
 import { compareAttributes } from './compare.ts'
 import { corrected, declarationFor } from './compose-declaration.ts'
 import { asDeclared, containersText, projectState } from './compose-state.ts'
-import { bringUp, recreateStale, replacedMountsOf } from './compose-up.ts'
+import { bringUp, recreateStale } from './compose-up.ts'
 import type {
   ApplyHost,
   AttributeDifference,
@@ -22,6 +22,7 @@ import type {
   ResourceKind,
   Subject,
 } from './kind.ts'
+import { replacedMountsOf } from './replaced-mounts.ts'
 
 const savedProjectSchema = z.object({
   project: z.string(),
@@ -79,7 +80,8 @@ async function observeOne(subject: Subject<ComposeResource>, listing: Listing, h
   if (isLeft || mayBeStopped) return { type, content, containers: asDeclared, state }
   const known = await declarationFor(desired, content, host)
   const declared = known && (await corrected(desired, own, known, host.query))
-  const replaced = await replacedMountsOf(own, declared?.services ?? [], host.query)
+  const mounting = { services: declared?.services ?? [], files: desired.files }
+  const replaced = await replacedMountsOf(own, mounting, host.query)
   return { type, content, containers: containersText(own, declared, replaced), state }
 }
 
@@ -150,7 +152,7 @@ async function restore(saved: readonly SavedProject[], { run }: HostWriter): Pro
     await upAsBefore({ project, file, labels: kept }, run)
     await nameAsBefore(images, run)
     if (was === 'stopped') await composeStop(project, run)
-    else await recreateStale({ project, file, labels: kept }, services, run)
+    else await recreateStale({ project, file, labels: kept }, { services, files: [] }, run)
   }
 }
 

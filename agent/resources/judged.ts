@@ -75,6 +75,13 @@ export async function isAsDesired({ path, sha256, judged }: ProjectFile, { files
   return found?.meaning.kind === 'known' && found.meaning.digest === judged.meaning
 }
 
+/** The same of bytes at hand. */
+export function saysAsDesired({ sha256, judged }: ProjectFile, bytes: Uint8Array): boolean {
+  if (hash('sha256', bytes, 'hex') === sha256) return true
+  const meaning = judged?.meaning === undefined ? undefined : meaningOf(bytes, judged.rules)
+  return meaning?.kind === 'known' && meaning.digest === judged?.meaning
+}
+
 const attempts = 3
 
 /** Those of the revision, and those by which the baseline's meaning was found. */

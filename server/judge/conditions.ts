@@ -1,5 +1,6 @@
 // The conditions a person must know of, as a table: how each is recognised in plain facts, and what the person is told. A text
 // says nothing that changes while the cause is the same (no count of attempts, no age), because a changed text is sent again.
+import { keepingLines } from '../../shared/adoptable.ts'
 import type { HostName } from '../../shared/names.ts'
 import { type Problem, type ProblemCode, problemLine } from '../../shared/problem.ts'
 import type { ServiceReport } from '../../shared/report.ts'
@@ -82,7 +83,10 @@ function drift({ host, services }: HostFacts): readonly Found[] {
         service,
         title: `${host}: ${service} has drifted`,
         text: findingsText(findings),
-        remedy: `Commit the change to make it legitimate, or run on ${host}: plumb apply`,
+        remedy: [
+          ...keepingLines(service, findings, { on: ` on ${host}` }),
+          `To put it back on ${host}: plumb apply`,
+        ].join('\n'),
         ...(diff === undefined ? {} : { diff }),
       }
     })

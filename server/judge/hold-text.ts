@@ -20,8 +20,14 @@ export function endedHoldText(host: HostName, hold: RecordedEnd) {
     text: `Held by ${by} from ${timeText(since)} until ${timeText(until)}: ${why}\nThe normal policy applies again. ${foundText(hold)}`,
     remedy: isClean
       ? `Nothing has to be done. To hold it again, on ${host}: ${again}`
-      : `Commit what is to stay, or run on ${host}: plumb apply. To hold it again: ${again}`,
+      : `${stayText(hold)}, or run on ${host}: plumb apply. To hold it again: ${again}`,
   }
+}
+
+/** What was found is not known one by one any more. */
+function stayText({ service, findings }: RecordedEnd): string {
+  if (findings === 0) return 'Commit what is to stay'
+  return `Keep what is to stay (there: plumb adopt ${service === '*' ? 'SERVICE' : service})`
 }
 
 function foundText({ findings, pending }: RecordedEnd): string {

@@ -65,7 +65,7 @@ export function isPlainHttp(options: PageOptions, c: Context): boolean {
   return protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname)
 }
 
-function publicUrlOf(options: PageOptions, c: Context): URL {
+export function publicUrlOf(options: PageOptions, c: Context): URL {
   return new URL(options.publicUrl ?? c.req.url)
 }
 

@@ -2,7 +2,6 @@
 import type { Evidence } from '../../shared/evidence.ts'
 import { surroundingTexts } from '../../shared/evidence-text.ts'
 import type { DriftView } from '../show/views.ts'
-import { Command } from './components/command.tsx'
 import { CommitCard } from './components/commit.tsx'
 import { Diff } from './components/diff.tsx'
 import { Differences } from './components/differences.tsx'
@@ -11,11 +10,12 @@ import { ResourceName, resourceParts } from './components/resource.tsx'
 import { State } from './components/state.tsx'
 import { ValueChanges } from './components/value-changes.tsx'
 import { When } from './components/when.tsx'
-import { shellWord, visibleText } from './visible-text.ts'
+import { visibleText } from './visible-text.ts'
+import { type OwnAddress, WaysOut } from './ways-out.tsx'
 
 const diffLinesShown = 5000
 
-export function DriftPage({ drift }: { readonly drift: DriftView }) {
+export function DriftPage({ drift, server }: { readonly drift: DriftView; readonly server: OwnAddress }) {
   const { finding } = drift
   return (
     <>
@@ -40,7 +40,7 @@ export function DriftPage({ drift }: { readonly drift: DriftView }) {
         <aside>
           <Since drift={drift} />
           <Why drift={drift} />
-          <WaysOut drift={drift} />
+          <WaysOut drift={drift} server={server} />
         </aside>
       </div>
     </>
@@ -142,22 +142,6 @@ function Why({ drift }: { readonly drift: DriftView }) {
       ) : (
         <CommitCard commit={drift.why} />
       )}
-    </section>
-  )
-}
-
-function WaysOut({ drift }: { readonly drift: DriftView }) {
-  const source = drift.finding.source ?? `services/${drift.service}/service.yaml`
-  const word = shellWord(source)
-  return (
-    <section class="panel" aria-labelledby="ways-out">
-      <h2 id="ways-out">Ways out</h2>
-      <Command id="put-it-back" text="sudo plumb apply">
-        <b>Put it back</b>: on {drift.host}
-      </Command>
-      <Command id="keep-it" text={`$EDITOR ${word}\ngit commit -m '${drift.service}: say why' -- ${word}\ngit push`}>
-        <b>Keep it</b>: in a clone of the repository
-      </Command>
     </section>
   )
 }

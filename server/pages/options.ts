@@ -26,4 +26,6 @@ export type PageOptions = {
   readonly now: () => Date
   /** How browsers reach this server, when that differs from what its own socket sees: behind a proxy. */
   readonly publicUrl?: string | undefined
+  /** A client has to be given this server's certificate. */
+  readonly selfSigned?: boolean
 }

@@ -5,7 +5,16 @@ import { compress } from 'hono/compress'
 import { HTTPException } from 'hono/http-exception'
 import { hostNameSchema, serviceNameSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { isPlainHttp, notKept, operatorOnly, ownFormsOnly, pageHeaders, readersOnly, safeNext } from './access.ts'
+import {
+  isPlainHttp,
+  notKept,
+  operatorOnly,
+  ownFormsOnly,
+  pageHeaders,
+  publicUrlOf,
+  readersOnly,
+  safeNext,
+} from './access.ts'
 import { AlertsPage } from './alerts.tsx'
 import { commitsBySource } from './change-commits.ts'
 import { hostLink } from './components/links.ts'
@@ -94,7 +103,9 @@ async function showDrift(c: Context, options: PageOptions): Promise<Response> {
   const drift = parsed.success ? await options.views.drift(parsed.data, resource) : undefined
   if (drift === undefined) return await showNoDrift(c, options, { host: name, resource })
   const title = `${resourceParts(resource).name} on ${drift.host}`
-  return await showPage(c, options, { title, section: 'fleet', live: true, body: <DriftPage drift={drift} /> })
+  const server = { url: publicUrlOf(options, c).origin, selfSigned: options.selfSigned === true }
+  const body = <DriftPage drift={drift} server={server} />
+  return await showPage(c, options, { title, section: 'fleet', live: true, body })
 }
 
 type NoDrift = { readonly host: string; readonly resource: string }

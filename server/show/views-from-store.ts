@@ -60,10 +60,12 @@ export function createViews(parts: ViewParts): Views {
     async drift(host, resource) {
       const found = await findFinding(db, host, resource)
       if (found === undefined) return undefined
-      const commits = await commitsAt(parts, (await findHost(db, host))?.revision)
-      const why = found.finding.source === undefined ? undefined : commits.get(found.finding.source)
       const { service, finding, firstSeenAt: since } = found
-      return { host, service, finding, since, ...(why === undefined ? {} : { why }) }
+      const { source } = finding
+      const revision = (await findHost(db, host))?.revision
+      const why = source === undefined ? undefined : (await commitsAt(parts, revision)).get(source)
+      const holdsSecrets = await namesSecrets(parts, source, revision)
+      return { host, service, finding, since, holdsSecrets, ...(why === undefined ? {} : { why }) }
     },
     alerts: async () => (await listAlerts(db, {}, shown.resolvedAlerts)).map(alertView),
     why: (path, asked = {}) => whyView(parts, path, asked),
@@ -260,10 +262,20 @@ function assignedTo({ source }: ViewParts, host: HostName): readonly ServiceName
 }
 
 /** At the revision the host is at, when the clone has it. */
-async function commitsAt({ source, clone }: ViewParts, revision: Revision | undefined): Promise<Commits> {
-  const known: CommitView | undefined = revision === undefined ? undefined : await clone.commit(revision)
-  const at = known ?? source.state().head
-  return at === undefined ? new Map() : clone.lastCommits(at.revision, '')
+async function commitsAt(parts: ViewParts, revision: Revision | undefined): Promise<Commits> {
+  const at = await nearest(parts, revision)
+  return at === undefined ? new Map() : parts.clone.lastCommits(at.revision, '')
+}
+
+/** A text that only looks like a template is taken for one: its finding is then adopted on the host, which always can. */
+async function namesSecrets(parts: ViewParts, file: string | undefined, revision: Revision | undefined) {
+  const at = await nearest(parts, revision)
+  const text = file === undefined || at === undefined ? undefined : await parts.clone.readText(at.revision, file)
+  return text !== undefined && /\$\{\{\s*secrets\./.test(text)
+}
+
+async function nearest({ source, clone }: ViewParts, revision: Revision | undefined): Promise<CommitView | undefined> {
+  return (revision === undefined ? undefined : await clone.commit(revision)) ?? source.state().head
 }
 
 function silentHosts(alerts: readonly Alert[]): ReadonlySet<HostName> {

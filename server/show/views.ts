@@ -145,6 +145,8 @@ export type DriftView = {
   readonly since: string
   /** Why the repository says otherwise. */
   readonly why?: CommitView
+  /** The repository's file behind it is filled in with secrets, which hosts alone have. */
+  readonly holdsSecrets: boolean
 }
 
 export type AlertView = {

@@ -331,6 +331,8 @@ async function expectStillChecked(box: Sandbox, problem: string): Promise<void> 
     '+WELCOME',
     problem,
     `out of plumb: 1 drifted, 1 not looked at as they should be (2 resources at ${good.slice(0, 12)})`,
+    expect.stringMatching(/^to keep it: plumb adopt \/etc\/motd /),
+    expect.stringMatching(/^to put it back: plumb apply /),
     '',
   ])
 }

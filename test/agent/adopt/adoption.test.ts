@@ -6,6 +6,7 @@ import type { Drifted } from '../../../agent/adopt/drifted.ts'
 import { appliedSource, openRevision } from '../../../agent/adopt/revision.ts'
 import type { HostEntry } from '../../../agent/host/entries-below.ts'
 import { maskFor } from '../../../agent/plan/mask.ts'
+import { isAdoptable } from '../../../shared/adoptable.ts'
 import { absolutePathSchema, hostNameSchema, resourceIdSchema, serviceNameSchema } from '../../../shared/names.ts'
 import { type Files, readerOf, secretsWith } from '../desire/fleet.ts'
 
@@ -93,6 +94,32 @@ test('a difference that adoption knows nothing of is refused, not passed over', 
   expect(refused).toEqual(['acl: not adopted'])
   expect(adopted).toEqual([])
 })
+
+test.each([
+  ['file:/etc/main.conf', 'type', 'missing'],
+  ['file:/etc/main.conf', 'type', 'directory'],
+  ['file:/etc/main.conf', 'mode', '0640'],
+  ['file:/etc/main.conf', 'capabilities', 'cap_net_raw=ep'],
+  ['symlink:/etc/main.conf', 'type', 'file'],
+  ['directory:/etc/on', 'owner', 'www-data'],
+  ['directory:/etc/on', 'type', 'missing'],
+  ['directory:/etc/on', 'leave', '2 entries'],
+  ['unit:nginx.service', 'enabled', 'no'],
+  ['unit:nginx.service', 'enabled', 'masked'],
+  ['unit:nginx.service', 'state', 'failed'],
+  ['unit:nginx.service', 'loaded', 'stale'],
+  ['package:nginx', 'version', '2'],
+  ['compose:web', 'containers', 'web: missing'],
+])(
+  '%s with another %s (%s) is adopted exactly when pages and alerts say that it can be',
+  async (resource, name, live) => {
+    const id = resourceIdSchema.parse(resource)
+    const expected = name === 'mode' ? '0644' : name === 'owner' ? 'root' : 'as it was'
+    const source = 'services/web/files/etc/main.conf'
+    const { adopted } = await adoption({ id, source, isNamed: true, differences: [differs(name, expected, live)] })
+    expect(adopted.length === 1).toBe(isAdoptable(id, { name, live }))
+  },
+)
 
 test('what the repository says otherwise by now is not overruled', async () => {
   const source = 'services/web/files/etc/main.conf'

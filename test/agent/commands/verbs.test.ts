@@ -86,6 +86,9 @@ test('drift is told by check, plan and status with its diff, and put right by ap
     'hello: drift: /etc/hello/greeting: mode is 0600, should be 0644',
     changed,
     expect.stringMatching(/^out of plumb: 2 drifted \(7 resources at /),
+    expect.stringMatching(/^base: to keep it: plumb adopt \/etc\/motd --repo /),
+    expect.stringMatching(/^hello: to keep it: plumb adopt \/etc\/hello\/greeting --repo /),
+    expect.stringMatching(/^to put it back: plumb apply --repo /),
     '',
   ])
 

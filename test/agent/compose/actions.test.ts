@@ -59,6 +59,9 @@ test('a changed file is named where it makes a container anew', () => {
   )
   expect(foreseen(all, { changing })).toEqual(['start job again', 'make web anew (its mounted app.conf is put right)'])
   expect(foreseen(all, { changing: new Set(['/srv/other']) })).toEqual([])
+  const seenBy = (service: string) => new Map([[service, new Set(['/srv/app.conf'])]])
+  expect(foreseen(all, { changing, rightlySeen: seenBy('web') })).toEqual([])
+  expect(foreseen(all, { changing, rightlySeen: seenBy('db') })).toHaveLength(2)
 })
 
 test('what depends on something made anew is started again, or made anew itself where compose says so', () => {

@@ -2,7 +2,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { unifiedDiff } from '../../../agent/plan/diff.ts'
-import { maskFor, maskText } from '../../../agent/plan/mask.ts'
+import { maskFor } from '../../../agent/plan/mask.ts'
+import { maskText } from '../../../shared/mask-text.ts'
 
 const printable = fc.string({ minLength: 8, maxLength: 40, unit: 'grapheme-ascii' })
 const anything = fc.string({ minLength: 8, maxLength: 30, unit: 'grapheme' })

@@ -1,20 +1,14 @@
-// Against a real sshd on loopback: the machine's own, or the one that scripts/setup unpacks.
-import { execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
-import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
+// Against a real sshd on loopback.
 import { describe, expect, test } from 'vitest'
 import { createRun, type Run } from '../../../agent/host/run.ts'
+import { sshUnavailable, startSshServer } from '../../support/ssh.ts'
 import { afterwards, fleetWith, openWith, stateDirectory, texts } from './fixture.ts'
 
-const unpacked = resolve('build/sshd/usr/sbin/sshd')
-const sshd = existsSync(unpacked) ? unpacked : '/usr/sbin/sshd'
+const unavailable = sshUnavailable()
+if (unavailable !== null) console.log(`skipped: ${unavailable}`)
 const noRewind = { allowRewind: false }
 
-describe.skipIf(!existsSync(sshd) || process.getuid?.() !== 0)('over ssh', () => {
+describe.skipIf(unavailable !== null)('over ssh', () => {
   test('a host clones, and follows what is pushed', async () => {
     const fleet = await fleetWith({ 'plumb.yaml': 'a' })
     const server = await sshServer()
@@ -60,57 +54,16 @@ describe.skipIf(!existsSync(sshd) || process.getuid?.() !== 0)('over ssh', () =>
 
 /** Its `run` gives ssh what a host has in root's own ~/.ssh: a key and the server's host key. */
 async function sshServer() {
-  const directory = await stateDirectory()
-  const port = await freePort()
-  const [hostKey, key] = [join(directory, 'host'), join(directory, 'key')]
-  for (const path of [hostKey, key])
-    await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', path])
-  const { stdout: publicHostKey } = await promisify(execFile)('ssh-keygen', ['-y', '-f', hostKey])
-  await writeFile(join(directory, 'known_hosts'), `[127.0.0.1]:${port} ${publicHostKey}`)
-  await mkdir('/run/sshd', { recursive: true, mode: 0o755 })
-  const options = [
-    `HostKey=${hostKey}`,
-    `AuthorizedKeysFile=${key}.pub`,
-    'StrictModes=no',
-    'PermitRootLogin=yes',
-    'UsePAM=no',
-    'PidFile=none',
-  ]
-  const child = spawn(
-    'unshare',
-    [
-      ...['--mount', 'sh', '-c', 'mount --bind "$1" /etc/passwd && shift && exec "$@"', 'sh'],
-      await passwdWithSshd(directory),
-      sshd,
-      '-D',
-      '-e',
-      '-f',
-      '/dev/null',
-      '-p',
-      String(port),
-      '-o',
-      'ListenAddress=127.0.0.1',
-      ...options.flatMap((option) => ['-o', option]),
-    ],
-    {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
-  )
-  afterwards(async () => {
-    const ended = once(child, 'exit')
-    child.kill()
-    await ended
-  })
-  await once(child.stderr, 'data')
+  const server = await startSshServer({ directory: await stateDirectory() })
+  afterwards(server.close)
   const run = createRun()
   return {
-    port,
-    url: (path: string) => `ssh://root@127.0.0.1:${port}${path}`,
+    ...server,
     run: (changed: Record<string, string>): Run => {
       const all = {
-        IdentityFile: key,
+        IdentityFile: server.key,
         IdentitiesOnly: 'yes',
-        UserKnownHostsFile: join(directory, 'known_hosts'),
+        UserKnownHostsFile: server.knownHosts,
         ...changed,
       }
       const flags = Object.entries(all).map(([name, value]) => `-o${name}=${value}`)
@@ -120,22 +73,4 @@ async function sshServer() {
       }
     },
   }
-}
-
-/** sshd drops its rights to a user that only the installed package makes: it gets one in a mount namespace of its own. */
-async function passwdWithSshd(directory: string): Promise<string> {
-  const path = join(directory, 'passwd')
-  const users = await readFile('/etc/passwd', 'utf8')
-  const added = /^sshd:/m.test(users) ? '' : 'sshd:x:65533:65534::/run/sshd:/usr/sbin/nologin\n'
-  await writeFile(path, users + added, { mode: 0o644 })
-  return path
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

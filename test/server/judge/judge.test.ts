@@ -52,6 +52,7 @@ test('drift is one alert for a service and host, with every diff of it', () => {
       severity: 'warning',
       title: 'web-1: nginx has drifted',
       text: '/etc/a: content differs\n/etc/b: content differs',
+      remedy: 'To keep it on web-1: plumb adopt nginx\nTo put it back on web-1: plumb apply',
     },
   })
   expect(causeOf(change).diff).toMatch(/\+one\n--- \/etc\/b\n[\s\S]*\+two\n$/)

@@ -9,7 +9,7 @@ const drift: AlertMessage['alert'] = {
   severity: 'warning',
   title: 'web-1: nginx has drifted',
   text: '/etc/nginx/nginx.conf: content differs',
-  remedy: 'Commit the change.',
+  remedy: 'To keep it on web-1: plumb adopt nginx\nTo put it back on web-1: plumb apply',
   host: 'web-1',
   service: 'nginx',
   openedAt: '2026-11-23T03:00:00.000Z',
@@ -22,7 +22,8 @@ test('the diff stands in a code block', () => {
       ':rotating_light: *web-1: nginx has drifted*',
       '/etc/nginx/nginx.conf: content differs',
       '```\n--- a\n+++ b\n@@ -1 +1 @@\n-old\n+new\n```',
-      'Commit the change.',
+      'To keep it on web-1: plumb adopt nginx',
+      'To put it back on web-1: plumb apply',
       `<${dashboard}>`,
     ].join('\n'),
   )

@@ -154,12 +154,20 @@ export function exampleFleet(now: Date): FixtureFleet {
       alerts: openAlerts.filter((alert) => alert.service === name),
     })),
     drifts: [
-      { host: host('web-2'), service: service('nginx'), finding, since: minutesAgo(12), why: head },
+      {
+        host: host('web-2'),
+        service: service('nginx'),
+        finding,
+        since: minutesAgo(12),
+        why: head,
+        holdsSecrets: false,
+      },
       {
         host: host('web-2'),
         service: service('nginx'),
         finding: unitFinding(minutesAgo),
         since: minutesAgo(9),
+        holdsSecrets: false,
       },
     ],
     alerts,

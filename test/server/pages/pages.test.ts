@@ -223,7 +223,18 @@ describe('the page of a drift', () => {
     expect(html).toContain('anna as root: /usr/bin/vi &lt;b&gt; /etc/nginx/nginx.conf')
     expect(text).toContain('The limit was hit twice this week')
     expect(text).toContain('sudo plumb apply')
-    expect(text).toContain('$EDITOR services/nginx/files/etc/nginx/nginx.conf')
+    expect(text).toContain('sudo plumb adopt /etc/nginx/nginx.conf')
+    expect(text).toContain('plumb adopt /etc/nginx/nginx.conf --host web-2 --server http://plumb.example.org')
+    expect(text).not.toContain('--certificate FILE')
+    expect(textOf(await dashboard({ selfSigned: true }).html(path))).toContain('--certificate FILE')
+  })
+
+  test('says that a template of secrets is kept on the host alone', async () => {
+    const example = exampleFleet(now)
+    const drifts = example.drifts.map((drift) => ({ ...drift, holdsSecrets: true }))
+    const text = textOf(await dashboard({}, { ...example, drifts }).html(path))
+    expect(text).toContain('sudo plumb adopt /etc/nginx/nginx.conf')
+    expect(text).not.toContain('--server')
   })
 
   test('shows the values of a JSON or YAML file that differ, above the diff', async () => {
@@ -254,9 +265,19 @@ describe('the page of a drift', () => {
     expect(textOf(await dashboard({}, { ...example, drifts }).html(path))).toContain('The diff was cut by the agent')
   })
 
-  test('leads to the service’s own file where the resource has none', async () => {
-    const text = textOf(await dashboard().html('/hosts/web-2/drift?resource=unit:nginx.service'))
-    expect(text).toContain('$EDITOR services/nginx/service.yaml')
+  test('names a unit as adopt does, and the service’s own file where the resource has none and cannot be adopted', async () => {
+    const unit = '/hosts/web-2/drift?resource=unit:nginx.service'
+    expect(textOf(await dashboard().html(unit))).toContain('sudo plumb adopt unit:nginx.service')
+    const example = exampleFleet(now)
+    const textWith = async (name: string, live: string) => {
+      const differences = [{ name, expected: 'something', live }]
+      const drifts = example.drifts.map((drift) => ({ ...drift, finding: { ...drift.finding, differences } }))
+      return textOf(await dashboard({}, { ...example, drifts }).html(unit))
+    }
+    const masked = await textWith('enabled', 'masked')
+    expect(masked).toContain('$EDITOR services/nginx/service.yaml')
+    expect(masked).not.toContain('plumb adopt')
+    expect(await textWith('state', 'failed')).not.toContain('Keep it')
   })
 })
 

@@ -4,16 +4,16 @@ import type { HostEntry } from '../host/entries-below.ts'
 import { placeOf } from '../import/draft.ts'
 import { verdictOn } from '../import/verdict.ts'
 import { modeText } from '../resources/paths.ts'
+import { type AdoptionInput, type Changeset, nothing, refusedChangeset } from './changeset.ts'
 import type { Drifted } from './drifted.ts'
 import type { OpenRevision } from './revision.ts'
 import type { SettingsEdit } from './settings.ts'
-import { type AdoptionInput, nothing, refusedWish, type Wish } from './wish.ts'
 
-export function directoryWish(one: Drifted, input: AdoptionInput): Wish {
+export function directoryChangeset(one: Drifted, input: AdoptionInput): Changeset {
   const path = one.id.slice('directory:'.length)
   const type = one.differences.find(({ name }) => name === 'type')
   if (type !== undefined)
-    return refusedWish(
+    return refusedChangeset(
       type.live === 'missing' ? 'a directory that was removed is not adopted' : `it is a ${type.live} now`,
       'Take it out of directories in service.yaml by hand, or plumb apply.',
     )
@@ -21,13 +21,13 @@ export function directoryWish(one: Drifted, input: AdoptionInput): Wish {
     one.differences.flatMap(({ name, live }) => (['mode', 'owner', 'group'].includes(name) ? [[name, live]] : [])),
   )
   const own: readonly SettingsEdit[] = Object.keys(set).length === 0 ? [] : [{ section: 'directories', key: path, set }]
-  const extras = newFilesWish(one, input)
+  const extras = newFilesChangeset(one, input)
   return { ...extras, edits: [...own, ...extras.edits] }
 }
 
 /** What the repository does not have: in a purged directory, or a file that changes a unit. */
-export function newFilesWish({ extras, service }: Drifted, { head }: AdoptionInput): Wish {
-  const all = extras.map((entry) => extraWish(entry, service, head))
+export function newFilesChangeset({ extras, service }: Drifted, { head }: AdoptionInput): Changeset {
+  const all = extras.map((entry) => extraChangeset(entry, service, head))
   return {
     changes: new Map(all.flatMap(({ changes }) => [...changes])),
     edits: all.flatMap(({ edits }) => edits),
@@ -36,11 +36,12 @@ export function newFilesWish({ extras, service }: Drifted, { head }: AdoptionInp
 }
 
 /** An entry that the repository does not have becomes a file of the service, at its place on the host. */
-function extraWish(entry: HostEntry, service: ServiceName, head: OpenRevision): Wish {
+function extraChangeset(entry: HostEntry, service: ServiceName, head: OpenRevision): Changeset {
   const { path } = entry
   const place = placeOf(path)
   const source = `services/${service}/${place}`
-  if (path.startsWith('/run/')) return refusedWish(`${path} is gone with the next boot`, 'plumb apply takes it away.')
+  if (path.startsWith('/run/'))
+    return refusedChangeset(`${path} is gone with the next boot`, 'plumb apply takes it away.')
   const verdict = verdictOn(entry, {
     originals: new Map(),
     owners: new Map(),
@@ -48,8 +49,9 @@ function extraWish(entry: HostEntry, service: ServiceName, head: OpenRevision): 
     all: true,
     leave: new Set(),
   })
-  if (verdict.kind !== 'taken') return refusedWish(`${path}: ${verdict.why}`, 'Remove it on the host, or plumb apply.')
-  if (head.entries.has(source)) return refusedWish(`the repository has ${source} by now`, 'plumb apply')
+  if (verdict.kind !== 'taken')
+    return refusedChangeset(`${path}: ${verdict.why}`, 'Remove it on the host, or plumb apply.')
+  if (head.entries.has(source)) return refusedChangeset(`the repository has ${source} by now`, 'plumb apply')
   if (entry.kind === 'symlink')
     return {
       ...nothing,
@@ -57,7 +59,7 @@ function extraWish(entry: HostEntry, service: ServiceName, head: OpenRevision): 
     }
   if (entry.kind === 'directory')
     return entry.isEmpty
-      ? refusedWish(`${path}: an empty directory`, 'Remove it on the host, or plumb apply.')
+      ? refusedChangeset(`${path}: an empty directory`, 'Remove it on the host, or plumb apply.')
       : nothing
   if (entry.kind !== 'file' || entry.content === undefined) return nothing
   const isGits = entry.mode === 0o644 || (entry.mode === 0o755 && !place.startsWith('units/'))

@@ -3,19 +3,27 @@ import { hash } from 'node:crypto'
 import type { Problem } from '../../shared/problem.ts'
 import type { AttributeDifference } from '../resources/kind.ts'
 import { modeText } from '../resources/paths.ts'
+import {
+  type AdoptionInput,
+  byHand,
+  type Changeset,
+  type FileMode,
+  nothing,
+  notThere,
+  refusedChangeset,
+} from './changeset.ts'
 import { adoptedContent } from './content.ts'
 import { type Drifted, refusal } from './drifted.ts'
 import type { OpenRevision } from './revision.ts'
-import { type AdoptionInput, byHand, type FileMode, nothing, notThere, refusedWish, type Wish } from './wish.ts'
 
-export async function fileWish(one: Drifted, input: AdoptionInput): Promise<Wish> {
+export async function fileChangeset(one: Drifted, input: AdoptionInput): Promise<Changeset> {
   const { source } = one
   const file = source === undefined ? undefined : input.head.files.get(source)
   if (source === undefined || file === undefined) return notThere(one)
   const type = one.differences.find(({ name }) => name === 'type')
   const key = file.inProject ? source.split('/').slice(2).join('/') : file.target
-  if (type !== undefined) return typeWish(one, { source, key, type })
-  if (file.kind !== 'file') return refusedWish(`${source} is a symlink in the repository now`, byHand)
+  if (type !== undefined) return typeChangeset(one, { source, key, type })
+  if (file.kind !== 'file') return refusedChangeset(`${source} is a symlink in the repository now`, byHand)
   const content = await contentOf(one, source, input)
   if ('problems' in content) return { ...nothing, problems: content.problems }
   const hasSecrets = (await input.head.secretsOf(source)).length > 0
@@ -129,11 +137,14 @@ function gitModeFor(mode: string | undefined, { source, settings, hasSecrets }: 
 
 type Typed = { readonly source: string; readonly key: string; readonly type: AttributeDifference }
 
-function typeWish({ isNamed }: Drifted, { source, key, type }: Typed): Wish {
+function typeChangeset({ isNamed }: Drifted, { source, key, type }: Typed): Changeset {
   if (type.live !== 'missing')
-    return refusedWish(`it is a ${type.live} now, where the repository has a ${type.expected}`, byHand)
+    return refusedChangeset(`it is a ${type.live} now, where the repository has a ${type.expected}`, byHand)
   if (!isNamed)
-    return refusedWish('it was removed on the host', `If it is to be removed everywhere, adopt it by its own path.`)
+    return refusedChangeset(
+      'it was removed on the host',
+      `If it is to be removed everywhere, adopt it by its own path.`,
+    )
   return {
     changes: new Map([[source, { kind: 'remove' }]]),
     edits: [{ section: 'files', key, set: undefined }],
@@ -141,16 +152,16 @@ function typeWish({ isNamed }: Drifted, { source, key, type }: Typed): Wish {
   }
 }
 
-export function linkWish(one: Drifted, { head }: AdoptionInput): Wish {
+export function linkChangeset(one: Drifted, { head }: AdoptionInput): Changeset {
   const { source, differences } = one
   if (source === undefined || !head.files.has(source)) return notThere(one)
   const type = differences.find(({ name }) => name === 'type')
-  if (type !== undefined) return typeWish(one, { source, key: source, type })
+  if (type !== undefined) return typeChangeset(one, { source, key: source, type })
   const target = differences.find(({ name }) => name === 'target')
   if (target === undefined) return nothing
   const file = head.files.get(source)
   if (file?.kind !== 'symlink' || (file.link !== target.expected && file.link !== target.live))
-    return refusedWish('the repository has another link there since it was applied', byHand)
+    return refusedChangeset('the repository has another link there since it was applied', byHand)
   return {
     ...nothing,
     changes: new Map([[source, { kind: 'write', content: Buffer.from(target.live), mode: '120000' }]]),

@@ -1,14 +1,14 @@
 // A drifted unit -> what service.yaml has to say of it.
+import { isAdoptable } from '../../shared/adoptable.ts'
 import type { Problem } from '../../shared/problem.ts'
+import { type Changeset, nothing } from './changeset.ts'
 import { type Drifted, refusal } from './drifted.ts'
-import { nothing, type Wish } from './wish.ts'
 
-export function unitWish({ id, differences }: Drifted): Wish {
+export function unitChangeset({ id, differences }: Drifted): Changeset {
   const set: Record<string, boolean | string> = {}
   const problems: Problem[] = []
   for (const { name, live } of differences) {
-    if (name === 'enabled' && (live === 'yes' || live === 'no')) set['enabled'] = live === 'yes'
-    else if (name === 'state' && (live === 'running' || live === 'stopped')) set['state'] = live
+    if (isAdoptable(id, { name, live })) set[name] = name === 'enabled' ? live === 'yes' : live
     else
       problems.push(
         refusal(`${name === 'type' ? '' : `${name}: `}${live} is nothing to be kept`, {

@@ -1,4 +1,4 @@
-// What one drifted resource asks of the repository.
+// A changeset: what becomes other in the repository so that it says of one drifted resource what is live.
 import type { Problem } from '../../shared/problem.ts'
 import type { Mask } from '../plan/mask.ts'
 import { type Drifted, refusal } from './drifted.ts'
@@ -21,24 +21,24 @@ export type AdoptionInput = {
   readonly notSecret: ReadonlySet<string>
 }
 
-/** What one resource asks of the repository; with problems, nothing. */
-export type Wish = {
+/** Of one resource, whole or not at all: with problems, none of it is adopted. */
+export type Changeset = {
   readonly changes: ReadonlyMap<string, FileChange>
   readonly edits: readonly SettingsEdit[]
   readonly problems: readonly Problem[]
 }
 
-export const nothing: Wish = { changes: new Map(), edits: [], problems: [] }
+export const nothing: Changeset = { changes: new Map(), edits: [], problems: [] }
 
 export const byHand = 'Change the repository by hand.'
 
-export function notThere({ source }: Drifted): Wish {
-  return refusedWish(
+export function notThere({ source }: Drifted): Changeset {
+  return refusedChangeset(
     source === undefined ? 'no file of the repository is behind it' : `${source} is not in the repository any more`,
     byHand,
   )
 }
 
-export function refusedWish(message: string, remedy: string): Wish {
+export function refusedChangeset(message: string, remedy: string): Changeset {
   return { ...nothing, problems: [refusal(message, { remedy })] }
 }
