@@ -4,6 +4,7 @@ import { PlumbError, type Problem } from '../shared/problem.ts'
 import type { ServiceReport } from '../shared/report.ts'
 import { type DesiredHost, secretsIn } from '../shared/resource.ts'
 import { desiredFor } from './desire/desire.ts'
+import { type NotedSecrets, noting } from './desire/noted-secrets.ts'
 import { secretsOf } from './desire/secrets.ts'
 import { evidenceFor } from './evidence/evidence.ts'
 import type { Contact } from './host/contact.ts'
@@ -42,6 +43,8 @@ export type Look = {
 }
 
 export type Desired = Pick<Look, 'desired' | 'contents'>
+/** With the secrets it was filled in with. */
+export type NotedDesired = Desired & { readonly secrets: NotedSecrets }
 
 export type LookOptions = {
   /** Hash everything, with no stat short-cut. */
@@ -49,16 +52,17 @@ export type LookOptions = {
 }
 
 /** Throws PlumbError with everything that is wrong with the revision for this host. */
-export async function desireAt(agent: Agent, reader: RevisionReader): Promise<Desired> {
+export async function desireAt(agent: Agent, reader: RevisionReader): Promise<NotedDesired> {
+  const { secrets, noted } = noting(await secretsOf(agent.secretsDirectory))
   const { desired, digests } = await desiredFor({
     reader,
     host: agent.name,
-    secrets: await secretsOf(agent.secretsDirectory),
+    secrets,
     digests: agent.state.digests.read(),
     composeRoot: absolutePathSchema.parse('/var/lib/plumb/compose'),
   })
   remember(() => agent.state.digests.write(digests))
-  return { desired, contents: contentsFrom(reader) }
+  return { desired, contents: contentsFrom(reader), secrets: noted }
 }
 
 export async function lookAt(agent: Agent, { desired, contents }: Desired, { full }: LookOptions): Promise<Look> {

@@ -2,9 +2,11 @@
 import type { Revision } from '../shared/names.ts'
 import { type Problem, problemsOf } from '../shared/problem.ts'
 import type { ApplyReport, Change, Report, ServiceReport } from '../shared/report.ts'
-import { type DesiredHost, secretsIn } from '../shared/resource.ts'
+import type { DesiredHost } from '../shared/resource.ts'
 import { actOn, recoverFirst } from './act.ts'
-import { type Agent, type Desired, desireAt, type Look, lookAt, serviceReportsOf } from './look.ts'
+import { isStillAs } from './desire/noted-secrets.ts'
+import { secretsOf } from './desire/secrets.ts'
+import { type Agent, type Desired, desireAt, type Look, lookAt, type NotedDesired, serviceReportsOf } from './look.ts'
 import type { LoopTiming, PassRequest } from './loop.ts'
 import { reportOf } from './report-of.ts'
 import { heldAsNow } from './state/holds.ts'
@@ -23,14 +25,15 @@ export type PassOptions = PassRequest & { readonly onChange: (change: Change) =>
 /** A pass for one agent; what the last sync ran into is told by every pass until the next sync. */
 export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOutcome> {
   let fromSync: readonly Problem[] = []
-  let latest: Desired | undefined
+  let latest: NotedDesired | undefined
   let services: readonly ServiceReport[] = readStatus(agent.state.directory)?.services ?? []
   return async (options) => {
     const recovered = await attempt(() => recoverFirst(agent))
     const good = await attempt(() => agent.repository.lastGood())
     const head = options.sync || good.value === undefined ? await headOf(agent, good.value?.revision) : undefined
     if (head !== undefined) fromSync = head.problems
-    const desired = await desiredNow(agent, good.value, head?.value ?? unchanged(latest, good.value))
+    const known = head?.value ?? (await attempt(() => unchanged(agent, latest, good.value))).value
+    const desired = await desiredNow(agent, good.value, known)
     latest = desired.value
     const outcome = desired.value === undefined ? undefined : await actOrLook(agent, desired.value, options)
     // A pass that could not look says what was seen last: a service is not gone because nobody could look.
@@ -70,7 +73,7 @@ async function attempt<T>(work: () => Promise<T>): Promise<Attempt<T>> {
 }
 
 /** Desired and accepted, when the head moved; a head that cannot be desired leaves the last good revision in force. */
-function headOf(agent: Agent, good: Revision | undefined): Promise<Attempt<Desired | undefined>> {
+function headOf(agent: Agent, good: Revision | undefined): Promise<Attempt<NotedDesired | undefined>> {
   return attempt(async () => {
     const head = await agent.repository.sync({ allowRewind: false })
     if (head.revision === good) return undefined
@@ -80,27 +83,21 @@ function headOf(agent: Agent, good: Revision | undefined): Promise<Attempt<Desir
   })
 }
 
-/** What a revision says of a host changes only with its secrets: without them it is not worked out twice. */
-function unchanged(latest: Desired | undefined, good: RevisionReader | undefined): Desired | undefined {
-  const isSame = latest !== undefined && latest.desired.revision === good?.revision
-  return isSame && !hasSecrets(latest.desired) ? latest : undefined
+/** What a revision says of a host changes only with the values of its secrets: while they are the same it is not worked out twice. */
+async function unchanged(
+  agent: Agent,
+  latest: NotedDesired | undefined,
+  good: RevisionReader | undefined,
+): Promise<NotedDesired | undefined> {
+  if (latest === undefined || latest.desired.revision !== good?.revision) return undefined
+  return (await isStillAs(latest.secrets, await secretsOf(agent.secretsDirectory))) ? latest : undefined
 }
-
-function hasSecrets(desired: DesiredHost): boolean {
-  const known =
-    withSecrets.get(desired) ??
-    desired.services.some(({ resources }) => resources.some((resource) => secretsIn(resource).length > 0))
-  withSecrets.set(desired, known)
-  return known
-}
-
-const withSecrets = new WeakMap<DesiredHost, boolean>()
 
 async function desiredNow(
   agent: Agent,
   good: RevisionReader | undefined,
-  known: Desired | undefined,
-): Promise<Attempt<Desired | undefined>> {
+  known: NotedDesired | undefined,
+): Promise<Attempt<NotedDesired | undefined>> {
   if (known !== undefined) return { value: known, problems: [] }
   return attempt(async () => good && (await desireAt(agent, good)))
 }

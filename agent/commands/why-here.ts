@@ -39,8 +39,7 @@ async function liveWhy(agent: Agent, applied: AppliedFile, { path, line }: LiveQ
   const found = bytes === undefined ? undefined : liveLine(applied.bytes, bytes, line)
   const reason =
     bytes === undefined ? 'there is no file of at most 1 MiB that can be read' : 'it is another file altogether'
-  const writtenAt =
-    stat === undefined ? {} : { writtenAt: new Date(stat.modifiedMs).toISOString() }
+  const writtenAt = stat === undefined ? {} : { writtenAt: new Date(stat.modifiedMs).toISOString() }
   return {
     path,
     line,

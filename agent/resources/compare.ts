@@ -18,6 +18,7 @@ export function compareAttributes(
 
 /** The union by name, pending before drift: what an apply that repairs everything would change. */
 export function allDifferences({ drift, pending }: Comparison): readonly AttributeDifference[] {
+  if (drift.length === 0) return pending
   const names = new Set(pending.map(({ name }) => name))
   return [...pending, ...drift.filter(({ name }) => !names.has(name))]
 }
@@ -41,7 +42,7 @@ function compareDesired(desired: Attributes, baseline: Attributes | undefined, l
     if (before !== undefined && here !== before) drift.push({ name, expected: before, live: here })
     if (wanted !== before) pending.push({ name, expected: wanted, live: here })
   }
-  return { drift, pending }
+  return drift.length + pending.length === 0 ? nothing : { drift, pending }
 }
 
 function compareType(type: AttributeDifference, desired: Attributes, baseline: Attributes | undefined): Comparison {

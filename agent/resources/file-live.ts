@@ -1,4 +1,5 @@
 // Files as they are. At rest nothing but a stat is asked of each: what did not move is what it was at the last look.
+import { isDeepStrictEqual } from 'node:util'
 import type { AbsolutePath, ResourceId } from '../../shared/names.ts'
 import type { FileResource } from '../../shared/resource.ts'
 import { aclOf, capabilitiesOf } from '../host/file-attributes.ts'
@@ -26,7 +27,7 @@ export async function observeFiles(
     const subject = subjects[position]
     if (subject === undefined) continue
     const seen = await observeOne(subject, host, owners)
-    live.set(subject.id, seen)
+    if (!isDeepStrictEqual(seen, live.get(subject.id))) live.set(subject.id, seen)
     if (seen.problem !== undefined || seen.attributes['content'] === 'unstable') cache.forget(position)
   }
   looks.set(cache, { live, owners })

@@ -29,9 +29,14 @@ export function pathInId(id: ResourceId): string | undefined {
   return /^(?:file|symlink|directory):(?<path>.*)$/s.exec(id)?.groups?.['path']
 }
 
+/** The same text for the same mode: of thousands of files there are two or three. */
 export function modeText(mode: number): string {
-  return mode.toString(8).padStart(4, '0')
+  const text = modeTexts.get(mode) ?? mode.toString(8).padStart(4, '0')
+  modeTexts.set(mode, text)
+  return text
 }
+
+const modeTexts = new Map<number, string>()
 
 export type Ownership = {
   /** Owner and group of a stat as attributes; `{}` where owners are not looked at. The same question is asked once. */

@@ -11,32 +11,32 @@ export type Remembered<Value> = {
 }
 
 export function remembered<Value>(path: string, value: z.ZodType<Value>): Remembered<Value> {
-  let stored: Map<string, Value> | undefined
+  let unused: Map<string, Value> | undefined
   const used = new Map<string, Value>()
   let changed = false
-  const all = () => {
-    stored ??= read(path, value)
-    return stored
+  const others = () => {
+    unused ??= read(path, value)
+    return unused
   }
   return {
     get: (key) => {
-      const known = all().get(key)
-      if (known !== undefined) used.set(key, known)
+      const known = used.get(key) ?? others().get(key)
+      if (known !== undefined && others().delete(key)) used.set(key, known)
       return known
     },
     set: (key, known) => {
-      all().set(key, known)
+      others().delete(key)
       used.set(key, known)
       changed = true
     },
     delete: (key) => {
-      changed = all().delete(key) || changed
-      used.delete(key)
+      const wasUsed = used.delete(key)
+      changed = others().delete(key) || wasUsed || changed
     },
     save: () => {
-      if (!changed && used.size === all().size) return
+      if (!changed && others().size === 0) return
       replaceFile({ path, content: JSON.stringify(Object.fromEntries(used)) })
-      stored = new Map(used)
+      unused = new Map()
       changed = false
     },
   }

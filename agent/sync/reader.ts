@@ -14,7 +14,8 @@ export type ReaderOptions = {
 }
 
 export function createReader({ revision, objects, listing, onDamage }: ReaderOptions): RevisionReader {
-  let known: Promise<KeptListing> | undefined
+  // Asked for again at the next revision at the earliest: until then memory has better uses.
+  let known: WeakRef<Promise<KeptListing>> | undefined
   const noted = async <Result>(reading: Promise<Result>): Promise<Result> => {
     try {
       return await reading
@@ -32,14 +33,17 @@ export function createReader({ revision, objects, listing, onDamage }: ReaderOpt
     return made
   }
   const listed = (): Promise<KeptListing> => {
-    known ??= noted(list()).catch((error) => {
-      known = undefined
-      throw error
-    })
-    return known
+    const listing =
+      known?.deref() ??
+      noted(list()).catch((error) => {
+        known = undefined
+        throw error
+      })
+    known = new WeakRef(listing)
+    return listing
   }
   const readMany = async (oids: readonly string[]): Promise<readonly Uint8Array[]> => {
-    const texts = (await known?.catch(() => undefined))?.texts
+    const texts = (await known?.deref()?.catch(() => undefined))?.texts
     const unknown = oids.filter((oid) => texts?.has(oid) !== true)
     const read = await noted(objects.readMany(unknown))
     const bytes = new Map(unknown.map((oid, index) => [oid, read[index]]))

@@ -128,6 +128,22 @@ test('a pass that could not look says what was seen last, also in the next proce
   expect(await readFile(at('root/etc/base.conf'), 'utf8')).toBe('word = xyzzy-plugh\n')
 })
 
+test('a revision is worked out again when the value of a secret is another one, and only then', async () => {
+  const word = at('root/etc/plumb/secrets/word')
+  await mkdir(at('root/etc/plumb/secrets'), { recursive: true, mode: 0o700 })
+  await writeFile(word, 'xyzzy-plugh\n', { mode: 0o600 })
+  await fleet.commit({ 'services/base/files/etc/base.conf': `word = \${{ secrets.word }}\n` })
+  const first = await run({ sync: true })
+
+  expect((await run({ sync: false })).desired).toBe(first.desired)
+
+  await writeFile(word, 'plover-fee\n')
+  const { report, desired } = await run({ sync: false })
+  expect(desired).not.toBe(first.desired)
+  expect(report.apply?.changes).toMatchObject([{ summary: 'wrote /etc/base.conf (content)' }])
+  expect(await readFile(at('root/etc/base.conf'), 'utf8')).toBe('word = plover-fee\n')
+})
+
 test('where nothing can be applied the host is still looked at', async () => {
   await run({ sync: true })
   await rm(at('state/lock'), { recursive: true })
