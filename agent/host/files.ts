@@ -31,12 +31,12 @@ export type HashMemory = {
   set(path: AbsolutePath, stat: FileStat, sha256: Sha256, startedAt: number): void
 }
 
-/** Tells which of many paths are as they were. */
+/** Tells which of many paths are as they were when they were noted. */
 export type StatCache = {
-  /** Positions of those that are not as they were at the last refresh, in order: those that moved, and those it cannot be told of. */
+  /** Positions of those that are not, in order: those that moved, and those of which it cannot be told. They are no longer noted. */
   refresh(): Promise<readonly number[]>
-  /** It cannot be told of this one the next time. */
-  forget(position: number): void
+  /** What was seen there by a look that began at `startedAt`, in ms since the epoch. */
+  note(position: number, seen: FileStat | 'missing', startedAt: number): void
   forgetAll(): void
 }
 

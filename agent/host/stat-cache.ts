@@ -18,29 +18,15 @@ export function isSettled(changedMs: number, nowMs = Date.now()): boolean {
 }
 
 /** Mode, owner and number of links are not kept: whoever changes them changes the ctime. */
-type Kept = {
-  readonly dev: number
-  readonly ino: number
-  readonly size: number
-  readonly mtimeMs: number
-  readonly ctimeMs: number
-}
-
 const width = 5
-const missing: Kept = { dev: 0, ino: 0, size: -1, mtimeMs: 0, ctimeMs: 0 }
 
 export function statCache(root: string, paths: readonly AbsolutePath[]): StatCache {
-  const rows = new Float64Array(paths.length * width).fill(Number.NaN)
-  const forget = (from: number, to: number) => void rows.fill(Number.NaN, from * width, to * width)
+  const rows = new Float64Array(paths.length * width).fill(unknown)
   const directories = directoriesOf(paths)
   let isEmpty = true
   return {
     refresh: async () => {
-      if (isEmpty) {
-        // Whoever looks at all of them carefully needs no second look at each.
-        isEmpty = false
-        return [...paths.keys()]
-      }
+      if (isEmpty) return [...paths.keys()]
       const rest = turns()
       const real = new Set(['/'])
       const moved: number[] = []
@@ -48,47 +34,51 @@ export function statCache(root: string, paths: readonly AbsolutePath[]): StatCac
         await rest()
         if (real.has(above) && isDirectory(onMachine(root, directory))) real.add(directory)
         for (const position of positions) {
-          const stat = real.has(directory) ? keptAt(onMachine(root, paths[position] ?? '')) : undefined
-          if (stat === undefined) forget(position, position + 1)
-          if (stat === undefined || !isAsBefore(rows, position * width, stat)) moved.push(position)
+          const at = position * width
+          if (real.has(directory) && isAsNoted(rows, at, onMachine(root, paths[position] ?? ''))) continue
+          rows.fill(unknown, at, at + width)
+          moved.push(position)
         }
       }
       return moved.toSorted((one, other) => one - other)
     },
-    forget: (position) => forget(position, position + 1),
+    note: (position, seen, startedAt) => {
+      isEmpty = false
+      const { changedMs, modifiedMs, size, inode, device } = seen === 'missing' ? missing : seen
+      const isKnown = isSettled(changedMs, startedAt)
+      rows.set([isKnown ? changedMs : unknown, modifiedMs, size, inode, device], position * width)
+    },
     forgetAll: () => {
-      forget(0, paths.length)
+      rows.fill(unknown)
       isEmpty = true
     },
   }
 }
 
+/** Equals nothing. */
+const unknown = Number.NaN
+const missing = { changedMs: 0, modifiedMs: 0, size: -1, inode: 0, device: 0 }
+
 function onMachine(root: string, path: string): string {
   return root === '/' ? path : `${root}${path}`
 }
 
-/** NaN, for what is not known or may yet change within its tick, equals nothing. */
-function isAsBefore(rows: Float64Array, at: number, stat: Kept): boolean {
-  const { dev, ino, size, mtimeMs, ctimeMs } = stat
-  if (
-    rows[at] === ctimeMs &&
-    rows[at + 1] === mtimeMs &&
-    rows[at + 2] === size &&
-    rows[at + 3] === ino &&
-    rows[at + 4] === dev
-  )
-    return true
-  rows.set([isSettled(ctimeMs) ? ctimeMs : Number.NaN, mtimeMs, size, ino, dev], at)
-  return false
-}
-
-/** Undefined: that cannot be told; whoever looks at it carefully is told why. */
-function keptAt(path: string): Kept | undefined {
+/** False also where it cannot be told; whoever looks at it carefully is told why. */
+function isAsNoted(rows: Float64Array, at: number, path: string): boolean {
   try {
-    return lstatSync(path, { throwIfNoEntry: false }) ?? missing
+    const stat = lstatSync(path, { throwIfNoEntry: false })
+    if (stat === undefined) return rows[at] === missing.changedMs && rows[at + 2] === missing.size
+    const { ctimeMs, mtimeMs, size, ino, dev } = stat
+    return (
+      rows[at] === ctimeMs &&
+      rows[at + 1] === mtimeMs &&
+      rows[at + 2] === size &&
+      rows[at + 3] === ino &&
+      rows[at + 4] === dev
+    )
   } catch (error) {
     if (errnoOf(error) === undefined) throw error
-    return undefined
+    return false
   }
 }
 

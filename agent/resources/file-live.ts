@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { AbsolutePath, ResourceId } from '../../shared/names.ts'
 import type { FileResource } from '../../shared/resource.ts'
 import { aclOf, capabilitiesOf } from '../host/file-attributes.ts'
-import type { StatCache } from '../host/files.ts'
+import type { FileStat, StatCache } from '../host/files.ts'
 import type { HostReader } from '../host/host.ts'
 import { inspectJudged } from './judged.ts'
 import type { Attributes, LiveResource, Subject } from './kind.ts'
@@ -18,7 +18,6 @@ export async function observeFiles(
 ): Promise<ReadonlyMap<ResourceId, LiveResource>> {
   const cache = host.files.statCache(pathsOf(subjects))
   const last = await lastLook(cache, host)
-  // Before they are looked at: what changes meanwhile is seen as moved the next time.
   const moved = await cache.refresh()
   if (last !== undefined && moved.length === 0) return last.live
   const owners = last?.owners ?? ownership(host)
@@ -26,9 +25,10 @@ export async function observeFiles(
   for (const position of moved) {
     const subject = subjects[position]
     if (subject === undefined) continue
-    const seen = await observeOne(subject, host, owners)
+    const startedAt = Date.now()
+    const { live: seen, stat } = await observeOne(subject, host, owners)
+    if (stat !== undefined) cache.note(position, stat, startedAt)
     if (!isDeepStrictEqual(seen, live.get(subject.id))) live.set(subject.id, seen)
-    if (seen.problem !== undefined || seen.attributes['content'] === 'unstable') cache.forget(position)
   }
   looks.set(cache, { live, owners })
   return live
@@ -55,21 +55,25 @@ function pathsOf(subjects: readonly FileSubject[]): readonly AbsolutePath[] {
 
 const paths = new WeakMap<readonly FileSubject[], readonly AbsolutePath[]>()
 
-async function observeOne(subject: FileSubject, host: HostReader, owners: Ownership): Promise<LiveResource> {
+/** Without a stat where the next look cannot be spared. */
+type Observed = { readonly live: LiveResource; readonly stat?: FileStat | 'missing' }
+
+async function observeOne(subject: FileSubject, host: HostReader, owners: Ownership): Promise<Observed> {
   const { id, desired, baseline } = subject
   try {
     const found = await inspectJudged(desired?.path ?? pathOf(id), subject, host)
-    if (found === undefined) return missing
+    if (found === undefined) return { live: missing, stat: 'missing' }
     const { stat, content, judged } = found
-    if (content === undefined) return livePath(stat, { type: stat.type })
+    if (content === undefined) return { live: livePath(stat, { type: stat.type }), stat }
     const preferred = desired ?? { owner: baseline?.attributes['owner'], group: baseline?.attributes['group'] }
     const owner = await owners.of(stat, preferred)
     const extended = await extendedOf(subject, host)
     const seen = { type: 'file', content, mode: modeText(stat.mode), ...owner, ...extended }
-    const live = livePath(stat, seen, baseline?.attributes)
-    return judged === undefined ? live : { ...live, judged }
+    const plain = livePath(stat, seen, baseline?.attributes)
+    const live = judged === undefined ? plain : { ...plain, judged }
+    return content === 'unstable' ? { live } : { live, stat }
   } catch (error) {
-    return unreachable(error)
+    return { live: unreachable(error) }
   }
 }
 

@@ -13,11 +13,12 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { StatCache } from '../../../agent/host/files.ts'
+import type { FileReader, StatCache } from '../../../agent/host/files.ts'
 import { openFiles } from '../../../agent/host/files-open.ts'
 import { absolutePathSchema } from '../../../shared/names.ts'
 
 let root: string
+let files: FileReader
 let cache: StatCache
 const paths = ['/etc/a/one', '/etc/b/two', '/etc/b/missing', '/top'].map((path) => absolutePathSchema.parse(path))
 const at = (path: string) => join(root, path)
@@ -27,16 +28,26 @@ beforeEach(async () => {
   root = mkdtempSync(join(tmpdir(), 'plumb-stat-'))
   for (const directory of ['etc/a', 'etc/b']) mkdirSync(at(directory), { recursive: true })
   for (const file of ['etc/a/one', 'etc/b/two', 'top']) writeFileSync(at(file), 'x')
-  cache = openFiles({ root }).statCache(paths)
+  files = openFiles({ root })
+  cache = files.statCache(paths)
   later()
-  expect(await cache.refresh()).toEqual([0, 1, 2, 3])
-  // The first one looks at nothing.
-  expect(await cache.refresh()).toEqual([0, 1, 2, 3])
+  expect(await moved()).toEqual([0, 1, 2, 3])
 })
 afterEach(() => {
   vi.useRealTimers()
   rmSync(root, { recursive: true, force: true })
 })
+
+/** What a look does: each that moved is looked at, and noted. */
+async function moved(): Promise<readonly number[]> {
+  const startedAt = Date.now()
+  const positions = await cache.refresh()
+  for (const position of positions) {
+    const path = paths[position]
+    if (path !== undefined) cache.note(position, files.stat(path) ?? 'missing', startedAt)
+  }
+  return positions
+}
 
 /** What was written until now is older than the tick of any file system. */
 function later(): void {
@@ -44,7 +55,7 @@ function later(): void {
 }
 
 test('nothing moved: nothing is told', async () => {
-  expect(await cache.refresh()).toEqual([])
+  expect(await moved()).toEqual([])
 })
 
 test.each<[string, () => void]>([
@@ -58,14 +69,14 @@ test.each<[string, () => void]>([
   change()
   later()
 
-  expect(await cache.refresh()).toEqual([1])
-  expect(await cache.refresh()).toEqual([])
+  expect(await moved()).toEqual([1])
+  expect(await moved()).toEqual([])
 })
 
 test('one that appears is told', async () => {
   writeFileSync(at('etc/b/missing'), 'x')
 
-  expect(await cache.refresh()).toEqual([2])
+  expect(await moved()).toEqual([2])
 })
 
 test('one that may yet change within the same tick is told again', async () => {
@@ -73,43 +84,38 @@ test('one that may yet change within the same tick is told again', async () => {
   vi.useRealTimers()
   writeFileSync(at('top'), 'y')
 
-  expect(await cache.refresh()).toEqual([3])
-  expect(await cache.refresh()).toEqual([3])
+  expect(await moved()).toEqual([3])
+  expect(await moved()).toEqual([3])
 })
 
 test('behind a link nothing can be told, though the very same files are there', async () => {
   renameSync(at('etc/b'), at('etc/moved'))
   symlinkSync('moved', at('etc/b'))
 
-  expect(await cache.refresh()).toEqual([1, 2])
-  expect(await cache.refresh()).toEqual([1, 2])
+  expect(await moved()).toEqual([1, 2])
+  expect(await moved()).toEqual([1, 2])
 })
 
-test('where a directory is missing everything in it is told', async () => {
+test('where a directory is missing nothing can be told', async () => {
   rmSync(at('etc/a'), { recursive: true })
 
-  expect(await cache.refresh()).toEqual([0])
+  expect(await moved()).toEqual([0])
+  expect(await moved()).toEqual([0])
 })
 
-test('for a reader without memory, and after one, all is told', async () => {
-  const files = openFiles({ root })
-  const usual = files.statCache(paths)
-  await usual.refresh()
-  await usual.refresh()
-  expect(await usual.refresh()).toEqual([])
-
-  const full = files.withoutMemory().statCache(paths)
-
-  expect(full).toBe(usual)
-  expect(await full.refresh()).toEqual([0, 1, 2, 3])
-  expect(await usual.refresh()).toEqual([0, 1, 2, 3])
-  expect(await usual.refresh()).toEqual([])
-})
-
-test('one that was forgotten is told', async () => {
-  cache.forget(3)
+test('one that was not noted is told again', async () => {
+  writeFileSync(at('top'), 'y')
 
   expect(await cache.refresh()).toEqual([3])
+  expect(await cache.refresh()).toEqual([3])
+})
+
+test('for a reader without memory all is told, and then known to both', async () => {
+  cache = files.withoutMemory().statCache(paths)
+  expect(await moved()).toEqual([0, 1, 2, 3])
+
+  cache = files.statCache(paths)
+  expect(await moved()).toEqual([])
 })
 
 function rewritten(path: string): void {
