@@ -9,14 +9,16 @@ export type HashStore = HashMemory & { save(): void }
 
 export function hashStore(path: string): HashStore {
   const entries = remembered(path, z.tuple([z.string(), sha256Schema]))
+  const get: HashMemory['get'] = (file, stat) => {
+    const [signature, sha256] = entries.get(file) ?? []
+    return signature === signatureOf(stat) ? sha256 : undefined
+  }
   return {
-    get: (file, stat) => {
-      const [signature, sha256] = entries.get(file) ?? []
-      return signature === signatureOf(stat) ? sha256 : undefined
-    },
+    get,
     set: (file, stat, sha256, startedAt) => {
-      if (isSettled(stat.changedMs, startedAt)) entries.set(file, [signatureOf(stat), sha256])
-      else entries.delete(file)
+      if (!isSettled(stat.changedMs, startedAt)) entries.delete(file)
+      // A full check finds again what is known: then nothing has to be written.
+      else if (get(file, stat) !== sha256) entries.set(file, [signatureOf(stat), sha256])
     },
     save: () => entries.save(),
   }
