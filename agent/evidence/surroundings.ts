@@ -3,7 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OwnApply, SudoCommand } from '../../shared/evidence.ts'
 import type { ResourceId } from '../../shared/names.ts'
-import { auditRecords, isAuditing, type RawAudit } from '../host/evidence/audit.ts'
+import { auditedPath, auditRecords, isAuditing } from '../host/evidence/audit.ts'
+import type { RawAudit } from '../host/evidence/audit-records.ts'
 import {
   type AptRun,
   aptRuns,
@@ -15,7 +16,7 @@ import {
 import { type Logins, loginsOf } from '../host/evidence/sessions.ts'
 import { sudoCommands } from '../host/evidence/sudo.ts'
 import type { HostReader } from '../host/host.ts'
-import { isNear, minuteMs } from './near.ts'
+import { isNear, minuteMs, wasRunning } from './near.ts'
 
 /** A drifted resource that was not known as such before. */
 export type NewFinding = {
@@ -63,7 +64,7 @@ export async function surroundingsOf(
     inTime(() => loginsOf(host, { from: first, to: last, now, deadlineSeconds }), undefined),
     inTime(() => sudoCommands(query, { ...window, deadlineSeconds }), []),
     inTime(() => packagesOf(found, window, host), noPackages),
-    inTime(() => auditOf(found, host), notAudited),
+    inTime(() => auditOf(found, { host, now, applies }), notAudited),
   ])
   return { logins, sudo, ...packages, ...audit, applies }
 }
@@ -113,13 +114,19 @@ const auditedPaths = 10
 type Audited = Pick<Surroundings, 'audit' | 'userNames'>
 const notAudited: Audited = { audit: new Map(), userNames: new Map() }
 
-async function auditOf(found: readonly NewFinding[], { query, files }: HostReader): Promise<Audited> {
+async function auditOf(found: readonly NewFinding[], { host, applies }: Gathering): Promise<Audited> {
   if (!isAuditing()) return notAudited
+  const { query, files } = host
+  // What an apply of ours wrote is no drift.
+  const isOwn = ({ executable, at }: RawAudit) =>
+    executable === process.execPath && applies.some((apply) => wasRunning(apply, Date.parse(at)))
   const asked = found.flatMap(({ path, at }) => (path === undefined ? [] : [{ path, at }])).slice(0, auditedPaths)
   const records = await Promise.all(
     asked.map(async ({ path, at }) => {
       const window = { from: at - minuteMs, to: at + minuteMs }
-      return [path, await auditRecords(query, { path, ...window, deadlineSeconds })] as const
+      const audited = auditedPath(path, files)
+      const told = await auditRecords(query, { audited, ...window, deadlineSeconds })
+      return [path, told.filter((record) => !isOwn(record))] as const
     }),
   )
   const uids = [...new Set(records.flatMap(([, of]) => of.flatMap(({ loginUid }) => loginUid ?? [])))]

@@ -8,11 +8,11 @@ import {
   sessionsTold,
   sudoTold,
 } from '../../shared/evidence.ts'
-import type { RawAudit } from '../host/evidence/audit.ts'
+import type { RawAudit } from '../host/evidence/audit-records.ts'
 import { wasOpenAt } from '../host/evidence/sessions.ts'
 import type { Mask } from '../plan/mask.ts'
 import { maskedCommand } from './command-mask.ts'
-import { isNear, minuteMs } from './near.ts'
+import { isNear, wasRunning } from './near.ts'
 import type { NewFinding, Surroundings } from './surroundings.ts'
 
 export type Telling = {
@@ -74,11 +74,4 @@ function packageActionOf(found: NewFinding, around: Surroundings, mask: Mask): P
     ...(run?.commandLine === undefined ? {} : { commandLine: maskedCommand(run.commandLine, mask).slice(0, 500) }),
     ...(run?.requestedBy === undefined ? {} : { requestedBy: run.requestedBy }),
   }
-}
-
-/** One that never ended was killed: it counts for as long as an apply may take. The inode's clock is some ms behind. */
-function wasRunning({ startedAt, endedAt }: Surroundings['applies'][number], at: number): boolean {
-  const start = Date.parse(startedAt)
-  const end = endedAt === undefined ? start + 10 * minuteMs : Date.parse(endedAt)
-  return at >= start - 10 && at <= end
 }
