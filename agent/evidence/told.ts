@@ -55,18 +55,19 @@ function named({ loginUid, ...record }: RawAudit, around: Surroundings): AuditRe
   return { ...record, ...(loginUid === undefined ? {} : { user: around.userNames.get(loginUid) ?? String(loginUid) }) }
 }
 
-/** What was done to files comes before what was only configured; then the nearest in time. */
+/** What was done to files comes before what was only configured; then the nearest in time, of one second the last. */
 function packageActionOf(found: NewFinding, around: Surroundings, mask: Mask): PackageAction | undefined {
   const names = found.package === undefined ? (around.owners.get(found.path ?? '') ?? []) : [found.package]
   const distance = (at: string) => Math.abs(Date.parse(at) - found.at)
   const rank = (action: string) => (/^(?:configure|trigproc)$/.test(action) ? 1 : 0)
   const [done] = around.packageActions
     .filter((each) => names.includes(each.package) && isNear(each.at, found.at))
+    .toReversed()
     .toSorted((one, other) => rank(one.action) - rank(other.action) || distance(one.at) - distance(other.at))
   if (done === undefined) return undefined
   const at = Date.parse(done.at)
   // Both logs count whole seconds.
-  const run = around.aptRuns.findLast(
+  const run = around.packageRuns.findLast(
     ({ from, to }) => Date.parse(from) <= at + 1000 && (to === undefined || Date.parse(to) >= at - 1000),
   )
   return {
