@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import type { Evidence } from '../../shared/evidence.ts'
 import { absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { dpkgActions } from '../host/evidence/dpkg-log.ts'
+import { packageLogOf } from '../host/evidence/package-log.ts'
 import { projectChangedAt, unitChangedAt } from '../host/evidence/state-times.ts'
 import { isoTime } from '../host/evidence/tidy.ts'
 import type { HostReader } from '../host/host.ts'
@@ -69,7 +69,7 @@ async function stateTime(
     case 'compose':
       return projectChangedAt(query, name, deadlineSeconds)
     case 'package':
-      return (await dpkgActions(files, { from: 0, to: Number.POSITIVE_INFINITY })).findLast(
+      return (await (await packageLogOf(query))?.actions(files, { from: 0, to: Number.POSITIVE_INFINITY }))?.findLast(
         (done) => done.package === name && done.action !== 'trigproc',
       )?.at
     default:

@@ -3,19 +3,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OwnApply, SudoCommand } from '../../shared/evidence.ts'
 import type { ResourceId } from '../../shared/names.ts'
-import { auditRecords, isAuditing, type RawAudit } from '../host/evidence/audit.ts'
-import {
-  type AptRun,
-  aptRuns,
-  type DpkgAction,
-  dpkgActions,
-  owningPackages,
-  type Window,
-} from '../host/evidence/dpkg-log.ts'
+import { auditedPath, auditRecords, isAuditing } from '../host/evidence/audit.ts'
+import type { RawAudit } from '../host/evidence/audit-records.ts'
+import type { LoggedAction, LoggedRun, Window } from '../host/evidence/logged.ts'
+import { packageLogOf } from '../host/evidence/package-log.ts'
 import { type Logins, loginsOf } from '../host/evidence/sessions.ts'
 import { sudoCommands } from '../host/evidence/sudo.ts'
 import type { HostReader } from '../host/host.ts'
-import { isNear, minuteMs } from './near.ts'
+import { isNear, minuteMs, wasRunning } from './near.ts'
 
 /** A drifted resource that was not known as such before. */
 export type NewFinding = {
@@ -31,8 +26,8 @@ export type NewFinding = {
 export type Surroundings = {
   readonly logins: Logins | undefined
   readonly sudo: readonly SudoCommand[]
-  readonly packageActions: readonly DpkgAction[]
-  readonly aptRuns: readonly AptRun[]
+  readonly packageActions: readonly LoggedAction[]
+  readonly packageRuns: readonly LoggedRun[]
   /** By path. */
   readonly owners: ReadonlyMap<string, readonly string[]>
   readonly audit: ReadonlyMap<string, readonly RawAudit[]>
@@ -63,7 +58,7 @@ export async function surroundingsOf(
     inTime(() => loginsOf(host, { from: first, to: last, now, deadlineSeconds }), undefined),
     inTime(() => sudoCommands(query, { ...window, deadlineSeconds }), []),
     inTime(() => packagesOf(found, window, host), noPackages),
-    inTime(() => auditOf(found, host), notAudited),
+    inTime(() => auditOf(found, { host, now, applies }), notAudited),
   ])
   return { logins, sudo, ...packages, ...audit, applies }
 }
@@ -86,25 +81,26 @@ export async function inTime<T>(tell: () => Promise<T>, fallback: T, deadlineMs 
 
 const deadlineSeconds = sourceDeadlineMs / 1000
 
-type Packages = Pick<Surroundings, 'packageActions' | 'aptRuns' | 'owners'>
-const noPackages: Packages = { packageActions: [], aptRuns: [], owners: new Map() }
+type Packages = Pick<Surroundings, 'packageActions' | 'packageRuns' | 'owners'>
+const noPackages: Packages = { packageActions: [], packageRuns: [], owners: new Map() }
 
-/** Who owns a path is only asked when dpkg was at work at that time. */
+/** Who owns a path is only asked when the package manager was at work at that time. */
 async function packagesOf(
   found: readonly NewFinding[],
   window: Window,
   { files, query }: HostReader,
 ): Promise<Packages> {
-  const packageActions = await dpkgActions(files, window)
+  const log = await packageLogOf(query)
+  const packageActions = (await log?.actions(files, window)) ?? []
   const paths = found.flatMap(({ path, at }) =>
     path !== undefined && packageActions.some((each) => isNear(each.at, at)) ? [path] : [],
   )
-  if (packageActions.length === 0) return noPackages
-  const [owners, runs] = await Promise.all([
-    owningPackages(query, paths.slice(0, 500), deadlineSeconds),
-    aptRuns(files, window),
+  if (log === undefined || packageActions.length === 0) return noPackages
+  const [owners, packageRuns] = await Promise.all([
+    log.owners(query, { paths: paths.slice(0, 500), deadlineSeconds }),
+    log.runs(files, window),
   ])
-  return { packageActions, owners, aptRuns: runs }
+  return { packageActions, owners, packageRuns }
 }
 
 /** Each path is a search through auditd's logs: the first ten. */
@@ -113,13 +109,19 @@ const auditedPaths = 10
 type Audited = Pick<Surroundings, 'audit' | 'userNames'>
 const notAudited: Audited = { audit: new Map(), userNames: new Map() }
 
-async function auditOf(found: readonly NewFinding[], { query, files }: HostReader): Promise<Audited> {
+async function auditOf(found: readonly NewFinding[], { host, applies }: Gathering): Promise<Audited> {
   if (!isAuditing()) return notAudited
+  const { query, files } = host
+  // What an apply of ours wrote is no drift.
+  const isOwn = ({ executable, at }: RawAudit) =>
+    executable === process.execPath && applies.some((apply) => wasRunning(apply, Date.parse(at)))
   const asked = found.flatMap(({ path, at }) => (path === undefined ? [] : [{ path, at }])).slice(0, auditedPaths)
   const records = await Promise.all(
     asked.map(async ({ path, at }) => {
       const window = { from: at - minuteMs, to: at + minuteMs }
-      return [path, await auditRecords(query, { path, ...window, deadlineSeconds })] as const
+      const audited = auditedPath(path, files)
+      const told = await auditRecords(query, { audited, ...window, deadlineSeconds })
+      return [path, told.filter((record) => !isOwn(record))] as const
     }),
   )
   const uids = [...new Set(records.flatMap(([, of]) => of.flatMap(({ loginUid }) => loginUid ?? [])))]

@@ -8,11 +8,11 @@ import {
   sessionsTold,
   sudoTold,
 } from '../../shared/evidence.ts'
-import type { RawAudit } from '../host/evidence/audit.ts'
+import type { RawAudit } from '../host/evidence/audit-records.ts'
 import { wasOpenAt } from '../host/evidence/sessions.ts'
 import type { Mask } from '../plan/mask.ts'
 import { maskedCommand } from './command-mask.ts'
-import { isNear, minuteMs } from './near.ts'
+import { isNear, wasRunning } from './near.ts'
 import type { NewFinding, Surroundings } from './surroundings.ts'
 
 export type Telling = {
@@ -55,18 +55,19 @@ function named({ loginUid, ...record }: RawAudit, around: Surroundings): AuditRe
   return { ...record, ...(loginUid === undefined ? {} : { user: around.userNames.get(loginUid) ?? String(loginUid) }) }
 }
 
-/** What was done to files comes before what was only configured; then the nearest in time. */
+/** What was done to files comes before what was only configured; then the nearest in time, of one second the last. */
 function packageActionOf(found: NewFinding, around: Surroundings, mask: Mask): PackageAction | undefined {
   const names = found.package === undefined ? (around.owners.get(found.path ?? '') ?? []) : [found.package]
   const distance = (at: string) => Math.abs(Date.parse(at) - found.at)
   const rank = (action: string) => (/^(?:configure|trigproc)$/.test(action) ? 1 : 0)
   const [done] = around.packageActions
     .filter((each) => names.includes(each.package) && isNear(each.at, found.at))
+    .toReversed()
     .toSorted((one, other) => rank(one.action) - rank(other.action) || distance(one.at) - distance(other.at))
   if (done === undefined) return undefined
   const at = Date.parse(done.at)
   // Both logs count whole seconds.
-  const run = around.aptRuns.findLast(
+  const run = around.packageRuns.findLast(
     ({ from, to }) => Date.parse(from) <= at + 1000 && (to === undefined || Date.parse(to) >= at - 1000),
   )
   return {
@@ -74,11 +75,4 @@ function packageActionOf(found: NewFinding, around: Surroundings, mask: Mask): P
     ...(run?.commandLine === undefined ? {} : { commandLine: maskedCommand(run.commandLine, mask).slice(0, 500) }),
     ...(run?.requestedBy === undefined ? {} : { requestedBy: run.requestedBy }),
   }
-}
-
-/** One that never ended was killed: it counts for as long as an apply may take. The inode's clock is some ms behind. */
-function wasRunning({ startedAt, endedAt }: Surroundings['applies'][number], at: number): boolean {
-  const start = Date.parse(startedAt)
-  const end = endedAt === undefined ? start + 10 * minuteMs : Date.parse(endedAt)
-  return at >= start - 10 && at <= end
 }

@@ -1,18 +1,26 @@
 // dnf 4 and pacman themselves, from Debian's packages, each with a repository of trivial packages: hosts of their own
 // kind cannot be made here, but what the providers run and read is the real thing.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { surroundingsOf } from '../../agent/evidence/surroundings.ts'
+import { toldOf } from '../../agent/evidence/told.ts'
 import { dnf } from '../../agent/host/packages/dnf.ts'
 import { pacman } from '../../agent/host/packages/pacman.ts'
+import { maskFor } from '../../agent/plan/mask.ts'
+import type { LabHost } from '../../scripts/lab/host.ts'
 import { type Lab, labUnavailable, openLab } from '../../scripts/lab/lab.ts'
+import type { PackageAction } from '../../shared/evidence.ts'
+import { absolutePathSchema, resourceId } from '../../shared/names.ts'
 import { type KindHost, kindHost } from './kind-host.ts'
 
 describe.skipIf(labUnavailable() !== null)('on a booted Debian 12', () => {
   let lab: Lab
+  let booted: LabHost
   let host: KindHost
 
   beforeAll(async () => {
     lab = openLab({ say: console.log })
-    host = kindHost(await lab.host('other-packages', 'bookworm'))
+    booted = await lab.host('other-packages', 'bookworm')
+    host = kindHost(booted)
     await install(host, tools)
   })
   afterAll(() => lab?.close())
@@ -100,7 +108,63 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12', () => {
     await expect(pacman.install([{ name: 'plumb-nope' }], host.run)).rejects.toThrow(/target not found: plumb-nope/)
     await host.output('touch', '/var/lib/pacman/db.lck')
     await expect(pacman.install([{ name: 'plumb-p' }], host.run)).rejects.toThrow(/rm \/var\/lib\/pacman\/db\.lck/)
+    await host.output('rm', '/var/lib/pacman/db.lck')
   })
+
+  test('dnf: evidence of a file that it replaced names the package, both versions and the command', async () => {
+    await asIfOnlyOf('/var/lib/dpkg/status', '/var/lib/pacman/local/ALPM_DB_VERSION')
+    await host.output('dnf', '--assumeyes', 'downgrade', 'plumb-a-1.1')
+    expect(await evidenceOf('/usr/share/plumb-a/version')).toEqual({
+      package: 'plumb-a',
+      action: 'downgrade',
+      from: '2.0-1.lab',
+      to: '1.1-1.lab',
+      at: expect.stringMatching(/^20.*Z$/),
+      commandLine: 'dnf --assumeyes downgrade plumb-a-1.1',
+    })
+    await host.output('rm', '/usr/share/plumb-a/version')
+    await host.output('dnf', '--assumeyes', 'reinstall', 'plumb-a')
+    await host.output('rm', '/usr/share/plumb-a/version')
+    // Of what is gone since, too.
+    expect(await evidenceOf('/usr/share/plumb-a/version')).toMatchObject({ package: 'plumb-a', action: 'reinstall' })
+    await host.write('/etc/motd', 'nobody owns it\n')
+    expect(await evidenceOf('/etc/motd')).toBeUndefined()
+  })
+
+  test('pacman: evidence of a file that it replaced names the package, both versions and the command', async () => {
+    await asIfOnlyOf('/var/lib/dpkg/status')
+    await host.output('pacman', '-S', '--noconfirm', 'plumb-p')
+    expect(await evidenceOf('/usr/share/plumb-p/version')).toEqual({
+      package: 'plumb-p',
+      action: 'upgrade',
+      from: '1.0-1',
+      to: '1.1-1',
+      at: expect.stringMatching(/^20.*Z$/),
+      commandLine: 'pacman -S --noconfirm plumb-p',
+    })
+    await host.write('/etc/motd', 'nobody owns it\n')
+    expect(await evidenceOf('/etc/motd')).toBeUndefined()
+  })
+
+  /** Of a change to the path just now, as a finding has it. */
+  async function evidenceOf(name: string): Promise<PackageAction | undefined> {
+    // Which package manager a host has is asked once.
+    const fresh = kindHost(booted)
+    const path = absolutePathSchema.parse(name)
+    const now = Date.now()
+    const at = fresh.files.stat(path)?.changedMs ?? now
+    const found = { id: resourceId('file', path), path, at }
+    const around = await surroundingsOf([found], { host: fresh, now, applies: [] })
+    return toldOf(found, around, { now, mask: maskFor([]) }).packageAction
+  }
+
+  /** A host has one package manager of its own: these traces of others are put aside. */
+  async function asIfOnlyOf(...traces: readonly string[]): Promise<void> {
+    for (const trace of traces) {
+      await host.output('mv', trace, `${trace}.aside`)
+      onTestFinished(async () => void (await host.output('mv', `${trace}.aside`, trace)))
+    }
+  }
 })
 
 const tools = [
@@ -139,7 +203,11 @@ License: MIT
 BuildArch: noarch
 %description
 lab
+%install
+mkdir -p %{buildroot}/usr/share/$1
+echo $2 > %{buildroot}/usr/share/$1/version
 %files
+/usr/share/$1
 END
 rpmbuild -bb --quiet /root/rpmbuild/SPECS/x.spec > /dev/null
 }

@@ -1,48 +1,28 @@
 // What dpkg and apt wrote of their doings: /var/log/dpkg.log and /var/log/apt/history.log, the rotated ones too.
-import { promisify } from 'node:util'
-import { gunzip } from 'node:zlib'
-import { type AbsolutePath, absolutePathSchema } from '../../../shared/names.ts'
-import type { FileReader } from '../files.ts'
 import type { Run } from '../run.ts'
+import {
+  actionsWithin,
+  type LoggedAction,
+  type LoggedRun,
+  logTexts,
+  type OwnersAsked,
+  type PackageLog,
+  runsWithin,
+} from './logged.ts'
 import { defined, isoTime, tidy } from './tidy.ts'
 
-export type DpkgAction = {
-  readonly at: string
-  /** Without its architecture. */
-  readonly package: string
-  /** `install`, `upgrade`, `remove`, `purge`, `configure`, `trigproc`. */
-  readonly action: string
-  readonly from?: string
-  readonly to?: string
+export const dpkgLog: PackageLog = {
+  actions: async (files, window) =>
+    actionsWithin((await logTexts(files, '/var/log/dpkg.log', window.from)).flatMap(parseDpkgLog), window),
+  runs: async (files, window) =>
+    runsWithin((await logTexts(files, '/var/log/apt/history.log', window.from)).flatMap(parseAptHistory), window),
+  owners: owningPackages,
 }
 
-export type AptRun = {
-  readonly from: string
-  /** Absent: it was still at work. */
-  readonly to?: string
-  readonly commandLine?: string
-  readonly requestedBy?: string
-}
-
-export type Window = { readonly from: number; readonly to: number }
-
-export async function dpkgActions(files: FileReader, window: Window): Promise<readonly DpkgAction[]> {
-  const texts = await logTexts(files, '/var/log/dpkg.log', window.from)
-  return texts.flatMap(parseDpkgLog).filter(({ at }) => Date.parse(at) >= window.from && Date.parse(at) <= window.to)
-}
-
-export async function aptRuns(files: FileReader, window: Window): Promise<readonly AptRun[]> {
-  const texts = await logTexts(files, '/var/log/apt/history.log', window.from)
-  return texts
-    .flatMap(parseAptHistory)
-    .filter(({ from, to }) => Date.parse(from) <= window.to && (to === undefined || Date.parse(to) >= window.from))
-}
-
-/** By path, the packages that have it. One `dpkg-query`, which reads every list of files there is. */
-export async function owningPackages(
+/** One `dpkg-query`, which reads every list of files there is. */
+async function owningPackages(
   query: Run,
-  paths: readonly string[],
-  deadlineSeconds: number,
+  { paths, deadlineSeconds }: OwnersAsked,
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   // It takes these for a pattern.
   const plain = paths.filter((path) => !/[*?[\\]/.test(path))
@@ -61,7 +41,7 @@ export function parseOwners(stdout: string): ReadonlyMap<string, readonly string
 }
 
 /** `2026-11-26 12:17:30 upgrade cron:amd64 3.0pl1-162 3.0pl1-163`, in the host's own time zone. */
-export function parseDpkgLog(text: string): readonly DpkgAction[] {
+export function parseDpkgLog(text: string): readonly LoggedAction[] {
   return text.split('\n').flatMap((line) => {
     const match =
       /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (install|upgrade|remove|purge|configure|trigproc) (\S+) (\S+) (\S+)/.exec(line)
@@ -73,7 +53,7 @@ export function parseDpkgLog(text: string): readonly DpkgAction[] {
 }
 
 /** Stanzas of `Start-Date: 2026-11-26  12:17:30`, `Commandline: ...`, `Requested-By: anna (1000)`, `End-Date: ...`. */
-export function parseAptHistory(text: string): readonly AptRun[] {
+export function parseAptHistory(text: string): readonly LoggedRun[] {
   return text.split(/\n\s*\n/).flatMap((stanza) => {
     const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(stanza)?.[1]
     const from = localTime(field('Start-Date'))
@@ -87,33 +67,6 @@ export function parseAptHistory(text: string): readonly AptRun[] {
       }),
     ]
   })
-}
-
-const logLimitBytes = 16 << 20
-const unpack = promisify(gunzip)
-
-/** Those that were written to since `from`, the oldest first; what is too large or damaged is left out. */
-async function logTexts(files: FileReader, log: string, from: number): Promise<readonly string[]> {
-  const texts: string[] = []
-  for (const name of [log, `${log}.1`, `${log}.1.gz`, `${log}.2.gz`, `${log}.3.gz`]) {
-    const path = absolutePathSchema.parse(name)
-    const stat = files.stat(path)
-    if (stat === undefined) continue
-    if (stat.modifiedMs < from) break
-    const text = await logText(files, path)
-    if (text !== undefined) texts.unshift(text)
-  }
-  return texts
-}
-
-async function logText(files: FileReader, path: AbsolutePath): Promise<string | undefined> {
-  const bytes = await files.read(path, logLimitBytes)
-  if (bytes === undefined || !path.endsWith('.gz')) return bytes && Buffer.from(bytes).toString('utf8')
-  try {
-    return (await unpack(bytes, { maxOutputLength: logLimitBytes })).toString('utf8')
-  } catch {
-    return undefined
-  }
 }
 
 function localTime(text: string | undefined): string | undefined {

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { auditDay, parseAudit } from '../../../agent/host/evidence/audit.ts'
 import { parseAptHistory, parseDpkgLog, parseOwners } from '../../../agent/host/evidence/dpkg-log.ts'
 import { parseJournal } from '../../../agent/host/evidence/journal.ts'
 import {
@@ -166,39 +165,6 @@ describe('the package manager', () => {
     expect(owners.get('/usr/sbin/cron')).toEqual(['cron'])
     expect(owners.get('/usr/share/doc')).toContain('openssh-server')
     expect(parseOwners('diversion by dash from: /bin/sh\ndiversion by dash to: /bin/sh.distrib\n').size).toBe(0)
-  })
-})
-
-describe('audit', () => {
-  const path = '/etc/ssh/sshd_config'
-
-  test('a record tells who was logged in, by which program and system call', () => {
-    expect(parseAudit(recorded('ausearch-documented.txt'), path)).toEqual([
-      {
-        at: '2013-03-28T14:36:03.243Z',
-        loginUid: 1000,
-        executable: '/bin/cat',
-        command: 'cat',
-        pid: 3538,
-        systemCall: 'open',
-      },
-    ])
-  })
-
-  test('another path of the same name in the end, and a process nobody logged in to start, are told apart', () => {
-    expect(parseAudit(recorded('ausearch-documented.txt'), '/etc/ssh/sshd_config.d')).toEqual([])
-    const unset = recorded('ausearch-documented.txt').replace('auid=1000', 'auid=4294967295')
-    expect(parseAudit(unset, path)[0]).not.toHaveProperty('loginUid')
-  })
-
-  test('a name in hexadecimal is read', () => {
-    const hex = Buffer.from('/etc/a b').toString('hex').toUpperCase()
-    const text = recorded('ausearch-documented.txt').replace(`"${path}"`, hex)
-    expect(parseAudit(text, '/etc/a b')).toHaveLength(1)
-  })
-
-  test('a time is asked for as ausearch reads it', () => {
-    expect(auditDay(Date.parse('2013-03-28T14:00:05.7Z'))).toEqual(['03/28/13', '14:00:05'])
   })
 })
 

@@ -13,7 +13,7 @@ const nothing: Surroundings = {
   logins: undefined,
   sudo: [],
   packageActions: [],
-  aptRuns: [],
+  packageRuns: [],
   owners: new Map(),
   audit: new Map(),
   userNames: new Map(),
@@ -56,7 +56,7 @@ test('sudo commands of the same minute are told, with secrets masked', () => {
   expect(told({ sudo }).sudo).toEqual([command('/usr/bin/setpw [secret]', '11:59:30')])
 })
 
-test('what dpkg did to the owner of the path is told, with the command that asked for it', () => {
+test('what the package manager did to the owner of the path is told, with the command that asked for it', () => {
   const action = (name: string, what: string, when: string) => ({ at: time(when), package: name, action: what })
   const around = {
     owners: new Map([['/etc/crontab', ['cron']]]),
@@ -65,7 +65,7 @@ test('what dpkg did to the owner of the path is told, with the command that aske
       { ...action('cron', 'upgrade', '11:59:58'), from: '1', to: '2' },
       action('cron', 'configure', '12:00:00'),
     ],
-    aptRuns: [
+    packageRuns: [
       { from: time('10:00:00'), to: time('10:05:00'), commandLine: 'apt-get install vim' },
       { from: time('11:59:50'), commandLine: 'apt-get upgrade', requestedBy: 'anna (1000)' },
     ],
@@ -83,6 +83,15 @@ test('what dpkg did to the owner of the path is told, with the command that aske
   expect(told(around, { ...found, path: '/etc/motd' })).not.toHaveProperty('packageAction')
   const ofPackage: NewFinding = { id: resourceId('package', 'nginx'), package: 'nginx', at }
   expect(told(around, ofPackage).packageAction).toMatchObject({ package: 'nginx', action: 'upgrade' })
+})
+
+test('of what was done to a package within one second, the last is told', () => {
+  const done = (action: string) => ({ at: time('12:00:00'), package: 'cron', action })
+  const around = {
+    owners: new Map([['/etc/crontab', ['cron']]]),
+    packageActions: [done('upgrade'), done('downgrade'), done('configure')],
+  }
+  expect(told(around).packageAction?.action).toBe('downgrade')
 })
 
 test('audit names the user who logged in, or the number when it has no name', () => {
