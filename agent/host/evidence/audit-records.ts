@@ -10,8 +10,8 @@ export type RawAudit = Omit<AuditRecord, 'user'> & { readonly loginUid?: number 
 
 export type AuditedPath = {
   readonly path: string
-  readonly inode?: bigint | undefined
-  readonly directoryInode?: bigint | undefined
+  readonly inode?: number | undefined
+  readonly directoryInode?: number | undefined
 }
 
 /** In the order of the log. One event is several lines with one time and number. */
@@ -86,8 +86,8 @@ function isOf({ path, inode, directoryInode }: AuditedPath, { call, workingDirec
   })
 }
 
-function isInode(item: Item, inode: bigint | undefined): boolean {
-  return inode !== undefined && item.inode === inode.toString()
+function isInode(item: Item, inode: number | undefined): boolean {
+  return inode !== undefined && Number(item.inode) === inode
 }
 
 function placeOf(name: string, base: string | undefined): string | undefined {
