@@ -1,5 +1,5 @@
 // The agent and everything it imports, as one file of JavaScript that Node runs from anywhere.
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 
 /** Returns the bundle's text; nothing is written. Throws with the places when the sources do not build. */
 export async function bundleOf(entry: string): Promise<Buffer> {
@@ -15,6 +15,7 @@ export async function bundleOf(entry: string): Promise<Buffer> {
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'eof',
+    plugins: [englishOnly],
     logLevel: 'error',
     // ws looks for native helpers that are not shipped; saying so removes the look-up from the bundle.
     define: { 'process.env.WS_NO_BUFFER_UTIL': '"1"', 'process.env.WS_NO_UTF_8_VALIDATE': '"1"' },
@@ -22,6 +23,15 @@ export async function bundleOf(entry: string): Promise<Buffer> {
   const [bundle] = outputFiles
   if (bundle === undefined) throw new Error(`esbuild made nothing of ${entry}.`)
   return Buffer.from(inAscii(bundle.text))
+}
+
+/** zod's messages in fifty languages would be an eighth of the text; which of them are in use is not seen until it runs. */
+const englishOnly: Plugin = {
+  name: 'english-only',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js'",
+    })),
 }
 
 /** esbuild leaves regular expressions as they are; one character beyond Latin-1 has V8 keep the whole text with two bytes for each. */

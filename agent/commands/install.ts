@@ -17,6 +17,7 @@ import { openSpool, type Spool } from '../report/spool.ts'
 import { acquireLock, type Lock } from '../state/lock.ts'
 import { writeStatus } from '../state/status.ts'
 import { agentVersion } from '../version.ts'
+import { agentUnit } from './agent-unit.ts'
 import { type Configuration, ownHostName, readConfiguration, writeConfiguration } from './configuration.ts'
 import { enrolHost } from './enrol.ts'
 import { type HostOptions, hostNameOption, openAgent } from './open.ts'
@@ -149,7 +150,7 @@ function configurationFor(options: InstallOptions, known: Configuration | undefi
 /** The executable in its place, the unit enabled and running (again, when it was). */
 async function installService({ files, run }: HostWriter): Promise<void> {
   await installExecutable()
-  await placeFile(files, { path: unitFile, text: unitText, mode: 0o644 })
+  await placeFile(files, { path: unitFile, text: agentUnit(executable), mode: 0o644 })
   await systemctl(run, ['daemon-reload'])
   await systemctl(run, ['enable', unitName])
   await systemctl(run, ['restart', unitName])
@@ -159,27 +160,6 @@ const unitName = 'plumb.service'
 const unitFile = absolutePathSchema.parse(`/etc/systemd/system/${unitName}`)
 const certificateFile = absolutePathSchema.parse('/etc/plumb/server.pem')
 const executable = '/usr/local/bin/plumb'
-
-// A stop lets an apply that is under way come to its end; NODE_OPTIONS could inject code into a root program.
-const unitText = `[Unit]
-Description=Plumbline agent: keeps this host in plumb
-After=network-online.target
-Wants=network-online.target
-StartLimitIntervalSec=10min
-StartLimitBurst=20
-
-[Service]
-Type=exec
-ExecStart=${executable} agent
-Restart=always
-RestartSec=5
-KillMode=mixed
-TimeoutStopSec=5min
-UnsetEnvironment=NODE_OPTIONS NODE_EXTRA_CA_CERTS LD_PRELOAD
-
-[Install]
-WantedBy=multi-user.target
-`
 
 async function installExecutable(): Promise<void> {
   if (process.execPath === executable) return

@@ -139,8 +139,10 @@ function contentOf(
   const digest = digests.get(oid)
   if (digest === undefined)
     throw new PlumbError({ code: 'internal', message: `The object ${oid} was not read.`, where: { file: source } })
-  return { content: { kind: 'blob', oid }, sha256: digest.sha256, size: digest.size, secrets: [] }
+  return { content: { kind: 'blob', oid }, sha256: digest.sha256, size: digest.size, secrets: none }
 }
+
+const none: readonly string[] = []
 
 function composeResource(
   { service, files, project }: ManagedService,

@@ -68,7 +68,13 @@ async function observeOne(subject: FileSubject, host: HostReader, owners: Owners
     const preferred = desired ?? { owner: baseline?.attributes['owner'], group: baseline?.attributes['group'] }
     const owner = await owners.of(stat, preferred)
     const extended = await extendedOf(subject, host)
-    const seen = { type: 'file', content, mode: modeText(stat.mode), ...owner, ...extended }
+    const seen = {
+      type: 'file',
+      content: content === desired?.sha256 ? desired.sha256 : content,
+      mode: modeText(stat.mode),
+      ...owner,
+      ...extended,
+    }
     const plain = livePath(stat, seen, baseline?.attributes)
     const live = judged === undefined ? plain : { ...plain, judged }
     return content === 'unstable' ? { live } : { live, stat }

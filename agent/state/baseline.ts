@@ -1,4 +1,5 @@
 // Baselines: what was last applied successfully, one JSON file per service. Without one, everything is pending, nothing is drift.
+import { hash } from 'node:crypto'
 import { lstatSync, readdirSync, renameSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -87,8 +88,8 @@ export function baselineStore(directory: string, lost: readonly Problem[] = []):
   }
 }
 
-/** By file name, what was parsed last, and by what to know it again. Another process may write them, each time as a new file. */
-type ParsedFiles = Map<string, { readonly from: Buffer | Stats; readonly baseline: ServiceBaseline }>
+/** By file name, what was parsed last, and its digest or stat to know it by. Another process may write them, each time as a new file. */
+type ParsedFiles = Map<string, { readonly from: string | Stats; readonly baseline: ServiceBaseline }>
 
 function readAll(directory: string, parsed: ParsedFiles) {
   const problems: Problem[] = []
@@ -113,22 +114,22 @@ function parsedFile(name: string, path: string, parsed: ParsedFiles): ServiceBas
   const known = parsed.get(name)
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (known !== undefined && isSame(known.from, stat)) return known.baseline
-  const bytes = readIfThere(path)
-  const isKnown = known !== undefined && Buffer.isBuffer(known.from) && bytes?.equals(known.from) === true
-  const baseline = isKnown ? known.baseline : parse(bytes)
-  if (bytes === undefined || baseline === undefined) parsed.delete(name)
-  else parsed.set(name, { from: stat !== undefined && isSettled(stat.ctimeMs) ? stat : bytes, baseline })
+  const bytes = readIfThere(path) ?? Buffer.alloc(0)
+  const digest = hash('sha256', bytes, 'hex')
+  const baseline = known?.from === digest ? known.baseline : parse(bytes)
+  if (baseline === undefined) parsed.delete(name)
+  else parsed.set(name, { from: stat !== undefined && isSettled(stat.ctimeMs) ? stat : digest, baseline })
   return baseline
 }
 
-function isSame(from: Buffer | Stats, stat: Stats | undefined): boolean {
-  if (Buffer.isBuffer(from) || stat === undefined) return false
+function isSame(from: string | Stats, stat: Stats | undefined): boolean {
+  if (typeof from === 'string' || stat === undefined) return false
   return from.ino === stat.ino && from.size === stat.size && from.ctimeMs === stat.ctimeMs
 }
 
-function parse(bytes: Buffer | undefined): ServiceBaseline | undefined {
+function parse(bytes: Buffer): ServiceBaseline | undefined {
   try {
-    return serviceBaselineSchema.parse(JSON.parse(bytes?.toString('utf8') ?? ''))
+    return serviceBaselineSchema.parse(JSON.parse(bytes.toString('utf8')))
   } catch {
     return undefined
   }

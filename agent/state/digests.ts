@@ -18,21 +18,13 @@ export type DigestStore = {
   write(digests: ReadonlyMap<string, StoredDigest>): void
 }
 
+/** Not held in memory: a host asks for it once for each revision. */
 export function digestStore(path: string): DigestStore {
-  let stored: ReadonlyMap<string, StoredDigest> | undefined
-  const read = () => {
-    stored ??= parse(readIfThere(path))
-    return stored
-  }
   return {
-    read,
+    read: () => parse(readIfThere(path)),
     write: (digests) => {
-      const known = read()
-      const isKnown = (oid: string, { meanings }: StoredDigest) =>
-        known.has(oid) && Object.keys(meanings ?? {}).join() === Object.keys(known.get(oid)?.meanings ?? {}).join()
-      if (digests.size === known.size && [...digests].every(([oid, digest]) => isKnown(oid, digest))) return
-      replaceFile({ path, content: JSON.stringify(Object.fromEntries(digests)) })
-      stored = digests
+      const content = JSON.stringify(Object.fromEntries(digests))
+      if (readIfThere(path)?.equals(Buffer.from(content)) !== true) replaceFile({ path, content })
     },
   }
 }

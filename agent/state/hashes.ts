@@ -1,6 +1,6 @@
 // Content hashes by path and stat: a check of a host on which nothing moved reads no file.
 import { z } from 'zod'
-import { sha256Schema } from '../../shared/names.ts'
+import { type Sha256, sha256Schema } from '../../shared/names.ts'
 import type { FileStat, HashMemory } from '../host/files.ts'
 import { isSettled } from '../host/stat-cache.ts'
 import { remembered } from './remembered.ts'
@@ -8,22 +8,33 @@ import { remembered } from './remembered.ts'
 export type HashStore = HashMemory & { save(): void }
 
 export function hashStore(path: string): HashStore {
-  const entries = remembered(path, z.tuple([z.string(), sha256Schema]))
+  const entries = remembered(path, entrySchema)
   const get: HashMemory['get'] = (file, stat) => {
-    const [signature, sha256] = entries.get(file) ?? []
-    return signature === signatureOf(stat) ? sha256 : undefined
+    const entry = entries.get(file)
+    const signature = signatureOf(stat)
+    return entry?.startsWith(signature) === true ? sha256In(entry, signature) : undefined
   }
   return {
     get,
     set: (file, stat, sha256, startedAt) => {
       if (!isSettled(stat.changedMs, startedAt)) entries.delete(file)
       // A full check finds again what is known: then nothing has to be written.
-      else if (get(file, stat) !== sha256) entries.set(file, [signatureOf(stat), sha256])
+      else if (get(file, stat) !== sha256) entries.set(file, signatureOf(stat) + sha256)
     },
     save: () => entries.save(),
   }
 }
 
+/** Stat and digest in one text: it is held for every file, and a pair of texts takes twice as much. */
+const entrySchema = z
+  .string()
+  .max(300)
+  .regex(/:[0-9a-f]{64}$/)
+
+function sha256In(entry: string, signature: string): Sha256 {
+  return sha256Schema.parse(entry.slice(signature.length))
+}
+
 function signatureOf({ device, inode, size, modifiedMs, changedMs }: FileStat): string {
-  return `${device}:${inode}:${size}:${modifiedMs}:${changedMs}`
+  return `${device}:${inode}:${size}:${modifiedMs}:${changedMs}:`
 }

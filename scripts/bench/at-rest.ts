@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { agentEnvironment } from '../../agent/commands/agent-unit.ts'
 
 const settleSeconds = 15
 const watchSeconds = 120
@@ -16,7 +17,7 @@ export async function atRest(onJob: readonly string[], { residentMebibytes = 80 
     return
   }
   forgetPages(artifact)
-  const agent = spawn(artifact, ['agent', ...onJob], { stdio: 'ignore' })
+  const agent = spawn(artifact, ['agent', ...onJob], { stdio: 'ignore', env: { ...process.env, ...agentEnvironment } })
   try {
     await sleep(settleSeconds * 1000)
     const before = ticksOf(agent.pid)
