@@ -77,13 +77,13 @@ function watchOn({ host }: Agent, asks: Asks): HostWatch {
 
 /**
  * What passes leave behind is given back before the long wait, where it has come to something: a collection of everything costs more
- * than a look at a host at rest. The 'last resort' also moves what stays together. The executable exposes it.
+ * than a look at a host at rest. The first, after all was read, is thorough: it also moves together what stays. The executable exposes it.
  */
 function collectingGarbage(): () => void {
   let kept = 0
   return () => {
     if (globalThis.gc === undefined || process.memoryUsage().heapUsed < kept + garbageBytes) return
-    globalThis.gc({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+    globalThis.gc({ type: 'major', execution: 'sync', flavor: kept === 0 ? 'last-resort' : 'regular' })
     kept = process.memoryUsage().heapUsed
   }
 }
