@@ -43,7 +43,7 @@ function statCachesBelow(root: string): Opening['statCacheOf'] {
 function forgetful({ memory = noMemory, statCacheOf, ...rest }: Opening): Opening {
   return {
     ...rest,
-    memory: { get: () => undefined, set: (...hashed) => memory.set(...hashed) },
+    memory: { set: (...hashed) => memory.set(...hashed) },
     statCacheOf: (paths) => {
       const cache = statCacheOf(paths)
       cache.forgetAll()
@@ -52,7 +52,7 @@ function forgetful({ memory = noMemory, statCacheOf, ...rest }: Opening): Openin
   }
 }
 
-const noMemory: HashMemory = { get: () => undefined, set: () => {} }
+const noMemory: HashMemory = { set: () => {} }
 
 function withMark(walk: Walk, mark: string, options: Opening): FileWriter {
   const writing: Writing = { walk, mark, touched: new Set(), staged: new Map() }

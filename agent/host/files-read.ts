@@ -90,13 +90,18 @@ export function openFile(entry: Entry): number | undefined {
   return openRegular(pathOf(entry), join(entry.directory.path, entry.name))
 }
 
-/** Undefined: not there, or not a regular file. NONBLOCK: it may have become a FIFO since the stat. */
+/** Undefined: not there, or not a regular file. */
 export function openRegular(at: string | Buffer, shown: string): number | undefined {
+  const fd = openAny(at, shown)
+  if (fd === undefined || fstatSync(fd).isFile()) return fd
+  closeSync(fd)
+  return undefined
+}
+
+/** NONBLOCK: a FIFO may stand there. Undefined: nothing, a link or a socket. */
+function openAny(at: string | Buffer, shown: string): number | undefined {
   try {
-    const fd = openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-    if (fstatSync(fd).isFile()) return fd
-    closeSync(fd)
-    return undefined
+    return openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
     const errno = errnoOf(error)
     if (errno === 'ENOENT' || errno === 'ELOOP' || errno === 'ENXIO') return undefined
@@ -107,36 +112,57 @@ export function openRegular(at: string | Buffer, shown: string): number | undefi
 async function inspectAt(walk: Walk, path: AbsolutePath, memory: HashMemory): Promise<Inspection | undefined> {
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     const entry = entryAt(walk, path)
-    const stat = entry === undefined ? undefined : statOf(entry)
-    if (entry === undefined || stat === undefined) return undefined
-    if (stat.type !== 'file') return { stat }
-    const remembered = memory.get(path, stat)
-    if (remembered !== undefined) return { stat, content: remembered }
-    const hashed = await hashEntry(entry, stat.size)
-    if (hashed === undefined || !sameMoment(stat, hashed.stat)) continue
-    memory.set(path, stat, hashed.content, hashed.startedAt)
-    return { stat, content: hashed.content }
+    if (entry === undefined) return undefined
+    const remembered = rememberedAt(entry, path, memory)
+    if (remembered !== undefined) return remembered
+    const hashed = await hashEntry(entry)
+    if (hashed === 'unstable') continue
+    if (hashed !== undefined) {
+      memory.set(path, hashed.stat, hashed.content, hashed.startedAt)
+      return { stat: hashed.stat, content: hashed.content }
+    }
+    const stat = statOf(entry)
+    if (stat?.type !== 'file') return stat === undefined ? undefined : { stat }
   }
   const stat = statAt(walk, path)
   return stat === undefined ? undefined : stat.type === 'file' ? { stat, content: 'unstable' } : { stat }
 }
 
+function rememberedAt(entry: Entry, path: AbsolutePath, memory: HashMemory): Inspection | undefined {
+  if (memory.get === undefined) return undefined
+  const stat = statOf(entry)
+  const content = stat?.type === 'file' ? memory.get(path, stat) : undefined
+  return stat === undefined || content === undefined ? undefined : { stat, content }
+}
+
 type Hashed = { readonly stat: FileStat; readonly content: Sha256; readonly startedAt: number }
 
-/** The stat is the one after reading: equal to the one before, which said `size`, means that the content is one moment's. */
-async function hashEntry(entry: Entry, size: number): Promise<Hashed | undefined> {
-  const fd = openFile(entry)
+/** Undefined: not there, or not a regular file. The same stat before and after reading means that the content is one moment's. */
+async function hashEntry(entry: Entry): Promise<Hashed | 'unstable' | undefined> {
+  const fd = openAnyFile(entry)
   if (fd === undefined) return undefined
   try {
     const startedAt = Date.now()
-    const digest = size < smallBytes ? hashSmall(fd, size) : await hashLarge(fd, size)
-    if (digest === undefined) return undefined
-    const stat = fileStat(fstatSync(fd))
-    return { stat, content: sha256Schema.parse(digest), startedAt }
+    const before = fstatSync(fd)
+    if (!before.isFile()) return undefined
+    const digest = before.size < smallBytes ? hashSmall(fd, before.size) : await hashLarge(fd, before.size)
+    const after = fstatSync(fd)
+    if (digest === undefined || !sameMoment(before, after)) return 'unstable'
+    return { stat: fileStat(after), content: sha256Schema.parse(digest), startedAt }
   } catch (error) {
     throw fileError(error, join(entry.directory.path, entry.name), 'reading')
   } finally {
     closeSync(fd)
+  }
+}
+
+/** Undefined also for a device or a directory that may not be opened: it need not be, to say what it is. */
+function openAnyFile(entry: Entry): number | undefined {
+  try {
+    return openAny(pathOf(entry), join(entry.directory.path, entry.name))
+  } catch (error) {
+    if (statOf(entry)?.type === 'file') throw error
+    return undefined
   }
 }
 
@@ -230,13 +256,9 @@ function missingAbove(walk: Walk, path: string): readonly string[] {
   return missing
 }
 
-function sameMoment(one: FileStat, other: FileStat): boolean {
-  return (
-    sameInode(one, other) &&
-    one.size === other.size &&
-    one.modifiedMs === other.modifiedMs &&
-    one.changedMs === other.changedMs
-  )
+/** Of one open file. */
+function sameMoment(one: Stats, other: Stats): boolean {
+  return one.size === other.size && one.mtimeMs === other.mtimeMs && one.ctimeMs === other.ctimeMs
 }
 
 export function fileStat(stats: Stats): FileStat {

@@ -26,7 +26,8 @@ export type Inspection = { readonly stat: FileStat; readonly content?: Sha256 | 
 
 /** Remembers hashes by path and stat, so that what did not move is not read again. */
 export type HashMemory = {
-  get(path: AbsolutePath, stat: FileStat): Sha256 | undefined
+  /** Absent: nothing is believed, every file is read. */
+  get?(path: AbsolutePath, stat: FileStat): Sha256 | undefined
   /** `startedAt`: ms since the epoch, before the first byte was read. */
   set(path: AbsolutePath, stat: FileStat, sha256: Sha256, startedAt: number): void
 }

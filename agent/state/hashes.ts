@@ -5,11 +5,11 @@ import type { FileStat, HashMemory } from '../host/files.ts'
 import { isSettled } from '../host/stat-cache.ts'
 import { remembered } from './remembered.ts'
 
-export type HashStore = HashMemory & { save(): void }
+export type HashStore = Required<HashMemory> & { save(): void }
 
 export function hashStore(path: string): HashStore {
   const entries = remembered(path, entrySchema)
-  const get: HashMemory['get'] = (file, stat) => {
+  const get: HashStore['get'] = (file, stat) => {
     const entry = entries.get(file)
     const signature = signatureOf(stat)
     return entry?.startsWith(signature) === true ? sha256In(entry, signature) : undefined

@@ -3,6 +3,7 @@ import {
   appendFileSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -57,6 +58,19 @@ test('a FIFO, a socket, a device, a directory and a link are told by type and ne
     expect(await files.read(path(`/${type}`), 100), type).toBeUndefined()
   }
   server.close()
+})
+
+test.runIf(process.geteuid?.() === 0)('a device that may not even be opened is told by type', async () => {
+  const mounted = join(root, 'mounted')
+  mkdirSync(mounted)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,nodev', 'tmpfs', mounted])
+  try {
+    execFileSync('mknod', [join(mounted, 'null'), 'c', '1', '3'])
+    expect(() => readFileSync(join(mounted, 'null'))).toThrow('EACCES')
+    expect(await files.inspect(path('/mounted/null'))).toEqual({ stat: expect.objectContaining({ type: 'device' }) })
+  } finally {
+    execFileSync('umount', [mounted])
+  }
 })
 
 test('a hundred FIFOs leave the event loop and other file access free', async () => {
