@@ -21,6 +21,6 @@ test.each([
   ['an old version that is not kept', 'kept', /neither old nor new|could not be put back/],
   ['a kept version that is not forgotten', 'forget', /left behind/],
 ])('the suite finds %s', { timeout: 300_000 }, async (_, broken, fault) => {
-  const { failed } = await killMany({ kills: 24, firstSeed: 1, broken })
+  const { failed } = await killMany({ kills: 24, firstSeed: 1, broken, until: fault })
   expect(failed.flatMap(({ faults }) => faults).join('\n')).toMatch(fault)
 })

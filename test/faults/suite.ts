@@ -17,6 +17,8 @@ export type SuiteOptions = {
   readonly everyRecovery?: boolean
   /** Ends after so long, however many kills were made. */
   readonly minutes?: number
+  /** Ends when this was found. */
+  readonly until?: RegExp
 }
 
 /** At every second point the agent that recovers is killed too, and the one after it. */
@@ -29,9 +31,10 @@ const killsAtPoint = (againEvery + 2) / againEvery
  * with other revisions follows. They are strewn over the time, so that a run that ends early has been everywhere as well.
  */
 export async function killMany(options: SuiteOptions): Promise<Summary> {
-  const { kills, firstSeed, progress, broken, minutes = Number.POSITIVE_INFINITY } = options
+  const { kills, firstSeed, progress, broken, minutes = Number.POSITIVE_INFINITY, until } = options
   const endsAt = performance.now() + minutes * 60_000
-  const isOver = () => performance.now() > endsAt
+  let isFound = false
+  const isOver = () => isFound || performance.now() > endsAt
   const arena = await Arena.open()
   try {
     const tally = new Tally(kills, progress)
@@ -40,7 +43,9 @@ export async function killMany(options: SuiteOptions): Promise<Summary> {
       await sideBySide(strewn(await casesOf(arena, seed, kills - tally.kills)), async (tried) => {
         if (isOver()) return
         tally.points += 1
-        tally.add(await verdictOn(arena, tried, broken === undefined ? {} : { broken }))
+        const verdict = await verdictOn(arena, tried, broken === undefined ? {} : { broken })
+        tally.add(verdict)
+        isFound ||= until !== undefined && verdict.faults.some((fault) => until.test(fault))
       })
     return tally.summary()
   } finally {
