@@ -70,6 +70,7 @@ async function observeOne(subject: FileSubject, host: HostReader, owners: Owners
     const extended = await extendedOf(subject, host)
     const seen = {
       type: 'file',
+      // The same text is held once, not twice, for each file of a host.
       content: content === desired?.sha256 ? desired.sha256 : content,
       mode: modeText(stat.mode),
       ...owner,
