@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { destination, type Logger, pino } from 'pino'
 import type { ServerHold } from '../../shared/hold.ts'
 import { PlumbError, problemLine, problemsOf } from '../../shared/problem.ts'
-import { type Report, type ServiceStateName, stateOf } from '../../shared/report.ts'
+import { type Report, stateOf } from '../../shared/report.ts'
 import { engineOf } from '../host/engine.ts'
 import type { Agent } from '../look.ts'
 import { Asks, type Clock, runLoop } from '../loop.ts'
@@ -210,19 +210,16 @@ function toldOf(error: unknown): string {
   return problemsOf(error).map(problemLine).join('; ')
 }
 
-/** True for a report that says something the last one did not; that is also what is logged, of services those in another state than before. */
+/** True for a report that says something the last one did not; that is also what is logged. */
 function onlyNews(log: Logger): (report: Report) => boolean {
   let before = ''
-  let known: ReadonlyMap<string, ServiceStateName> = new Map()
   return (report) => {
     const { revision, services, problems, apply, endedHolds } = report
     const now = JSON.stringify([revision, services, problems, endedHolds])
     if (now === before && apply === undefined) return false
     before = now
-    const states = new Map(services.map((service) => [service.service, stateOf(service)]))
-    const changed = [...states].filter(([service, state]) => known.get(service) !== state)
-    known = states
-    log.info({ revision, states: Object.fromEntries(changed), problems: problems.map(problemLine) }, 'looked')
+    const states = Object.fromEntries(services.map((service) => [service.service, stateOf(service)]))
+    log.info({ revision, states, problems: problems.map(problemLine) }, 'looked')
     return true
   }
 }
