@@ -92,14 +92,14 @@ export function openFile(entry: Entry): number | undefined {
 
 /** Undefined: not there, or not a regular file. */
 export function openRegular(at: string | Buffer, shown: string): number | undefined {
-  const fd = openAny(at, shown)
+  const fd = openUnblocked(at, shown)
   if (fd === undefined || fstatSync(fd).isFile()) return fd
   closeSync(fd)
   return undefined
 }
 
 /** NONBLOCK: a FIFO may stand there. Undefined: nothing, a link or a socket. */
-function openAny(at: string | Buffer, shown: string): number | undefined {
+function openUnblocked(at: string | Buffer, shown: string): number | undefined {
   try {
     return openSync(at, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   } catch (error) {
@@ -113,8 +113,12 @@ async function inspectAt(walk: Walk, path: AbsolutePath, memory: HashMemory): Pr
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     const entry = entryAt(walk, path)
     if (entry === undefined) return undefined
-    const remembered = rememberedAt(entry, path, memory)
-    if (remembered !== undefined) return remembered
+    if (memory.get !== undefined) {
+      const stat = statOf(entry)
+      if (stat?.type !== 'file') return stat && { stat }
+      const content = memory.get(path, stat)
+      if (content !== undefined) return { stat, content }
+    }
     const hashed = await hashEntry(entry)
     if (hashed === 'unstable') continue
     if (hashed !== undefined) {
@@ -122,24 +126,17 @@ async function inspectAt(walk: Walk, path: AbsolutePath, memory: HashMemory): Pr
       return { stat: hashed.stat, content: hashed.content }
     }
     const stat = statOf(entry)
-    if (stat?.type !== 'file') return stat === undefined ? undefined : { stat }
+    if (stat?.type !== 'file') return stat && { stat }
   }
   const stat = statAt(walk, path)
   return stat === undefined ? undefined : stat.type === 'file' ? { stat, content: 'unstable' } : { stat }
-}
-
-function rememberedAt(entry: Entry, path: AbsolutePath, memory: HashMemory): Inspection | undefined {
-  if (memory.get === undefined) return undefined
-  const stat = statOf(entry)
-  const content = stat?.type === 'file' ? memory.get(path, stat) : undefined
-  return stat === undefined || content === undefined ? undefined : { stat, content }
 }
 
 type Hashed = { readonly stat: FileStat; readonly content: Sha256; readonly startedAt: number }
 
 /** Undefined: not there, or not a regular file. The same stat before and after reading means that the content is one moment's. */
 async function hashEntry(entry: Entry): Promise<Hashed | 'unstable' | undefined> {
-  const fd = openAnyFile(entry)
+  const fd = openToHash(entry)
   if (fd === undefined) return undefined
   try {
     const startedAt = Date.now()
@@ -157,9 +154,9 @@ async function hashEntry(entry: Entry): Promise<Hashed | 'unstable' | undefined>
 }
 
 /** Undefined also for a device or a directory that may not be opened: it need not be, to say what it is. */
-function openAnyFile(entry: Entry): number | undefined {
+function openToHash(entry: Entry): number | undefined {
   try {
-    return openAny(pathOf(entry), join(entry.directory.path, entry.name))
+    return openUnblocked(pathOf(entry), join(entry.directory.path, entry.name))
   } catch (error) {
     if (statOf(entry)?.type === 'file') throw error
     return undefined
