@@ -1,9 +1,12 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { SlowestFirst } from './test/support/slowest-first.ts'
 
 // Four projects: what runs side by side, what boots hosts and mostly waits for them, what measures or drives a browser and so
-// runs alone, and the fault suite, which keeps every processor busy by itself.
+// runs alone, and the fault suite. `npm test` runs all but the third at the same time (scripts/test.ts).
 export default defineConfig({
   test: {
+    sequence: { sequencer: SlowestFirst },
     projects: [
       {
         extends: true,
@@ -11,8 +14,10 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.{ts,tsx}'],
           exclude: ['test/lab/**', 'test/browser/**', 'test/faults/**'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // Many tests wait. By default one processor is left free, which is half of a small machine.
+          maxWorkers: availableParallelism(),
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
       {
@@ -22,8 +27,8 @@ export default defineConfig({
           include: ['test/lab/**/*.test.ts'],
           maxWorkers: 4,
           sequence: { groupOrder: 1 },
-          testTimeout: 600_000,
-          hookTimeout: 900_000,
+          testTimeout: 1_200_000,
+          hookTimeout: 3_600_000,
         },
       },
       {
@@ -32,8 +37,9 @@ export default defineConfig({
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
           fileParallelism: false,
-          testTimeout: 600_000,
-          hookTimeout: 900_000,
+          sequence: { groupOrder: 3 },
+          testTimeout: 1_200_000,
+          hookTimeout: 3_600_000,
         },
       },
       {
@@ -42,8 +48,9 @@ export default defineConfig({
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
           fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          sequence: { groupOrder: 2 },
+          testTimeout: 1_200_000,
+          hookTimeout: 300_000,
         },
       },
     ],

@@ -1,15 +1,20 @@
 // Acting, composed for the running agent and for the verbs alike: under the lock, what was interrupted is recovered, then the
 // host is looked at, planned for and applied to, and looked at again.
-import type { ServiceName } from '../shared/names.ts'
+import type { ResourceId, ServiceName } from '../shared/names.ts'
 import type { Problem } from '../shared/problem.ts'
 import type { ApplyReport, Change } from '../shared/report.ts'
-import { type ApplyResult, applyPlan, applyReport } from './apply/apply.ts'
+import { agentRestartOf } from './agent-restart.ts'
+import { type ApplyOptions, type ApplyResult, applyPlan, applyReport, joinedResults } from './apply/apply.ts'
 import { recover } from './apply/recover.ts'
 import { answering } from './host/contact.ts'
 import { type Agent, type Desired, type Look, lookAt, maskOf } from './look.ts'
-import { type PlanOptions, planFor, servicesToTry } from './plan/plan.ts'
+import type { Mask } from './plan/mask.ts'
+import { changedSince, owedAfter, owedProblem } from './plan/owed.ts'
+import { type Plan, type PlanOptions, planFor, servicesToTry } from './plan/plan.ts'
 import { waitingRemoval } from './plan/removal.ts'
 import { noteDrift, noteRepairs, repairsDone, repairsFound } from './repairs.ts'
+import type { AgentRestart } from './state/agent-restart.ts'
+import { mayTry } from './state/failures.ts'
 import type { Lock } from './state/lock.ts'
 
 export type ActOptions = {
@@ -31,6 +36,10 @@ export type Acted = {
   readonly result: ApplyResult
   /** Undefined when nothing changed and nothing failed. */
   readonly report: ApplyReport | undefined
+  /** To be done by the caller, when it has let go of the lock and told what there is to tell. */
+  readonly restartsAgent: AgentRestart | undefined
+  /** What differs although this apply made it, or found it as desired: something that the apply ran may have changed it. */
+  readonly changedSince: ReadonlySet<ResourceId>
   readonly problems: readonly Problem[]
 }
 
@@ -50,39 +59,89 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
   const ended = plan.services.some(({ steps }) => steps.length > 0)
     ? agent.state.applies.begin(plan.revision, () => new Date())
     : undefined
-  const result = await applyPlan(plan, {
-    host: agent.host,
-    state: agent.state,
-    contents: desired.contents,
-    lock,
-    now: () => new Date(),
-    mask: mask.text,
-    ...(agent.host.capabilities.commands
-      ? { guarding: { answering: answers, withinSeconds: desired.desired.connectivityGuardSeconds } }
-      : {}),
-    ...(options.stop === undefined ? {} : { stop: options.stop }),
-    ...(options.onChange === undefined ? {} : { onProgress: options.onChange }),
-    ...(options.onWait === undefined ? {} : { onWait: options.onWait }),
-  })
+  const applying = applyOptions(agent, desired, lock, { ...options, mask })
+  const restart = agentRestartOf(plan, agent.host, agent.state)
+  const first = await applyPlan(plan, applying)
+  noteRepairs(agent, plan, { result: first, byPolicy, now: new Date() })
+  const isOld = plan.services.some(({ isRecorded }) => !isRecorded) || applyReport(first) !== undefined
+  const { result, look, problems } = isOld
+    ? await settledLook(agent, desired, { applying, before, plan, first })
+    : { result: first, look: before, problems: [] }
+  const changed = changedSince(plan, doneIn(result), { before: before.comparison, after: look.comparison })
   ended?.()
-  noteRepairs(agent, plan, { result, byPolicy, now: new Date() })
-  const report = applyReport(result, repairsDone(found, result))
-  const isOld = plan.services.some(({ isRecorded }) => !isRecorded) || report !== undefined
-  const look = isOld ? await lookAt(agent, desired, { full: false }) : before
   return {
     look,
     result,
-    report,
+    report: applyReport(result, repairsDone(found, result)),
+    restartsAgent: restartsAgent(plan, result) ? restart : undefined,
+    changedSince: new Set(changed.map(({ resource }) => resource.id)),
     problems: [
       ...recovery.problems,
       ...before.problems,
       ...result.problems,
+      ...problems,
       ...(removal === undefined ? [] : [removal]),
     ],
   }
 }
 
-const putBackFirst = 'put back as it was before an apply that was interrupted'
+function applyOptions(
+  { host, state, contacts }: Agent,
+  { desired, contents }: Desired,
+  lock: Lock,
+  { mask, stop, onChange, onWait }: ActOptions & { readonly mask: Mask },
+): ApplyOptions {
+  const guarding = { answering: () => answering(contacts), withinSeconds: desired.connectivityGuardSeconds }
+  return {
+    ...{ host, state, contents, lock, mask: mask.sentence },
+    now: () => new Date(),
+    ...(host.capabilities.commands ? { guarding } : {}),
+    ...(stop === undefined ? {} : { stop }),
+    ...(onChange === undefined ? {} : { onProgress: onChange }),
+    ...(onWait === undefined ? {} : { onWait }),
+  }
+}
+
+type Applied = {
+  readonly applying: ApplyOptions
+  readonly before: Look
+  readonly plan: Plan
+  readonly first: ApplyResult
+}
+
+/** After the apply; what it undid itself is applied once more before anybody is told. */
+async function settledLook(agent: Agent, desired: Desired, { applying, before, plan, first }: Applied) {
+  const look = await lookAt(agent, desired, { full: false })
+  const owedIn = (result: ApplyResult, after: Look) =>
+    owedAfter(plan, doneIn(result), { before: before.comparison, after: after.comparison })
+  const owed = owedIn(first, look)
+  if (owed.services.size === 0) return { result: first, look, problems: [] }
+  const { services, resources } = owed
+  const again = planFor(look.comparison, { repair: 'by-policy', owed: resources, services, holdOf: look.holds.of })
+  const result = joinedResults(first, await applyPlan(again, applying))
+  const latest = await lookAt(agent, desired, { full: false })
+  const left = owedIn(result, latest)
+  return { result, look: latest, problems: left.services.size === 0 ? [] : [owedProblem(left)] }
+}
+
+function doneIn({ services }: ApplyResult): ReadonlySet<ServiceName> {
+  return new Set(services.flatMap(({ kind, service }) => (kind === 'applied' || kind === 'unchanged' ? service : [])))
+}
+
+function restartsAgent({ services }: Plan, { services: outcomes }: ApplyResult): boolean {
+  const applied = new Set(outcomes.filter(({ kind }) => kind === 'applied').map(({ service }) => service))
+  return services.some(
+    ({ service, steps }) => applied.has(service) && steps.some(({ kind }) => kind === 'restart-agent'),
+  )
+}
+
+/** Whether the policy of a service would have something put back that was looked at just now. */
+export function hasRepairsLeft(agent: Agent, look: Look): boolean {
+  const { services } = planFor(look.comparison, planOptions(agent, look, { repair: 'by-policy' }))
+  return services.some(({ repairs, steps }) => repairs.length > 0 && steps.length > 0)
+}
+
+const putBackFirst = 'put back as it was before an apply that did not come to its end'
 
 /** Before anything else, also before the network is asked for anything: it may be what the interrupted apply took away. */
 export async function recoverFirst(agent: Agent): Promise<readonly Problem[]> {
@@ -96,10 +155,15 @@ export async function recoverFirst(agent: Agent): Promise<readonly Problem[]> {
   }
 }
 
-function planOptions({ state }: Agent, { comparison, holds }: Look, { repair }: ActOptions): PlanOptions {
+function planOptions(
+  { state }: Agent,
+  { comparison, holds }: Look,
+  { repair }: Pick<ActOptions, 'repair'>,
+): PlanOptions {
   const holdOf = holds.of
   if (repair === 'everything') return { repair, holdOf }
   const now = new Date()
-  const mayTry = (service: ServiceName) => state.failures.mayTry(service, comparison.revision, now)
-  return { repair, holdOf, fighting: state.repairs.fights(), services: servicesToTry(comparison, mayTry) }
+  const failures = state.failures.read()
+  const isDue = (service: ServiceName) => mayTry(failures.get(service), comparison.revision, now)
+  return { repair, holdOf, fighting: state.repairs.fights(), services: servicesToTry(comparison, isDue) }
 }

@@ -1,22 +1,30 @@
 // Looking, composed for the running agent and for the verbs alike: a revision is desired, the host observed, both compared.
-import { absolutePathSchema, type HostName } from '../shared/names.ts'
+import type { HostName, ServiceName } from '../shared/names.ts'
 import { PlumbError, type Problem } from '../shared/problem.ts'
-import type { ServiceReport } from '../shared/report.ts'
+import type { Obstacle, ServiceReport } from '../shared/report.ts'
 import { type DesiredHost, secretsIn } from '../shared/resource.ts'
+import { adoptionsFor } from './adoptions.ts'
 import { desiredFor } from './desire/desire.ts'
 import { type NotedSecrets, noting } from './desire/noted-secrets.ts'
 import { secretsOf } from './desire/secrets.ts'
 import { evidenceFor } from './evidence/evidence.ts'
 import type { Contact } from './host/contact.ts'
+import { closedGit } from './host/git.ts'
 import { type HostWriter, readerOf } from './host/host.ts'
 import { type ContentsByResource, contentsFor, type Differing } from './observe/contents.ts'
+import { failureLogs } from './observe/failure-logs.ts'
+import { identifyHost, liveByIdentity } from './observe/identify.ts'
 import { observeHost } from './observe/observe.ts'
 import { compareHost, drifted, type HostComparison, type ServiceComparison } from './plan/compare.ts'
 import { serviceReports } from './plan/findings.ts'
 import { type Mask, maskFor } from './plan/mask.ts'
+import { obstaclesIn } from './plan/obstacles.ts'
+import { planFor } from './plan/plan.ts'
+import { waitingRemoval } from './plan/removal.ts'
 import type { ReadContents } from './resources/kind.ts'
 import type { HoldsNow } from './state/holds.ts'
 import type { State } from './state/state.ts'
+import { withRefusedSuccessors } from './successors.ts'
 import type { Repository } from './sync/repository.ts'
 import type { RevisionReader } from './sync/revision.ts'
 
@@ -51,7 +59,7 @@ export type LookOptions = {
   readonly full: boolean
 }
 
-/** Throws PlumbError with everything that is wrong with the revision for this host. */
+/** Throws PlumbError with everything that is wrong with the revision. */
 export async function desireAt(agent: Agent, reader: RevisionReader): Promise<NotedDesired> {
   const { secrets, noted } = noting(await secretsOf(agent.secretsDirectory))
   const { desired, digests } = await desiredFor({
@@ -59,7 +67,6 @@ export async function desireAt(agent: Agent, reader: RevisionReader): Promise<No
     host: agent.name,
     secrets,
     digests: agent.state.digests.read(),
-    composeRoot: absolutePathSchema.parse('/var/lib/plumb/compose'),
   })
   remember(() => agent.state.digests.write(digests))
   return { desired, contents: contentsFrom(reader), secrets: noted }
@@ -67,11 +74,18 @@ export async function desireAt(agent: Agent, reader: RevisionReader): Promise<No
 
 export async function lookAt(agent: Agent, { desired, contents }: Desired, { full }: LookOptions): Promise<Look> {
   const { baselines, problems } = agent.state.baselines.read()
-  const live = await observeHost(desired, baselines, readerOf(agent.host), { full })
+  const host = readerOf(agent.host)
+  const known = identifyHost(desired, baselines, host.files)
+  const live = liveByIdentity(await observeHost(known.desired, known.baselines, host, { full }), known)
   remember(() => agent.state.hashes.save())
   const holds = agent.state.holds.read()
-  const comparison = compareHost(desired, baselines, live)
-  return { desired, contents, comparison, holds, problems: [...problems, ...holds.problems] }
+  const compared = compareHost(known.desired, known.baselines, live)
+  const comparison = await withRefusedSuccessors(
+    compared,
+    { desired: known.desired, contents, stateDirectory: agent.state.directory },
+    host.query,
+  )
+  return { desired: known.desired, contents, comparison, holds, problems: [...problems, ...holds.problems] }
 }
 
 /** What a report, `plumb check` and `plumb status` say of each service. */
@@ -81,18 +95,38 @@ export async function serviceReportsOf(agent: Agent, look: Look): Promise<readon
   )
   const mask = await maskOf(agent, look)
   const needs = { host: readerOf(agent.host), state: agent.state, mask, now: new Date() }
-  const [contents, evidence] = await Promise.all([
+  const [contents, evidence, logs] = await Promise.all([
     contentsOf(agent, look, findings),
     evidenceFor(look.comparison, needs),
+    failureLogs(findings, needs.host),
   ])
+  const failures = agent.state.failures.read()
+  const adoptions = await adoptionsFor(look.comparison, {
+    files: needs.host.files,
+    repository: agent.repository,
+    secrets: await secretsOf(agent.secretsDirectory),
+    mask,
+    contents,
+    hasGit: async () => (await needs.host.query(closedGit(['--version']))).code === 0,
+  })
   return serviceReports(look.comparison, {
     contents,
+    logs,
     mask,
     evidence,
+    adoptions,
+    obstacles: obstaclesOf(look),
     fights: agent.state.repairs.fights(),
-    failureOf: agent.state.failures.get,
+    failureOf: (service) => failures.get(service),
     holdOf: look.holds.of,
   })
+}
+
+/** Of an apply that a person asks for now. */
+function obstaclesOf({ comparison, holds }: Look): ReadonlyMap<ServiceName, Obstacle> {
+  if (comparison.services.every(({ differing, problems }) => differing.length + problems.length === 0)) return new Map()
+  const plan = planFor(comparison, { repair: 'everything', holdOf: holds.of })
+  return obstaclesIn(plan, { isRemoval: waitingRemoval(comparison) !== undefined })
 }
 
 export function contentsOf(agent: Agent, look: Look, differing: readonly Differing[]): Promise<ContentsByResource> {
@@ -108,18 +142,20 @@ export async function maskOf(agent: Agent, look: Look): Promise<Mask> {
   return maskFor(values.filter((value) => value !== undefined))
 }
 
-/** Of what was compared once, found once. */
+/** Memoized per comparison. Also those of what could not be compared: texts of its neighbors may hold their values. */
 function secretNames(service: ServiceComparison): readonly string[] {
-  const names =
-    namesIn.get(service) ??
-    service.resources.flatMap(({ desired, baseline }) => [...secretsIn(desired), ...(baseline?.secrets ?? [])])
+  const names = namesIn.get(service) ?? [
+    ...service.resources.flatMap(({ desired, baseline }) => [...secretsIn(desired), ...(baseline?.secrets ?? [])]),
+    ...service.unseen.flatMap(({ subject }) => secretsIn(subject.desired)),
+    ...[...(service.baseline?.resources.values() ?? [])].flatMap(({ secrets = [] }) => secrets),
+  ]
   namesIn.set(service, names)
   return names
 }
 
 const namesIn = new WeakMap<ServiceComparison, readonly string[]>()
 
-/** A value that is gone cannot be looked for; desire has told that it is missing. */
+/** A value that is gone cannot be looked for; desire reports that it is missing. */
 function unreadableIsUnknown(error: unknown): undefined {
   if (error instanceof PlumbError) return undefined
   throw error

@@ -1,10 +1,8 @@
-// The running agent: decides when to sync and check, and nothing else does. What happens in a pass is pass.ts's;
+// The running agent: decides when to sync and when to look at the host, and nothing else does. What happens in a pass is pass.ts's;
 // what comes in are moments (timers, the server's asks, a stop), what goes out are reports.
 import type { Report } from '../shared/report.ts'
 
 export type PassRequest = {
-  /** Ask the remote for a new revision first; else look at the host under the last good one. */
-  readonly sync: boolean
   /** Hash everything, with no stat short-cut: stat can be forged. */
   readonly full: boolean
 }
@@ -24,60 +22,121 @@ export type Clock = {
 }
 
 export type LoopParts = {
-  /** Never throws: what went wrong is in the report. */
+  /** Asks the remote for a new revision: the next pass applies it. Never throws: what went wrong is in the reports of later passes. */
+  readonly sync: (stop: AbortSignal) => Promise<void>
+  /** Looks at the host under the last good revision. Never throws: what went wrong is in the report. */
   readonly pass: (request: PassRequest) => Promise<{ readonly report: Report; readonly timing: LoopTiming }>
   readonly publish: (report: Report) => Promise<void>
   readonly asks: Asks
   readonly clock: Clock
 }
 
-/** Runs until `stop` aborts; a pass under way is finished first. */
-export async function runLoop({ pass, publish, asks, clock }: LoopParts, stop: AbortSignal): Promise<void> {
-  let syncDue = clock.now()
-  let syncFrom = clock.now()
-  let checkDue = clock.now()
-  let fullDue = clock.now() + dayMs
+/** A pass waits so long for a sync that has just begun: then one pass does for both. A slower remote is not waited for. */
+export const syncPatienceMs = 5000
+/** Between two syncs, whoever asks: a server that asks in a loop makes no storm on the remote. */
+export const syncFloorMs = 5000
+
+/** Runs until `stop` aborts: a pass under way is finished first, a sync is broken off. */
+export async function runLoop(parts: LoopParts, stop: AbortSignal): Promise<void> {
+  const over = new AbortController()
+  const syncing = { current: Promise.resolve() }
+  try {
+    await passUntil(stop, parts, () => {
+      const ended = parts.sync(AbortSignal.any([stop, over.signal]))
+      syncing.current = ended.then(() => parts.asks.ask('synced'))
+    })
+  } finally {
+    over.abort()
+    await syncing.current
+  }
+}
+
+async function passUntil(
+  stop: AbortSignal,
+  { pass, publish, asks, clock }: LoopParts,
+  beginSync: () => void,
+): Promise<void> {
+  const start = clock.now()
+  const due = {
+    sync: start,
+    askedSync: start,
+    syncWithCheck: start,
+    check: start,
+    patience: start,
+    full: start + dayMs,
+  }
   while (!stop.aborted) {
-    const asked = asks.take()
+    asks.listen()
+    const now = clock.now()
+    const checkAt = asks.has('check') || asks.has('full-check') ? now : due.check
+    const asked = asks.has('sync') ? due.askedSync : never
     // A check that comes when a sync is nearly due takes it along: one pass, not two.
-    const sync = asked.has('sync') || clock.now() >= syncFrom
-    const full = asked.has('full-check') || clock.now() >= fullDue
-    const { report, timing } = await pass({ sync, full })
+    const syncAt = Math.min(asked, due.sync, Math.max(checkAt, due.syncWithCheck))
+    if (now >= syncAt) {
+      asks.drop('sync')
+      Object.assign(due, { sync: never, askedSync: never, syncWithCheck: never, patience: now + syncPatienceMs })
+      beginSync()
+      continue
+    }
+    const isSynced = asks.has('synced')
+    const passAt = isSynced ? now : Math.max(checkAt, due.patience)
+    if (now < passAt) {
+      await asks.waitUntil(Math.min(syncAt, passAt), clock, stop)
+      continue
+    }
+    const full = asks.has('full-check') || now >= due.full
+    asks.drop('synced', 'check', 'full-check')
+    const { report, timing } = await pass({ full })
     await publish(report)
     const ended = clock.now()
-    if (sync) {
-      syncDue = ended + jittered(timing.syncEverySeconds, clock)
-      syncFrom = ended + timing.syncEverySeconds * 900
-    }
-    if (full) fullDue = ended + dayMs
-    checkDue = ended + jittered(timing.checkEverySeconds, clock)
-    await asks.waitUntil(Math.min(syncDue, checkDue), clock, stop)
+    due.check = ended + jittered(timing.checkEverySeconds, clock)
+    if (full) due.full = ended + dayMs
+    if (isSynced) Object.assign(due, syncsAfter(ended, timing, clock))
+    else if (due.sync !== never) due.sync = Math.min(due.sync, ended + timing.syncEverySeconds * 1000)
+  }
+}
+
+/** When the next sync is due by itself, when somebody asks for it, and when a check takes it along. */
+function syncsAfter(ended: number, { syncEverySeconds }: LoopTiming, clock: Clock) {
+  return {
+    sync: ended + jittered(syncEverySeconds, clock),
+    askedSync: ended + syncFloorMs,
+    syncWithCheck: ended + syncEverySeconds * 900,
+    patience: ended,
   }
 }
 
 /** Asks gathered while a pass runs: ten asks in a burst are one pass. */
 export class Asks {
-  #asked = new Set<Ask>()
+  /** `synced`: the loop's own, when a sync has ended. */
+  readonly #asked = new Set<Ask | 'synced'>()
   #wake = new AbortController()
 
-  ask(what: Ask): void {
+  ask(what: Ask | 'synced'): void {
+    if (this.#asked.has(what)) return
     this.#asked.add(what)
     this.#wake.abort()
   }
 
-  take(): ReadonlySet<Ask> {
-    const asked = this.#asked
-    this.#asked = new Set()
+  has(what: Ask | 'synced'): boolean {
+    return this.#asked.has(what)
+  }
+
+  drop(...whats: readonly (Ask | 'synced')[]): void {
+    for (const what of whats) this.#asked.delete(what)
+  }
+
+  /** What is asked from now on ends the next wait. */
+  listen(): void {
     this.#wake = new AbortController()
-    return asked
   }
 
   async waitUntil(due: number, clock: Clock, stop: AbortSignal): Promise<void> {
-    if (this.#asked.size > 0) return
     await clock.sleep(Math.max(0, due - clock.now()), AbortSignal.any([this.#wake.signal, stop]))
   }
 }
 
+const never = Number.POSITIVE_INFINITY
 const dayMs = 24 * 60 * 60 * 1000
 
 /** Up to a tenth earlier, so that a fleet that started together does not stay together. */

@@ -1,9 +1,13 @@
 // The `plumb` command: its verbs, one line each, and the one place where an error becomes a message and an exit code.
+import { inspect } from 'node:util'
 import { Command } from 'commander'
+import { publicTitle, withoutUserInformation } from '../shared/address.ts'
 import { PlumbError, problemsOf } from '../shared/problem.ts'
+import { takeBackRestart } from './agent-restart.ts'
 import { adopt } from './commands/adopt.ts'
 import { type AdoptFleetOptions, adoptFleet } from './commands/adopt-fleet.ts'
-import { apply } from './commands/apply.ts'
+import { agentDown } from './commands/agent-down.ts'
+import { type ApplyOptions, apply } from './commands/apply.ts'
 import { check } from './commands/check.ts'
 import { defaultState } from './commands/configuration.ts'
 import { type EnrolOptions, enrolHost } from './commands/enrol.ts'
@@ -12,8 +16,8 @@ import { type FleetOptions, holdFleet, listFleetHolds, releaseFleet } from './co
 import { type ImportOptions, importService } from './commands/import.ts'
 import { type InstallOptions, install } from './commands/install.ts'
 import { lint } from './commands/lint.ts'
-import { type HostOptions, openAgent } from './commands/open.ts'
-import { outputTo } from './commands/output.ts'
+import { type HostOptions, openAgent, openKept } from './commands/open.ts'
+import { outputTo, printFailure, usageOutput } from './commands/output.ts'
 import { plan } from './commands/plan.ts'
 import { type RestoreOptions, restore } from './commands/restore.ts'
 import { runAgent } from './commands/run-agent.ts'
@@ -21,6 +25,9 @@ import { scan } from './commands/scan.ts'
 import { status } from './commands/status.ts'
 import { why } from './commands/why.ts'
 import type { WhyOptions } from './commands/why-asked.ts'
+import { takeBackVerb } from './host/restart-agent.ts'
+import { createRun } from './host/run.ts'
+import { openState } from './state/state.ts'
 import { agentVersion } from './version.ts'
 
 type Json = { readonly json?: boolean }
@@ -29,9 +36,13 @@ type Scan = { readonly scan?: boolean }
 type Full = { readonly full?: boolean }
 type Fleet = FleetOptions & { readonly fleet?: boolean }
 
+const title = publicTitle(process.argv)
+if (title !== undefined) process.title = title
+
 const program = new Command('plumb')
   .description('Keeps this machine as its git repository says it is.')
   .version(agentVersion)
+  .configureOutput(usageOutput)
   .showHelpAfterError()
 
 onHost('check', 'compare what is live here with the repository; exits 2 when anything drifted or is pending')
@@ -51,21 +62,17 @@ onHost('apply', 'make this host as the repository says, drift included; exits 0 
   .option('--revision <rev>', 'a commit, branch or tag; default: the head of the branch')
   .option('--full', 'hash every file, also those whose stat did not change')
   .option('--allow-rewind', 'accept that the history of the branch was rewritten')
+  .option('--allow-branch-change', "accept that the remote's HEAD names another branch")
   .option('--allow-removal', "accept that most of this host's services leave it")
-  .action(
-    async (
-      options: HostOptions &
-        Json &
-        Revision &
-        Full & { readonly allowRewind?: boolean; readonly allowRemoval?: boolean },
-    ) => settle(apply((await openAgent(options)).agent, options, outputTo(options))),
+  .action(async (options: HostOptions & Json & ApplyOptions) =>
+    settle(apply((await openAgent(options)).agent, options, outputTo(options))),
   )
 
 onHost('status', 'what the last look at this host found, without looking again; exits as check does').action(
-  (options: HostOptions & Json) => settle(status(options.state, outputTo(options))),
+  async (options: HostOptions & Json) => settle(status(options.state, outputTo(options), await agentDown(options))),
 )
 
-onFleet('hold', 'leave a service alone for a while: no apply, no repair, drift still told; without one, what is held')
+onFleet('hold', 'leave a service alone for a while: no apply, no repair, no drift alert; without one, what is held')
   .argument('[service]', "its name; '*' for all")
   .option('--for <duration>', 'how long: 30m, 2h, 1d; at most 14d')
   .option('--why <text>', 'the reason, for whoever meets the hold')
@@ -95,8 +102,11 @@ program
   .command('lint')
   .description('check a repository before it is committed: every problem at once, with file, line and column')
   .argument('[dir]', 'the repository', '.')
+  .option('--strict', 'exit with 1 on warnings too')
   .option('--json', 'print JSON')
-  .action((directory: string, { json }: Json) => settle(lint(directory, { json: json === true })))
+  .action((directory: string, { json, strict }: Json & { readonly strict?: boolean }) =>
+    settle(lint(directory, { json: json === true, strict: strict === true })),
+  )
 
 onHost('import', "make a service's directory from what is on this host, for the repository to take over")
   .argument('[name]', 'of the new service')
@@ -108,6 +118,7 @@ onHost('import', "make a service's directory from what is on this host, for the 
   .option('--compose <project>', 'a compose project: its directory, or its name when it runs')
   .option('--all', 'files that are as their package has them, too')
   .option('--secrets', 'put names in the place of likely secrets and keep the values on this host')
+  .option('--with-secret <path>', 'the same for this file alone; PATH=NAME gives the name; may be repeated', oneMore)
   .option('--not-secret <path>', 'take this file as it is; may be repeated', oneMore)
   .option('--leave <path>', 'leave this path out; may be repeated', oneMore)
   .option('--assign', 'add the service to this host in plumb.yaml')
@@ -141,10 +152,11 @@ onHost('adopt', 'make what was changed by hand on this host a commit of the repo
 program
   .command('why')
   .description('the commit that gave a managed path its present content, or one of its lines')
-  .argument('<path[:line]>', 'as on the host (/etc/motd) or in the repository')
+  .argument('<path[:line]>', 'as on the host (/etc/motd) or in the repository; unit:NAME: its file')
   .option('--lines', 'the commit behind each line')
   .option('--repo <dir>', 'a clone with its history')
   .option('--server <url>', 'ask this server; default: the one this host reports to')
+  .option('--certificate <file>', 'PEM certificate of the server, when it is self-signed')
   .option('--host <name>', 'only as this host has it')
   .option('--root <dir>', 'where the configuration of this host is', '/')
   .option('--state <dir>', 'what the agent remembers, its key among it', defaultState)
@@ -164,13 +176,20 @@ program
   .option('--state <dir>', 'what the agent remembers', defaultState)
   .action((options: EnrolOptions) => settle(enrolHost(options, outputTo({}))))
 
+program
+  .command(takeBackVerb, { hidden: true })
+  .requiredOption('--state <dir>')
+  .action((options: { readonly state: string }) =>
+    takeBackRestart({ root: '/', run: createRun() }, openState(options.state)),
+  )
+
 onHost('install', 'make this machine a host: pin its repository, enrol, apply, and keep the agent running')
   .option('--server <url>', 'the server to report to; the one-time token is read from PLUMB_TOKEN')
   .option('--certificate <file>', 'PEM certificate of the server, when it is self-signed')
   .action((options: InstallOptions & Json) => settle(install(options, outputTo(options))))
 
 program.parseAsync().catch((thrown: unknown) => {
-  console.error(thrown instanceof PlumbError ? `plumb: ${thrown.message}` : thrown)
+  printFailure(thrown instanceof PlumbError ? `plumb: ${thrown.message}` : withoutUserInformation(inspect(thrown)))
   // Who asked for a document gets one, also of what went wrong.
   outputTo({ json: process.argv.includes('--json') }).print({ json: { problems: problemsOf(thrown) }, text: [] })
   process.exitCode = 1
@@ -182,7 +201,7 @@ function onHost(name: string, description: string): Command {
     .command(name)
     .description(description)
     .option('--repo <dir-or-url>', 'the fleet repository; default: the one this host follows')
-    .option('--branch <name>', "default: the remote's HEAD")
+    .option('--branch <name>', "default: the branch that the remote's HEAD named at the first apply")
     .option('--host <name>', "the host's name in plumb.yaml; default: the one it was installed as")
     .option('--root <dir>', 'a sandbox: everything below it, no unit or container is started', '/')
     .option('--state <dir>', 'what the agent remembers', defaultState)
@@ -208,16 +227,16 @@ async function holdVerb(service: string | undefined, options: HostOptions & Json
   const output = outputTo(options)
   if (options.fleet === true)
     return await (service === undefined ? listFleetHolds(options, output) : holdFleet(service, options, output))
-  const { agent } = await openAgent(options)
-  if (service !== undefined) return await hold(agent, service, options, output)
-  if (options.for === undefined && options.why === undefined) return listHolds(agent, output)
+  const host = await openKept(options, { isNew: service !== undefined })
+  if (service !== undefined) return await hold(host, service, options, output)
+  if (options.for === undefined && options.why === undefined) return listHolds(host, output)
   throw new PlumbError({ code: 'usage', message: 'Hold what?', remedy: 'plumb hold SERVICE --for 2h --why "..."' })
 }
 
 async function releaseVerb(service: string, options: HostOptions & Json & Fleet): Promise<number> {
   const output = outputTo(options)
   if (options.fleet === true) return await releaseFleet(service, options, output)
-  return await release((await openAgent(options)).agent, service, output)
+  return await release(await openKept(options, { isNew: false }), service, output)
 }
 
 async function settle(outcome: number | Promise<number>): Promise<void> {

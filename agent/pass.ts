@@ -1,61 +1,95 @@
-// One pass of the running agent: sync, desire, observe, plan, apply, verify -> a report. Never throws: what went wrong is reported.
-import type { Revision } from '../shared/names.ts'
+// One pass of the running agent: desire, observe, plan, apply, verify -> a report; and the syncs beside it (syncs.ts).
 import { type Problem, problemsOf } from '../shared/problem.ts'
 import type { ApplyReport, Change, Report, ServiceReport } from '../shared/report.ts'
 import type { DesiredHost } from '../shared/resource.ts'
-import { actOn, recoverFirst } from './act.ts'
+import { recoverFirst } from './act.ts'
+import { actByPolicy } from './act-again.ts'
 import { isStillAs } from './desire/noted-secrets.ts'
 import { secretsOf } from './desire/secrets.ts'
 import { type Agent, type Desired, desireAt, type Look, lookAt, type NotedDesired, serviceReportsOf } from './look.ts'
 import type { LoopTiming, PassRequest } from './loop.ts'
+import { type Earlier, notChecked, withEarlierFindings } from './not-checked.ts'
 import { reportOf } from './report-of.ts'
+import type { AgentRestart } from './state/agent-restart.ts'
 import { heldAsNow } from './state/holds.ts'
 import { readStatus } from './state/status.ts'
 import type { RevisionReader } from './sync/revision.ts'
+import { Syncs } from './syncs.ts'
 
 export type PassOutcome = {
   readonly report: Report
   readonly timing: LoopTiming
   /** What the host was looked at for; undefined when no revision could be read. */
   readonly desired: DesiredHost | undefined
+  /** Its unit changed: the agent is to be restarted when the report is published. */
+  readonly restartsAgent: AgentRestart | undefined
 }
 
 export type PassOptions = PassRequest & { readonly onChange: (change: Change) => void }
 
-/** A pass for one agent; what the last sync ran into is told by every pass until the next sync. */
-export function passesOf(agent: Agent): (options: PassOptions) => Promise<PassOutcome> {
-  let fromSync: readonly Problem[] = []
+/** What the loop of one agent does: syncs, and passes beside them. Neither throws: what went wrong is reported. */
+export type Reconciler = {
+  /** Asks the remote for a new revision, which the next pass applies. True: it answered. */
+  sync(stop: AbortSignal): Promise<boolean>
+  pass(options: PassOptions): Promise<PassOutcome>
+}
+
+export function reconcilerOf(agent: Agent, syncs = new Syncs(agent)): Reconciler {
+  // Recovery comes first of all, also before the network is asked for anything: it may be what the interrupted apply took away.
+  let recovery: Promise<Attempt<readonly Problem[]>> | undefined
+  let isRecoveryTold = false
+  const recovered = () => attempt(() => recoverFirst(agent))
   let latest: NotedDesired | undefined
-  let services: readonly ServiceReport[] = readStatus(agent.state.directory)?.services ?? []
-  return async (options) => {
-    const recovered = await attempt(() => recoverFirst(agent))
+  const before = readStatus(agent.state.directory)
+  let earlier: Earlier = { services: before?.services ?? [], at: before?.at ?? '' }
+
+  const pass = async (options: PassOptions): Promise<PassOutcome> => {
+    recovery ??= recovered()
+    const recovering = await (isRecoveryTold ? recovered() : recovery)
+    isRecoveryTold = true
     const good = await attempt(() => agent.repository.lastGood())
-    const head = options.sync || good.value === undefined ? await headOf(agent, good.value?.revision) : undefined
-    if (head !== undefined) fromSync = head.problems
-    const known = head?.value ?? (await attempt(() => unchanged(agent, latest, good.value))).value
-    const desired = await desiredNow(agent, good.value, known)
+    const known = await attempt(() => unchanged(agent, [latest, syncs.brought], good.value))
+    const desired = await desiredNow(agent, good.value, known.value)
     latest = desired.value
     const outcome = desired.value === undefined ? undefined : await actOrLook(agent, desired.value, options)
-    // A pass that could not look says what was seen last: a service is not gone because nobody could look.
-    services = outcome?.value?.services ?? services
+    const now = outcome?.value && withEarlierFindings(outcome.value.services, outcome.value.look, earlier)
+    if (now !== undefined) earlier = { services: now, at: new Date().toISOString() }
+    const reasons = [...desired.problems, ...(outcome?.problems ?? []), ...good.problems, ...syncs.problems]
     const holds = agent.state.holds.read()
     const report = reportOf({
       host: agent.name,
       revision: desired.value?.desired.revision ?? good.value?.revision,
-      services: heldAsNow(services, holds),
+      services: heldAsNow(now ?? notChecked(earlier, reasons), holds),
       problems: [
-        recovered,
-        { problems: recovered.value ?? [] },
+        recovering,
+        { problems: recovering.value ?? [] },
         good,
-        { problems: fromSync },
+        { problems: syncs.problems },
         desired,
         outcome,
         outcome?.value,
       ].flatMap((part) => part?.problems ?? []),
+      sync: syncs.underWay,
       apply: outcome?.value?.apply,
+      personApplies: agent.state.personApplies.take(),
       endedHolds: holds.ended,
     })
-    return { report, timing: desired.value?.desired ?? firstTiming, desired: desired.value?.desired }
+    return {
+      report,
+      timing: desired.value?.desired ?? firstTiming,
+      desired: desired.value?.desired,
+      restartsAgent: outcome?.value?.restartsAgent,
+    }
+  }
+
+  return {
+    sync: async (stop) => {
+      recovery ??= recovered()
+      await recovery
+      await syncs.sync(stop)
+      return !stop.aborted && syncs.problems.length === 0
+    },
+    pass,
   }
 }
 
@@ -72,24 +106,14 @@ async function attempt<T>(work: () => Promise<T>): Promise<Attempt<T>> {
   }
 }
 
-/** Desired and accepted, when the head moved; a head that cannot be desired leaves the last good revision in force. */
-function headOf(agent: Agent, good: Revision | undefined): Promise<Attempt<NotedDesired | undefined>> {
-  return attempt(async () => {
-    const head = await agent.repository.sync({ allowRewind: false })
-    if (head.revision === good) return undefined
-    const desired = await desireAt(agent, head)
-    await agent.repository.accept(head.revision)
-    return desired
-  })
-}
-
 /** What a revision says of a host changes only with the values of its secrets: while they are the same it is not worked out twice. */
 async function unchanged(
   agent: Agent,
-  latest: NotedDesired | undefined,
+  noted: readonly (NotedDesired | undefined)[],
   good: RevisionReader | undefined,
 ): Promise<NotedDesired | undefined> {
-  if (latest === undefined || latest.desired.revision !== good?.revision) return undefined
+  const latest = noted.find((one) => one !== undefined && one.desired.revision === good?.revision)
+  if (latest === undefined) return undefined
   return (await isStillAs(latest.secrets, await secretsOf(agent.secretsDirectory))) ? latest : undefined
 }
 
@@ -103,8 +127,10 @@ async function desiredNow(
 }
 
 type Outcome = {
+  readonly look: Look
   readonly services: readonly ServiceReport[]
   readonly apply?: ApplyReport | undefined
+  readonly restartsAgent?: AgentRestart | undefined
   readonly problems: readonly Problem[]
 }
 
@@ -121,9 +147,10 @@ async function actOrLook(agent: Agent, desired: Desired, options: PassOptions): 
 async function actUnderLock(agent: Agent, desired: Desired, { full, onChange }: PassOptions): Promise<Outcome> {
   const lock = await agent.state.lock({ purpose: 'plumb agent', now: new Date(), waitSeconds: 600 })
   try {
-    const acted = await actOn(agent, desired, lock, { repair: 'by-policy', full, onChange })
-    const { services, problems } = await outcomeOf(agent, acted.look)
-    return { services, apply: acted.report, problems: [...acted.problems, ...problems] }
+    const acted = await actByPolicy(agent, desired, lock, { full, onChange })
+    const { problems, ...outcome } = await outcomeOf(agent, acted.look)
+    const { report: apply, restartsAgent } = acted
+    return { ...outcome, apply, restartsAgent, problems: [...acted.problems, ...problems] }
   } finally {
     lock.release()
   }
@@ -131,5 +158,5 @@ async function actUnderLock(agent: Agent, desired: Desired, { full, onChange }: 
 
 async function outcomeOf(agent: Agent, look: Look): Promise<Outcome> {
   const unseen = look.comparison.services.flatMap(({ problems }) => problems)
-  return { services: await serviceReportsOf(agent, look), problems: [...look.problems, ...unseen] }
+  return { look, services: await serviceReportsOf(agent, look), problems: [...look.problems, ...unseen] }
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { release } from 'node:os'
 import type { HostName, Revision } from '../shared/names.ts'
 import { type Problem, problemLine } from '../shared/problem.ts'
-import type { ApplyReport, EndedHold, Report, ServiceReport } from '../shared/report.ts'
+import type { ApplyReport, EndedHold, Report, ServiceReport, SyncReport } from '../shared/report.ts'
 import { agentVersion } from './version.ts'
 
 export type Found = {
@@ -12,11 +12,22 @@ export type Found = {
   readonly revision: Revision | undefined
   readonly services: readonly ServiceReport[]
   readonly problems: readonly Problem[]
+  readonly sync?: SyncReport | undefined
   readonly apply?: ApplyReport | undefined
+  readonly personApplies?: readonly ApplyReport[]
   readonly endedHolds?: readonly EndedHold[]
 }
 
-export function reportOf({ host, revision, services, problems, apply, endedHolds = [] }: Found): Report {
+export function reportOf({
+  host,
+  revision,
+  services,
+  problems,
+  sync,
+  apply,
+  personApplies = [],
+  endedHolds = [],
+}: Found): Report {
   return {
     id: randomUUID(),
     host,
@@ -26,7 +37,9 @@ export function reportOf({ host, revision, services, problems, apply, endedHolds
     ...(revision === undefined ? {} : { revision }),
     services: [...services],
     problems: onceEach(problems).slice(0, 1000),
+    ...(sync === undefined ? {} : { sync }),
     ...(apply === undefined ? {} : { apply }),
+    ...(personApplies.length === 0 ? {} : { personApplies: [...personApplies] }),
     ...(endedHolds.length === 0 ? {} : { endedHolds: [...endedHolds] }),
     dropped: 0,
   }

@@ -43,7 +43,7 @@ async function many(kills: number): Promise<number> {
     kills,
     firstSeed: Number(values.seed),
     everyRecovery: values.long,
-    ...(values.minutes === undefined ? {} : { minutes: Number(values.minutes) }),
+    ...(values.minutes === undefined ? {} : { seconds: Number(values.minutes) * 60 }),
     progress: (line) => console.log(line),
   })
   console.log(summaryText(summary))

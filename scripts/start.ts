@@ -10,6 +10,7 @@ import { z } from 'zod'
 import { noteEnrolled, readEnrolled } from '../agent/report/enrolled.ts'
 import { type RunningServer, startServer } from '../server/main.ts'
 import { defaultSettings } from '../server/settings.ts'
+import { PlumbError } from '../shared/problem.ts'
 
 const execute = promisify(execFile)
 const checkout = resolve(import.meta.dirname, '..')
@@ -53,7 +54,9 @@ async function start(): Promise<RunningServer> {
     const cause = error.cause as NodeJS.ErrnoException | undefined
     const isTaken = cause?.code === 'EADDRINUSE'
     const taken = `port ${port} of 127.0.0.1 is taken. Stop what uses it, or: PORT=${port + 1} npm start`
-    console.error(`start: ${isTaken ? taken : error.message}`)
+    const isRunning = error instanceof PlumbError && error.code === 'locked'
+    const another = `npm start runs in ${shown(home)} already. Stop it, or start another one: PORT=0 PLUMB_HOME=DIR npm start`
+    console.error(`start: ${isTaken ? taken : isRunning ? another : error.message}`)
     process.exit(1)
   })
 }

@@ -1,8 +1,9 @@
 // The fleet as the repository has it: fetched into the server's clone, parsed, and the last good one kept when a commit breaks it.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Revision } from '../shared/names.ts'
 import { PlumbError, type Problem, problemsOf } from '../shared/problem.ts'
 import { emptyFleet, type Fleet } from '../shared/repository/fleet.ts'
-import { parseRepository } from '../shared/repository/parse.ts'
+import { parseInTurns } from '../shared/repository/parse.ts'
 import type { Repository } from '../shared/repository/repository.ts'
 import type { Clock } from './clock.ts'
 import type { FleetClone } from './repository/clone.ts'
@@ -68,7 +69,7 @@ export function createFleetSource(clone: FleetClone, clock: Clock): FleetSource 
   /** An invalid head leaves the fleet as it was known; without an earlier one, what can be read of it is better than nothing. */
   async function described(revision: Revision): Promise<Pick<FleetState, 'fleet' | 'services' | 'invalid'>> {
     try {
-      const { repository, problems } = parseRepository(await clone.tree(revision))
+      const { repository, problems } = await parseInTurns(await clone.tree(revision), () => nextTurn())
       const keepsLastGood = problems.length > 0 && state.head !== undefined
       return { ...(keepsLastGood ? { fleet: state.fleet, services: state.services } : repository), invalid: problems }
     } catch (thrown) {

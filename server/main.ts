@@ -1,12 +1,20 @@
 // The Plumbline server. Reads like a table of contents: each line makes one part of it and names what that part needs.
 import { join } from 'node:path'
+import { inspect } from 'node:util'
 import { getRequestListener } from '@hono/node-server'
+import type { Hono } from 'hono'
+import { inspectRoutes } from 'hono/dev'
 import { type Logger, pino } from 'pino'
+import { publicTitle, withoutUserInformation } from '../shared/address.ts'
 import { PlumbError } from '../shared/problem.ts'
+import { visibleJson, visibleText } from '../shared/visible-text.ts'
 import { createAgentGate } from './agents/gate.ts'
+import { createMachines } from './agents/machines.ts'
 import { createPresence } from './agents/presence.ts'
+import { clientAddressBehind } from './client-address.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { createFleetSource } from './fleet.ts'
+import { guarded, ignored } from './guarded.ts'
 import { createHolds } from './holds.ts'
 import { startListening } from './http-server.ts'
 import { createLoop, type ServerLoop } from './loop.ts'
@@ -15,12 +23,14 @@ import { postJson } from './notify/post.ts'
 import { ownTokens } from './own-tokens.ts'
 import { type CloneOptions, openClone } from './repository/clone.ts'
 import { createGit } from './repository/git.ts'
-import { publicUrlOf, type ServerSettings, settingsFromCommandLine } from './settings.ts'
+import { isEveryAddress, publicUrlOf, type ServerSettings, settingsFromCommandLine } from './settings.ts'
 import { createChanges } from './show/changes.ts'
 import { createViews } from './show/views-from-store.ts'
 import { claimDirectory } from './store/claim.ts'
+import { endWorkOfReplacedToken } from './store/credentials.ts'
 import { damagedDatabases, openDatabase } from './store/database.ts'
 import { findHost } from './store/hosts.ts'
+import { createRecording, recordingProblem } from './store/recording.ts'
 import { certificateFor } from './tls.ts'
 import { serverVersion } from './version.ts'
 import { createWeb } from './web.ts'
@@ -28,6 +38,8 @@ import { createWeb } from './web.ts'
 export type RunningServer = {
   /** How hosts and browsers reach it. */
   readonly url: string
+  /** Method and path of everything that it answers over HTTP, as registered. */
+  readonly routes: readonly string[]
   /** Does at once what is due by the clock. */
   readonly tick: ServerLoop['tick']
   close(): Promise<void>
@@ -43,7 +55,9 @@ export async function startServer(settings: ServerSettings, outside: Partial<Out
     return await startWith(opened, settings, outside)
   } catch (thrown) {
     await opened.disposeAsync()
-    throw thrown
+    const problem = recordingProblem(thrown)
+    if (problem === undefined) throw thrown
+    throw new PlumbError({ ...problem, where: { file: settings.data } }, { cause: thrown })
   }
 }
 
@@ -55,13 +69,25 @@ async function startWith(
   const { data } = settings
   opened.adopt(claimDirectory(data), (claim) => claim.release())
   const tokens = ownTokens(data)
-  const { db, setAside } = opened.adopt(await openDatabase(data, clock.now()), (database) => database.close())
+  const recording = createRecording(log, { now: () => clock.now(), elapsedMs: () => performance.now() })
+  const database = opened.adopt(await openDatabase(data, clock.now(), recording), ({ close }) => close())
+  const { db, setAside } = database
   if (setAside !== undefined)
     log.error({ setAside }, 'THE DATABASE WAS DAMAGED and was set aside; an empty one is used')
+  const ended = await endWorkOfReplacedToken(db, tokens.operatorTokenHash, clock.now().toISOString())
+  if (ended !== undefined && ended.sessions + ended.enrolmentTokens > 0)
+    log.warn(
+      ended,
+      ended.isReplaced
+        ? 'the operator token was replaced: what was made with the old one has ended'
+        : 'sessions and enrollment tokens of an earlier version have ended: it is not known which operator token made them',
+    )
   const clone = await openClone({ ...cloneOptions(settings), git: createGit() })
   const source = createFleetSource(clone, clock)
   const certificate = await certificateFor(settings, clock.now())
-  const http = opened.adopt(await startListening(settings.listen, certificate), (server) => server.close())
+  const clientAddress = clientAddressBehind(settings.trustedProxies)
+  const listening = await startListening(settings.listen, { certificate, clientAddress, log })
+  const http = opened.adopt(listening, (server) => server.close())
   const publicUrl = publicUrlOf(settings, http)
   const closing = opened.adopt(new AbortController(), (controller) => controller.abort())
 
@@ -69,15 +95,19 @@ async function startWith(
   const presence = createPresence(clock)
   const common = { db, clock, log, source, presence, changes }
   const gate = createAgentGate({
-    ...{ log, publicUrl, version: serverVersion },
+    ...{ log, publicUrl, clientAddress, version: serverVersion },
+    machines: createMachines({ db, clock, copySeen: (host) => loop.copySeen(host) }),
     publicKeyOf: async (host) => (await findHost(db, host))?.publicKey,
     heard: (host) => loop.heard(host),
+    checked: (host) => loop.checked(host),
+    clockSaid: presence.clockSaid,
     received: (report) => loop.received(report),
     connectionChanged: (host) => {
       changes.announce({ noun: 'host', name: host })
       holds.tell(host)
     },
     silentAfterMs: () => loop.silentAfterMs(),
+    proved: http.proved,
   })
   const courier = createCourier({
     ...{ db, clock, log, publicUrl, random, post: postJson },
@@ -88,6 +118,8 @@ async function startWith(
     ...{ db, clock, source, clone },
     isConnected: gate.isConnected,
     lastHeardAt: presence.lastHeardAt,
+    lastCheckedAt: presence.lastCheckedAt,
+    clockAheadSeconds: presence.clockAheadSeconds,
     channelProblems: () => courier.problems(),
   })
   const { isConnected, connectedHosts, tell: send } = gate
@@ -95,10 +127,12 @@ async function startWith(
   const loop = createLoop({
     ...{ ...common, courier },
     askAll: gate.askAll,
+    ask: send,
     disconnect: gate.disconnect,
     // Walked once now, so that no page waits for it.
     headMoved: async ({ revision }) => void (await clone.lastCommits(revision, '')),
     databasesSetAside: () => damagedDatabases(data),
+    missingRevisions: clone.missing,
     fetchEverySeconds: settings.fetchEverySeconds,
     silentAfterSeconds: settings.silentAfterSeconds,
   })
@@ -106,42 +140,72 @@ async function startWith(
   opened.defer(() => holds.settled())
   opened.defer(() => gate.close())
   const app = createWeb({
-    ...{ ...common, settings, tokens, clone, views, holds, loop, publicUrl, certificate },
+    recordingProblem: () => recording.problem(database),
+    ...{ ...common, settings, tokens, clone, views, holds, loop, publicUrl, clientAddress, certificate },
     closing: closing.signal,
   })
   http.serve(getRequestListener(app.fetch), gate.upgrade)
   await loop.start()
 
+  if (settings.publicUrl === undefined && isEveryAddress(settings.listen.host))
+    log.warn(
+      { url: publicUrl.href },
+      'install lines name this address; if hosts reach the server by another: --public-url',
+    )
+  if (settings.hostCredentialsDropped === true)
+    log.warn(
+      { hostRepository: settings.hostRepository },
+      'hosts are not given the user and password of --host-repository: on each, plumb install --repo with them',
+    )
   log.info({ url: publicUrl.href, data, repository: source.url }, 'server started')
-  return { url: publicUrl.href, tick: loop.tick, close: () => opened.disposeAsync() }
+  return { url: publicUrl.href, routes: routesOf(app), tick: loop.tick, close: () => opened.disposeAsync() }
 }
 
-function cloneOptions({ data, repository, branch, repositoryCertificate }: ServerSettings): Omit<CloneOptions, 'git'> {
+/** Without what only passes requests on. */
+function routesOf(app: Hono): readonly string[] {
+  const routes = inspectRoutes(app).filter(({ isMiddleware }) => !isMiddleware)
+  return [...new Set(routes.map(({ method, path }) => `${method} ${path}`))]
+}
+
+function cloneOptions({ data, repository, branch, ...settings }: ServerSettings): Omit<CloneOptions, 'git'> {
   return {
     directory: join(data, 'repository'),
     url: repository,
     ...(branch === undefined ? {} : { branch }),
-    ...(repositoryCertificate === undefined ? {} : { certificateFile: repositoryCertificate }),
+    ...(settings.repositoryCredentials === undefined ? {} : { credentials: settings.repositoryCredentials }),
+    ...(settings.repositoryCertificate === undefined ? {} : { certificateFile: settings.repositoryCertificate }),
   }
 }
 
 /** Written at once: a worker would not survive bundling, and what a crash said last matters most. */
 function logger({ logLevel }: ServerSettings): Logger {
-  return pino({ level: logLevel }, pino.destination({ sync: true }))
+  const lines = pino.destination({ sync: true, maxLength: 1024 * 1024 })
+  // A full disk under the log must not end the server.
+  lines.on('error', ignored)
+  return pino({ level: logLevel }, { write: (line) => void lines.write(visibleJson(withoutUserInformation(line))) })
 }
 
 async function runFromCommandLine(): Promise<void> {
+  const title = publicTitle(process.argv)
+  if (title !== undefined) process.title = title
   const settings = settingsFromCommandLine(process.argv)
   const server = await startServer(settings)
-  const stop = () => void server.close().then(() => process.exit())
+  const stop = guarded(
+    () => server.close().then(() => process.exit()),
+    (thrown) => {
+      console.error(visibleText(inspect(thrown)))
+      process.exit(1)
+    },
+  )
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
-  console.log(`Plumbline is at ${server.url}`)
-  console.log(`Sign in with the token in ${join(settings.data, 'operator-token')}`)
+  console.log(visibleText(`Plumbline is at ${server.url}`))
+  console.log(visibleText(`Sign in with the token in ${join(settings.data, 'operator-token')}`))
 }
 
 if (import.meta.main) {
   runFromCommandLine().catch((thrown: unknown) => {
-    console.error(thrown instanceof PlumbError ? `plumb-server: ${thrown.message}` : thrown)
+    const unforeseen = () => withoutUserInformation(inspect(thrown))
+    console.error(visibleText(thrown instanceof PlumbError ? `plumb-server: ${thrown.message}` : unforeseen()))
     process.exitCode = 1
   })
 }

@@ -1,8 +1,9 @@
 // The server's own tokens, made at its first start: files that only its user can read.
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { lstatSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PlumbError } from '../shared/problem.ts'
 import { hashOf, randomToken } from './agents/tokens.ts'
+import { readRegularFile } from './regular-file.ts'
 
 export type OwnTokens = { readonly operatorTokenHash: string; readonly syncTokenHash: string }
 
@@ -16,11 +17,11 @@ export function ownTokens(directory: string): OwnTokens {
 
 function tokenHash(directory: string, name: 'operator-token' | 'sync-token'): string {
   const file = join(directory, name)
-  if (!existsSync(file)) {
+  // A link that leads nowhere is there, too.
+  if (lstatSync(file, { throwIfNoEntry: false }) === undefined) {
     writeFileSync(file, `${randomToken(name.replace('-token', ''))}\n`, { mode: 0o600, flag: 'wx' })
   }
-  const token = readFileSync(file, 'utf8').trim()
-  const isPrivate = (statSync(file).mode & 0o077) === 0
+  const { token, isPrivate } = readToken(file)
   if (token.length >= 20 && isPrivate) return hashOf(token)
   throw new PlumbError({
     code: 'secret-exposed',
@@ -28,4 +29,21 @@ function tokenHash(directory: string, name: 'operator-token' | 'sync-token'): st
     where: { file },
     remedy: 'Remove the file; a new token is made at the next start.',
   })
+}
+
+function readToken(file: string): { readonly token: string; readonly isPrivate: boolean } {
+  try {
+    const { text, mode } = readRegularFile(file)
+    return { token: text.trim(), isPrivate: (mode & 0o077) === 0 }
+  } catch (thrown) {
+    throw new PlumbError(
+      {
+        code: 'usage',
+        message: `the token cannot be read: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+        where: { file },
+        remedy: 'Remove it; a new token is made at the next start.',
+      },
+      { cause: thrown },
+    )
+  }
 }

@@ -1,7 +1,8 @@
 // Recurring work: never twice at the same time, an error is logged and the next turn comes anyway, and closing waits
 // for what runs, within reason.
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { guarded } from './guarded.ts'
 
 export type Schedule = {
   every(milliseconds: number, name: string, work: () => Promise<void>): void
@@ -32,7 +33,8 @@ export function createSchedule(log: Logger): Schedule {
         await run(name, work)
         busy = false
       }
-      timers.push(setInterval(() => void turn(), milliseconds))
+      const failed = (thrown: unknown) => log.error({ err: thrown, work: name }, 'recurring work could not be started')
+      timers.push(setInterval(guarded(turn, failed), milliseconds))
     },
     now(name, work) {
       if (!closed) void run(name, work)
@@ -40,7 +42,7 @@ export function createSchedule(log: Logger): Schedule {
     async close() {
       closed = true
       for (const timer of timers) clearInterval(timer)
-      await Promise.race([Promise.all(running), setTimeout(closesWithinMs, undefined, { ref: false })])
+      await Promise.race([Promise.all(running), delay(closesWithinMs, undefined, { ref: false })])
     },
   }
 }

@@ -1,11 +1,12 @@
 // The server's certificate: one that was given, or one it makes for itself once and keeps.
 import { createHash, createPublicKey, X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
 import { PlumbError } from '../shared/problem.ts'
 import type { ServerKey } from './agents/install-line.ts'
+import { readRegularFile } from './regular-file.ts'
 import type { ServerSettings } from './settings.ts'
 
 export type Certificate = {
@@ -34,7 +35,7 @@ export async function certificateFor(settings: ServerSettings, now: Date): Promi
 
 function readCertificate(certificateFile: string, keyFile: string): Certificate {
   try {
-    return described(readFileSync(keyFile, 'utf8'), readFileSync(certificateFile, 'utf8'))
+    return described(readRegularFile(keyFile).text, readRegularFile(certificateFile).text)
   } catch (thrown) {
     throw new PlumbError(
       {
@@ -48,19 +49,22 @@ function readCertificate(certificateFile: string, keyFile: string): Certificate 
   }
 }
 
-/** Good for ten years and these names. A name that is missing later makes a new certificate for the same key, so that pins last. */
+/** Good for ten years and these names. A name that is missing later, or the end, makes a new certificate for the same key: hosts pin the key. */
 async function ownCertificate(directory: string, names: readonly string[], now: Date): Promise<Certificate> {
   const [keyFile, certificateFile] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')]
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   if (existsSync(certificateFile) && existsSync(keyFile)) {
     const known = readCertificate(certificateFile, keyFile)
-    if (names.every((name) => isNamed(known.certificate, name))) return known
+    const isEnding = new X509Certificate(known.certificate).validToDate.getTime() - now.getTime() < renewalMs
+    if (!isEnding && names.every((name) => isNamed(known.certificate, name))) return known
   }
-  const made = await makeCertificate(names, now, existsSync(keyFile) ? readFileSync(keyFile, 'utf8') : undefined)
+  const made = await makeCertificate(names, now, existsSync(keyFile) ? readRegularFile(keyFile).text : undefined)
   writeFileSync(keyFile, made.private, { mode: 0o600 })
   writeFileSync(certificateFile, made.cert, { mode: 0o644 })
   return described(made.private, made.cert)
 }
+
+const renewalMs = 365 * 24 * 3600_000
 
 async function makeCertificate(names: readonly string[], now: Date, key: string | undefined) {
   const altNames = names.map((name) =>

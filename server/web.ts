@@ -1,19 +1,19 @@
 // The web side, put together: views from store and clone, access, invitations, then API, mirror and pages over them.
 import type { Hono } from 'hono'
-import { sql } from 'kysely'
 import type { Logger } from 'pino'
 import { type HostName, hostNameSchema } from '../shared/names.ts'
-import { createArtifacts } from './agents/artifacts.ts'
+import { type Artifacts, createArtifacts } from './agents/artifacts.ts'
 import { enrolHost, issueToken, type TokenRequest, tokenRequestSchema } from './agents/enrol.ts'
 import { installLine, installWarning } from './agents/install-line.ts'
 import { installScript } from './agents/install-script.ts'
 import { type Access, createAccess } from './api/access.ts'
 import type { Invitation } from './api/agents.ts'
-import { isLoopbackName } from './api/guards.ts'
 import { serverRoutes } from './api/routes.ts'
+import type { ClientAddress } from './client-address.ts'
 import type { Clock } from './clock.ts'
 import type { Holds } from './holds.ts'
 import type { ServerLoop } from './loop.ts'
+import { isLoopbackName } from './origin.ts'
 import type { OwnTokens } from './own-tokens.ts'
 import { pageRoutes } from './pages/routes.tsx'
 import type { FleetClone } from './repository/clone.ts'
@@ -22,6 +22,8 @@ import { type ServerSettings, viewersOf } from './settings.ts'
 import type { Changes } from './show/changes.ts'
 import type { Views } from './show/views.ts'
 import { findHost } from './store/hosts.ts'
+import { listChannels } from './store/outbox.ts'
+import { type RecordingProblem, recordingProblem } from './store/recording.ts'
 import type { Db } from './store/tables.ts'
 import type { Certificate } from './tls.ts'
 import { serverVersion } from './version.ts'
@@ -38,9 +40,11 @@ export type WebParts = {
   readonly holds: Holds
   readonly loop: ServerLoop
   readonly publicUrl: URL
+  readonly clientAddress: ClientAddress
   readonly certificate: Certificate | undefined
   /** Ends open event streams. */
   readonly closing: AbortSignal
+  recordingProblem(): Promise<RecordingProblem | undefined>
 }
 
 export function createWeb(parts: WebParts): Hono {
@@ -50,23 +54,34 @@ export function createWeb(parts: WebParts): Hono {
     viewers: viewersOf(settings, publicUrl),
     secure: publicUrl.protocol === 'https:',
   })
+  const artifacts = createArtifacts(settings.artifacts)
   return serverRoutes({
-    ...{ log, access, views, publicUrl, changes: parts.changes, closing: parts.closing },
+    ...{
+      log,
+      access,
+      views,
+      publicUrl,
+      clientAddress: parts.clientAddress,
+      changes: parts.changes,
+      closing: parts.closing,
+    },
     version: serverVersion,
     answersOwnNamesOnly: isLoopbackName(settings.listen.host),
-    artifacts: createArtifacts(settings.artifacts),
+    artifacts,
     script: (artifacts) => installScript({ ...hostsFollow(parts), artifacts }),
-    invite: (request) => invite(parts, request),
+    invite: (request) => invite(parts, request, artifacts),
     syncAll: () => loop.syncAll(),
+    syncHost: (host) => loop.syncHost(host),
     removeHost: (host) => loop.removeHost(host),
+    forgetMachine: (host) => loop.forgetMachine(host),
     holds,
-    checkHealth: async () => void (await sql`select 1`.execute(db)),
+    recordingProblem: parts.recordingProblem,
     hostOf: (request) => enrolledHost(request, parts),
     mirror: mirrorRoutes({
       clone: parts.clone,
-      authorise: async (request) => (await enrolledHost(request, parts)) !== undefined,
+      authorise: (request) => enrolledHost(request, parts),
     }),
-    pages: dashboard(parts, access),
+    pages: dashboard(parts, access, artifacts),
     async enrol(request, address) {
       const enrolment = await enrolHost(db, request, { clock, address })
       if (enrolment.kind === 'enrolled') loop.heard(request.host)
@@ -85,10 +100,10 @@ function hostsFollow({ settings, publicUrl, certificate }: WebParts) {
   }
 }
 
-async function invite(parts: WebParts, request: TokenRequest): Promise<Invitation> {
+async function invite(parts: WebParts, request: TokenRequest, artifacts: Artifacts): Promise<Invitation> {
   const { token, expiresAt } = await issueToken(parts.db, request, parts.clock)
   const { server, key } = hostsFollow(parts)
-  const warning = installWarning(server)
+  const warning = installWarning(server, { hasAgent: (await artifacts.list()).length > 0 })
   const line = installLine(server, key, token, request.host)
   return { token, installLine: line, expiresAt, ...(warning === undefined ? {} : { warning }) }
 }
@@ -102,18 +117,23 @@ async function enrolledHost(request: Request, { db, clock }: WebParts): Promise<
   return isOwn ? host.host : undefined
 }
 
-function dashboard(parts: WebParts, access: Access): Hono {
+function dashboard(parts: WebParts, access: Access, artifacts: Artifacts): Hono {
   return pageRoutes({
     views: parts.views,
     readAccess: access.mayRead,
     operator: access.isOperator,
     signIn: access.signIn,
     signOut: access.signOut,
-    createEnrolment: (host) => invite(parts, tokenRequestSchema.parse({ host })),
+    hasAgent: async () => (await artifacts.list()).length > 0,
+    createEnrolment: (host) => invite(parts, tokenRequestSchema.parse({ host }), artifacts),
     syncAll: () => parts.loop.syncAll(),
+    syncHost: (host) => parts.loop.syncHost(host),
     placeHold: (request) => parts.holds.place(request),
     releaseHold: (id, host) => parts.holds.release(id, host),
     failed: (error, reference) => parts.log.error({ err: error, reference }, 'a page failed'),
+    recordingProblem: parts.recordingProblem,
+    recordingProblemOf: recordingProblem,
+    isNotified: async () => !parts.settings.notifications || (await listChannels(parts.db)).length > 0,
     now: () => parts.clock.now(),
     publicUrl: parts.settings.publicUrl?.href,
     selfSigned: parts.certificate?.forHosts !== undefined,

@@ -1,9 +1,8 @@
 // What of a finding `plumb adopt` can make a commit of, from where, and the command for it; the rest is for a person's own commit. What the
 // content of a file lets it do - a merge, a value within a template - only adopt itself can tell. Pure.
 import type { Difference, Finding } from './finding.ts'
-import { type FindingKind, kindsOf } from './finding-kind.ts'
+import { type FindingKind, isLeftToPerson, kindsOf, lastRunName, unsafeLinkType } from './finding-kind.ts'
 import { maskText } from './mask-text.ts'
-import { shellWord } from './shell-word.ts'
 import { visibleText } from './visible-text.ts'
 
 /** A kind of drift that is newer than this is not: nothing that differs is passed over. */
@@ -31,16 +30,26 @@ const attributes: Readonly<Record<string, readonly string[]>> = {
 const longestTold = 2000
 
 /** Why the report of a finding does not say all that a commit needs, and the host alone has it; undefined: it does, but for the secrets of a template. */
-export function hostAlone({ resource, differences, diff, diffCut }: Finding): string | undefined {
+export function hostAlone({
+  resource,
+  differences,
+  diff,
+  diffCut,
+  diffHidden,
+  diffEncoding,
+}: Finding): string | undefined {
   if (differences.some(({ live }) => live.includes(maskText) || live.length >= longestTold))
     return 'something in it was masked or cut'
   const names = differences.map(({ name }) => name)
   if (names.includes('override')) return 'only the host has all of a file that the repository does not have'
   if (names.includes('extra')) return 'only the host has the content of what is new in the directory'
   if (!names.includes('content') || !resource.startsWith('file:')) return undefined
+  if (diffHidden !== undefined) return 'its content is not reported'
   if (diffCut) return 'its diff was cut'
   if (diff === undefined) return 'its diff was not told'
-  return /^(?:Binary content differs|Too much differs)/.test(diff) ? 'it is not text' : undefined
+  if (diffEncoding !== undefined) return `it is ${diffEncoding}, not UTF-8`
+  if (/^Too (?:much differs|large)/.test(diff)) return 'too much of it differs, or it is too large'
+  return diff.startsWith('Binary content differs') ? 'it is not text' : undefined
 }
 
 /** A line that differs holds a secret: whether the change is in the secret itself, adopt finds out on the host. */
@@ -54,9 +63,35 @@ export function isAdoptableFinding({ resource, differences }: Finding): boolean 
   return differences.length > 0 && !isMasked && differences.every((difference) => isAdoptable(resource, difference))
 }
 
+/** Of a job: no apply puts it right, and the next run that succeeds ends it. */
+export function isFailedRun({ differences }: Pick<Finding, 'differences'>): boolean {
+  return differences.length > 0 && differences.every(({ name }) => name === lastRunName)
+}
+
+/** No apply changes anything of it. */
+export function isLeft({ differences }: Pick<Finding, 'differences'>): boolean {
+  return differences.length > 0 && differences.every(isLeftToPerson)
+}
+
+/** No apply gets to it before a person replaces the link, and nothing behind one is kept. */
+export function isBehindUnsafeLink({ differences }: Pick<Finding, 'differences'>): boolean {
+  return differences.some(({ name, live }) => name === 'type' && live.startsWith(unsafeLinkType))
+}
+
 /** Nobody means a fault to stay: there is nothing of it to be kept. */
 export function isFault({ resource, differences }: Finding): boolean {
-  return differences.length > 0 && kindsOf(resource, differences).every((kind) => faults.has(kind))
+  return (
+    differences.length > 0 &&
+    differences.every(
+      (difference) =>
+        isStoppedProject(resource, difference) || kindsOf(resource, [difference]).every((kind) => faults.has(kind)),
+    )
+  )
+}
+
+/** All of its containers are stopped. */
+function isStoppedProject(resource: string, { name, live }: Difference): boolean {
+  return resource.startsWith('compose:') && name === 'state' && live === 'stopped'
 }
 
 const faults: ReadonlySet<FindingKind> = new Set<FindingKind>([
@@ -67,6 +102,7 @@ const faults: ReadonlySet<FindingKind> = new Set<FindingKind>([
   'container-restarting',
   'container-unhealthy',
   'container-mount',
+  'engine-object',
 ])
 
 /** What `plumb adopt` calls it: the path, `unit:nginx.service`, or the service where the name cannot be typed. */
@@ -75,52 +111,9 @@ export function adoptTarget(service: string, { resource }: Pick<Finding, 'resour
   return resource.startsWith('unit:') ? resource : nameIn(resource)
 }
 
-const commandsShown = 3
-
-/** `on`: ` on web-1`. `options`: those that the command needs there, behind a space. */
-type Wording = { readonly on?: string; readonly options?: string }
-
-/**
- * How what differs of one service is kept, a line each, none of faults alone: `To keep it: plumb adopt nginx`. By its own name where one thing can be adopted, else all
- * with the service; what was removed is adopted by its path alone.
- */
-export function keepingLines(
-  service: string,
-  findings: readonly Finding[],
-  { on = '', options = '' }: Wording = {},
-): readonly string[] {
-  const isCarried = (finding: Finding) => isAdoptableFinding(finding) && !touchesSecret(finding)
-  const carried = findings.filter(isCarried)
-  const removed = carried.filter(isRemoved)
-  const others = findings.filter((finding) => !isCarried(finding) && !isFault(finding))
-  const rest = new Set(others.map((finding) => fileBehind(service, finding)))
-  const targets =
-    carried.length === 1 || removed.length === carried.length
-      ? carried.map((finding) => adoptTarget(service, finding))
-      : [service, ...removed.map((finding) => adoptTarget(service, finding))]
-  const commands = [...new Set(targets)]
-    .slice(0, commandsShown)
-    .map((target) => `plumb adopt ${shellWord(target)}${options}`)
-  return [
-    ...(commands.length === 0 ? [] : [`To keep it${on}: ${commands.join('; ')}`]),
-    ...(rest.size === 0
-      ? []
-      : [`To keep ${commands.length === 0 ? 'it' : 'the rest'}: change ${listed([...rest])} in a clone, and push`]),
-  ]
-}
-
-function listed(files: readonly string[]): string {
-  const shown = files.slice(0, commandsShown).map(visibleText).join(', ')
-  return files.length > commandsShown ? `${shown} and ${files.length - commandsShown} more files` : shown
-}
-
 /** Where the repository says what it says of it. */
 export function fileBehind(service: string, { source }: Pick<Finding, 'source'>): string {
   return source ?? `services/${service}/service.yaml`
-}
-
-function isRemoved({ differences }: Finding): boolean {
-  return differences.some(({ name, live }) => name === 'type' && live === 'missing')
 }
 
 function nameIn(resource: string): string {

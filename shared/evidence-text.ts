@@ -7,6 +7,7 @@ import {
   type Session,
   type SudoCommand,
 } from './evidence.ts'
+import { absoluteTime } from './time-text.js'
 
 /** One line: `changed 2026-11-26 12:17:27 UTC; logged in then: anna from 10.0.0.5 (ssh, since 2026-11-26 12:10:02 UTC)`. */
 export function evidenceLine(evidence: Evidence): string | undefined {
@@ -32,10 +33,10 @@ export function surroundingTexts(evidence: Evidence): readonly string[] {
 
 function changedText(evidence: Evidence): string | undefined {
   const { changedAt, stateChangedAt, directoryChangedAt, noticedAt } = evidence
-  if (changedAt !== undefined) return `changed ${moment(changedAt)}`
-  if (stateChangedAt !== undefined) return `as it is since ${moment(stateChangedAt)}`
-  if (directoryChangedAt !== undefined) return `its directory changed ${moment(directoryChangedAt)}`
-  return noticedAt === undefined ? undefined : `noticed ${moment(noticedAt)}`
+  if (changedAt !== undefined) return `changed ${absoluteTime(changedAt)}`
+  if (stateChangedAt !== undefined) return `in this state since ${absoluteTime(stateChangedAt)}`
+  if (directoryChangedAt !== undefined) return `its directory changed ${absoluteTime(directoryChangedAt)}`
+  return noticedAt === undefined ? undefined : `noticed ${absoluteTime(noticedAt)}`
 }
 
 function sessionsText(sessions: readonly Session[], then: string): string {
@@ -47,8 +48,8 @@ function sessionText({ user, from, tty, service, since, until }: Session): strin
   const details = [
     ...(service === undefined ? [] : [service]),
     ...(tty === undefined ? [] : [tty]),
-    ...(since === undefined ? [] : [`since ${moment(since)}`]),
-    ...(until === undefined ? [] : [`until ${moment(until)}`]),
+    ...(since === undefined ? [] : [`since ${absoluteTime(since)}`]),
+    ...(until === undefined ? [] : [`until ${absoluteTime(until)}`]),
   ]
   return `${user}${from === undefined ? '' : ` from ${from}`}${details.length === 0 ? '' : ` (${details.join(', ')})`}`
 }
@@ -60,7 +61,7 @@ function sudoText({ user, as, command }: SudoCommand): string {
 function auditText({ at, user, executable, command, pid, systemCall }: AuditRecord): string {
   const program = executable ?? command ?? 'a program'
   const details = [...(pid === undefined ? [] : [`pid ${pid}`]), ...(systemCall === undefined ? [] : [systemCall])]
-  return `${user === undefined ? '' : `${user} by `}${program} (${[...details, moment(at)].join(', ')})`
+  return `${user === undefined ? '' : `${user} by `}${program} (${[...details, absoluteTime(at)].join(', ')})`
 }
 
 function packageText(done: PackageAction): string {
@@ -70,7 +71,7 @@ function packageText(done: PackageAction): string {
   )
   const by = commandLine === undefined ? '' : `, by "${commandLine}"`
   const asked = requestedBy === undefined ? '' : `, asked for by ${requestedBy}`
-  return `the package manager did then: ${action} ${name}${versions === '' ? '' : ` ${versions}`} (${moment(at)}${by}${asked})`
+  return `package manager at that time: ${action} ${name}${versions === '' ? '' : ` ${versions}`} (${absoluteTime(at)}${by}${asked})`
 }
 
 const shown = 5
@@ -78,12 +79,6 @@ const shown = 5
 function listed(texts: readonly string[]): string {
   const rest = texts.length - shown
   return [...texts.slice(0, shown), ...(rest > 0 ? [`and ${rest} more`] : [])].join('; ')
-}
-
-/** `2026-11-26 12:17:27 UTC`; what is no time as it is. */
-export function moment(at: string): string {
-  const time = new Date(at)
-  return Number.isNaN(time.getTime()) ? at : `${time.toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
 /** Whatever an agent sent: nothing in it may begin a line, hide or reorder text. */

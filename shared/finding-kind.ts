@@ -30,6 +30,7 @@ const findingKinds = [
   'container-other',
   'project-files',
   'project-state',
+  'engine-object',
   'package-missing',
   'package-version',
   'package-downgraded',
@@ -38,6 +39,20 @@ const findingKinds = [
 ] as const
 
 export type FindingKind = (typeof findingKinds)[number]
+
+/** The difference of a job whose last run failed. */
+export const lastRunName = 'last-run'
+
+/** The difference of a unit whose networks or volumes exist with other settings. */
+export const objectName = 'object'
+
+/** What no apply corrects: the next run of a job does, or a person. */
+export function isLeftToPerson({ name }: { readonly name: string }): boolean {
+  return name === lastRunName || name === objectName
+}
+
+/** How the live type begins of what is not looked at, because a link that is not followed stands for a directory above it. */
+export const unsafeLinkType = 'behind an unsafe link'
 
 type Difference = { readonly name: string; readonly live: string }
 
@@ -64,9 +79,11 @@ function pathKinds({ name, live }: Difference): readonly FindingKind[] {
 
 function unitKinds({ name, live }: Difference): readonly FindingKind[] {
   if (name === 'type') return ['unit-missing']
+  if (name === lastRunName) return ['unit-failed']
+  if (name === objectName) return ['engine-object']
   if (name === 'loaded') return ['unit-stale']
   if (live.startsWith('masked')) return ['unit-masked']
-  if (name === 'enabled') return ['unit-enabled']
+  if (name === 'enabled' || name === 'install') return ['unit-enabled']
   return [live.startsWith('failed') ? 'unit-failed' : 'unit-state']
 }
 

@@ -35,9 +35,14 @@ export const serviceNameSchema = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a service name: letters, digits, dots, hyphens, underscores')
   .transform((text) => text as ServiceName)
 
+const isWellFormed = (text: string) => text.isWellFormed()
+/** A lone half of a UTF-16 pair is no character: no address and no file can have it. */
+const notWellFormed = 'well-formed Unicode'
+
 export const absolutePathSchema = z
   .string()
   .max(4096)
+  .refine(isWellFormed, notWellFormed)
   .refine(isNormalAbsolutePath, 'an absolute path without `..`, `.` or a trailing slash')
   .transform((text) => text as AbsolutePath)
 
@@ -45,7 +50,11 @@ export const resourceIdSchema = z
   .string()
   .max(4200)
   .regex(/^(?:file|directory|symlink|package|unit|compose):[^\0]+$/, 'a resource: kind:name')
+  .refine(isWellFormed, notWellFormed)
   .transform((text) => text as ResourceId)
+
+/** Path of a file of the repository, as a host reports it. */
+export const sourceSchema = z.string().max(4200).refine(isWellFormed, notWellFormed)
 
 export const sha256Schema = z
   .string()

@@ -6,6 +6,8 @@ export const problemCodes = [
   'repository-invalid',
   'repository-unreachable',
   'repository-rewound',
+  'branch-changed',
+  'sync-slow',
   'repository-corrupt',
   'git-missing',
   'host-unknown',
@@ -18,6 +20,7 @@ export const problemCodes = [
   'validation-failed',
   'check-failed',
   'contact-lost',
+  'agent-not-running',
   'removal-waits',
   'disk-full',
   'read-only',
@@ -27,6 +30,8 @@ export const problemCodes = [
   'token-refused',
   'server-unreachable',
   'server-untrusted',
+  'report-too-large',
+  'identity-shared',
   'usage',
   'internal',
 ] as const
@@ -45,7 +50,8 @@ export const placeSchema = z.object({
 })
 
 export const problemSchema = z.object({
-  code: z.enum(problemCodes),
+  /** One that only a newer agent knows is `internal` here: its message says what happened, and no report is refused for it. */
+  code: z.enum(problemCodes).catch('internal'),
   message: z.string().max(4000),
   where: placeSchema.optional(),
   /** What the person can do: a full sentence or a command. */
@@ -76,7 +82,7 @@ export class PlumbError extends Error {
 export function problemLine(problem: Problem): string {
   const place = problem.where === undefined ? '' : `${placeText(problem.where)}: `
   if (problem.remedy === undefined) return `${place}${problem.message}`
-  const stop = /[.!?:)]$/.test(problem.message.trimEnd()) ? '' : '.'
+  const stop = /[.!?:]\)?$/.test(problem.message.trimEnd()) ? '' : '.'
   return `${place}${problem.message.trimEnd()}${stop} ${problem.remedy}`
 }
 

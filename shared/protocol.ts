@@ -2,7 +2,7 @@
 // The list of messages is closed and short on purpose: no server message carries content, a path or a command.
 //
 // Version 1 (2026-11): challenge, hello, welcome, report, ack, heartbeat, sync, check, refused.
-// Added within it: holds. An agent ignores a message that it does not know, and both sides a key, so that two releases apart work.
+// Added within it: holds; the machine of a hello and the code of a refusal. An agent ignores a message that it does not know, and both sides a key, so that two releases apart work.
 import { z } from 'zod'
 import { serverHoldSchema } from './hold.ts'
 import { hostNameSchema } from './names.ts'
@@ -12,7 +12,7 @@ export const protocolVersion = 1
 export const agentSocketPath = '/api/v1/agents/connect'
 export const enrolPath = '/api/v1/agents/enrol'
 /** Frame limits in bytes: before and after the agent has proved who it is. */
-export const frameLimitBeforeHello = 1024 * 1024
+export const frameLimitBeforeHello = 4 * 1024
 export const frameLimit = 8 * 1024 * 1024
 /** Holds that a server has for one host at a time. */
 export const serverHoldsLimit = 200
@@ -35,8 +35,25 @@ export const serverMessageSchema = z.discriminatedUnion('type', [
    */
   z.object({ type: z.literal('holds'), holds: z.array(serverHoldSchema).max(serverHoldsLimit) }),
   /** The connection is closed after this one. */
-  z.object({ type: z.literal('refused'), reason: z.string().max(500) }),
+  z.object({
+    type: z.literal('refused'),
+    reason: z.string().max(500),
+    /** `identity-shared`: this host's key is known with another machine. Codes of newer servers are left to `reason`. */
+    code: z.enum(['identity-shared']).optional().catch(undefined),
+  }),
 ])
+
+/** Of the agent's machine, so that a copy of it is told from it. Earlier agents leave it out. */
+export const machineSchema = z.object({
+  /** HMAC-SHA256 of the machine-id, hexadecimal. */
+  id: z.string().regex(/^[0-9a-f]{64}$/),
+  /** The kernel's id of this boot. */
+  boot: z.string().min(1).max(64),
+  /** Of this process, random. */
+  run: z.string().min(1).max(64),
+  /** Ed25519 over `machineText(nonce, machine)`, base64. */
+  signature: z.string().max(200),
+})
 
 export const agentMessageSchema = z.discriminatedUnion('type', [
   z.object({
@@ -46,6 +63,7 @@ export const agentMessageSchema = z.discriminatedUnion('type', [
     agentVersion: z.string().max(50),
     /** Ed25519 over `helloText(nonce, host)`, base64. */
     signature: z.string().max(200),
+    machine: machineSchema.optional(),
   }),
   z.object({ type: z.literal('report'), report: reportSchema }),
   /** Nothing changed since the last acknowledged report. */
@@ -68,11 +86,17 @@ export const httpProblemSchema = z.object({
 
 export type ServerMessage = z.infer<typeof serverMessageSchema>
 export type AgentMessage = z.infer<typeof agentMessageSchema>
+export type Machine = z.infer<typeof machineSchema>
 export type EnrolRequest = z.infer<typeof enrolRequestSchema>
 
 /** What the agent signs to prove it is `host` on this very connection. */
 export function helloText(nonce: string, host: string): string {
   return `plumb-hello-v1\n${nonce}\n${host}`
+}
+
+/** What the agent signs to prove that it shows its machine on this very connection. */
+export function machineText(nonce: string, { id, boot, run }: Omit<Machine, 'signature'>): string {
+  return `plumb-machine-v1\n${nonce}\n${id}\n${boot}\n${run}`
 }
 
 /**

@@ -1,6 +1,7 @@
 // What happened to a resource, in words: the same for `plumb why` and for pages.
-import { moment } from './evidence-text.ts'
+
 import type { ResourceEvent } from './resource-event.ts'
+import { absoluteTime } from './time-text.js'
 
 /** Without the time: `drifted: /etc/motd: content differs (changed 2026-11-26 12:17:27 UTC; nobody was logged in then)`. */
 export function resourceEventText(event: ResourceEvent): string {
@@ -16,7 +17,7 @@ export function resourceEventText(event: ResourceEvent): string {
     case 'ignored':
       return `drift that the repository ignores (${event.why}): ${event.summary}`
     case 'held':
-      return `held by ${event.by} until ${moment(event.until)}: ${event.why}`
+      return `held by ${event.by} until ${absoluteTime(event.until)}: ${event.why}`
     case 'hold-ended':
       if (event.by !== undefined) return `released by ${event.by}`
       return event.early ? 'released' : 'the hold came to its end'
@@ -37,7 +38,7 @@ function putRightText({ by, revision }: Extract<ResourceEvent, { kind: 'put-righ
     case 'policy':
       return `put back at once, as its policy says${at}`
     case 'revision':
-      return `in plumb again${at}: the repository says the same now, or it was put back`
+      return `in plumb again${at}: it matches the repository`
     case 'host':
       return 'in plumb again: somebody put it back on the host'
   }

@@ -1,6 +1,7 @@
 // Desired resources: what a revision says a host has. Made by desire/, read by every later stage.
 import type { DriftPolicy } from './drift-policy.ts'
 import type { AbsolutePath, HostName, ResourceId, Revision, ServiceName, Sha256 } from './names.ts'
+import type { Problem } from './problem.ts'
 
 /** Where a file's bytes come from; `rendered` ones went through a template and may hold secrets, so they stay in memory. */
 export type ContentSource =
@@ -43,6 +44,8 @@ export type FileResource = OwnPolicy & {
   readonly validate?: string
   /** Names of the secrets whose values the content holds; their values are masked in every diff. */
   readonly secrets: readonly string[]
+  /** Whether its content is shown where it differs; absent: when other users can read it. */
+  readonly diff?: boolean
   /** Not by its bytes. */
   readonly judged?: JudgedContent
 }
@@ -92,25 +95,49 @@ export type UnitResource = OwnPolicy & {
   readonly masked?: true
   /** The unit file this revision brings, when the unit comes from units/ and not from a package. */
   readonly file?: ResourceId
+  /** Of a quadlet, the networks and volumes of the repository that it uses, as they are to be. */
+  readonly objects?: readonly EngineObject[]
+  /** Of a quadlet: by the path in its container, the volume or path of the host that is mounted there. */
+  readonly mounts?: Readonly<Record<string, string>>
+  /** Below /etc/systemd/system, what enables it by its [Install] section, where that can be told. */
+  readonly links?: readonly string[]
+}
+
+/** A network or volume of a container engine. */
+export type EngineObject = {
+  readonly kind: 'network' | 'volume'
+  readonly name: string
+  /** By setting, such as `subnet` or `option parent`; one that is not in it is left to the engine. */
+  readonly settings: ReadonlyMap<string, readonly string[]>
+  /** Of a quadlet: the unit that makes it where it is missing. */
+  readonly madeBy?: string
 }
 
 export type ComposeResource = {
   readonly kind: 'compose'
   readonly id: ResourceId
-  /** The compose project's name: the service's name in lower case. */
+  /** The compose project's name (repository/compose-project.ts). */
   readonly project: string
-  /** The root-owned copy that is deployed. */
+  /** Where its files are; what containers write below it is theirs. */
   readonly directory: AbsolutePath
   readonly file: AbsolutePath
+  /** Further compose files, each overriding the ones before it. */
+  readonly overrides?: readonly AbsolutePath[]
   /** SHA-256 over path and content of every file of the service: a change means `compose up`, which may find nothing to do. */
   readonly sha256: Sha256
-  /** Every file of the service, in the project directory or elsewhere: a container that mounts one is made anew when it changes. */
+  /** Every file of the service, and those of others that the project reads, in the project directory or elsewhere: a container that mounts one is made anew when it changes. */
   readonly files: readonly ProjectFile[]
   readonly state: 'running' | 'stopped'
   /** For the time of a deployment; passwords stay in memory. */
   readonly registries: readonly RegistryLogin[]
   /** Sources of mounts that are refused otherwise. */
   readonly allowMounts: readonly AbsolutePath[]
+  /** Other power over the host that is refused otherwise: `privileged`, `cap:NET_ADMIN`. */
+  readonly allow: readonly string[]
+  /** Paths and volumes that containers may have mounted now and not after an apply. */
+  readonly moveMounts: readonly string[]
+  /** The project whose containers may be removed for this one. */
+  readonly replaceProject?: string
 }
 
 export type RegistryLogin = {
@@ -144,12 +171,18 @@ export function secretsIn(resource: Resource | undefined): readonly string[] {
   return resource?.kind === 'compose' ? resource.registries.map(({ secret }) => secret) : []
 }
 
-export type UnitTrigger = { readonly kind: 'reload' | 'restart'; readonly unit: string }
+/** `reload-or-restart`: the agent decides it when the files are in place, by what the unit holds (host/triggers.ts). */
+export type UnitTrigger = { readonly kind: 'reload' | 'restart' | 'reload-or-restart'; readonly unit: string }
 
 export type TriggerAction = UnitTrigger | { readonly kind: 'run'; readonly command: string }
 
 /** Fires once in an apply when any of `on` was changed by it. */
-export type Trigger = { readonly on: readonly ResourceId[]; readonly action: TriggerAction }
+export type Trigger = {
+  readonly on: readonly ResourceId[]
+  readonly action: TriggerAction
+  /** The unit is another service's, and reads the files: where that service restarts it later in the same apply, once is enough. */
+  readonly isOfReader?: true
+}
 
 export type Check =
   | { readonly kind: 'http'; readonly url: string }
@@ -157,10 +190,18 @@ export type Check =
   | { readonly kind: 'unit'; readonly unit: string }
   | { readonly kind: 'run'; readonly command: string }
 
+/** A resource of the service that cannot be made out on this host now. The service still owns it. */
+export type WithheldResource = { readonly id: ResourceId; readonly path?: AbsolutePath }
+
+/** What of a service depends on something that this host lacks, such as a secret, and why. */
+export type Withheld = { readonly resources: readonly WithheldResource[]; readonly problems: readonly Problem[] }
+
 export type DesiredService = {
   readonly name: ServiceName
   readonly after: readonly ServiceName[]
   readonly resources: readonly Resource[]
+  /** Absent: everything could be rendered. Otherwise the service is compared as far as possible, and not applied. */
+  readonly withheld?: Withheld
   /** Run by `sh -c` when files changed, once all of them are in place and before anything reads them. */
   readonly validate: readonly string[]
   readonly triggers: readonly Trigger[]
@@ -169,6 +210,11 @@ export type DesiredService = {
   readonly settleSeconds: number
   readonly onDrift: DriftPolicy
   readonly onRemove: 'delete' | 'restore' | 'keep'
+}
+
+/** Everything that the service owns, also what is withheld: nothing of it is removed. */
+export function claimsOf({ resources, withheld }: DesiredService): readonly (Resource | WithheldResource)[] {
+  return withheld === undefined ? resources : [...resources, ...withheld.resources]
 }
 
 export type DesiredHost = {

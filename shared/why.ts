@@ -81,6 +81,8 @@ export const whyAnswerSchema = z.array(
     path: z.string(),
     source: z.string(),
     why: commitSchema.exactOptional(),
+    /** It is in the repository no more: the commit that took it out. */
+    removed: commitSchema.exactOptional(),
     /** Of the line that was asked for. */
     line: lineSchema.exactOptional(),
     /** Of all lines, when they were asked for. */

@@ -18,7 +18,12 @@ export type Adoption = {
   readonly refused: readonly Refused[]
 }
 
-export type Refused = { readonly id: ResourceId; readonly problems: readonly Problem[] }
+export type Refused = {
+  readonly id: ResourceId
+  readonly problems: readonly Problem[]
+  /** The branch has the change already. */
+  readonly isAlready: boolean
+}
 
 export async function adoptionOf(drifted: readonly Drifted[], input: AdoptionInput): Promise<Adoption> {
   const changes = new Map<string, FileChange>()
@@ -26,10 +31,12 @@ export async function adoptionOf(drifted: readonly Drifted[], input: AdoptionInp
   const refused: Refused[] = []
   let edits: readonly ServiceEdit[] = []
   for (const one of drifted) {
-    const changeset = orAlready(await changesetFor(one, input))
+    const planned = await changesetFor(one, input)
+    const isAlready = isEmpty(planned)
+    const changeset = isAlready ? already : planned
     const problems = [...changeset.problems, ...(await exposedIn(changeset, one, input))]
     if (problems.length > 0) {
-      refused.push({ id: one.id, problems })
+      refused.push({ id: one.id, problems, isAlready })
       continue
     }
     for (const [source, change] of changeset.changes) changes.set(source, change)
@@ -79,10 +86,11 @@ async function changesetFor(one: Drifted, input: AdoptionInput): Promise<Changes
 
 const pathKinds: ReadonlySet<string> = new Set(['file', 'symlink', 'directory'])
 
-/** The branch has it, and the host has not applied that yet: an apply finds what is live as it should be. */
-function orAlready(changeset: Changeset): Changeset {
-  const isEmpty = changeset.changes.size === 0 && changeset.edits.length === 0 && changeset.problems.length === 0
-  return isEmpty ? refusedChangeset('the repository has it already', 'plumb apply records it.') : changeset
+/** The branch has it, and the host has not applied that yet: an apply keeps what was changed. */
+const already = refusedChangeset('the repository has it already', 'plumb apply keeps it.')
+
+function isEmpty({ changes, edits, problems }: Changeset): boolean {
+  return changes.size === 0 && edits.length === 0 && problems.length === 0
 }
 
 async function exposedIn(

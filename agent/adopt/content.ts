@@ -6,7 +6,7 @@ import type { Mask } from '../plan/mask.ts'
 import { refusal } from './drifted.ts'
 import { mergedText } from './merge.ts'
 import type { AppliedSource } from './revision.ts'
-import { adoptedTemplate } from './template.ts'
+import { adoptedTemplate, editAroundSecrets } from './template.ts'
 
 export type ContentCase = {
   /** Path inside the repository. */
@@ -25,12 +25,12 @@ export type AdoptedContent =
 export function adoptedContent({ source, applied, head, live, mask }: ContentCase): AdoptedContent {
   const where = { file: source }
   if (applied.secrets.length > 0 && !mask.isReliable)
-    return refused(
-      refusal('a secret in it is shorter than 4 characters, and could not be found in what would be written', {
-        where,
-        remedy: 'Edit the template by hand.',
-      }),
-    )
+    return refused({
+      code: 'secret-exposed',
+      message: 'a secret in it is shorter than 4 characters, and could not be found in what would be written',
+      where,
+      remedy: editAroundSecrets,
+    })
   const theirs = theirsOf({ source, applied, live })
   if (theirs.kind === 'refused') return theirs
   if (isSame(applied.content, head) || isSame(theirs.content, head)) return theirs

@@ -1,5 +1,6 @@
 // Two versions of a text -> the places in which they differ, line by line or, within lines, word by word. Pure.
 import { diffArrays } from 'diff'
+import { editBound } from '../plan/edit-bound.ts'
 
 /** `text` stands in the place of what is from `start` to `end` (offsets) of the older version. */
 export type Edit = { readonly start: number; readonly end: number; readonly text: string }
@@ -41,10 +42,8 @@ function wordsOf(text: string): readonly string[] {
   return text.match(/[\p{L}\p{N}_]+|\s|[^\p{L}\p{N}_\s]/gu) ?? []
 }
 
-const limits = { maxEditLength: 20_000, timeout: 5000 } as const
-
 function editsOf(before: readonly string[], after: readonly string[]): readonly Edit[] | undefined {
-  const parts = diffArrays([...before], [...after], limits)
+  const parts = diffArrays([...before], [...after], editBound(before.length, after.length))
   if (parts === undefined) return undefined
   const edits: Edit[] = []
   let at = 0

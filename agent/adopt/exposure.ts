@@ -26,7 +26,7 @@ export function exposures({ source, content, before, isNotSecret }: Written, mas
 
 /** True of a text that holds the value of a secret. */
 export function holdsSecret(text: string, mask: Mask): boolean {
-  return mask.text(text) !== text
+  return mask.named(text) !== text
 }
 
 /** What is not UTF-8 is looked at by bytes too. */
@@ -39,7 +39,7 @@ function readings(content: Uint8Array | undefined): readonly string[] {
 function linesOfSecrets(text: string, before: string, mask: Mask): readonly number[] {
   const old = new Set(before.split('\n'))
   const lines = text.split('\n')
-  const masked = mask.text(text).split('\n')
+  const masked = mask.named(text).split('\n')
   return lines.flatMap((line, index) => (line === masked[index] || old.has(line) ? [] : [index + 1]))
 }
 

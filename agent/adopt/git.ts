@@ -1,50 +1,38 @@
 // git in the operator's name: plumbing in a repository whose work tree and index are never touched, and what talks to a remote.
 
+import { withoutUserInformation } from '../../shared/address.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { type Operator, runAttended } from '../host/operator.ts'
+import { attendedGit, type PersonsGitOptions, personsGit } from '../host/git.ts'
+import type { Operator } from '../host/operator.ts'
 import { lastLines } from '../host/run.ts'
 
 export type Git = {
   readonly directory: string
   /** Standard output. Throws PlumbError with git's own words. */
-  read(args: readonly string[], options?: GitOptions): Promise<string>
+  read(args: readonly string[], options?: PersonsGitOptions): Promise<string>
   /** Undefined when git says no. */
   ask(args: readonly string[]): Promise<string | undefined>
   /** May ask the person for a password. */
   attended(args: readonly string[]): Promise<{ readonly code: number; readonly output: string }>
 }
 
-export type GitOptions = {
-  readonly stdin?: Uint8Array | string
-  readonly environment?: Readonly<Record<string, string>>
-}
-
 export function gitIn(directory: string, operator: Operator): Git {
-  const { run, environment, user } = operator
-  const call = (args: readonly string[], { stdin, environment: more }: GitOptions = {}) =>
-    run({
-      args: ['git', ...settings, ...args],
-      cwd: directory,
-      environment: { ...environment, ...more },
-      deadlineSeconds: 300,
-      outputLimitBytes: 64 * 1024 * 1024,
-      ...(user === undefined ? {} : { user }),
-      ...(stdin === undefined ? {} : { stdin }),
-    })
+  const call = (args: readonly string[], options?: PersonsGitOptions) =>
+    operator.run(personsGit(operator, ['-C', directory, ...settings, ...args], options))
   return {
     directory,
     read: async (args, options) => {
       const result = await call(args, options)
       if (result.code === 0) return result.stdout
       if (result.code === 127) throw notInstalled
-      throw gitFailed(args, lastLines(result, 5))
+      throw gitFailed(args, withoutUserInformation(lastLines(result, 5)))
     },
     ask: async (args) => {
       const result = await call(args)
       if (result.code === 127) throw notInstalled
       return result.code === 0 ? result.stdout.trim() : undefined
     },
-    attended: (args) => runAttended(operator, ['git', ...args], directory),
+    attended: (args) => attendedGit(operator, ['-C', directory, ...args]),
   }
 }
 

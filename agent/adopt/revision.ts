@@ -1,7 +1,7 @@
 // A revision as adoption needs it: its files by their path in the repository, each with where it goes on the host and, of a template, what it
 // is filled in with there.
 import { hash } from 'node:crypto'
-import { type AbsolutePath, absolutePathSchema, type HostName } from '../../shared/names.ts'
+import type { HostName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { servicesFor } from '../../shared/repository/assign.ts'
@@ -32,7 +32,7 @@ export type OpenRevision = {
 export async function openRevision(reader: RevisionReader, host: HostName): Promise<OpenRevision> {
   const [all, { repository, problems }] = await Promise.all([reader.entries(), loadRepository(reader)])
   const entries = new Map(all.map((entry) => [entry.path, entry]))
-  const managed = [...repository.services.values()].map((service) => managedService(service, composeRoot))
+  const managed = [...repository.services.values()].map((service) => managedService(service))
   const files = new Map(managed.flatMap((service) => service.files.map((file) => [file.source, file])))
   const assignment = servicesFor(repository.fleet, host)
   const read = async (source: string) => {
@@ -118,5 +118,3 @@ function textOf({ kind, name }: Reference, { host, vars, secrets }: Filled): str
       return secrets.get(name) ?? ''
   }
 }
-
-const composeRoot: AbsolutePath = absolutePathSchema.parse('/var/lib/plumb/compose')

@@ -1,31 +1,28 @@
 // A private directory of the operator's, removed at the end whatever happens.
-import { rmSync } from 'node:fs'
 import { chown, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { interruptible } from '../host/interruptible.ts'
 import type { Operator } from '../host/operator.ts'
 
 export type Scratch = { readonly directory: string }
 
+/** `work` gets an operator whose commands end with it when a signal comes. */
 export async function withScratch<Result>(
-  { user, run }: Operator,
-  work: (scratch: Scratch) => Promise<Result>,
+  operator: Operator,
+  work: (scratch: Scratch, operator: Operator) => Promise<Result>,
 ): Promise<Result> {
-  const directory = await mkdtemp(join(tmpdir(), 'plumb-adopt-'))
-  if (user !== undefined) await chown(directory, user.uid, user.gid)
-  const stop = () => {
+  return await interruptible(operator.run, async ({ run, atSignal }) => {
+    const { user } = operator
+    const directory = await mkdtemp(join(tmpdir(), 'plumb-adopt-'))
     // What is the operator's own is not removed as root.
-    if (user !== undefined) process.setuid?.(user.uid)
-    rmSync(directory, { recursive: true, force: true })
-    process.exit(130)
-  }
-  for (const signal of signals) process.once(signal, stop)
-  try {
-    return await work({ directory })
-  } finally {
-    for (const signal of signals) process.removeListener(signal, stop)
-    await run({ args: ['rm', '-rf', '--', directory], ...(user === undefined ? {} : { user }) })
-  }
+    const remove = { args: ['rm', '-rf', '--', directory], ...(user === undefined ? {} : { user }) }
+    atSignal(remove)
+    if (user !== undefined) await chown(directory, user.uid, user.gid)
+    try {
+      return await work({ directory }, { ...operator, run })
+    } finally {
+      await operator.run(remove)
+    }
+  })
 }
-
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const

@@ -39,7 +39,7 @@ export function adoptedTemplate(pieces: readonly Piece[], live: string, file: st
   const spans = spansOf(pieces)
   const source = pieces.map((piece) => piece.source).join('')
   const lines = lineEdits(before, live)
-  if (lines === undefined) return { kind: 'refused', problems: [tooDifferent(file)] }
+  if (lines === undefined) return { kind: 'refused', problems: [tooDifferent(pieces, file)] }
   const edits: Edit[] = []
   const problems: Problem[] = []
   for (const line of lines) {
@@ -131,7 +131,7 @@ function inSource(edit: Edit, spans: readonly Span[]): Edit {
 
 function touchedProblem({ source, reference }: Piece, file: string): Problem {
   return {
-    code: 'usage',
+    code: reference?.kind === 'secret' ? 'secret-exposed' : 'usage',
     message: `the change touches ${source}`,
     where: { file, ...(reference === undefined ? {} : { line: reference.line, column: reference.column }) },
     remedy: reference === undefined ? '' : remedyFor(reference),
@@ -143,11 +143,14 @@ function remedyFor({ kind, name }: Reference): string {
     case 'variable':
       return `Set vars.${name} in plumb.yaml instead, or edit the template by hand.`
     case 'secret':
-      return `Write the new value to the secret ${name} on the hosts instead, or edit the template by hand.`
+      return `Write the new value to the secret ${name} on the hosts instead.`
     case 'host-name':
       return 'It is the name of the host; edit the template by hand.'
   }
 }
+
+/** Of a template with secrets, in whose live text they could not be found. */
+export const editAroundSecrets = 'Edit the template by hand, and leave the placeholders of its secrets in it.'
 
 function typedReference(file: string, line: number): Problem {
   return {
@@ -158,11 +161,12 @@ function typedReference(file: string, line: number): Problem {
   }
 }
 
-function tooDifferent(file: string): Problem {
+function tooDifferent(pieces: readonly Piece[], file: string): Problem {
+  const hasSecret = pieces.some(({ reference }) => reference?.kind === 'secret')
   return {
-    code: 'usage',
+    code: hasSecret ? 'secret-exposed' : 'usage',
     message: 'too much differs to tell what became of the substituted parts',
     where: { file },
-    remedy: 'Edit the template by hand.',
+    remedy: hasSecret ? editAroundSecrets : 'Edit the template by hand.',
   }
 }

@@ -11,7 +11,7 @@ export function unitChangeset({ id, differences }: Drifted): Changeset {
     if (isAdoptable(id, { name, live })) set[name] = name === 'enabled' ? live === 'yes' : live
     else
       problems.push(
-        refusal(`${name === 'type' ? '' : `${name}: `}${live} is nothing to be kept`, {
+        refusal(`${name === 'type' ? '' : `${name}: `}${live} cannot be adopted`, {
           remedy: 'plumb apply puts it right.',
         }),
       )

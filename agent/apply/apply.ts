@@ -4,28 +4,21 @@ import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/
 import type { ApplyReport, Change, Failure, Hold, Repair } from '../../shared/report.ts'
 import type { CheckOptions } from '../host/checks.ts'
 import type { HostWriter } from '../host/host.ts'
+import { RunningContainers } from '../host/running-containers.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
-import type { ApplyHost, ReadContents } from '../resources/kind.ts'
+import type { ApplyHost, ReadContents, Waiting } from '../resources/kind.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import { displacedLimitBytes } from '../state/displaced.ts'
 import type { Lock } from '../state/lock.ts'
 import type { State } from '../state/state.ts'
+import { Baton } from './baton.ts'
 import { committing, withoutHandedOver } from './committed.ts'
 import { keepingRendered } from './contents.ts'
 import { arm, contactLost, type Guard, type Guarding, isInContact } from './guard.ts'
 import { markApply, readJournal } from './journal.ts'
-
 import { waitText } from './settling.ts'
-
-import {
-  type Committed,
-  commit,
-  putBack,
-  type Taken,
-  type TransactionHost,
-  takeSteps,
-  type Undone,
-} from './transaction.ts'
+import { NewParents, overlaps } from './shared-changes.ts'
+import { type Committed, commit, putBack, type TransactionHost, takeSteps, type Undone } from './transaction.ts'
 import { forget } from './undo.ts'
 
 export type ApplyOptions = {
@@ -65,14 +58,16 @@ export type ApplyResult = {
   readonly problems: readonly Problem[]
 }
 
-/** Service by service; one that fails is put back as it was, and those that are not after it proceed. */
+/**
+ * In the order of the plan; while one service waits for stability, health or its checks, those that are not after it go on. One that fails
+ * is put back as it was.
+ */
 export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<ApplyResult> {
   const { state, now } = options
   const { ofServices, ofApply } = readJournal(state.journal)
   if (ofServices.length + ofApply.length > 0) throw interrupted(state.directory)
   const run: Run = {
     outcomes: new Map(),
-    settling: new Map(),
     committed: [],
     recorded: [],
     problems: [],
@@ -81,11 +76,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Appl
   const context = contextOf(plan, options, run)
   const isChange = plan.services.some(({ steps }) => steps.length > 0)
   const guard = isChange ? await arm(options.guarding, state.journal) : undefined
-  for (const service of plan.services) {
-    await commitAll(service.after, context)
-    await begin(service, context)
-  }
-  await commitAll([...run.settling.keys()], context)
+  await sideBySide(plan.services, context)
   await conclude(plan, guard, context)
   const services = plan.services.flatMap(({ service }) => run.outcomes.get(service) ?? [])
   return { revision: plan.revision, at: now().toISOString(), services, problems: run.problems }
@@ -102,10 +93,19 @@ export function applyReport(
   return { revision, at, changes: [...changes], failed, ...(repaired.length === 0 ? {} : { repaired: [...repaired] }) }
 }
 
+/** Of two applies, the second of what the first one left other than it had made it. */
+export function joinedResults(first: ApplyResult, second: ApplyResult): ApplyResult {
+  const services = first.services.map((one): ServiceOutcome => {
+    const again = second.services.find(({ service }) => service === one.service)
+    if (again === undefined || again.kind === 'unchanged') return one
+    if (again.kind !== 'applied' || one.kind !== 'applied') return again
+    return { ...again, changes: [...one.changes, ...again.changes] }
+  })
+  return { ...second, services, problems: [...first.problems, ...second.problems] }
+}
+
 type Run = {
   readonly outcomes: Map<ServiceName, ServiceOutcome>
-  /** All steps taken, and not committed yet. */
-  readonly settling: Map<ServiceName, Taken>
   readonly committed: Committed[]
   /** As desired already: only to be remembered, or forgotten. */
   readonly recorded: Record[]
@@ -118,25 +118,66 @@ type Record = { readonly service: ServiceName; readonly baseline: ServiceBaselin
 
 type Context = TransactionHost & { readonly options: ApplyOptions; readonly run: Run }
 
-function contextOf({ revision }: Plan, options: ApplyOptions, run: Run): Context {
+function contextOf({ revision, services }: Plan, options: ApplyOptions, run: Run): Context {
   const { state, now, contents } = options
   const { objects } = state
-  const host: ApplyHost = { ...options.host, contents: keepingRendered(contents, objects), kept: objects.parts }
+  const waiting: Waiting = (wait) => wait()
+  const host: ApplyHost = {
+    ...options.host,
+    contents: keepingRendered(contents, objects),
+    kept: objects.parts,
+    waiting,
+  }
   return {
     host,
+    waiting,
+    settling: new Map(),
+    newParents: new NewParents(services),
     state,
     revision,
     now,
     options,
     run,
     checks: options.checks ?? {},
+    containers: new RunningContainers(host.run),
     budget: { bytes: displacedLimitBytes },
     taken: new Map(),
     onChange: (change) => options.onProgress?.(change),
   }
 }
 
-async function begin(plan: ServicePlan, context: Context): Promise<void> {
+/** Each begins when those that it is after, and those whose paths overlap with its own, have ended; also when one throws, all have ended when this does. */
+async function sideBySide(plans: readonly ServicePlan[], context: Context): Promise<void> {
+  const baton = new Baton(sayingWaits(context))
+  const ended = new Map<ServiceName, Promise<void>>()
+  const overlapping = overlaps(plans)
+  for (const [order, plan] of plans.entries()) {
+    if (isAsDesired(plan)) {
+      await applyService(plan, context)
+      continue
+    }
+    const awaited = [...plan.after, ...(overlapping.get(plan.service) ?? [])]
+    const earlier = awaited.flatMap((name) => ended.get(name) ?? [])
+    const work = async () => {
+      await Promise.allSettled(earlier)
+      await baton.act(order, (waiting) => applyService(plan, withOwnWaits(context, waiting)))
+    }
+    ended.set(plan.service, work())
+  }
+  const results = await Promise.allSettled(ended.values())
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
+/** Nothing to change and nothing to record: true of nearly every service in every pass, so it takes no turn. */
+function isAsDesired({ steps, isRecorded }: ServicePlan): boolean {
+  return steps.length === 0 && isRecorded
+}
+
+function withOwnWaits(context: Context, waiting: Waiting): Context {
+  return { ...context, waiting, containers: new RunningContainers(context.host.run) }
+}
+
+async function applyService(plan: ServicePlan, context: Context): Promise<void> {
   const { run, options } = context
   const { service, steps, held } = plan
   const reason =
@@ -145,32 +186,26 @@ async function begin(plan: ServicePlan, context: Context): Promise<void> {
   if (held !== undefined) run.outcomes.set(service, { kind: 'held', service, hold: held })
   else if (reason !== undefined) run.outcomes.set(service, { kind: 'skipped', service, reason })
   else if (steps.length === 0) run.outcomes.set(service, await unchanged(plan, context))
-  else {
-    const result = await takeSteps(plan, context)
-    if (result.kind === 'undone') run.outcomes.set(service, failed(result, context))
-    else {
-      run.settling.set(service, result)
-      if (result.settling === undefined) await commitAll([service], context)
-    }
-  }
+  else run.outcomes.set(service, await transact(plan, context))
 }
 
-/** Waits for each until its settle time is over. */
-async function commitAll(services: readonly ServiceName[], context: Context): Promise<void> {
-  const { run, options } = context
-  const waited = services.flatMap((service) => run.settling.get(service)?.settling ?? [])
-  if (waited.length > 0) options.onWait?.(waitText(waited))
-  for (const service of services) {
-    const taken = run.settling.get(service)
-    if (taken === undefined) continue
-    const result = await commit(taken, context)
-    run.settling.delete(service)
-    if (result.kind === 'undone') {
-      run.outcomes.set(service, failed(result, context))
-      continue
-    }
-    run.committed.push(result)
-    run.outcomes.set(service, { kind: 'applied', service, changes: result.changes })
+async function transact(plan: ServicePlan, context: Context): Promise<ServiceOutcome> {
+  const { service } = plan
+  const taken = await takeSteps(plan, context)
+  const result = taken.kind === 'undone' ? taken : await commit(taken, context)
+  if (result.kind === 'undone') return failed(result, context)
+  context.run.committed.push(result)
+  return { kind: 'applied', service, changes: result.changes }
+}
+
+/** What is waited for while nothing is done, each time it is something else. */
+function sayingWaits({ settling, options }: Context): () => void {
+  let said = ''
+  return () => {
+    if (settling.size === 0) return
+    const text = waitText([...settling.values()])
+    if (text !== said) options.onWait?.(text)
+    said = text
   }
 }
 
@@ -190,18 +225,17 @@ async function conclude(plan: Plan, guard: Guard | undefined, context: Context):
       const undone = await putBack(one, { error: new PlumbError(contactLost), step: 'stay in contact' }, context)
       run.outcomes.set(one.plan.service, failed(undone, context))
     }
-  for (const { journal, plan: one } of committed) {
-    // Not before: a service that cuts the host off each time has failed each time.
-    tolerate(run, () => state.failures.clear(one.service))
-    run.problems.push(...(await forget(journal.records, host)))
-  }
+  // Not before: a service that cuts the host off each time has failed each time.
+  const done = [...run.outcomes.values()].filter(({ kind }) => kind === 'applied' || kind === 'unchanged')
+  tolerate(run, () => state.failures.clear(done.map(({ service }) => service)))
+  for (const { journal } of committed) run.problems.push(...(await forget(journal.records, host)))
   await settle(plan, run, options)
 }
 
 function reasonToSkip({ blocked, waits, after, steps }: ServicePlan, { outcomes }: Run): string | undefined {
   const [problem] = blocked
   if (problem !== undefined) return problemLine(problem)
-  if (waits !== undefined) return waits
+  if (waits !== undefined) return waits.text
   const stopped = after.find((earlier) => ['failed', 'skipped'].includes(outcomes.get(earlier)?.kind ?? ''))
   return stopped === undefined || steps.length === 0 ? undefined : `${stopped}, which it is after, was not applied.`
 }
@@ -209,12 +243,10 @@ function reasonToSkip({ blocked, waits, after, steps }: ServicePlan, { outcomes 
 /** What is as desired already is adopted: recorded without a write to the host. */
 async function unchanged(plan: ServicePlan, context: Context): Promise<ServiceOutcome> {
   const { service, isRecorded, before } = plan
-  const { run } = context
-  tolerate(run, () => context.state.failures.clear(service))
   if (!isRecorded) {
     const { baseline } = await committing(plan, [], context)
     const appliedAt = before?.appliedAt ?? context.now().toISOString()
-    run.recorded.push({ service, baseline: baseline && { ...baseline, appliedAt } })
+    context.run.recorded.push({ service, baseline: baseline && { ...baseline, appliedAt } })
   }
   return { kind: 'unchanged', service }
 }
@@ -228,7 +260,7 @@ function failed({ plan, step, problem, isComplete }: Undone, context: Context): 
   const at = now()
   const failure = { revision, at: at.toISOString(), step: mask(step).slice(0, 500), problem: masked, attempts: 1 }
   tolerate(run, () => state.failures.add({ service, revision, at, step: failure.step, problem: masked }))
-  return { kind: 'failed', service, failure: state.failures.get(service) ?? failure }
+  return { kind: 'failed', service, failure: state.failures.read().get(service) ?? failure }
 }
 
 /** A full disk must not keep the other services from being applied, nor the report from being sent. */

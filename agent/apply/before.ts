@@ -1,6 +1,8 @@
 // What was at the paths of a service before its first apply, as its commit records it.
+import { hash } from 'node:crypto'
 import { type AbsolutePath, absolutePathSchema, resourceId, type Sha256, sha256Schema } from '../../shared/names.ts'
 import type { FileStat, SavedPath } from '../host/files.ts'
+import { hashedBytes } from '../host/files-read.ts'
 import type { HostReader } from '../host/host.ts'
 import type { Original, Taken } from '../resources/original.ts'
 import { ownership, pathInId } from '../resources/paths.ts'
@@ -100,17 +102,25 @@ async function originalOf(
     case 'symlink':
       return content?.target === undefined ? undefined : { type, target: content.target, uid, gid }
     case 'file': {
-      const sha256 = sha256Schema.safeParse(content?.sha256)
-      if (content === undefined || !sha256.success) return undefined
+      const sha256 = digestOf(content)
+      if (content === undefined || sha256 === undefined) return undefined
       const { size } = content.stat
-      const kept = keptAs(content, sha256.data, context)
-      return { type, sha256: sha256.data, size, kept, mode, uid, gid, ...(await context.names.of({ uid, gid })) }
+      const kept = keptAs(content, sha256, context)
+      return { type, sha256, size, kept, mode, uid, gid, ...(await context.names.of({ uid, gid })) }
     }
     case 'fifo':
     case 'socket':
     case 'device':
       return { type }
   }
+}
+
+/** Of what is too large to be hashed, a digest that no content has: that it was there, and was not kept, is known all the same. */
+function digestOf(content: Content | undefined): Sha256 | undefined {
+  if (content?.sha256 === undefined) return undefined
+  const sha256 = sha256Schema.safeParse(content.sha256)
+  if (sha256.success) return sha256.data
+  return content.stat.size > hashedBytes ? sha256Schema.parse(hash('sha256', content.sha256, 'hex')) : undefined
 }
 
 /** What the repository brings, too, stays live until another revision replaces it. */

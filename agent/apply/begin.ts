@@ -3,6 +3,7 @@
 import { type ResourceId, resourceId } from '../../shared/names.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
 import type { ServicePlan } from '../plan/plan.ts'
+import type { Step } from '../plan/steps.ts'
 import type { ApplyHost, ResourceChange } from '../resources/kind.ts'
 import { kinds } from '../resources/registry.ts'
 import type { ServiceJournal } from './journal.ts'
@@ -18,10 +19,12 @@ export async function begin(
   const projects = steps.flatMap((step) => (step.kind === 'change' && step.resource === 'compose' ? step.changes : []))
   if (actions.length > 0) await journal.begun(actions)
   const { mark } = host.files
-  const units = await running(actions, host)
+  const units = await running(actions, steps, host)
   await journal.saved('unit', mark, units)
-  await journal.saved('compose', mark, projects.length === 0 ? [] : await kinds.compose.save(projects, host))
-  return new Set([...units.flatMap(idOf), ...projects.map(({ id }) => id)])
+  const saved = projects.length === 0 ? [] : await kinds.compose.save(projects, host)
+  await journal.saved('compose', mark, saved)
+  // While the engine does not answer nothing is: it is saved when this service has started it.
+  return new Set([...units.flatMap(idOf), ...(saved.length === 0 ? [] : projects.map(({ id }) => id))])
 }
 
 function idOf(point: unknown): readonly ResourceId[] {
@@ -30,10 +33,19 @@ function idOf(point: unknown): readonly ResourceId[] {
 }
 
 /** One that does not run may yet be started by its package, and is then not to be stopped by an undo. */
-async function running(actions: readonly TriggerAction[], host: ApplyHost): Promise<readonly unknown[]> {
+async function running(
+  actions: readonly TriggerAction[],
+  steps: readonly Step[],
+  host: ApplyHost,
+): Promise<readonly unknown[]> {
   const names = new Set(actions.flatMap((action) => (action.kind === 'run' ? [] : [action.unit])))
   if (names.size === 0) return []
-  const saved = await kinds.unit.save([...names].map(unitSubject), host)
+  const changes = steps.flatMap((step) => (step.kind === 'change' && step.resource === 'unit' ? step.changes : []))
+  const changeOf = (name: string) => {
+    const subject = unitSubject(name)
+    return changes.find(({ id }) => id === subject.id) ?? subject
+  }
+  const saved = await kinds.unit.save([...names].map(changeOf), host)
   return saved.filter((point) => !isResting(point))
 }
 

@@ -1,6 +1,6 @@
 // What an apply takes away and the repository never had - an edit made by hand, a package's default - is kept before it is
 // committed: content in the object store, with an index of what it was.
-import { createHash } from 'node:crypto'
+import { createHash, hash } from 'node:crypto'
 import type { AbsolutePath, ServiceName } from '../../shared/names.ts'
 import type { FileStat, TakenEntry, TakePart } from '../host/files.ts'
 import type { HostWriter } from '../host/host.ts'
@@ -83,8 +83,12 @@ type Keeping = {
   left: number
 }
 
-/** Somebody's whole download directory is not kept. */
+/** Files and links of one purge that are archived: a whole download directory is not. */
 const purgedFiles = 1000
+/** Directories of one purge that are recorded, so that they can be restored; also FIFOs, sockets and devices. */
+const purgedOthers = 10_000
+/** PATH_MAX: no longer path can be given to open(2), or to `plumb restore`. */
+const pathLimit = 4096
 /** What is read once and held; more is read again when it is to be stored. */
 const heldBytes = 1024 * 1024
 
@@ -157,17 +161,33 @@ async function give(parts: readonly Buffer[], take: (part: Uint8Array) => void):
 
 async function keepPurged(directory: AbsolutePath, keeping: Keeping): Promise<readonly FormerPath[]> {
   const kept: FormerPath[] = []
+  const seen = { contents: 0, others: 0 }
   const beyond = { files: 0, size: 0 }
   await keeping.displacing.host.files.replaced.taken(directory, async (entry) => {
-    if (kept.length < purgedFiles) kept.push(await keepTaken(entry, keeping))
-    else if (entry.stat.type === 'file') {
-      beyond.files += 1
-      beyond.size += entry.stat.size
+    const { type, size } = entry.stat
+    if (type === 'file' || type === 'symlink') {
+      seen.contents += 1
+      if (seen.contents <= purgedFiles) kept.push(await keepTaken(shortened(entry), keeping))
+      else {
+        beyond.files += 1
+        beyond.size += size
+      }
+    } else if (entry.path.length <= pathLimit && seen.others < purgedOthers) {
+      seen.others += 1
+      kept.push(await keepTaken(entry, keeping))
     }
   })
   if (beyond.files > 0)
     record({ path: directory, isEscaped: false }, 'purged', { type: 'not-kept', ...beyond, why: 'too-many' }, keeping)
   return kept
+}
+
+/** A path too long to be given to a command is recorded as one that leads nowhere, told apart by a digest. */
+function shortened(entry: TakenEntry): TakenEntry {
+  const { path } = entry
+  if (Buffer.byteLength(path) < pathLimit) return entry
+  const digest = hash('sha256', path, 'hex').slice(0, 16)
+  return { ...entry, path: `${path.slice(0, 200)}...${digest}...${path.slice(-200)}`, isEscaped: true }
 }
 
 async function keepTaken(entry: TakenEntry, keeping: Keeping): Promise<FormerPath> {

@@ -48,5 +48,5 @@ export const contactLost: Problem = {
   code: 'contact-lost',
   message: 'after the apply neither the server nor the remote could be reached any more, so all of it was undone.',
   remedy:
-    'Look at what it changes in routes, names, firewall or sshd, and push a correction, or try again: plumb apply',
+    'Look at what it changes in routes, names, firewall or sshd, and push a correction. The agent also tries again by itself.',
 }

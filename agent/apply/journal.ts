@@ -20,6 +20,7 @@ const toolSchema = z.object({
 const actionSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('reload'), unit: z.string() }),
   z.object({ kind: z.literal('restart'), unit: z.string() }),
+  z.object({ kind: z.literal('reload-or-restart'), unit: z.string() }),
   z.object({ kind: z.literal('run'), command: z.string() }),
 ])
 
@@ -34,6 +35,8 @@ const serviceRecordSchema = z.discriminatedUnion('kind', [
     kind: z.literal('saved'),
     service,
     revision: revisionSchema,
+    /** ISO 8601: when the apply of the service began. */
+    since: z.string().exactOptional(),
     mark: z.string(),
     resource: kindSchema,
     saved: z.array(z.unknown()),
@@ -74,12 +77,12 @@ export type UndoLog = {
 export class ServiceJournal {
   readonly service: ServiceName
   readonly records: JournalRecord[] = []
-  readonly #revision: Revision
+  readonly #about: { readonly revision: Revision; readonly since: string }
   readonly #file: JournalFile
 
-  constructor(service: ServiceName, revision: Revision, file: JournalFile) {
+  constructor(service: ServiceName, { revision, since }: { revision: Revision; since: Date }, file: JournalFile) {
     this.service = service
-    this.#revision = revision
+    this.#about = { revision, since: since.toISOString() }
     this.#file = file
   }
 
@@ -89,7 +92,7 @@ export class ServiceJournal {
 
   async saved(resource: ResourceKindName, mark: string, saved: readonly unknown[]): Promise<void> {
     if (saved.length === 0) return
-    const about = { service: this.service, revision: this.#revision, mark, resource }
+    const about = { service: this.service, ...this.#about, mark, resource }
     await this.#append({ kind: 'saved', ...about, saved: [...saved] })
   }
 

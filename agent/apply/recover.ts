@@ -2,11 +2,12 @@
 // connectivity guard was still waiting and nothing answers any more, undone as a whole.
 import type { ServiceName } from '../../shared/names.ts'
 import { type Problem, problemsOf } from '../../shared/problem.ts'
+import type { Failure } from '../../shared/report.ts'
 import type { HostWriter } from '../host/host.ts'
 import type { Lock } from '../state/lock.ts'
 import type { State } from '../state/state.ts'
 import { contactLost, type Guarding, isInContact } from './guard.ts'
-import { type ApplyRecord, type JournalRecord, markApply, readJournal, undoLog } from './journal.ts'
+import { type ApplyRecord, type JournalRecord, markApply, readJournal, type Saved, undoLog } from './journal.ts'
 import { forget, tellAgain, undo } from './undo.ts'
 
 export type Recovery = {
@@ -77,17 +78,33 @@ async function recordCommitted(
 
 type Counted = { readonly records: readonly JournalRecord[]; readonly isCutOff: boolean }
 
-/** So that a service whose apply kills the agent, or reboots the host, is not tried again and again without a pause. */
-function countFailure(service: ServiceName, { records, isCutOff }: Counted, { failures }: State): readonly Problem[] {
-  const revision = records.find((record) => record.kind === 'saved')?.revision
-  if (revision === undefined) return []
-  const problem: Problem = isCutOff ? contactLost : interrupted
+/**
+ * So that a service whose apply kills the agent, or reboots the host, is not tried again and again without a pause. One that failed in
+ * the apply itself was counted then, with its cause: only its undo did not end, or was not written down.
+ */
+function countFailure(service: ServiceName, { records, isCutOff }: Counted, state: State): readonly Problem[] {
+  const { failures, journal } = state
+  const begun = records.find((record) => record.kind === 'saved')
+  if (begun === undefined || isCounted(begun, failures.read().get(service))) return []
+  const { revision } = begun
+  const problem: Problem = isCutOff ? contactLost : journal.isOwn() ? unfinished : interrupted
   try {
     failures.add({ service, revision, at: new Date(), step: 'apply', problem: { ...problem, service } })
     return []
   } catch (error) {
     return problemsOf(error)
   }
+}
+
+function isCounted({ revision, since }: Saved, failure: Failure | undefined): boolean {
+  return since !== undefined && failure?.revision === revision && Date.parse(failure.at) >= Date.parse(since)
+}
+
+/** In the process that began it: what kept it from its end is in the log. */
+const unfinished: Problem = {
+  code: 'apply-failed',
+  message: 'its apply did not come to its end, and has been undone.',
+  remedy: 'It is tried again after a pause. The log says more: journalctl -u plumb',
 }
 
 const interrupted: Problem = {

@@ -3,10 +3,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ResourceId, resourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import type { Run } from '../host/run.ts'
+import type { ComposeResource } from '../../shared/resource.ts'
+import type { HostReader } from '../host/host.ts'
 import { watchUnits } from '../host/settle.ts'
 import type { ServicePlan } from '../plan/plan.ts'
-import { watchContainers } from '../resources/compose-settle.ts'
+import { declarationFor } from '../resources/compose-declaration.ts'
+import { type WatchedProject, watchContainers } from '../resources/compose-settle.ts'
 
 /** Says what is wrong by now, or undefined. */
 export type Watch = () => Promise<string | undefined>
@@ -18,16 +20,25 @@ export type Settling = {
   readonly watches: readonly Watch[]
 }
 
+export type Touched = {
+  /** Units that were started, restarted or reloaded, and projects of which containers were. */
+  readonly ids: ReadonlySet<ResourceId>
+  /** When the first of them can have been, in ms since the epoch. */
+  readonly since: number
+}
+
 /** To be called when everything of the service is up. Undefined: nothing of it was started, or it has no settle time. */
 export async function settlingOf(
   { watched, settleSeconds }: ServicePlan,
-  touched: ReadonlySet<ResourceId>,
-  query: Run,
+  { ids: touched, since }: Touched,
+  host: HostReader,
 ): Promise<Settling | undefined> {
   const { units } = watched
-  const projects = watched.projects.filter((project) => touched.has(resourceId('compose', project)))
+  const projects = watched.projects.filter(({ id }) => touched.has(id))
   if (units.length + projects.length === 0 || settleSeconds === 0) return undefined
-  const watches = [await watchUnits(units, query), await watchContainers(projects, query)]
+  const started = new Set(units.filter((unit) => touched.has(resourceId('unit', unit))))
+  const declared = await Promise.all(projects.map((project) => watchedProject(project, host)))
+  const watches = [await watchUnits(units, host.query, started), await watchContainers(declared, host.query, since)]
   return { seconds: settleSeconds, endsAt: performance.now() + settleSeconds * 1000, watches }
 }
 
@@ -40,18 +51,27 @@ export function waitText(settlings: readonly Settling[]): string {
   return `waits for what was started to stay up for ${Math.max(...settlings.map(({ seconds }) => seconds))} s`
 }
 
-/** Returns when its time is over; throws PlumbError `check-failed` as soon as something did not stay up. */
-export async function settled(settling: Settling | undefined): Promise<void> {
+/**
+ * Returns when its time is over; throws PlumbError `check-failed` as soon as something did not stay up. The last look begins
+ * when the time is over: what falls over near the end is seen too, however long a look takes. However many settle side by side, there
+ * is about one look a second.
+ */
+export async function settled(settling: Settling | undefined, sideBySide = () => 1): Promise<void> {
   if (settling === undefined) return
-  for (;;) {
-    const left = settling.endsAt - performance.now()
-    await sleep(Math.max(0, Math.min(left, 1000)))
+  for (let isOver = false; !isOver; ) {
+    await sleep(Math.max(0, Math.min(settling.endsAt - performance.now(), 1000 * sideBySide())))
+    isOver = performance.now() >= settling.endsAt
     for (const watch of settling.watches) {
       const fault = await watch()
       if (fault !== undefined) throw didNotStay(settling, fault)
     }
-    if (left <= 1000) return
   }
+}
+
+/** Compose was asked for the declaration when the project was brought up. */
+async function watchedProject(project: ComposeResource, host: HostReader): Promise<WatchedProject> {
+  const declaration = await declarationFor(project, project.sha256, host)
+  return { name: project.project, services: declaration?.services ?? [] }
 }
 
 function didNotStay({ seconds }: Settling, fault: string): PlumbError {

@@ -1,7 +1,9 @@
 // The step that failed, for people: `validate /etc/caddy/Caddyfile`, `restart caddy.service`.
 import { type Problem, problemsOf } from '../../shared/problem.ts'
+import { agentUnit } from '../../shared/repository/reserved.ts'
 import { checkText } from '../host/checks.ts'
 import type { Step } from '../plan/steps.ts'
+import { actionText } from '../resources/trigger-text.ts'
 
 export function stepText(step: Step | undefined, error: unknown): string {
   const problem = error === undefined ? undefined : problemsOf(error)[0]
@@ -16,9 +18,11 @@ export function stepText(step: Step | undefined, error: unknown): string {
     case 'validate':
       return `validate with ${step.command}`
     case 'trigger':
-      return step.action.kind === 'run' ? `run ${step.action.command}` : `${step.action.kind} ${step.action.unit}`
+      return actionText(step.action)
     case 'check':
       return `check ${checkText(step.check)}`
+    case 'restart-agent':
+      return `restart ${agentUnit}`
   }
 }
 

@@ -1,31 +1,39 @@
 // One service, applied in full or not at all: every step is written down before it is taken, and a failure undoes them all.
 // Two acts, so that services settle side by side: its steps are taken, and later, when what they started has stayed up for its
 // settle time, it is committed.
-import type { ResourceId, Revision } from '../../shared/names.ts'
+import type { ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
 import { type CheckOptions, runCheck } from '../host/checks.ts'
+import type { RunningContainers } from '../host/running-containers.ts'
 import { runTools } from '../host/tools.ts'
 import { runTrigger } from '../host/triggers.ts'
 import { validateTree } from '../host/validate-tree.ts'
 import type { ServicePlan } from '../plan/plan.ts'
 import type { Step } from '../plan/steps.ts'
-import type { ApplyHost, ResourceChange } from '../resources/kind.ts'
+import type { ApplyHost, ResourceChange, Waiting } from '../resources/kind.ts'
 import { kinds } from '../resources/registry.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import { begin, unitSubject } from './begin.ts'
 import { type CommitHost, committing, takePaths } from './committed.ts'
 import { ServiceJournal, type UndoLog } from './journal.ts'
 import { type Settling, settled, settleText, settlingOf } from './settling.ts'
+import type { NewParents } from './shared-changes.ts'
 import { stepText } from './step-text.ts'
-import { undo } from './undo.ts'
+import { isPathKind, undo } from './undo.ts'
+import { isLastOfPaths, verifyPaths } from './verify.ts'
 
 export type TransactionHost = CommitHost & {
   readonly host: ApplyHost
   readonly revision: Revision
   readonly onChange: (change: Change) => void
   readonly checks: CheckOptions
+  readonly containers: RunningContainers
+  readonly waiting: Waiting
+  readonly newParents: NewParents
+  /** By service, what settles now. */
+  readonly settling: Map<ServiceName, Settling>
 }
 
 /** Every step was taken and every check holds; nothing is committed yet. */
@@ -57,11 +65,22 @@ export type Undone = {
 }
 
 export async function takeSteps(plan: ServicePlan, context: TransactionHost): Promise<Taken | Undone> {
-  const journal = new ServiceJournal(plan.service, context.revision, context.state.journal)
-  const own = { ...context, host: { ...context.host, files: context.host.files.part() } }
+  const journal = new ServiceJournal(
+    plan.service,
+    { revision: context.revision, since: context.now() },
+    context.state.journal,
+  )
+  // What it passes the baton for comes after its paths: another service may be committed meanwhile.
+  const waiting: Waiting = (wait, options) => {
+    takePaths(plan, context)
+    return context.waiting(wait, options)
+  }
+  const own = { ...context, host: { ...context.host, files: context.host.files.part(), waiting } }
   const changes: Change[] = []
   const started = new Set<string>()
   const touched = new Set<ResourceId>()
+  // The engine's clock is the host's.
+  const since = Date.now()
   let step: Step | undefined
   try {
     const saved = await begin(plan, journal, own)
@@ -69,6 +88,7 @@ export async function takeSteps(plan: ServicePlan, context: TransactionHost): Pr
       const done = await take(step, { plan, context: own, journal, started, touched, saved })
       for (const change of done) context.onChange(change)
       changes.push(...done)
+      if (isLastOfPaths(step, plan.steps)) await verifyPaths(plan, own.host.files)
     }
     step = undefined
     takePaths(plan, context)
@@ -78,7 +98,7 @@ export async function takeSteps(plan: ServicePlan, context: TransactionHost): Pr
       host: own.host,
       changes,
       journal,
-      settling: await settlingOf(plan, touched, context.host.query),
+      settling: await settlingOf(plan, { ids: touched, since }, own.host),
     }
   } catch (error) {
     return putBack({ plan, journal }, { error, step: stepText(step, error) }, context)
@@ -90,7 +110,7 @@ export async function commit(taken: Taken, context: TransactionHost): Promise<Co
   const { plan, changes, journal, settling } = taken
   let step = settling === undefined ? '' : settleText(settling)
   try {
-    await settled(settling)
+    if (settling !== undefined) await settle(plan.service, settling, context)
     step = stepText(undefined, undefined)
     const { baseline, notes } = await committing(plan, journal.records, { ...context, host: taken.host })
     await journal.committed(baseline)
@@ -101,13 +121,23 @@ export async function commit(taken: Taken, context: TransactionHost): Promise<Co
   }
 }
 
+async function settle(service: ServiceName, settling: Settling, context: TransactionHost): Promise<void> {
+  context.settling.set(service, settling)
+  try {
+    await context.waiting(() => settled(settling, () => context.settling.size), { isStarting: false })
+  } finally {
+    context.settling.delete(service)
+  }
+}
+
 /** A committed service is put back too while its apply is not confirmed. */
 export async function putBack(
   { plan, journal }: Pick<Taken, 'plan' | 'journal'>,
   { error, step }: { readonly error: unknown; readonly step: string },
-  { host }: TransactionHost,
+  { host, containers }: TransactionHost,
 ): Promise<Undone> {
   const undoing = await undo(journal.records, host, quietly(journal))
+  await containers.startAgain()
   const problem = failureProblem(plan, error, undoing.problems)
   return { kind: 'undone', plan, step, problem, isComplete: undoing.isComplete }
 }
@@ -118,7 +148,7 @@ type Taking = {
   readonly journal: ServiceJournal
   /** Units that this apply started: they have read the new files already. */
   readonly started: Set<string>
-  /** Compose projects of which containers were made, started or removed. */
+  /** Compose projects of which containers were made, started or removed; units that were started or told something. */
   readonly touched: Set<ResourceId>
   /** Units and projects of which the journal says how they were before this apply: a later look would see its own work. */
   readonly saved: Set<ResourceId>
@@ -130,7 +160,9 @@ async function take(step: Step, taking: Taking): Promise<readonly Change[]> {
   const { service } = plan
   switch (step.kind) {
     case 'change':
-      return changeResources(step, taking)
+      return ['package', 'unit'].includes(step.resource)
+        ? context.containers.across(() => changeResources(step, taking))
+        : changeResources(step, taking)
     case 'tools': {
       await journal.tools(step.tools)
       return (await runTools(step.tools, run)).map((summary) => ({ service, summary }))
@@ -140,11 +172,13 @@ async function take(step: Step, taking: Taking): Promise<readonly Change[]> {
       return []
     }
     case 'trigger':
-      return trigger(step.action, taking)
+      return context.containers.across(() => trigger(step.action, taking))
     case 'check': {
-      await runCheck(step.check, run, context.checks)
+      await context.host.waiting(() => runCheck(step.check, run, context.checks))
       return []
     }
+    case 'restart-agent':
+      return []
   }
 }
 
@@ -156,10 +190,13 @@ async function changeResources({ resource, changes }: ChangeStep, taking: Taking
   const kind = kinds[resource]
   if (resource === 'unit') for (const unit of await unitsToStart(changes, host)) taking.started.add(unit)
   const unsaved = changes.filter(({ id }) => !taking.saved.has(id))
-  await journal.saved(resource, host.files.mark, await kind.save(unsaved, host))
+  const saved = await kind.save(unsaved, host)
+  await journal.saved(resource, host.files.mark, isPathKind(resource) ? context.newParents.asBefore(saved) : saved)
   if (resource === 'unit') for (const { id } of unsaved) taking.saved.add(id)
   const lines = await kind.change(changes, host)
   if (resource === 'compose' && lines.length > 0) for (const { id } of changes) taking.touched.add(id)
+  for (const { id, desired } of changes)
+    if (desired?.kind === 'unit' && desired.state === 'running') taking.touched.add(id)
   return lines.map((summary, index) => ({
     service: plan.service,
     summary,
@@ -197,6 +234,7 @@ async function trigger(action: TriggerAction, taking: Taking): Promise<readonly 
   }
   await journal.trigger(action)
   const summary = await runTrigger(action, host.run)
+  if (summary !== undefined && action.kind !== 'run') taking.touched.add(unitSubject(action.unit).id)
   return summary === undefined ? [] : [{ service: plan.service, summary }]
 }
 

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { AbsolutePath } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
-import type { TriggerAction } from '../../shared/resource.ts'
+import type { ResourceKindName, TriggerAction } from '../../shared/resource.ts'
 import { bootId } from '../host/boot.ts'
 import type { HostWriter } from '../host/host.ts'
 import { unitStatuses } from '../host/systemd.ts'
@@ -10,6 +10,7 @@ import { runTools, type ToolStep } from '../host/tools.ts'
 import { runTrigger } from '../host/triggers.ts'
 import { savedPathSchema } from '../resources/paths.ts'
 import { kinds } from '../resources/registry.ts'
+import { forgetFailed } from './forget-failed.ts'
 import type { JournalRecord, Saved, UndoLog } from './journal.ts'
 
 export type Undoing = {
@@ -42,8 +43,13 @@ export async function undo(records: readonly JournalRecord[], host: HostWriter, 
     await attempt(() => runAgain(tool, host))
   const actions = toTell(records)
   const running = await runningOf(actions, host)
-  for (const { resource, saved: points } of saved.filter((record) => !isPaths(record)))
+  // Containers last: their engine may be one of the units.
+  const isLast = ({ resource }: Saved) => (resource === 'compose' ? 1 : 0)
+  for (const { resource, saved: points } of saved
+    .filter((record) => !isPaths(record))
+    .toSorted((one, other) => isLast(one) - isLast(other)))
     await attempt(() => kinds[resource].restore(points, host))
+  await attempt(() => forgetFailed(saved, host))
   const isComplete = problems.length === 0
   if (isComplete) await log.undone()
   // What had died was started by the restore above.
@@ -128,6 +134,10 @@ function pathsIn({ saved }: Saved): readonly AbsolutePath[] {
 }
 
 function isPaths({ resource }: Saved): boolean {
+  return isPathKind(resource)
+}
+
+export function isPathKind(resource: ResourceKindName): boolean {
   return resource === 'file' || resource === 'symlink' || resource === 'directory'
 }
 

@@ -1,25 +1,25 @@
 // `plumb adopt PATH|SERVICE --host NAME --server URL`, in a clone on the operator's machine: the server has the findings, the clone what was
 // applied, and both together what is live. What only the host knows - secrets, large and binary files - is adopted there.
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { hostAlone } from '../../shared/adoptable.ts'
 import { findingSchema } from '../../shared/finding.ts'
 import { hostNameSchema, type Revision, revisionSchema, serviceNameSchema } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
+import { shellWord } from '../../shared/shell-word.ts'
 import { adoptionOf, type Refused } from '../adopt/adoption.ts'
 import type { Drifted } from '../adopt/drifted.ts'
 import { type Git, gitIn } from '../adopt/git.ts'
 import { liveFrom, onHost } from '../adopt/patched.ts'
 import { inClone, remoteOf } from '../adopt/place.ts'
+import { reaching } from '../adopt/reaching.ts'
 import { appliedSource, type OpenRevision, openRevision } from '../adopt/revision.ts'
-import { withScratch } from '../adopt/scratch.ts'
 import { renderedText } from '../adopt/template.ts'
 import type { Secrets } from '../desire/secrets.ts'
 import { type Operator, operatorFrom } from '../host/operator.ts'
 import { maskFor } from '../plan/mask.ts'
 import { askServer, notAServer } from '../report/ask-server.ts'
-import { serverUrl } from '../report/server-tls.ts'
+import { certificateIn, serverUrl } from '../report/server-tls.ts'
 import { pathInId } from '../resources/paths.ts'
 import { createReader } from '../sync/reader.ts'
 import { createSystemObjects } from '../sync/system-objects.ts'
@@ -53,47 +53,46 @@ type Reported = Told['services'][number] & { readonly finding: Told['services'][
 
 export async function adoptFleet(target: string, options: AdoptFleetOptions, output: Output): Promise<number> {
   const told = await findingsOf(target, options)
-  const operator = await operatorFrom(process.env)
+  const { url: remote, operator } = reaching(options.remote, await operatorFrom(process.env))
   const directory = resolve(options.clone ?? '.')
   const git = gitIn(directory, operator)
-  return await withScratch(operator, async (scratch) => {
-    const open = await opener({ git, operator, directory: scratch.directory }, told)
-    const head = await open(await headOf(git, options))
-    if (head === undefined) throw noClone(directory)
-    const reported = told.services.flatMap((one) => one.findings.map((finding) => ({ ...one, finding })))
-    const revisions = [head]
-    for (const revision of new Set(told.services.flatMap(({ applied }) => applied ?? []))) {
-      const opened = revision === head.reader.revision ? undefined : await open(revision)
-      if (opened !== undefined) revisions.push(opened)
-    }
-    const applied = (source: string, sha256: string) =>
-      appliedSource({ source, sha256 }, revisions, { host: told.host, secrets: noSecrets })
-    const drifted: Drifted[] = []
-    const refused: Refused[] = []
-    for (const one of reported) {
-      const problem = await onlyOnHost(one, revisions)
-      if (problem === undefined) drifted.push(await driftedOf(one, target, applied))
-      else refused.push({ id: one.finding.resource, problems: [problem] })
-    }
-    const notSecret = new Set(options.notSecret?.map(pathOption))
-    const mask = maskFor([])
-    const adoption = await adoptionOf(drifted, { head, appliedOf: applied, mask, notSecret })
-    return await carryOut(
-      {
-        adoption: { ...adoption, refused: [...refused, ...adoption.refused] },
-        head,
-        host: told.host,
-        applied: told.services[0]?.applied,
-        mask,
-        unheld: unheldOf(told, head),
-        placeFor: async () => ({
-          ...(await inClone({ directory, remote: options.remote, head: head.reader.revision }, operator)),
-          isOwnClone: true,
-        }),
-      },
-      { options, output },
-    )
-  })
+  const open = await opener({ git, operator }, told)
+  const head = await open(await headOf(git, { remote, branch: options.branch }))
+  if (head === undefined) throw noClone(directory)
+  const reported = told.services.flatMap((one) => one.findings.map((finding) => ({ ...one, finding })))
+  const revisions = [head]
+  for (const revision of new Set(told.services.flatMap(({ applied }) => applied ?? []))) {
+    const opened = revision === head.reader.revision ? undefined : await open(revision)
+    if (opened !== undefined) revisions.push(opened)
+  }
+  const applied = (source: string, sha256: string) =>
+    appliedSource({ source, sha256 }, revisions, { host: told.host, secrets: noSecrets })
+  const drifted: Drifted[] = []
+  const refused: Refused[] = []
+  for (const one of reported) {
+    const problem = await onlyOnHost(one, revisions)
+    if (problem === undefined) drifted.push(await driftedOf(one, target, applied))
+    else refused.push({ id: one.finding.resource, problems: [problem], isAlready: false })
+  }
+  const notSecret = new Set(options.notSecret?.map(pathOption))
+  const mask = maskFor([])
+  const adoption = await adoptionOf(drifted, { head, appliedOf: applied, mask, notSecret })
+  return await carryOut(
+    {
+      adoption: { ...adoption, refused: [...refused, ...adoption.refused] },
+      head,
+      host: told.host,
+      applied: told.services[0]?.applied,
+      mask,
+      unheld: unheldOf(told, head),
+      holdOptions: ` --fleet --hosts ${shellWord(told.host)} --server ${shellWord(options.server ?? '')}`,
+      placeFor: async () => ({
+        ...(await inClone({ directory, remote, head: head.reader.revision }, operator)),
+        isOwnClone: true,
+      }),
+    },
+    { options, output },
+  )
 }
 
 async function findingsOf(target: string, options: AdoptFleetOptions): Promise<Told> {
@@ -105,7 +104,7 @@ async function findingsOf(target: string, options: AdoptFleetOptions): Promise<T
   const answer = await askServer({
     url,
     token: hasToken ? await tokenGiven(options.tokenFile) : undefined,
-    certificate: options.certificate === undefined ? undefined : await readFile(options.certificate, 'utf8'),
+    certificate: options.certificate === undefined ? undefined : await certificateIn(options.certificate),
     remedy: 'Is the server running? On the host itself, plumb adopt needs no server.',
   })
   if (answer.kind === 'refused')
@@ -120,13 +119,15 @@ async function findingsOf(target: string, options: AdoptFleetOptions): Promise<T
   throw notAServer(url, answer.status)
 }
 
-type ClonePlaces = { readonly git: Git; readonly operator: Operator; readonly directory: string }
+type ClonePlaces = { readonly git: Git; readonly operator: Operator }
 
 /** Reads revisions of the clone; undefined for one that it does not have. */
-async function opener({ git, operator, directory }: ClonePlaces, { host }: Told) {
+async function opener({ git, operator }: ClonePlaces, { host }: Told) {
   const gitDirectory = await git.ask(['rev-parse', '--absolute-git-dir'])
   if (gitDirectory === undefined) throw noClone(git.directory)
-  const system = createSystemGit({ kind: 'local', url: gitDirectory }, directory, operator.run)
+  const { run, user } = operator
+  const address = { kind: 'local', url: gitDirectory } as const
+  const system = createSystemGit({ address, run, ...(user === undefined ? {} : { user }) })
   const objects = createSystemObjects(system, gitDirectory)
   return async (revision: Revision | undefined): Promise<OpenRevision | undefined> => {
     if (revision === undefined || !(await objects.hasCommit(revision))) return undefined
@@ -134,8 +135,10 @@ async function opener({ git, operator, directory }: ClonePlaces, { host }: Told)
   }
 }
 
+type Followed = { readonly remote: string | undefined; readonly branch: string | undefined }
+
 /** What the remote's branch is now; without the remote, as the clone knew it last. */
-async function headOf(git: Git, { remote, branch }: AdoptFleetOptions): Promise<Revision | undefined> {
+async function headOf(git: Git, { remote, branch }: Followed): Promise<Revision | undefined> {
   const name = remote ?? (await remoteOf(git))
   if (name !== undefined) await git.attended(['fetch', '--quiet', '--', name])
   const tracked = name === undefined ? [] : [`refs/remotes/${name}/${branch ?? 'HEAD'}`]
@@ -180,6 +183,7 @@ function unknownHere({ source }: Reported['finding']) {
 
 const noSecrets: Secrets = {
   names: new Set(),
+  isListed: true,
   directory: '/etc/plumb/secrets',
   read: (name) =>
     Promise.reject(new PlumbError({ code: 'secret-missing', message: `The value of ${name} is on the hosts alone.` })),

@@ -2,6 +2,7 @@
 import type { HostName, Revision } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemLine } from '../../shared/problem.ts'
 import type { Adoption } from '../adopt/adoption.ts'
+import { authorFor } from '../adopt/author.ts'
 import { treeWith } from '../adopt/commit.ts'
 import { type Delivered, deliver, type Where } from '../adopt/deliver.ts'
 import { holdsSecret } from '../adopt/exposure.ts'
@@ -11,10 +12,12 @@ import { forPatch } from '../adopt/place.ts'
 import type { OpenRevision } from '../adopt/revision.ts'
 import { type Scratch, withScratch } from '../adopt/scratch.ts'
 import { type Operator, operatorFrom } from '../host/operator.ts'
+import { lintRevision } from '../lint/revision.ts'
 import type { Mask } from '../plan/mask.ts'
 import {
   type AdoptOptions,
   adoptedLines,
+  authorTyped,
   deliveredLines,
   problemsOfRefused,
   refusedLines,
@@ -23,7 +26,6 @@ import {
   whyGiven,
   writePatch,
 } from './adopt-words.ts'
-import { lintRevision } from './lint.ts'
 import type { Output } from './output.ts'
 
 export type Planned = {
@@ -34,6 +36,8 @@ export type Planned = {
   readonly mask: Mask
   /** Services that nothing keeps from being put back before the commit is merged. */
   readonly unheld: readonly Unheld[]
+  /** What `plumb hold` takes to reach the host from where adopt was called, behind a space each. */
+  readonly holdOptions: string
   /** Where to commit; text: why there is no place to push from. */
   readonly placeFor: (operator: Operator, scratch: Scratch) => Promise<Where | { readonly said: string | undefined }>
 }
@@ -44,8 +48,7 @@ export async function carryOut(planned: Planned, asked: Asked): Promise<number> 
   const { adoption, head, host } = planned
   if (adoption.changes.size === 0) return nothingAdopted(planned, asked)
   await requireLint(head, adoption)
-  const operator = await operatorFrom(process.env)
-  return await withScratch(operator, async (scratch) => {
+  return await withScratch(await operatorFrom(process.env), async (scratch, operator) => {
     if (asked.options.dryRun === true) return await shown(planned, asked, { operator, scratch })
     const why = await whyGiven(
       asked.options,
@@ -67,7 +70,8 @@ export async function carryOut(planned: Planned, asked: Asked): Promise<number> 
     const services = servicesOf(adoption)
     const branch = asked.options.to ?? branchName({ host, services, at: new Date() })
     const message = commitMessage({ ...planned, why, adopted: adoption.adopted })
-    const made = await deliver(where, { tree, message, author: asked.options.author, branch, push })
+    const author = asked.options.author ?? (await authorFor(where, operator, authorTyped))
+    const made = await deliver(where, { tree, message, author, branch, push })
     const delivered: Delivered = patchOnly && made.kind === 'patch' ? { ...made, said: place.said } : made
     const patch = delivered.kind === 'patch' ? await writePatch(delivered.text, branch, operator) : undefined
     tell(planned, asked, { delivered, patch, branch })
@@ -86,7 +90,9 @@ function nothingAdopted({ adoption, host }: Planned, { output }: Asked): number 
 
 /** What the repository has wrong already is not this change's. */
 async function requireLint(head: OpenRevision, { changes }: Adoption): Promise<void> {
-  const [before, after] = await Promise.all([head.reader, overlaid(head.reader, changes)].map(lintRevision))
+  const [before, after] = await Promise.all(
+    [head.reader, overlaid(head.reader, changes)].map((reader) => lintRevision({ reader })),
+  )
   const known = new Set(before?.problems.map(withoutLine))
   const fresh = (after?.problems ?? []).filter((problem) => !known.has(withoutLine(problem)))
   if (fresh.length === 0) return
@@ -116,7 +122,7 @@ async function shown(planned: Planned, { output }: Asked, { operator, scratch }:
 type Made = { readonly delivered: Delivered; readonly patch: string | undefined; readonly branch: string }
 
 function tell(planned: Planned, { output }: Asked, { delivered, patch, branch }: Made): void {
-  const { adoption, unheld } = planned
+  const { adoption, unheld, holdOptions } = planned
   const commit = delivered.kind === 'patch' ? {} : { commit: delivered.commit }
   output.print({
     json: {
@@ -130,7 +136,7 @@ function tell(planned: Planned, { output }: Asked, { delivered, patch, branch }:
       ...adoptedLines(adoption),
       ...refusedLines(adoption.refused),
       ...deliveredLines({ delivered, patch }),
-      ...unheldLines(unheld),
+      ...unheldLines(unheld, holdOptions),
     ],
   })
 }

@@ -2,12 +2,12 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline/promises'
 import { PlumbError, type Problem, problemLine } from '../../shared/problem.ts'
 import type { Adoption, Refused } from '../adopt/adoption.ts'
 import type { Delivered } from '../adopt/deliver.ts'
 import { nameOf } from '../adopt/message.ts'
 import type { Operator } from '../host/operator.ts'
+import { answerTo } from './output.ts'
 
 export type AdoptOptions = {
   /** The reason. */
@@ -25,7 +25,7 @@ export type AdoptOptions = {
 
 /** As given, or as typed now. Throws PlumbError `usage` when there is nobody to ask. */
 export async function whyGiven({ message }: AdoptOptions, of: readonly string[]): Promise<string> {
-  const why = message ?? (process.stdin.isTTY ? await asked(of) : '')
+  const why = message ?? (process.stdin.isTTY ? await answerTo(`Why were ${of.join(', ')} changed? `) : '')
   if (why.trim() !== '' && why.length <= 10_000) return why
   throw new PlumbError({
     code: 'usage',
@@ -37,23 +37,11 @@ export async function whyGiven({ message }: AdoptOptions, of: readonly string[])
   })
 }
 
-async function asked(of: readonly string[]): Promise<string> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr })
-  // A key here and no signal, while the terminal is read key by key. Told at once: an answer that is merely missing would be told first.
-  terminal.on('SIGINT', () => {
-    process.stderr.write('\n')
-    process.emit('SIGINT', 'SIGINT')
-  })
-  try {
-    return await terminal.question(`Why were ${of.join(', ')} changed? `)
-  } catch (error) {
-    // Control-D.
-    if (!(error instanceof Error && error.name === 'AbortError')) throw error
-    process.stderr.write('\n')
-    return ''
-  } finally {
-    terminal.close()
-  }
+/** Undefined where nobody can be asked, or nothing was answered: git then says what is missing. */
+export async function authorTyped(): Promise<string | undefined> {
+  if (!process.stdin.isTTY) return undefined
+  const answer = await answerTo('git does not know who you are. Who makes the commit (Name <mail>)? ')
+  return answer.trim() === '' ? undefined : answer
 }
 
 export function refusedLines(refused: readonly Refused[]): readonly string[] {
@@ -125,12 +113,12 @@ export function deliveredLines({ delivered, patch }: Told): readonly string[] {
 
 export type Unheld = { readonly service: string; readonly isRepaired: boolean }
 
-export function unheldLines(unheld: readonly Unheld[]): readonly string[] {
-  return unheld.map(({ service, isRepaired }) =>
-    isRepaired
-      ? `Until it is merged the agent puts the change back (onDrift: repair). To keep it: plumb hold ${service} --for 1d --why "..."`
-      : `Until it is merged an apply puts the change back. To keep it: plumb hold ${service} --for 1d --why "..."`,
-  )
+/** `options`: of the command that holds a service, behind a space each. */
+export function unheldLines(unheld: readonly Unheld[], options: string): readonly string[] {
+  return unheld.map(({ service, isRepaired }) => {
+    const who = isRepaired ? 'the agent undoes the change (onDrift: repair)' : 'an apply undoes the change'
+    return `Until it is merged ${who}. To keep it: plumb hold ${service} --for 1d --why "..."${options}`
+  })
 }
 
 export function problemsOfRefused(refused: readonly Refused[]): readonly Problem[] {

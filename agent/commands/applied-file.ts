@@ -1,8 +1,10 @@
 // A file as it was applied on this host: its path in, the repository's file behind it and the bytes that it became out.
-import { type AbsolutePath, type Revision, resourceId } from '../../shared/names.ts'
+import { type AbsolutePath, type ResourceId, type Revision, resourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { DesiredHost, FileResource } from '../../shared/resource.ts'
+import { knownName } from '../host/known-name.ts'
 import { type Agent, type Desired, desireAt } from '../look.ts'
+import { pathInId } from '../resources/paths.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import type { RevisionReader } from '../sync/revision.ts'
 
@@ -25,10 +27,30 @@ export async function appliedFile(agent: Agent, path: AbsolutePath): Promise<App
   return await read((await orUndefined(() => fileAtRevision(agent, baseline, path))) ?? newest)
 }
 
+/** The name that the repository has, or had, for a path that may be known by another one. */
+export async function appliedName(agent: Agent, asked: AbsolutePath): Promise<AbsolutePath> {
+  const applied = [...agent.state.baselines.read().baselines.values()].flatMap(({ resources }) => [...resources.keys()])
+  const known = knownName(asked, applied.flatMap(pathsIn), agent.host.files)
+  const good = known === asked ? await agent.repository.lastGood() : undefined
+  if (good === undefined) return known
+  const { services } = (await desireAt(agent, good)).desired
+  const desired = services.flatMap(({ resources }) => resources.flatMap(({ id }) => pathsIn(id)))
+  return knownName(asked, desired, agent.host.files)
+}
+
+function pathsIn(id: ResourceId): readonly string[] {
+  const path = pathInId(id)
+  return path === undefined ? [] : [path]
+}
+
 type FoundFile = { readonly desired: Desired; readonly file: FileResource }
 
+/** Throws PlumbError where this host lacks what the file is filled in with. */
 async function fileAt(agent: Agent, reader: RevisionReader, path: AbsolutePath): Promise<FoundFile | undefined> {
   const desired = await desireAt(agent, reader)
+  const withheld = desired.desired.services.flatMap(({ withheld: known }) => known ?? [])
+  const own = withheld.find(({ resources }) => resources.some((resource) => resource.path === path))
+  if (own !== undefined) throw new PlumbError(own.problems)
   const file = fileOf(desired.desired, path)
   return file === undefined ? undefined : { desired, file }
 }

@@ -1,18 +1,28 @@
 // `plumb apply`: makes live as the repository says, drift included. Exits 0 when the host is in plumb afterwards, 1 when it is not.
+import { isLeft } from '../../shared/adoptable.ts'
 import { problemLine } from '../../shared/problem.ts'
-import { actOn } from '../act.ts'
-import type { ApplyResult, ServiceOutcome } from '../apply/apply.ts'
-import { type Agent, type Look, serviceReportsOf } from '../look.ts'
+import type { ServiceReport } from '../../shared/report.ts'
+import { agentUnit } from '../../shared/repository/reserved.ts'
+import { type Acted, actOn } from '../act.ts'
+import { restartGuarded } from '../agent-restart.ts'
+import type { ServiceOutcome } from '../apply/apply.ts'
+import { restartAgent } from '../host/restart-agent.ts'
+import { type Agent, serviceReportsOf } from '../look.ts'
 import { isInPlumb } from '../plan/compare.ts'
 import { holdText } from '../plan/hold-text.ts'
 import { onceEach } from '../report-of.ts'
+import type { AgentRestart } from '../state/agent-restart.ts'
+import { startAgentIfDown } from './agent-down.ts'
+import { defaultState } from './configuration.ts'
 import { desiredHere } from './desired-here.ts'
+import { person } from './hold.ts'
 import { counted, goOnWithoutTerminal, type Output } from './output.ts'
 import { tellStatus } from './tell-status.ts'
 
 export type ApplyOptions = {
   readonly revision?: string
   readonly allowRewind?: boolean
+  readonly allowBranchChange?: boolean
   readonly full?: boolean
   readonly allowRemoval?: boolean
 }
@@ -20,9 +30,14 @@ export type ApplyOptions = {
 export async function apply(agent: Agent, options: ApplyOptions, output: Output): Promise<number> {
   const onWait = output.progress
   const lock = await agent.state.lock({ purpose: 'plumb apply', now: new Date(), waitSeconds: 60, onWait })
+  const places = { root: agent.host.root, state: agent.state.directory }
+  let restart: AgentRestart | undefined
   try {
-    const allowRewind = options.allowRewind === true
-    const { desired, problems: fromSync } = await desiredHere(agent, options.revision, { allowRewind })
+    const allowed = {
+      allowRewind: options.allowRewind === true,
+      allowBranchChange: options.allowBranchChange === true,
+    }
+    const { desired, problems: fromSync } = await desiredHere(agent, options.revision, allowed)
     const { revision } = desired.desired
     if (options.revision === undefined && fromSync.length === 0) await agent.repository.accept(revision)
     const acted = await actOn(agent, desired, lock, {
@@ -33,10 +48,12 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
       onWait,
       onChange: ({ service, summary }) => output.progress(`${service}: ${summary}`),
     })
+    restart = acted.restartsAgent
     const services = await serviceReportsOf(agent, acted.look)
     const unseen = acted.look.comparison.services.flatMap((service) => service.problems)
     const found = { host: agent.name, revision, services, problems: [...fromSync, ...acted.problems, ...unseen] }
     const untold = tellStatus(agent.state, { ...found, apply: acted.report })
+    if (acted.report !== undefined) agent.state.personApplies.add({ ...acted.report, by: `${person()}@${agent.name}` })
     const changes = acted.report?.changes ?? []
     const beside = onceEach([...fromSync, ...acted.problems, ...untold])
     output.print({
@@ -44,13 +61,23 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
       text: [
         ...acted.result.services.flatMap(outcomeLines),
         ...beside.map(problemLine),
-        summary(acted.look, acted.result),
+        ...services.flatMap(leftLines),
+        summary(acted, services, { isLastGood: fromSync.length > 0, problems: beside.length }),
       ],
     })
     return isInPlumb(acted.look.comparison) && beside.length === 0 && acted.result.services.every(isWell) ? 0 : 1
   } finally {
     lock.release()
+    if (restart !== undefined) await restarted(restart, agent)
+    if (await startAgentIfDown(places, agent.host.run))
+      output.progress(`started the agent, which did not run: ${agentUnit}`)
   }
+}
+
+/** An agent with another memory than this one's could not say that it has come up. */
+async function restarted(restart: AgentRestart, { host, state }: Agent): Promise<void> {
+  if (state.directory === defaultState) await restartGuarded(restart, host, state)
+  else restartAgent()
 }
 
 /**
@@ -86,14 +113,57 @@ function outcomeLines(outcome: ServiceOutcome): readonly string[] {
   }
 }
 
-function summary({ comparison }: Look, { services, revision }: ApplyResult): string {
-  const changed = services.filter(({ kind }) => kind === 'applied').length
-  const at = revision.slice(0, 12)
-  if (!isInPlumb(comparison) || !services.every(isWell)) return `out of plumb at ${at}`
-  return changed === 0
-    ? `nothing to change: in plumb at ${at}`
-    : `in plumb at ${at}: ${counted(changed, 'service')} changed`
+/** What no apply puts right. */
+function leftLines({ service, findings }: ServiceReport): readonly string[] {
+  return findings.filter(isLeft).map((finding) => `${service}: ${finding.summary}`)
 }
+
+type Beside = {
+  /** The head of the repository could not be fetched, or is not valid for this host. */
+  readonly isLastGood: boolean
+  readonly problems: number
+}
+
+function summary(
+  { look, result, changedSince }: Acted,
+  reports: readonly ServiceReport[],
+  { isLastGood, problems }: Beside,
+): string {
+  const { services, revision } = result
+  const changed = services.filter(({ kind }) => kind === 'applied').length
+  const at = `${revision.slice(0, 12)}${isLastGood ? ', the last good revision; the head of the repository could not be taken' : ''}`
+  if (!isInPlumb(look.comparison) || !services.every(isWell))
+    return `out of plumb at ${at}${differingText(reports, { services, changedSince })}`
+  const what = changed === 0 ? 'nothing to change' : `${counted(changed, 'service')} changed`
+  if (isLastGood) return `${what} at ${at}`
+  if (problems > 0) return `${what} at ${at}, with ${counted(problems, 'problem')}`
+  return changed === 0 ? `${what}: in plumb at ${at}` : `in plumb at ${at}: ${what}`
+}
+
+const differingShown = 3
+
+/** `: web: /etc/a: content differs (changed after this apply: by a command or package that it ran, or by a program)` */
+export function differingText(
+  reports: readonly ServiceReport[],
+  {
+    services,
+    changedSince,
+  }: { readonly services: readonly ServiceOutcome[]; readonly changedSince: ReadonlySet<string> },
+): string {
+  const well = new Set(services.filter(isWell).map(({ service }) => service))
+  const differing = reports.flatMap(({ service, findings }) =>
+    well.has(service) ? findings.filter((one) => !isLeft(one)).map((finding) => ({ service, finding })) : [],
+  )
+  if (differing.length === 0) return ''
+  const shown = differing.slice(0, differingShown).map(({ service, finding: { resource, summary: differs } }) => {
+    const why = changedSince.has(resource) ? ` (${changedAfter})` : ''
+    return `${service}: ${differs}${why}`
+  })
+  const more = differing.length > differingShown ? ` and ${differing.length - differingShown} more` : ''
+  return `: ${shown.join('; ')}${more}`
+}
+
+const changedAfter = 'changed after this apply made it so: by a command or a package that it ran, or by a program'
 
 function isWell({ kind }: ServiceOutcome): boolean {
   return kind === 'applied' || kind === 'unchanged' || kind === 'held'

@@ -1,14 +1,19 @@
-// `plumb check`: what is live here against the repository. Changes nothing. Exits 0 in plumb, 2 when anything drifted or is pending, 1 on an error.
-import { keepingLines } from '../../shared/adoptable.ts'
+// `plumb check`: what is live here against the repository. Changes nothing. Exits 0 in plumb, 2 when anything drifted or is
+// pending, else 1 on an error, or when something could not be checked.
 import { changeLines } from '../../shared/change-text.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
 import { fightText } from '../../shared/fight-text.ts'
+import type { Finding } from '../../shared/finding.ts'
+import { hiddenText } from '../../shared/hidden-text.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { problemLine } from '../../shared/problem.ts'
 import type { ServiceReport } from '../../shared/report.ts'
+import { type WayOut, waysOut } from '../../shared/ways-out.ts'
+import { wayOutLines } from '../../shared/ways-out-text.ts'
 import { type Agent, lookAt, serviceReportsOf } from '../look.ts'
 import { holdText } from '../plan/hold-text.ts'
 import { onceEach } from '../report-of.ts'
+import { agentDown } from './agent-down.ts'
 import { desiredHere } from './desired-here.ts'
 import { runsOnText } from './failure-text.ts'
 import { givenWords, type HostOptions } from './open.ts'
@@ -36,15 +41,18 @@ export async function check(agent: Agent, options: CheckOptions, output: Output)
   }
   // Another revision than the one in force is a question, not the state of this host.
   const untold = options.revision === undefined ? tellStatus(agent.state, found) : []
-  const problems = onceEach([...found.problems, ...untold])
+  const down = await agentDown(options, agent.host.query)
+  const problems = onceEach([...found.problems, ...untold, ...down])
+  const beside = onceEach([...fromSync, ...unfinished, ...look.problems, ...untold, ...down])
+  const ways = waysByService(services, revision)
   const resources = look.comparison.services.reduce((sum, service) => sum + service.resources.length, 0)
   output.print({
-    json: { ...found, problems },
+    json: { ...found, problems, waysOut: ways },
     text: [
       ...services.flatMap(serviceLines),
-      ...problems.map(problemLine),
-      summary(services, problems, `${counted(resources, 'resource')} at ${revision.slice(0, 12)}`),
-      ...waysOut(services, givenWords(options)),
+      ...beside.map(problemLine),
+      summary(services, beside, `${counted(resources, 'resource')} at ${revision.slice(0, 12)}`),
+      ...wayLines(ways, givenWords(options)),
     ],
   })
   if (services.some(differs)) return 2
@@ -62,38 +70,67 @@ export function serviceLines({
   failure,
   applied,
   hold,
+  unknown,
 }: ServiceReport): readonly string[] {
   return [
     ...(hold === undefined ? [] : [`${service}: ${holdText(hold)}`]),
     ...findings.flatMap((finding) => {
-      const { summary: found, diff, diffCut, evidence, fight } = finding
+      const { summary: found, diff, diffCut, diffHidden, evidence, fight, log } = finding
       return [
         `${service}: drift: ${found}`,
         ...(fight === undefined ? [] : [`  ${fightText(fight)}`]),
         ...(evidenceLine(evidence) === undefined ? [] : [`  ${evidenceLine(evidence)}`]),
         ...changeLines(finding, changesShown).map((line) => `  ${line}`),
+        ...(log === undefined ? [] : log.split('\n').map((line) => `  | ${line}`)),
         ...(diff === undefined ? [] : [diff.trimEnd()]),
+        ...(diffHidden === undefined ? [] : [`  ${hiddenText(diffHidden)}`]),
         ...(diffCut ? ['(the diff was cut)'] : []),
       ]
     }),
     ...ignored.map(({ summary: left, why }) => `${service}: ignored: ${left} (${why})`),
-    ...pending.map(({ summary: waiting }) => `${service}: pending: ${waiting}`),
+    ...pending.flatMap(({ resource, summary: waiting }) => [
+      `${service}: pending: ${waiting}`,
+      ...revisedLines(findings.find((finding) => finding.resource === resource)),
+    ]),
+    ...(unknown?.problems.map((problem) => `${service}: unknown: ${problemLine(problem)}`) ?? []),
     ...(failure === undefined
       ? []
       : [
-          `${service}: failed at ${failure.revision.slice(0, 12)}: ${failure.step}: ${problemLine(failure.problem)} (${runsOnText(applied)})`,
+          `${service}: failed at ${failure.revision.slice(0, 12)} (${runsOnText(applied)}): ${failure.step}: ${problemLine(failure.problem)}`,
         ]),
   ]
 }
 
-/** What is held is not put back by an apply. */
-function waysOut(services: readonly ServiceReport[], options: string): readonly string[] {
-  const drifted = services.filter(({ findings }) => findings.length > 0)
-  const kept = drifted.flatMap(({ service, findings }) => {
-    const lines = keepingLines(service, findings, { options }).map((line) => line.replace('To', 'to'))
-    return drifted.length === 1 ? lines : lines.map((line) => `${service}: ${line}`)
-  })
-  return [...kept, ...(drifted.some(({ hold }) => hold === undefined) ? [`to put it back: plumb apply${options}`] : [])]
+/** What the commit changes of what somebody changed too. */
+function revisedLines(finding: Finding | undefined): readonly string[] {
+  const { diff, diffCut = false } = finding?.revised ?? {}
+  return [...(diff === undefined ? [] : [diff.trimEnd()]), ...(diffCut ? ['(the diff was cut)'] : [])]
+}
+
+type ServiceWays = { readonly service: string; readonly ways: readonly WayOut[] }
+
+function waysByService(services: readonly ServiceReport[], revision: string): readonly ServiceWays[] {
+  return services
+    .map((service) => ({ service: service.service, ways: waysOut({ ...service, revision }) }))
+    .filter(({ ways }) => ways.length > 0)
+}
+
+/**
+ * One apply is for all services: without a hold to be ended first it is said once. Of a single service that differs the command says
+ * enough; what there is no command for is always said with the name.
+ */
+function wayLines(services: readonly ServiceWays[], options: string): readonly string[] {
+  const isForAll = (way: WayOut) => way.kind === 'apply' && way.commands.length === 1
+  const lines = (ways: readonly WayOut[]) => wayOutLines(ways, { options }).map((line) => line.replace(/^To /, 'to '))
+  const own = services.flatMap(({ service, ways }) =>
+    ways
+      .filter((way) => !isForAll(way))
+      .flatMap((way) => {
+        const isEnough = services.length === 1 && 'commands' in way
+        return lines([way]).map((line) => (isEnough ? line : `${service}: ${line}`))
+      }),
+  )
+  return [...own, ...new Set(lines(services.flatMap(({ ways }) => ways.filter(isForAll))))]
 }
 
 function differs({ findings, pending }: ServiceReport): boolean {
@@ -103,10 +140,12 @@ function differs({ findings, pending }: ServiceReport): boolean {
 function summary(services: readonly ServiceReport[], problems: readonly Problem[], of: string): string {
   const drifted = services.reduce((sum, { findings }) => sum + findings.length, 0)
   const pending = services.reduce((sum, service) => sum + service.pending.length, 0)
+  const unknown = services.filter((service) => service.unknown !== undefined).length
   const found = [
     ...(drifted > 0 ? [`${drifted} drifted`] : []),
     ...(pending > 0 ? [`${pending} pending`] : []),
-    ...(problems.length > 0 ? [`${problems.length} not looked at as they should be`] : []),
+    ...(unknown > 0 ? [`${counted(unknown, 'service')} unknown`] : []),
+    ...(problems.length > 0 ? [counted(problems.length, 'problem')] : []),
   ]
   return found.length === 0
     ? `in plumb: ${counted(services.length, 'service')}, ${of}`

@@ -5,6 +5,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
+import { splitAddress } from '../../shared/address.ts'
 import { absolutePathSchema, type HostName, hostNameSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileWriter } from '../host/files.ts'
@@ -13,9 +14,11 @@ import { placeFile } from './place-file.ts'
 const configurationSchema = z.strictObject({
   host: hostNameSchema,
   repository: z.string().min(1).max(2000),
+  /** For a repository over http(s); they stand here alone, never in its address. */
+  credentials: z.strictObject({ username: z.string().max(1000), password: z.string().max(10_000) }).optional(),
   branch: z.string().min(1).max(250).optional(),
   server: z.url({ protocol: /^https?$/ }).optional(),
-  /** PEM file with the one certificate the server may show; without it the system's authorities decide. */
+  /** PEM file of a certificate with the one key the server may have; without it the system's authorities decide. */
   certificate: absolutePathSchema.optional(),
 })
 
@@ -42,12 +45,28 @@ export async function readConfiguration(root: string): Promise<Configuration | u
   })
   if (text === undefined) return undefined
   const parsed = configurationSchema.safeParse(parse(text))
-  if (parsed.success) return parsed.data
+  if (parsed.success) return separated(parsed.data)
   throw new PlumbError({
     code: 'usage',
     message: `${path} is not a valid agent configuration: ${z.prettifyError(parsed.error)}`,
     remedy: 'Correct it, or run plumb install again.',
   })
+}
+
+/** Earlier versions kept the credentials in the address, and a person may write them there. */
+function separated(configuration: Configuration): Configuration {
+  const { url, credentials } = splitAddress(configuration.repository)
+  return { ...(credentials === undefined ? {} : { credentials }), ...configuration, repository: url }
+}
+
+/** What goes with the repository as it was given: a known address keeps the credentials that it is known with. */
+export function repositoryGiven(
+  given: string,
+  known: Configuration | undefined,
+): Pick<Configuration, 'repository' | 'credentials'> {
+  const { url, credentials } = splitAddress(given)
+  const kept = credentials ?? (known?.repository === url ? known.credentials : undefined)
+  return { repository: url, ...(kept === undefined ? {} : { credentials: kept }) }
 }
 
 export async function writeConfiguration(files: FileWriter, configuration: Configuration): Promise<void> {

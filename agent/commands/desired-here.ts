@@ -3,6 +3,7 @@ import type { Revision } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
 import { type Agent, type Desired, desireAt } from '../look.ts'
 import { onceEach } from '../report-of.ts'
+import type { SyncOptions } from '../sync/repository.ts'
 
 export type DesiredHere = {
   readonly desired: Desired
@@ -14,13 +15,13 @@ export type DesiredHere = {
 export async function desiredHere(
   agent: Agent,
   named: string | undefined,
-  { allowRewind }: { readonly allowRewind: boolean } = { allowRewind: false },
+  allowed: SyncOptions = { allowRewind: false },
 ): Promise<DesiredHere> {
   const { repository } = agent
   if (named !== undefined) return { desired: await desireAt(agent, await repository.readerAt(named)), problems: [] }
   let head: Revision | undefined
   try {
-    const reader = await repository.sync({ allowRewind })
+    const reader = await repository.sync(allowed)
     head = reader.revision
     return { desired: await desireAt(agent, reader), problems: [] }
   } catch (error) {

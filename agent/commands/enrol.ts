@@ -1,8 +1,8 @@
 // `plumb enrol`: makes this host known to a server. The token comes by the environment, where `ps` does not show it.
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { PlumbError } from '../../shared/problem.ts'
 import { enrol } from '../report/enrol.ts'
+import { certificateIn } from '../report/server-tls.ts'
 import { ownHostName } from './configuration.ts'
 import { hostNameOption } from './open.ts'
 import type { Output } from './output.ts'
@@ -17,7 +17,7 @@ export type EnrolOptions = {
 
 export async function enrolHost(options: EnrolOptions, output: Output): Promise<number> {
   const host = options.host === undefined ? ownHostName() : hostNameOption(options.host)
-  const certificate = options.certificate === undefined ? undefined : await readFile(options.certificate, 'utf8')
+  const certificate = options.certificate === undefined ? undefined : await certificateIn(options.certificate)
   await enrol({
     server: options.server,
     token: tokenGiven(),

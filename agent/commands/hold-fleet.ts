@@ -8,7 +8,7 @@ import { type HoldTarget, holdTargetSchema } from '../../shared/hold.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { holdText } from '../plan/hold-text.ts'
 import { type Answer, askServer, notAServer } from '../report/ask-server.ts'
-import { serverUrl } from '../report/server-tls.ts'
+import { certificateIn, serverUrl } from '../report/server-tls.ts'
 import { readConfiguration } from './configuration.ts'
 import { type HoldWords, holdAsked, nameOf, person, targetOf, usage } from './hold.ts'
 import { counted, type Output } from './output.ts'
@@ -53,10 +53,19 @@ export async function holdFleet(service: string, options: FleetOptions, output: 
     json: hold,
     text: [
       `${nameOf(asked.service)}: ${holdText(hold)} on ${counted(hold.hosts.length, 'host')}: ${hold.hosts.map(({ host }) => host).join(', ')}`,
-      `${connected} of ${hold.hosts.length} ${connected === 1 ? 'is' : 'are'} connected and told; the others are when they are back`,
+      connectedText(connected, hold.hosts.length),
     ],
   })
   return 0
+}
+
+function connectedText(connected: number, hosts: number): string {
+  if (connected === hosts) return hosts === 1 ? 'it is connected and told' : `all ${hosts} are connected and told`
+  const rest = hosts - connected
+  const others = rest === 1 ? 'the one that is not is when it is back' : `the ${rest} others are when they are back`
+  return connected === 0 && rest === 1
+    ? 'it is not connected; it is told when it is back'
+    : `${connected} of ${hosts} ${connected === 1 ? 'is' : 'are'} connected and told; ${others}`
 }
 
 /** Of hosts and of the server alike. */
@@ -146,7 +155,7 @@ async function serverFor({ root, server, certificate, tokenFile }: FleetOptions)
   const file = certificate ?? pinned
   return {
     url,
-    certificate: file === undefined ? undefined : await readFile(file, 'utf8'),
+    certificate: file === undefined ? undefined : await certificateIn(file),
     token: await tokenGiven(tokenFile),
   }
 }

@@ -1,4 +1,4 @@
-// `plumb hold` and `plumb release` on a host: a service is left alone for a while - no apply, no repair, drift still told - with
+// `plumb hold` and `plumb release` on a host: a service is left alone for a while - no apply, no repair, no alert of its drift - with
 // or without a server, network or running agent.
 import { userInfo } from 'node:os'
 import type { HoldTarget } from '../../shared/hold.ts'
@@ -10,21 +10,30 @@ import { durationSchema } from '../../shared/repository/scalars.ts'
 import { type Agent, desireAt } from '../look.ts'
 import { holdText } from '../plan/hold-text.ts'
 import type { KeptHold } from '../state/holds.ts'
+import type { State } from '../state/state.ts'
 import { readStatus } from '../state/status.ts'
 import type { Output } from './output.ts'
+
+/** A host as its state directory knows it. */
+export type HeldHost = {
+  readonly name: HostName
+  readonly state: State
+  /** Undefined where nothing says which repository it follows: what was applied and seen is known all the same. */
+  readonly agent: Agent | undefined
+}
 
 /** As typed. */
 export type HoldWords = { readonly for?: string; readonly why?: string }
 
-export async function hold(agent: Agent, service: string, words: HoldWords, output: Output): Promise<number> {
+export async function hold(host: HeldHost, service: string, words: HoldWords, output: Output): Promise<number> {
   const asked = holdAsked(service, words)
-  await refuseUnknown(agent, asked.service)
-  const { hold: held, replaced } = await agent.state.holds.add({ ...asked, by: `${person()}@${agent.name}` })
-  const underWay = await applyEnded(agent)
+  await refuseUnknown(host, asked.service)
+  const { hold: held, replaced } = await host.state.holds.add({ ...asked, by: `${person()}@${host.name}` })
+  const underWay = await applyEnded(host)
   output.print({
     json: { hold: held, ...(replaced === undefined ? {} : { replaced }) },
     text: [
-      `${nameOf(held.service)}: ${holdText(held)}: no apply and no repair; drift is still told`,
+      `${nameOf(held.service)}: ${holdText(held)}: no apply, no repair and no drift alert; drift is still found and shown`,
       ...(replaced === undefined ? [] : [`before, it was ${holdText(replaced)}`]),
       ...underWay,
     ],
@@ -32,15 +41,15 @@ export async function hold(agent: Agent, service: string, words: HoldWords, outp
   return 0
 }
 
-export function listHolds(agent: Agent, output: Output): number {
-  const { active, problems } = agent.state.holds.read()
+export function listHolds({ name, state }: HeldHost, output: Output): number {
+  const { active, problems } = state.holds.read()
   output.print({
     json: active,
     text: [
       ...active.map(
         (one) => `${nameOf(one.service)}: ${holdText(one)}${one.origin === 'server' ? ', by the server' : ''}`,
       ),
-      ...(active.length === 0 ? [`nothing is held on ${agent.name}`] : []),
+      ...(active.length === 0 ? [`nothing is held on ${name}`] : []),
       ...problems.map(problemLine),
     ],
   })
@@ -48,11 +57,11 @@ export function listHolds(agent: Agent, output: Output): number {
 }
 
 /** Also a hold that came by the server: for this host alone, and reported to it. */
-export async function release(agent: Agent, service: string, output: Output): Promise<number> {
+export async function release(host: HeldHost, service: string, output: Output): Promise<number> {
   const target = targetOf(service)
-  const released = await agent.state.holds.release(target, `${person()}@${agent.name}`)
-  if (released.length === 0) throw notHeld(agent, target)
-  const { active } = agent.state.holds.read()
+  const released = await host.state.holds.release(target, `${person()}@${host.name}`)
+  if (released.length === 0) throw notHeld(host, target)
+  const { active } = host.state.holds.read()
   const still = active.filter((one) => target === '*' || one.service === '*')
   output.print({
     json: { released, still },
@@ -71,10 +80,7 @@ export function holdAsked(service: string, words: HoldWords): HoldAsked {
   const seconds = durationSchema.safeParse(words.for)
   if (!seconds.success) {
     const given = words.for === undefined ? '' : `, not "${words.for}"`
-    throw usage(
-      `--for needs ${seconds.error.issues[0]?.message ?? 'a duration'}${given}.`,
-      'At most 14d, as in: --for 2h',
-    )
+    throw usage(`--for needs a duration of at most 14d${given}.`, 'As in: --for 30m, --for 2h or --for 1d')
   }
   const why = holdReasonSchema.safeParse(words.why)
   if (!why.success)
@@ -116,19 +122,20 @@ function loginName(): string {
 }
 
 /** What this host is known to have, without the network: what was applied, what was seen last, what the last good revision says. */
-async function refuseUnknown(agent: Agent, target: HoldTarget): Promise<void> {
+async function refuseUnknown({ name, state, agent }: HeldHost, target: HoldTarget): Promise<void> {
   if (target === '*') return
-  const seen = [...agent.state.baselines.read().baselines.keys(), ...servicesSeen(agent)]
+  const seen = [...state.baselines.read().baselines.keys(), ...servicesSeen(state)]
   if (seen.includes(target)) return
-  const known = [...new Set([...seen, ...(await servicesDesired(agent))])]
+  const desired = agent === undefined ? [] : await servicesDesired(agent)
+  const known = [...new Set([...seen, ...desired])]
   if (known.includes(target)) return
   const remedy =
     suggestion(target, known, 'services') ??
     'Nothing is known of its services yet: run plumb check, or start the agent.'
-  throw usage(`${agent.name} has no service "${target}".`, remedy)
+  throw usage(`${name} has no service "${target}".`, remedy)
 }
 
-function servicesSeen({ state }: Agent): readonly string[] {
+function servicesSeen(state: State): readonly string[] {
   return readStatus(state.directory)?.services.map(({ service }) => service) ?? []
 }
 
@@ -144,9 +151,9 @@ async function servicesDesired(agent: Agent): Promise<readonly string[]> {
 }
 
 /** An apply that began before the hold does not know of it: whoever goes on to edit files must not meet it. */
-async function applyEnded(agent: Agent): Promise<readonly string[]> {
+async function applyEnded({ state }: HeldHost): Promise<readonly string[]> {
   try {
-    const lock = await agent.state.lock({ purpose: 'plumb hold', now: new Date(), waitSeconds: 60 })
+    const lock = await state.lock({ purpose: 'plumb hold', now: new Date(), waitSeconds: 60 })
     lock.release()
     return []
   } catch (error) {
@@ -162,12 +169,12 @@ function hereOnly({ origin }: KeptHold): string {
   return origin === 'server' ? ', by the server, which is told; other hosts keep it' : ''
 }
 
-function notHeld(agent: Agent, target: HoldTarget): PlumbError {
-  const { active } = agent.state.holds.read()
+function notHeld({ name, state }: HeldHost, target: HoldTarget): PlumbError {
+  const { active } = state.holds.read()
   const all = active.find((one) => one.service === '*')
   if (all !== undefined)
-    return usage(`All services of ${agent.name} are ${holdText(all)}.`, "Release them together: plumb release '*'")
-  return usage(`${nameOf(target)} is not held on ${agent.name}.`, listed(agent.name, active))
+    return usage(`All services of ${name} are ${holdText(all)}.`, "Release them together: plumb release '*'")
+  return usage(`${nameOf(target)} is not held on ${name}.`, listed(name, active))
 }
 
 function listed(host: HostName, active: readonly KeptHold[]): string {

@@ -1,8 +1,10 @@
 // What `plumb import` looks at on this host, put together for agent/import: files, whose they are, packages, units, who listens.
 import { type AbsolutePath, absolutePathSchema, type HostName } from '../../shared/names.ts'
+import { above, placesBy } from '../../shared/places.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { unitDirectory } from '../../shared/repository/layout.ts'
 import { entriesBelow, type HostEntry } from '../host/entries-below.ts'
+import { extendedBelow } from '../host/file-attributes.ts'
 import type { HostReader } from '../host/host.ts'
 import { listeners } from '../host/listening.ts'
 import { emptyInventory, type Inventory, ownersBelow, takeInventory, unitsOf } from '../host/packages/inventory.ts'
@@ -24,6 +26,7 @@ export type Asked = {
   readonly leave: ReadonlySet<string>
   readonly notSecret: ReadonlySet<string>
   readonly hide: boolean
+  readonly hideIn: ReadonlyMap<string, string | undefined>
 }
 
 /** Throws PlumbError `usage` when a path is not there, or a package or unit that was asked for. */
@@ -57,13 +60,20 @@ export async function findingsFor(asked: Asked, host: HostReader): Promise<Findi
     paths: asked.paths,
     entries,
     circumstances,
+    extended: await extendedOf(asked.paths, host),
     packages,
     units: hasUnits(host) ? await foundUnits(asked, { entries, names, related }, host) : [],
     listeners: host.capabilities.units ? await listeners(host.query) : undefined,
     hide: asked.hide,
+    hideIn: asked.hideIn,
     notSecret: asked.notSecret,
     ...(compose === undefined ? {} : { compose }),
   }
+}
+
+/** In a sandbox no command is run for what is below it. */
+async function extendedOf(paths: readonly AbsolutePath[], host: HostReader): Promise<Findings['extended']> {
+  return host.capabilities.commands && paths.length > 0 ? await extendedBelow(paths, host) : new Map()
 }
 
 /** Where systemd does not run - in a container, a chroot - there are files alone. */
@@ -74,8 +84,20 @@ function hasUnits({ capabilities, files }: HostReader): boolean {
 /** A path below another that was given is there once. */
 async function allBelow(paths: readonly AbsolutePath[], host: HostReader): Promise<readonly HostEntry[]> {
   const byPath = new Map<string, HostEntry>()
+  for (const path of paths) refuseReserved(path, host)
   for (const path of paths) for (const entry of await entriesBelow(path, host.files)) byPath.set(entry.path, entry)
   return [...byPath.values()].toSorted((a, b) => (a.path < b.path ? -1 : 1))
+}
+
+/** By its name it is left out with a reason; a link may lead there as well. */
+function refuseReserved(path: AbsolutePath, { files }: HostReader): void {
+  const place = placesBy(files.waysInto([above(path)]))(path)
+  if (place === path || files.reserved(place)?.kind !== 'is') return
+  throw new PlumbError({
+    code: 'usage',
+    message: `${path} is ${place} on this host, which is the system's or the agent's own.`,
+    remedy: 'Leave it out: no repository has it.',
+  })
 }
 
 /** As dpkg has it, and for files that packages keep by ucf as ucf has it. */

@@ -1,20 +1,22 @@
 // `plumb import NAME PATH...`: the service's directory, made from what is on this host. Exits 0 when it is written (or would be, with --dry-run),
-// 1 when it is not, above all when likely secrets are in it.
+// 2 when files with likely secrets were left out, 1 when nothing was or lint finds problems in it.
 import { join, resolve } from 'node:path'
-import { absolutePathSchema, serviceNameSchema } from '../../shared/names.ts'
+import { absolutePathSchema, identifierSchema, serviceNameSchema } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemLine } from '../../shared/problem.ts'
 import { secretsOf } from '../desire/secrets.ts'
+import { asOwner } from '../host/as-owner.ts'
 import { type HostWriter, openHost, readerOf } from '../host/host.ts'
 import { createRun } from '../host/run.ts'
 import { type Draft, draftOf, type Exposed } from '../import/draft.ts'
 import type { Untaken } from '../import/findings.ts'
+import { changedByCommit } from '../lint/committed.ts'
 import { ownHostName, readConfiguration, secretsDirectory } from './configuration.ts'
 import { findingsFor, pathOption } from './import-findings.ts'
 import { lintDirectory } from './lint.ts'
 import { hostNameOption } from './open.ts'
 import { counted, type Output } from './output.ts'
 import { placeFile } from './place-file.ts'
-import { assign, refuseTaken, writeService } from './write-service.ts'
+import { assign, hasService, refuseTaken, writeService } from './write-service.ts'
 
 export type ImportOptions = {
   readonly into: string
@@ -25,6 +27,7 @@ export type ImportOptions = {
   readonly compose?: string
   readonly all?: boolean
   readonly secrets?: boolean
+  readonly withSecret?: readonly string[]
   readonly notSecret?: readonly string[]
   readonly leave?: readonly string[]
   readonly assign?: boolean
@@ -58,18 +61,25 @@ export async function importService(
       leave: new Set(options.leave?.map(pathOption)),
       notSecret: new Set(options.notSecret?.map(pathOption)),
       hide: options.secrets === true,
+      hideIn: new Map(options.withSecret?.map(withSecretOption)),
     },
     readerOf(host),
   )
   const draft = draftOf(findings)
-  const isWritten = draft.exposed.length === 0 && options.dryRun !== true
+  const isWorthWriting = draft.exposed.length === 0 || [...draft.files.keys()].some((path) => !isAbout.has(path))
+  const isWritten = isWorthWriting && options.dryRun !== true
   const problems: Problem[] = []
   let isAssigned = false
   if (isWritten) {
-    await keepSecrets(draft.secrets, { host, directory: secretsDirectory(root) })
-    await writeService({ workTree, service: name }, draft.files)
-    if (options.assign === true) isAssigned = await assign({ workTree, host: hostName, service: name })
-    problems.push(...(await lintDirectory(workTree)).filter(({ where }) => where?.file.startsWith(`services/${name}/`)))
+    const own = openHost({ root, run: createRun(), own: 'all' })
+    await keepSecrets(draft.secrets, { host: own, directory: secretsDirectory(root) })
+    const assignment = { workTree, host: hostName, service: name }
+    await asOwner(workTree, createRun(), async () => {
+      await writeService({ workTree, service: name }, draft.files)
+      if (options.assign === true) await assign(assignment)
+    })
+    isAssigned = await hasService(assignment)
+    problems.push(...(await problemsIn(workTree, name, draft)))
   }
   output.print({
     json: {
@@ -89,13 +99,35 @@ export async function importService(
       ...draft.exposed.flatMap(exposedLines),
       ...[...draft.secrets.keys()].map(
         (secret) =>
-          `secret: ${secret}: its value ${isWritten ? 'is' : 'goes'} in ${secretsDirectory(root)}/${secret}, on every host that gets the service`,
+          `secret: ${secret}: its value ${isWritten ? 'is' : 'goes'} in ${secretsDirectory(root)}/${secret}; every other host that gets the service needs it there, too`,
       ),
       ...problems.map(problemLine),
-      ...lastLines(draft, { isWritten, isAssigned, name, hostName }),
+      ...lastLines(draft, { isWorthWriting, isWritten, isAssigned, name, hostName }),
     ],
   })
-  return draft.exposed.length + problems.length === 0 ? 0 : 1
+  if (problems.length > 0 || !isWorthWriting) return 1
+  return draft.exposed.length === 0 ? 0 : 2
+}
+
+/** What lint finds in it, and what git would not commit as it is: hosts get what is committed. */
+async function problemsIn(workTree: string, service: string, { files }: Draft): Promise<readonly Problem[]> {
+  const directory = `services/${service}/`
+  const written = new Map([...files].map(([path, file]) => [`${directory}${path}`, file]))
+  const linted = await lintDirectory(workTree)
+  return [
+    ...(await changedByCommit(workTree, written, createRun())),
+    ...linted.filter(({ where }) => where?.file.startsWith(directory)),
+  ]
+}
+
+/** What is written of a service in any case. */
+const isAbout: ReadonlySet<string> = new Set(['README.md', 'service.yaml'])
+
+/** `PATH` or `PATH=NAME`. */
+function withSecretOption(text: string): readonly [string, string | undefined] {
+  const at = text.lastIndexOf('=')
+  const name = identifierSchema.safeParse(text.slice(at + 1))
+  return at === -1 || !name.success ? [pathOption(text), undefined] : [pathOption(text.slice(0, at)), name.data]
 }
 
 /** A value that is there already under this name must be the same one. */
@@ -135,24 +167,34 @@ function exposedLines({ path, proposals, why }: Exposed): readonly string[] {
 }
 
 type End = {
+  readonly isWorthWriting: boolean
   readonly isWritten: boolean
   readonly isAssigned: boolean
   readonly name: string
   readonly hostName: string
 }
 
-function lastLines({ files, exposed }: Draft, { isWritten, isAssigned, name, hostName }: End): readonly string[] {
-  if (exposed.length > 0)
-    return [
-      `${name}: nothing written: ${counted(exposed.length, 'file')} with likely secrets. --secrets puts names in their place and keeps the values on this host; --not-secret PATH takes a file as it is, --leave PATH leaves it out.`,
-    ]
-  if (!isWritten) return [`${name}: ${counted(files.size, 'file')} would be written`, ...[...files.keys()].toSorted()]
+function lastLines({ files, exposed }: Draft, end: End): readonly string[] {
+  const { isWorthWriting, isWritten, isAssigned, name, hostName } = end
+  const without = exposed.length === 0 ? [] : [withoutLine(exposed, end)]
+  if (!isWorthWriting) return without
+  if (!isWritten)
+    return [`${name}: ${counted(files.size, 'file')} would be written`, ...[...files.keys()].toSorted(), ...without]
   return [
+    ...without,
     `${name}: ${counted(files.size, 'file')} in services/${name}. Correct its README.md, then commit it.`,
     isAssigned
-      ? `plumb.yaml: ${hostName} has it now`
+      ? `plumb.yaml: ${hostName} has the service`
       : `plumb.yaml needs it under hosts: ${hostName}: { services: [..., ${name}] } (or run it with --assign)`,
   ]
+}
+
+/** Every file that was not taken, and the options that take it. */
+function withoutLine(exposed: readonly Exposed[], { isWorthWriting, isWritten, name }: End): string {
+  const paths = exposed.map(({ path }) => path)
+  const what = isWorthWriting ? 'not taken' : 'nothing written'
+  const again = isWritten ? 'Import again with --force and' : 'Import with'
+  return `${name}: ${what}: ${counted(paths.length, 'file')} with likely secrets: ${paths.join(', ')}. ${again} --with-secret PATH[=NAME] (a name takes the secret's place, its value stays on this host), --secrets (does this for every file), --not-secret PATH (as it is) or --leave PATH.`
 }
 
 function serviceName(text: string | undefined) {

@@ -9,16 +9,24 @@ import type { Change } from '../../shared/report.ts'
 import type { FileWriter } from '../host/files.ts'
 import { type HostWriter, openHost } from '../host/host.ts'
 import { createRun, endText, type Run } from '../host/run.ts'
-import { passesOf } from '../pass.ts'
+import { reconcilerOf } from '../pass.ts'
 import { ServerConnection } from '../report/connection.ts'
 import { noteEnrolled, readEnrolled } from '../report/enrolled.ts'
 import { readIdentity } from '../report/identity.ts'
+import { machineMarker } from '../report/machine.ts'
 import { openSpool, type Spool } from '../report/spool.ts'
 import { acquireLock, type Lock } from '../state/lock.ts'
 import { writeStatus } from '../state/status.ts'
+import { addressOf } from '../sync/address.ts'
 import { agentVersion } from '../version.ts'
 import { agentUnit } from './agent-unit.ts'
-import { type Configuration, ownHostName, readConfiguration, writeConfiguration } from './configuration.ts'
+import {
+  type Configuration,
+  ownHostName,
+  readConfiguration,
+  repositoryGiven,
+  writeConfiguration,
+} from './configuration.ts'
 import { enrolHost } from './enrol.ts'
 import { type HostOptions, hostNameOption, openAgent } from './open.ts'
 import { goOnWithoutTerminal, type Output } from './output.ts'
@@ -33,7 +41,7 @@ export type InstallOptions = HostOptions & {
 
 /** Every step does only what is missing, so a run that was cut off is run again. Exits as `plumb apply` does. */
 export async function install(options: InstallOptions, output: Output): Promise<number> {
-  const host = openHost({ root: resolve(options.root), run: createRun() })
+  const host = openHost({ root: resolve(options.root), run: createRun(), own: 'all' })
   if (process.geteuid?.() !== 0 && host.capabilities.units)
     throw new PlumbError({ code: 'usage', message: 'It changes this machine, so it needs root.', remedy: 'Use sudo.' })
   const known = await readConfiguration(host.root)
@@ -69,7 +77,9 @@ async function firstPass({ root, state }: HostOptions, output: Output): Promise<
   const presence = await presenceAt(configuration, { directory, root: agent.host.root, spool })
   try {
     const onChange = ({ service, summary }: Change) => output.progress(`${service}: ${summary}`)
-    const { report } = await passesOf(agent)({ sync: true, full: false, onChange })
+    const reconciler = reconcilerOf(agent)
+    await reconciler.sync(new AbortController().signal)
+    const { report } = await reconciler.pass({ full: false, onChange })
     writeStatus(directory, report)
     if (configuration.server !== undefined) spool.add(report)
   } finally {
@@ -90,9 +100,9 @@ async function presenceAt(
   if (server === undefined || identity === undefined || only === undefined) return undefined
   const nothing = () => undefined
   const connection = new ServerConnection({
-    ...{ server, host, identity, agentVersion, spool },
+    ...{ server, host, identity, agentVersion, spool, machine: machineMarker(root) },
     // What it is asked now, the agent is told when it connects.
-    ...{ asked: nothing, held: nothing, noted: nothing, random: Math.random },
+    ...{ asked: nothing, held: nothing, noted: nothing, takenForCopy: nothing, random: Math.random },
     ...(certificate === undefined ? {} : { certificate: await readFile(join(root, certificate), 'utf8') }),
   })
   return {
@@ -117,7 +127,7 @@ function isAnotherHost(known: HostName, wanted: HostName): PlumbError {
   return new PlumbError({
     code: 'usage',
     message: `This machine is the host ${known}, not ${wanted}. Nothing was changed.`,
-    remedy: `Run the line on the other machine. To make this one ${wanted}: rm /etc/plumb/agent.yaml /var/lib/plumb/enrolled, then the line again.`,
+    remedy: `Run the line on the other machine. To make this one ${wanted}: rm -f /etc/plumb/agent.yaml /var/lib/plumb/enrolled, then the line again.`,
   })
 }
 
@@ -128,19 +138,22 @@ function certificateOf({ certificate, root }: InstallOptions, known: Configurati
 
 /** What is to be pinned on this host. Throws PlumbError `usage`. */
 function configurationFor(options: InstallOptions, known: Configuration | undefined): Configuration {
-  const repository = options.repo === undefined ? known?.repository : pinnedRepository(options.repo)
-  if (repository === undefined)
+  const named = options.repo ?? environmentText('PLUMB_REPOSITORY')
+  const given = named === undefined ? known?.repository : pinnedRepository(named)
+  if (given === undefined)
     throw new PlumbError({
       code: 'usage',
       message: 'No repository was given.',
-      remedy: 'Add --repo URL or --repo DIR.',
+      remedy: 'Add --repo URL or --repo DIR, or set PLUMB_REPOSITORY.',
     })
+  const pinned = repositoryGiven(given, known)
+  addressOf({ url: pinned.repository })
   const branch = options.branch ?? known?.branch
   const server = options.server ?? known?.server
   const certificate = options.certificate === undefined ? known?.certificate : certificateFile
   return {
     host: options.host === undefined ? (known?.host ?? ownHostName()) : hostNameOption(options.host),
-    repository,
+    ...pinned,
     ...(branch === undefined ? {} : { branch }),
     ...(server === undefined ? {} : { server }),
     ...(certificate === undefined ? {} : { certificate }),
@@ -172,6 +185,11 @@ async function installExecutable(): Promise<void> {
   await mkdir('/usr/local/bin', { recursive: true })
   await copyFile(process.execPath, `${executable}.new`)
   await rename(`${executable}.new`, executable)
+}
+
+function environmentText(name: string): string | undefined {
+  const text = process.env[name]
+  return text === '' ? undefined : text
 }
 
 /** A directory is pinned by its whole path: the agent starts elsewhere. */

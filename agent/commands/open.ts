@@ -1,15 +1,20 @@
 // What every verb begins with: options and the host's configuration -> an opened agent.
+import { realpathSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { isSea } from 'node:sea'
+import { splitAddress } from '../../shared/address.ts'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { shellWord } from '../../shared/shell-word.ts'
 import { type Contact, sshAddress } from '../host/contact.ts'
+import { withRestarts } from '../host/daemons.ts'
 import { openHost } from '../host/host.ts'
 import { createRun } from '../host/run.ts'
 import type { Agent } from '../look.ts'
 import { mirrorCredentials } from '../report/mirror-credentials.ts'
-import { openState } from '../state/state.ts'
+import { openExistingState, openState } from '../state/state.ts'
+import { readStatus } from '../state/status.ts'
 import { addressOf } from '../sync/address.ts'
 import { openRepository } from '../sync/repository.ts'
 import type { Remote } from '../sync/revision.ts'
@@ -19,8 +24,10 @@ import {
   defaultState,
   ownHostName,
   readConfiguration,
+  repositoryGiven,
   secretsDirectory,
 } from './configuration.ts'
+import type { HeldHost } from './hold.ts'
 
 /** The options that all verbs on a host share. */
 export type HostOptions = {
@@ -34,7 +41,7 @@ export type HostOptions = {
 /** For a command that is to be copied: what of them was given, behind a space. */
 export function givenWords({ repo, branch, host, root, state }: HostOptions): string {
   const given = {
-    repo,
+    repo: repo === undefined ? undefined : splitAddress(repo).url,
     branch,
     host,
     root: root === '/' ? undefined : root,
@@ -51,8 +58,7 @@ export type Opened = { readonly agent: Agent; readonly configuration: Configurat
 export async function openAgent(options: HostOptions): Promise<Opened> {
   const root = resolve(options.root)
   const known = await readConfiguration(root)
-  const repository = options.repo ?? known?.repository
-  if (repository === undefined)
+  if (options.repo === undefined && known === undefined)
     throw new PlumbError({
       code: 'usage',
       message: `No repository: ${join(root, configurationFile)} is not there.`,
@@ -60,18 +66,24 @@ export async function openAgent(options: HostOptions): Promise<Opened> {
     })
   const name = options.host === undefined ? (known?.host ?? ownHostName()) : hostNameOption(options.host)
   const branch = options.branch ?? known?.branch
+  // Credentials of the known repository are not for another one.
+  const { credentials: _, ...others } = known ?? {}
   const configuration: Configuration = {
-    ...known,
+    ...others,
     host: name,
-    repository,
+    ...repositoryGiven(options.repo ?? known?.repository ?? '', known),
     ...(branch === undefined ? {} : { branch }),
   }
-  const run = createRun()
+  const run = withRestarts(createRun())
   const state = openState(resolve(options.state))
-  const remote = await remoteFor(configuration, { root, stateDirectory: state.directory })
+  const remote = await remoteFor(configuration, {
+    root,
+    stateDirectory: state.directory,
+    identity: known?.host ?? name,
+  })
   const agent: Agent = {
     name,
-    host: openHost({ root, run, hashes: state.hashes }),
+    host: openHost({ root, run, hashes: state.hashes, own: ownPlaces(state.directory) }),
     state,
     repository: openRepository({ stateDirectory: state.directory, remote, run }),
     secretsDirectory: secretsDirectory(root),
@@ -80,17 +92,48 @@ export async function openAgent(options: HostOptions): Promise<Opened> {
   return { agent, configuration }
 }
 
-type Places = { readonly root: string; readonly stateDirectory: string }
+/**
+ * For what the state directory alone knows: with a repository where the options or the configuration name one. `isNew`: the directory is
+ * made where it is not there yet.
+ */
+export async function openKept(options: HostOptions, { isNew }: { readonly isNew: boolean }): Promise<HeldHost> {
+  if (!isNew) openExistingState(resolve(options.state))
+  const known = await readConfiguration(resolve(options.root))
+  if ((options.repo ?? known?.repository) !== undefined) {
+    const { agent } = await openAgent(options)
+    return { name: agent.name, state: agent.state, agent }
+  }
+  const state = openState(resolve(options.state))
+  const name =
+    options.host === undefined ? (readStatus(state.directory)?.host ?? ownHostName()) : hostNameOption(options.host)
+  return { name, state, agent: undefined }
+}
+
+/** Beside what is reserved everywhere, when they are elsewhere. */
+export function ownPlaces(stateDirectory: string): readonly string[] {
+  return [realpathSync(stateDirectory), ...(isSea() ? [process.execPath] : [])]
+}
+
+type Places = {
+  readonly root: string
+  readonly stateDirectory: string
+  /** The host that this machine is, whichever it is asked about. */
+  readonly identity: HostName
+}
 
 /** The server's own mirror is read under the host's identity, and its certificate is the pinned one. */
-async function remoteFor(configuration: Configuration, { root, stateDirectory }: Places): Promise<Remote> {
-  const { repository, branch, server, certificate, host } = configuration
+async function remoteFor(configuration: Configuration, { root, stateDirectory, identity }: Places): Promise<Remote> {
+  const { repository, credentials, branch, server, certificate } = configuration
   const isMirror = server !== undefined && URL.parse(repository)?.origin === new URL(server).origin
   return {
     url: repository,
     ...(branch === undefined ? {} : { branch }),
     ...(isMirror && certificate !== undefined ? { certificate: await readFile(join(root, certificate), 'utf8') } : {}),
-    ...(isMirror ? { credentials: mirrorCredentials({ stateDirectory, host }) } : {}),
+    ...(isMirror
+      ? { credentials: mirrorCredentials({ stateDirectory, host: identity }) }
+      : credentials === undefined
+        ? {}
+        : { credentials: () => credentials }),
   }
 }
 

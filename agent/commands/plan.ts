@@ -1,13 +1,20 @@
 // `plumb plan`: exactly what `plumb apply` would do, in order, with diffs. Changes nothing. Exits 0 when there is nothing to do, 2 when there is, 1 on an error.
+
+import { objectName } from '../../shared/finding-kind.ts'
+import type { HostName } from '../../shared/names.ts'
 import { problemLine } from '../../shared/problem.ts'
 import type { Hold } from '../../shared/report.ts'
 import { type Forecasts, forecastsFor } from '../forecast.ts'
 import { type Agent, contentsOf, type Look, lookAt, maskOf } from '../look.ts'
+import type { ServiceComparison } from '../plan/compare.ts'
+import { criticalPath, criticalPathText } from '../plan/critical-path.ts'
 import { changeDiff, type FindingInput } from '../plan/findings.ts'
 import { holdText } from '../plan/hold-text.ts'
+import { otherData } from '../plan/other-data.ts'
 import { changesIn, isEmpty, type Plan, planFor, type ServicePlan } from '../plan/plan.ts'
 import { waitingRemoval } from '../plan/removal.ts'
 import { foreseenLines, stepLines } from '../plan/text.ts'
+import { kinds } from '../resources/registry.ts'
 import { desiredHere } from './desired-here.ts'
 import { counted, type Output } from './output.ts'
 import { unfinishedApply } from './unfinished.ts'
@@ -21,11 +28,23 @@ export async function plan(agent: Agent, options: PlanOptions, output: Output): 
   const planned = planFor(look.comparison, { repair: 'everything', holdOf: look.holds.of })
   const forecasts = await forecastsFor(agent, look, planned)
   const described = await describe(agent, look, { services: planned.services, forecasts })
+  const waiting = criticalPath(planned.services, (project) => {
+    const forecast = forecasts.get(project)
+    return forecast?.kind === 'up' ? forecast.healthSeconds : 0
+  })
   const removal = waitingRemoval(look.comparison)
   const problems = [...fromSync, ...unfinished, ...look.problems, ...(removal === undefined ? [] : [removal])]
   output.print({
-    json: { host: agent.name, revision: planned.revision, services: described, problems },
-    text: [...described.flatMap(linesOf), ...problems.map(problemLine), summary(planned)],
+    json: {
+      ...{ host: agent.name, revision: planned.revision, services: described, problems },
+      ...(waiting === undefined ? {} : { waiting }),
+    },
+    text: [
+      ...described.flatMap(linesOf),
+      ...problems.map(problemLine),
+      ...(waiting === undefined ? [] : [criticalPathText(waiting)]),
+      summary(planned, agent.name),
+    ],
   })
   if (!isEmpty(planned)) return 2
   return problems.length > 0 ? 1 : 0
@@ -36,6 +55,8 @@ type DescribedService = {
   readonly steps: readonly string[]
   readonly diffs: readonly string[]
   readonly blocked: readonly string[]
+  /** What differs and no apply changes, and data that containers no longer see. */
+  readonly left: readonly string[]
   readonly held?: Hold
   readonly waits?: string
 }
@@ -49,19 +70,32 @@ async function describe(
     contents: await contentsOf(agent, look, services.flatMap(changesIn)),
     mask: await maskOf(agent, look),
   }
+  const left = new Map(look.comparison.services.map((one) => [one.service, leftOf(one)]))
   return services
     .filter(
-      ({ steps, blocked, held, waits }) =>
-        steps.length + blocked.length > 0 || held !== undefined || waits !== undefined,
+      ({ service, steps, blocked, held, waits }) =>
+        steps.length + blocked.length + (left.get(service) ?? []).length > 0 ||
+        held !== undefined ||
+        waits !== undefined,
     )
     .map((service) => ({
       service: service.service,
+      left: (left.get(service.service) ?? []).map(input.mask.text),
       steps: service.steps.flatMap((step) => foreseenLines(step, forecasts)).map(input.mask.text),
       diffs: diffsOf(service, input),
       blocked: service.blocked.map(problemLine),
       ...(service.held === undefined ? {} : { held: service.held }),
-      ...(service.waits === undefined ? {} : { waits: service.waits }),
+      ...(service.waits === undefined ? {} : { waits: service.waits.text }),
     }))
+}
+
+/** Networks and volumes that the engine does not change, and those that others take the place of. */
+function leftOf(service: ServiceComparison): readonly string[] {
+  const unchanged = service.resources.flatMap(({ id, comparison }) => {
+    const left = comparison.drift.filter(({ name }) => name === objectName)
+    return left.length === 0 ? [] : [`takes no effect: ${kinds.unit.describe(id, left)}`]
+  })
+  return [...unchanged, ...otherData(service).map((text) => `other data: ${text}`)]
 }
 
 function diffsOf(service: ServicePlan, input: FindingInput): readonly string[] {
@@ -71,19 +105,23 @@ function diffsOf(service: ServicePlan, input: FindingInput): readonly string[] {
   })
 }
 
-function linesOf({ service, steps, diffs, blocked, held, waits }: DescribedService): readonly string[] {
+function linesOf({ service, steps, diffs, blocked, left, held, waits }: DescribedService): readonly string[] {
   return [
     ...(held === undefined ? [] : [`${service}: ${holdText(held)}: nothing will be applied`]),
     ...(waits === undefined ? [] : [`${service}: ${waits}`]),
     ...steps.map((step) => `${service}: ${step}`),
     ...diffs.map((diff) => diff.trimEnd()),
+    ...left.map((text) => `${service}: ${text}`),
     ...blocked.map((problem) => `${service}: cannot be applied: ${problem}`),
   ]
 }
 
-function summary({ services, revision }: Plan): string {
+/** Named, since without --host it is the machine's own name that was judged. */
+function summary({ services, revision }: Plan, host: HostName): string {
   const steps = services.reduce((sum, service) => sum + service.steps.flatMap(stepLines).length, 0)
+  const blocked = services.filter((service) => service.blocked.length > 0).length
+  const without = blocked === 0 ? '' : `; ${counted(blocked, 'service')} cannot be applied`
   return steps === 0
-    ? `nothing to do at ${revision.slice(0, 12)}`
-    : `${counted(steps, 'step')} to ${revision.slice(0, 12)}`
+    ? `nothing to do at ${revision.slice(0, 12)} on ${host}${without}`
+    : `${counted(steps, 'step')} to ${revision.slice(0, 12)} on ${host}${without}`
 }

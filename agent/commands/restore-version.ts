@@ -5,6 +5,7 @@ import { keepDisplaced } from '../apply/displaced.ts'
 import { ServiceJournal } from '../apply/journal.ts'
 import { forget, undo } from '../apply/undo.ts'
 import type { HostWriter } from '../host/host.ts'
+import { knownName } from '../host/known-name.ts'
 import { pathInId } from '../resources/paths.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import { type Displaced, displacedLimitBytes } from '../state/displaced.ts'
@@ -23,7 +24,7 @@ export async function bringBack(version: Displaced, context: BringingBack): Prom
   const { service } = version
   const { baselines } = state.baselines.read()
   const revision = baselines.get(service)?.revision ?? revisionSchema.parse('0'.repeat(40))
-  const journal = new ServiceJournal(service, revision, state.journal)
+  const journal = new ServiceJournal(service, { revision, since: now }, state.journal)
   let lines: readonly string[]
   try {
     await journal.saved('file', host.files.mark, [host.files.before(target, becomes(version))])
@@ -32,7 +33,10 @@ export async function bringBack(version: Displaced, context: BringingBack): Prom
     const budget = { bytes: displacedLimitBytes }
     const { notKept } = await keepDisplaced(what, [], { service, at: now.toISOString(), host, state, budget })
     await journal.committed(baselines.get(service))
-    lines = [...notKept, afterwards(version, target, [...baselines.values()])]
+    const known = [...baselines.values()].flatMap(({ resources }) =>
+      [...resources.keys()].flatMap((id) => pathInId(id) ?? []),
+    )
+    lines = [...notKept, afterwards(version, knownName(target, known, host.files), [...baselines.values()])]
   } catch (error) {
     const undoing = await undo(journal.records, host, journal.undoing)
     if (undoing.isComplete) await state.journal.remove()

@@ -3,12 +3,15 @@
 import { resolve } from 'node:path'
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { openHost } from '../host/host.ts'
+import { absoluteTime } from '../../shared/time-text.js'
+import { type HostWriter, openHost } from '../host/host.ts'
+import { isSamePlace } from '../host/known-name.ts'
 import { createRun } from '../host/run.ts'
 import type { Displaced } from '../state/displaced.ts'
 import { sizeText } from '../state/displaced-text.ts'
-import { openState, type State } from '../state/state.ts'
-import { counted, type Output } from './output.ts'
+import { openExistingState, type State } from '../state/state.ts'
+import { ownPlaces } from './open.ts'
+import { counted, type Output, printContent } from './output.ts'
 import { bringBack } from './restore-version.ts'
 
 export type RestoreOptions = {
@@ -20,33 +23,47 @@ export type RestoreOptions = {
 }
 
 export async function restore(path: string | undefined, options: RestoreOptions, output: Output): Promise<number> {
-  const state = openState(resolve(options.state))
+  const state = openExistingState(resolve(options.state))
   const { at, to, print } = options
   if (path === undefined) {
     if (at !== undefined || to !== undefined || print === true)
       throw usage('No path is given.', 'plumb restore PATH --at TIME')
     return list(newestFirst(state.displaced.list()), state, output)
   }
-  const versions = versionsOf(path, state)
+  const host = openHost({
+    root: resolve(options.root),
+    run: createRun(),
+    hashes: state.hashes,
+    own: ownPlaces(state.directory),
+  })
+  const versions = versionsOf(path, state, host)
   if (at === undefined && to === undefined && print !== true) return list(versions, state, output)
   const version = chosen(versions, at ?? 'latest')
   if (print === true) return printed(version, state)
-  return restored(version, { state, options, target: targetOf(version, to) }, output)
+  return restored(version, { state, host, target: targetOf(version, to) }, output)
 }
 
 function newestFirst(displaced: readonly Displaced[]): readonly Displaced[] {
   return displaced.toReversed()
 }
 
-function versionsOf(path: string, state: State): readonly Displaced[] {
-  const versions = newestFirst(state.displaced.list()).filter((one) => one.path === path)
+/** By any name of the path. */
+function versionsOf(path: string, state: State, { files }: HostWriter): readonly Displaced[] {
+  const all = state.displaced.list()
+  const isMeant = isSamePlace(
+    path,
+    all.map((one) => one.path),
+    files,
+  )
+  const versions = newestFirst(all).filter((one) => isMeant(one.path))
   if (versions.length > 0) return versions
   throw usage(`Nothing was kept of ${path}.`, '`plumb restore` without a path lists everything that was.')
 }
 
-/** A time as listed, or the beginning of one. */
+/** A time as listed, in text or JSON, or the beginning of one. */
 function chosen(versions: readonly Displaced[], at: string): Displaced {
-  const found = at === 'latest' ? versions.slice(0, 1) : versions.filter((one) => one.at.startsWith(at))
+  const begins = at.replace(/(\d) (\d)/, '$1T$2').replace(/ UTC$/, '')
+  const found = at === 'latest' ? versions.slice(0, 1) : versions.filter((one) => one.at.startsWith(begins))
   const [version, another] = found
   if (version !== undefined && another === undefined) return version
   const [{ path } = { path: '' }] = versions
@@ -72,7 +89,7 @@ function list(displaced: readonly Displaced[], state: State, output: Output): nu
   const listed = displaced.map((one) => listedOf(one, state))
   output.print({
     json: { displaced: listed.map((one, index) => ({ ...one, was: displaced[index]?.was })) },
-    text: listed.length === 0 ? ['nothing was displaced on this host'] : listed.map(lineOf),
+    text: listed.length === 0 ? ['nothing has been kept on this host'] : listed.map(lineOf),
   })
   return 0
 }
@@ -93,37 +110,32 @@ function listedOf({ at, path, service, why, was }: Displaced, { objects }: State
 
 function lineOf({ at, path, service, why, size, kept }: Listed): string {
   const what = size === undefined ? 'link' : sizeText(size)
-  return `${at}  ${path}  ${service}  ${why}  ${kept ? what : `not kept (${what})`}`
+  return `${absoluteTime(at)}  ${path}  ${service}  ${why}  ${kept ? what : `not kept (${what})`}`
 }
 
-/** Bytes as they are, so that they can be piped. */
 async function printed({ was, path }: Displaced, { objects }: State): Promise<number> {
-  if (was.type === 'symlink') process.stdout.write(`${was.target}\n`)
+  if (was.type === 'symlink') await printContent([Buffer.from(`${was.target}\n`)])
   else if (was.type === 'not-kept') throw notKept(path)
-  else for await (const part of objects.parts(was.sha256)) await written(part)
+  else await printContent(objects.parts(was.sha256))
   return 0
-}
-
-function written(part: Uint8Array): Promise<void> {
-  return new Promise((done, failed) => {
-    process.stdout.write(Buffer.from(part), (error) => (error ? failed(error) : done()))
-  })
 }
 
 function targetOf({ path, isEscaped }: Displaced, to: string | undefined): AbsolutePath {
   if (to === undefined && isEscaped === true)
-    throw usage(`The name ${path} is shown escaped; it cannot be written by that.`, 'Name another one: --to PATH.')
+    throw usage(
+      `The path ${path} is shown escaped or shortened; nothing can be written there by that.`,
+      'Name another one: --to PATH.',
+    )
   const parsed = absolutePathSchema.safeParse(to ?? path)
   if (parsed.success && parsed.data !== '/') return parsed.data
   throw usage(`"${to ?? path}" is not the path of a file.`, 'Give it from the root on, without `..`.')
 }
 
-type Restoring = { readonly state: State; readonly options: RestoreOptions; readonly target: AbsolutePath }
+type Restoring = { readonly state: State; readonly host: HostWriter; readonly target: AbsolutePath }
 
-async function restored(version: Displaced, { state, options, target }: Restoring, output: Output): Promise<number> {
+async function restored(version: Displaced, { state, host, target }: Restoring, output: Output): Promise<number> {
   const lock = await state.lock({ purpose: 'plumb restore', now: new Date(), waitSeconds: 60 })
   try {
-    const host = openHost({ root: resolve(options.root), run: createRun(), hashes: state.hashes })
     if (state.journal.read().length > 0) throw interrupted(state.directory)
     const lines = await bringBack(version, { host, state, target, now: new Date() })
     output.print({

@@ -5,21 +5,27 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { destination, type Logger, pino } from 'pino'
 import type { ServerHold } from '../../shared/hold.ts'
 import { PlumbError, problemLine, problemsOf } from '../../shared/problem.ts'
-import { type Report, stateOf } from '../../shared/report.ts'
+import { appliesIn, factsOf, type Report } from '../../shared/report.ts'
+import { visibleJson } from '../../shared/visible-text.ts'
+import { proveRestart, restartGuarded } from '../agent-restart.ts'
 import { engineOf } from '../host/engine.ts'
 import type { Agent } from '../look.ts'
 import { Asks, type Clock, runLoop } from '../loop.ts'
-import { passesOf } from '../pass.ts'
+import { type Reconciler, reconcilerOf } from '../pass.ts'
 import { ServerConnection } from '../report/connection.ts'
 import { readIdentity } from '../report/identity.ts'
+import { machineMarker } from '../report/machine.ts'
 import { openSpool } from '../report/spool.ts'
 import { onceEach } from '../report-of.ts'
+import type { AgentRestart } from '../state/agent-restart.ts'
 import type { HoldStore } from '../state/holds.ts'
 import { acquireLock, type Lock } from '../state/lock.ts'
 import { writeStatus } from '../state/status.ts'
 import { agentVersion } from '../version.ts'
+import { Gather } from '../watch/gather.ts'
 import { HostWatch } from '../watch/host-watch.ts'
 import type { Configuration } from './configuration.ts'
+import { noticingCopy } from './copied-machine.ts'
 import { type HostOptions, openAgent } from './open.ts'
 
 export type RunAgentOptions = HostOptions & {
@@ -29,28 +35,45 @@ export type RunAgentOptions = HostOptions & {
 
 export async function runAgent(options: RunAgentOptions): Promise<number> {
   const log = logger()
+  endOnFault(log)
   const { agent, configuration } = await openAgent(options)
   const { directory } = agent.state
   const only = await onlyAgent(directory, log)
   const asks = new Asks()
   const held = adoptingHolds(agent.state.holds, asks, log)
-  const connection = await connectionFor(configuration, { directory, root: agent.host.root, asks, held, log })
+  const copied = noticingCopy(configuration, { state: options.state, asks, log })
+  const connection = await connectionFor(configuration, {
+    ...{ directory, root: agent.host.root, asks, held, log },
+    takenForCopy: copied.noticed,
+  })
   const said = onlyNews(log)
   const logEnded = loggingEnded(agent.state.holds, log)
   const watch = watchOn(agent, asks)
   const giveBack = collectingGarbage()
-  const pass = watchedPass(passesOf(agent), watch)
+  const reconciler = reconcilerOf(agent)
+  const pass = watchedPass(reconciler.pass, watch)
+  let restart: AgentRestart | undefined
   log.info({ host: agent.name, version: agentVersion, server: configuration.server ?? 'none' }, 'agent started')
   try {
     await runLoop(
       {
-        pass: (request) => pass({ ...request, onChange: (change) => log.info(change, 'applied') }),
+        sync: async (stop) => {
+          if (await reconciler.sync(stop)) await proveRestart(agent.host, agent.state)
+        },
+        pass: async (request) => {
+          const outcome = await pass({ ...request, onChange: (change) => log.info(change, 'applied') })
+          restart = outcome.restartsAgent
+          return outcome
+        },
         publish: async (found) => {
-          const report = noted(directory, found)
+          const report = noted(directory, copied.toldIn(found))
           await logEnded()
           const isNews = said(report)
           connection?.publish(isNews ? report : undefined)
           giveBack()
+          if (restart === undefined) return
+          log.info('restarting: the unit of the agent changed')
+          await restartGuarded(restart, agent.host, agent.state).catch((error: unknown) => log.error(toldOf(error)))
         },
         asks,
         clock: systemClock,
@@ -90,10 +113,8 @@ function collectingGarbage(): () => void {
 
 const garbageBytes = 4 * 1024 * 1024
 
-type Pass = ReturnType<typeof passesOf>
-
 /** The same passes, with what is looked at watched between them. */
-function watchedPass(pass: Pass, watch: HostWatch): Pass {
+function watchedPass(pass: Reconciler['pass'], watch: HostWatch): Reconciler['pass'] {
   return async (options) => {
     watch.beforeLook()
     const outcome = await pass(options)
@@ -106,11 +127,24 @@ function watchedPass(pass: Pass, watch: HostWatch): Pass {
 
 /** A log that cannot be written, as on a full disk, ends no agent. */
 function logger(): Logger {
-  return pino(
-    { base: null },
-    destination({ sync: true }).on('error', () => undefined),
-  )
+  const lines = destination({ sync: true }).on('error', () => undefined)
+  return pino({ base: null }, { write: (line) => void lines.write(visibleJson(line)) })
 }
+
+/**
+ * The last net, under code that should have handled its own errors: what state this process is in is not known, so it ends at once, as
+ * by a kill. systemd starts it again, and the journal then finishes or undoes an apply that was under way. A promise that was rejected
+ * and not handled comes here, too.
+ */
+function endOnFault(log: Logger): void {
+  process.on('uncaughtException', (error, origin) => {
+    log.fatal({ err: error, origin }, 'the agent ends by a fault of its own')
+    process.exit(faultExitCode)
+  })
+}
+
+/** sysexits(3): EX_SOFTWARE. */
+const faultExitCode = 70
 
 /** Throws PlumbError `locked`. Undefined where there is no room for a lock: then nothing can be applied, but much is to be reported. */
 async function onlyAgent(directory: string, log: Logger): Promise<Lock | undefined> {
@@ -144,13 +178,14 @@ type ConnectionNeeds = {
   readonly root: string
   readonly asks: Asks
   readonly held: (holds: readonly ServerHold[]) => void
+  readonly takenForCopy: (isCopy: boolean) => void
   readonly log: Logger
 }
 
 /** None without a server: the agent is then the whole product for one host. */
 async function connectionFor(
   { server, certificate, host }: Configuration,
-  { directory, root, asks, held, log }: ConnectionNeeds,
+  { directory, root, asks, held, takenForCopy, log }: ConnectionNeeds,
 ): Promise<ServerConnection | undefined> {
   if (server === undefined) return undefined
   const identity = readIdentity(directory)
@@ -158,19 +193,25 @@ async function connectionFor(
     log.warn({ server }, 'this host is not enrolled: it reports to nobody. Run plumb install with a new install line')
     return undefined
   }
+  // A server that asks in a loop, or is hostile, gets a check every few seconds; the loop itself bounds syncs.
+  const checks = new Gather(() => asks.ask('check'), serverChecks)
   return new ServerConnection({
     server,
     host,
     identity,
+    machine: machineMarker(root),
+    takenForCopy,
     agentVersion,
     spool: openSpool(directory),
-    asked: (what) => asks.ask(what),
+    asked: (what) => (what === 'check' ? checks.event() : asks.ask(what)),
     held,
     noted: (event) => log.info({ server, event }, 'server connection'),
     random: Math.random,
     ...(certificate === undefined ? {} : { certificate: await readFile(join(root, certificate), 'utf8') }),
   })
 }
+
+const serverChecks = { quietMs: 0, longestMs: 0, atOnce: 2, refillMs: 5000 }
 
 /** In the order they came; a change is looked at, and so reported, at once. */
 function adoptingHolds(holds: HoldStore, asks: Asks, log: Logger): (listed: readonly ServerHold[]) => void {
@@ -210,25 +251,39 @@ function toldOf(error: unknown): string {
   return problemsOf(error).map(problemLine).join('; ')
 }
 
-/** True for a report that says something the last one did not; that is also what is logged. */
+/** True for a report that says something the last one did not; that is also what is logged, and each failed attempt at a service. */
 function onlyNews(log: Logger): (report: Report) => boolean {
   let before = ''
+  let failed: readonly string[] = []
   return (report) => {
-    const { revision, services, problems, apply, endedHolds } = report
+    const { revision, services, problems, endedHolds } = report
     const now = JSON.stringify([revision, services, problems, endedHolds])
-    if (now === before && apply === undefined) return false
+    if (now === before && appliesIn(report).length === 0) return false
     before = now
-    const states = Object.fromEntries(services.map((service) => [service.service, stateOf(service)]))
+    const states = Object.fromEntries(
+      services.map((service) => [service.service, factsOf(service).join(', ') || 'in-plumb']),
+    )
     log.info({ revision, states, problems: problems.map(problemLine) }, 'looked')
+    const failures = services.flatMap(({ service, failure }) =>
+      failure === undefined ? [] : [{ service, ...failure }],
+    )
+    for (const { problem, ...failure } of failures)
+      if (!failed.includes(attemptOf(failure))) log.error(failure, `an apply failed: ${problemLine(problem)}`)
+    failed = failures.map(attemptOf)
     return true
   }
+}
+
+function attemptOf({ service, at }: { readonly service: string; readonly at: string }): string {
+  return `${service} at ${at}`
 }
 
 function stopSignal(attached: boolean): AbortSignal {
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort())
   if (attached) {
-    process.stdin.on('end', () => stop.abort()).resume()
+    for (const event of ['end', 'error'] as const) process.stdin.on(event, () => stop.abort())
+    process.stdin.resume()
     // Open, it would keep the process: a supervisor waits for its end before it closes the pipe.
     stop.signal.addEventListener('abort', () => process.stdin.destroy())
   }

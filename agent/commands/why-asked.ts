@@ -6,6 +6,8 @@ import type { LiveLine } from '../plan/live-line.ts'
 export type WhyOptions = {
   readonly repo?: string
   readonly server?: string
+  /** PEM file. */
+  readonly certificate?: string
   readonly host?: string
   /** Of all lines. */
   readonly lines?: boolean

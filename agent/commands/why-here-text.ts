@@ -1,6 +1,7 @@
 // What stands on this host, and what happened to it here, as lines for a person.
-import { moment } from '../../shared/evidence-text.ts'
+
 import { resourceEventText } from '../../shared/resource-event-text.ts'
+import { absoluteTime } from '../../shared/time-text.js'
 import { visibleText } from '../../shared/visible-text.ts'
 import type { OnHost } from '../../shared/why.ts'
 import { counted } from './output.ts'
@@ -13,8 +14,8 @@ export function liveLines({ path, line, writtenAt, found }: LiveWhy, onHost: OnH
   const place = `${visibleText(path)}:${line}`
   const drift = onHost?.drift.find(({ resource }) => resource === `file:${path}`)
   const written =
-    writtenAt === undefined ? 'changed on this host' : `changed on this host; written ${moment(writtenAt)}`
-  const since = drift?.evidence ?? (drift === undefined ? written : `noticed ${moment(drift.since)}`)
+    writtenAt === undefined ? 'changed on this host' : `changed on this host; written ${absoluteTime(writtenAt)}`
+  const since = drift?.evidence ?? (drift === undefined ? written : `noticed ${absoluteTime(drift.since)}`)
   const told = ['  '.concat(visibleText(since)), '  see what differs: plumb check', '']
   switch (found.kind) {
     case 'same':
@@ -38,15 +39,17 @@ export function onHostLines({ host, applied, appliedAt, drift, hold, events }: O
   const now = [
     ...(applied === undefined
       ? []
-      : [`applied at ${applied.slice(0, 12)}${appliedAt === undefined ? '' : `, ${moment(appliedAt)}`}`]),
-    ...drift.map(({ summary, since }) => `drift since ${moment(since)}: ${summary}`),
-    ...(hold === undefined ? [] : [`held by ${hold.by} until ${moment(hold.until)}: ${hold.why}`]),
+      : [`applied at ${applied.slice(0, 12)}${appliedAt === undefined ? '' : `, ${absoluteTime(appliedAt)}`}`]),
+    ...drift.map(({ summary, since }) => `drift since ${absoluteTime(since)}: ${summary}`),
+    ...(hold === undefined ? [] : [`held by ${hold.by} until ${absoluteTime(hold.until)}: ${hold.why}`]),
   ]
   const left = events.length - eventsShown
   return [
     '',
     `  on ${host}${now.length === 0 ? '' : `: ${visibleText(now.join('; '))}`}`,
-    ...events.slice(0, eventsShown).map((event) => `    ${moment(event.at)}  ${visibleText(resourceEventText(event))}`),
+    ...events
+      .slice(0, eventsShown)
+      .map((event) => `    ${absoluteTime(event.at)}  ${visibleText(resourceEventText(event))}`),
     ...(left > 0 ? [`    and ${left} more: --json`] : []),
   ]
 }

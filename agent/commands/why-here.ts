@@ -5,9 +5,9 @@ import { PlumbError } from '../../shared/problem.ts'
 import { blameLimits } from '../../shared/repository/blame.ts'
 import type { Agent } from '../look.ts'
 import { type LiveLine, liveLine } from '../plan/live-line.ts'
-import { type AppliedFile, appliedFile } from './applied-file.ts'
+import { type AppliedFile, appliedFile, appliedName } from './applied-file.ts'
 import { openAgent } from './open.ts'
-import type { LiveWhy, WhyAnswers, WhyAsker, WhyOptions } from './why-asked.ts'
+import type { LiveWhy, WhyAnswers, WhyAsker, WhyOptions, WhyQuestion } from './why-asked.ts'
 
 /** The same server; the lines are those of this host's files. */
 export function whyHere(server: WhyAsker, options: WhyOptions): WhyAsker {
@@ -16,11 +16,13 @@ export function whyHere(server: WhyAsker, options: WhyOptions): WhyAsker {
     async ask(question) {
       const { path, lines } = question
       const place = absolutePathSchema.safeParse(path)
-      if (!place.success || typeof lines !== 'number') return await server.ask(question)
+      if (!place.success) return await server.ask(question)
+      if (typeof lines !== 'number')
+        return (await server.ask(question)) ?? (await askedByName(server, question, options))
       const { agent } = await openAgent(options)
       const asked = { path: place.data, line: lines }
       try {
-        const applied = await appliedFile(agent, place.data)
+        const applied = await appliedFile(agent, await appliedName(agent, place.data))
         if (applied === undefined) return await server.ask(question)
         return await askedOfLive(server, applied, await liveWhy(agent, applied, asked))
       } catch (error) {
@@ -29,6 +31,13 @@ export function whyHere(server: WhyAsker, options: WhyOptions): WhyAsker {
       }
     },
   }
+}
+
+/** The server knows no other names than the repository's. */
+async function askedByName(server: WhyAsker, question: WhyQuestion, options: WhyOptions) {
+  const { agent } = await openAgent(options)
+  const path = await appliedName(agent, absolutePathSchema.parse(question.path))
+  return path === question.path ? undefined : await server.ask({ ...question, path })
 }
 
 type LiveQuestion = { readonly path: AbsolutePath; readonly line: number }

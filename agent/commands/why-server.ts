@@ -1,10 +1,11 @@
 // `plumb why` asked of a server: this host's own under its key, or another that anyone may read.
-import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { splitAddress } from '../../shared/address.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { whyAnswerSchema } from '../../shared/why.ts'
 import { type Asking, askServer, notAServer } from '../report/ask-server.ts'
 import { mirrorCredentials } from '../report/mirror-credentials.ts'
+import { certificateIn } from '../report/server-tls.ts'
 import { readConfiguration } from './configuration.ts'
 import type { WhyAsker, WhyOptions, WhyQuestion } from './why-asked.ts'
 
@@ -15,16 +16,25 @@ export type ServerAsked = Pick<Asking, 'certificate' | 'credentials'> & {
 }
 
 /** This host's own server is known by its pinned certificate, and knows this host by its key; another answers what anyone may read. */
-export async function serverAsked({ server, root, state }: WhyOptions): Promise<ServerAsked | undefined> {
+export async function serverAsked({
+  server,
+  certificate: given,
+  root,
+  state,
+}: WhyOptions): Promise<ServerAsked | undefined> {
   const known = await readConfiguration(root)
   const address = server ?? known?.server
   if (address === undefined) return undefined
-  if (known?.server === undefined || URL.parse(address)?.origin !== new URL(known.server).origin) return { address }
-  const { certificate, host } = known
+  const isOwn = known?.server !== undefined && URL.parse(address)?.origin === new URL(known.server).origin
+  const pinned = isOwn && known.certificate !== undefined ? join(root, known.certificate) : undefined
+  const file = given ?? pinned
+  const certificate = file === undefined ? undefined : await certificateIn(file)
+  if (!isOwn) return { address, certificate }
+  const { host } = known
   return {
     address,
     ownName: host,
-    certificate: certificate === undefined ? undefined : await readFile(join(root, certificate), 'utf8'),
+    certificate,
     credentials: mirrorCredentials({ stateDirectory: resolve(state), host })(),
   }
 }
@@ -71,7 +81,7 @@ function serverAddress(text: string): URL {
   if (url !== null && /^https?:$/.test(url.protocol)) return url
   throw new PlumbError({
     code: 'usage',
-    message: `"${text}" is not the address of a server.`,
+    message: `"${splitAddress(text).url}" is not the address of a server.`,
     remedy: 'Give it as https://NAME[:PORT].',
   })
 }

@@ -1,4 +1,6 @@
 // Why a path is as it is, as lines for a person: the commit behind it, or the commits behind its lines.
+
+import { absoluteTime } from '../../shared/time-text.js'
 import { visibleText } from '../../shared/visible-text.ts'
 import type { Blame, Commit, LineWhy, Why } from '../../shared/why.ts'
 import { counted } from './output.ts'
@@ -17,7 +19,8 @@ function answerLines(answer: WhyAnswers[number]): readonly string[] {
   return [...lineOrCommit(answer), ...here]
 }
 
-function lineOrCommit({ source, why, line }: Why): readonly string[] {
+function lineOrCommit({ source, why, line, removed }: Why): readonly string[] {
+  if (removed !== undefined) return [`${visibleText(source)}: removed from the repository`, ...commitLines(removed)]
   if (line !== undefined) return lineLines(source, line)
   if (why === undefined) return [`${visibleText(source)}: not committed yet`]
   return [visibleText(source), ...commitLines(why)]
@@ -36,7 +39,7 @@ function lineLines(source: string, line: LineWhy): readonly string[] {
 
 function commitLines({ revision, author, at, message }: Commit): readonly string[] {
   const body = message.split('\n').map((line) => `    ${visibleText(line)}`.trimEnd())
-  return [`  ${revision.slice(0, 12)} by ${visibleText(author)} on ${at}`, '', ...body]
+  return [`  ${revision.slice(0, 12)} by ${visibleText(author)} on ${absoluteTime(at)}`, '', ...body]
 }
 
 /** Revision, author and day beside each line, and the messages of all of them below. */

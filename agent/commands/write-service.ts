@@ -1,20 +1,11 @@
 // A drafted service into a work tree: made beside its place and renamed, so that it is there whole or not at all.
-import {
-  chmod,
-  lchown,
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from 'node:fs/promises'
+import { chmod, lstat, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { isMap, isSeq, parseDocument, YAMLSeq } from 'yaml'
+import { isMap, isScalar, isSeq, parseDocument, YAMLSeq } from 'yaml'
+import { hostNameSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
+import { servicesFor } from '../../shared/repository/assign.ts'
+import { fleetSchema } from '../../shared/repository/fleet.ts'
 import type { DraftFile } from '../import/draft.ts'
 
 export type WorkTreePlace = { readonly workTree: string; readonly service: string }
@@ -28,6 +19,13 @@ export async function refuseTaken({ workTree, service }: WorkTreePlace, force: '
       message: `${workTree} is no work tree of a fleet repository: there is no plumb.yaml in it.`,
       remedy: 'Clone the repository on this host and name its directory: --into DIR',
     })
+  const services = await lstat(join(workTree, 'services')).catch(() => undefined)
+  if (services?.isDirectory() === false)
+    throw new PlumbError({
+      code: 'usage',
+      message: `${join(workTree, 'services')} is no directory, so nothing in it would be committed.`,
+      remedy: 'Take a clone as it is: git checkout -- services',
+    })
   const there = await stat(join(workTree, 'services', service)).catch(() => undefined)
   if (there !== undefined && force === 'refuse')
     throw new PlumbError({
@@ -38,12 +36,11 @@ export async function refuseTaken({ workTree, service }: WorkTreePlace, force: '
     })
 }
 
-/** What is written belongs to the owner of the work tree, so that root's import leaves nothing that its user cannot commit. */
+/** As the owner of the work tree (`asOwner`), so that root's import leaves nothing that its user cannot commit. */
 export async function writeService(
   { workTree, service }: WorkTreePlace,
   files: ReadonlyMap<string, DraftFile>,
 ): Promise<void> {
-  const owner = await stat(workTree)
   const services = join(workTree, 'services')
   await mkdir(services, { recursive: true })
   // Beside services/, where lint and git's status do not take a leftover for a service.
@@ -51,8 +48,6 @@ export async function writeService(
   try {
     const made = join(staging, 'new')
     for (const [path, file] of files) await writeOne(join(made, path), file)
-    for (const path of await below(staging)) await lchown(path, owner.uid, owner.gid).catch(notPermitted)
-    await lchown(services, owner.uid, owner.gid).catch(notPermitted)
     await replaceBy(made, { place: join(services, service), aside: join(staging, 'old') })
   } finally {
     await rm(staging, { recursive: true, force: true })
@@ -67,13 +62,22 @@ export async function assign({ workTree, host, service }: Assignment): Promise<b
   const text = await readFile(path, 'utf8')
   const changed = assigned(text, { host, service })
   if (changed === text) return false
-  const { uid, gid, mode } = await stat(path)
+  const { mode } = await stat(path)
   const staged = `${path}.plumb-import`
-  await writeFile(staged, changed)
+  await rm(staged, { force: true })
+  await writeFile(staged, changed, { flag: 'wx' })
   await chmod(staged, mode & 0o7777)
-  await lchown(staged, uid, gid).catch(notPermitted)
   await rename(staged, path)
   return true
+}
+
+/** By its own entry in plumb.yaml or by a group. */
+export async function hasService({ workTree, host, service }: Assignment): Promise<boolean> {
+  const text = await readFile(join(workTree, 'plumb.yaml'), 'utf8')
+  const fleet = fleetSchema.safeParse(parseDocument(text, { logLevel: 'error' }).toJS())
+  const name = hostNameSchema.safeParse(host)
+  const assignment = fleet.success && name.success ? servicesFor(fleet.data, name.data) : undefined
+  return assignment?.kind === 'assigned' && assignment.services.some((one) => one === service)
 }
 
 /** Pure. Throws PlumbError `repository-invalid` when the text is not a fleet's. */
@@ -89,6 +93,8 @@ export function assigned(text: string, { host, service }: Omit<Assignment, 'work
   const services = document.getIn(['hosts', host, 'services'])
   if (isSeq(services)) {
     if (services.toJSON().includes(service)) return text
+    const inserted = insertedInFlow(text, services, service)
+    if (inserted !== undefined) return inserted
     services.add(service)
   } else {
     const list = new YAMLSeq()
@@ -99,21 +105,19 @@ export function assigned(text: string, { host, service }: Omit<Assignment, 'work
   return document.toString({ lineWidth: 0, flowCollectionPadding: true })
 }
 
+/** `[a, b]` with one item more, every other character as it is: the library would set all flow collections of the file its way. */
+function insertedInFlow(text: string, { flow, items }: YAMLSeq, item: string): string | undefined {
+  const last = items.at(-1)
+  if (flow !== true || !isScalar(last) || !last.range) return undefined
+  const end = last.range[1]
+  return `${text.slice(0, end)}, ${item}${text.slice(end)}`
+}
+
 async function writeOne(path: string, file: DraftFile): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 })
   if (file.kind === 'symlink') return await symlink(file.link, path)
   await writeFile(path, file.content, { flag: 'wx' })
   await chmod(path, file.executable ? 0o755 : 0o644)
-}
-
-async function below(directory: string): Promise<readonly string[]> {
-  const names = await readdir(directory, { recursive: true })
-  return names.map((name) => join(directory, name))
-}
-
-/** Without root what is written is one's own. */
-function notPermitted(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPERM') throw error
 }
 
 type Swap = { readonly place: string; readonly aside: string }

@@ -3,17 +3,19 @@ import { createHash } from 'node:crypto'
 import { type Sha256, sha256Schema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { RevisionReader } from '../sync/revision.ts'
+import { type ForeignForm, foreignForm } from './foreign-content.ts'
+import type { Blob } from './managed-files.ts'
 
 type Digest = {
   readonly sha256: Sha256
   readonly size: number
+  /** Absent for ordinary content. */
+  readonly foreign?: ForeignForm
   /** Of what is judged by what it says, by the text of its rules (document/meaning.ts). */
   readonly meanings?: Readonly<Record<string, Sha256>>
 }
 /** By git's object id. */
 export type Digests = ReadonlyMap<string, Digest>
-
-export type Blob = { readonly oid: string; readonly source: string }
 
 /** Of exactly these blobs, so that what is remembered does not outgrow the revision. */
 export async function digestsOf(blobs: readonly Blob[], known: Digests, reader: RevisionReader): Promise<Digests> {
@@ -25,8 +27,7 @@ export async function digestsOf(blobs: readonly Blob[], known: Digests, reader: 
     else digests.set(blob.oid, digest)
   }
   const missing = [...unread.values()]
-  for (let start = 0; start < missing.length; start += blobsAtOnce) {
-    const batch = missing.slice(start, start + blobsAtOnce)
+  for (const batch of await batches(missing, reader)) {
     const contents = await reader.readMany(batch.map(({ oid }) => oid))
     for (const [index, blob] of batch.entries()) digests.set(blob.oid, digestOf(contents[index], blob))
   }
@@ -38,7 +39,23 @@ export function sha256Of(content: Uint8Array | string): Sha256 {
 }
 
 /** Bounds memory: contents are dropped as soon as they are hashed. */
-const blobsAtOnce = 200
+const atOnce = { blobs: 200, bytes: 8 * 1024 * 1024 } as const
+
+async function batches(blobs: readonly Blob[], reader: RevisionReader): Promise<readonly (readonly Blob[])[]> {
+  if (blobs.length === 0) return []
+  const sizes = new Map((await reader.entries()).map(({ oid, size = 0 }) => [oid, size]))
+  const made: Blob[][] = []
+  let bytes = 0
+  for (const blob of blobs) {
+    const size = sizes.get(blob.oid) ?? 0
+    const current = made.at(-1)
+    const isFull = current === undefined || current.length >= atOnce.blobs || bytes + size > atOnce.bytes
+    if (isFull) made.push([blob])
+    else current.push(blob)
+    bytes = isFull ? size : bytes + size
+  }
+  return made
+}
 
 function digestOf(content: Uint8Array | undefined, { oid, source }: Blob): Digest {
   if (content === undefined)
@@ -47,19 +64,6 @@ function digestOf(content: Uint8Array | undefined, { oid, source }: Blob): Diges
       message: `The object ${oid} could not be read.`,
       where: { file: source },
     })
-  if (isLfsPointer(content))
-    throw new PlumbError({
-      code: 'repository-invalid',
-      message: 'is a pointer of Git LFS, not the file itself; hosts do not fetch from LFS.',
-      where: { file: source },
-      remedy: 'Commit the file itself: git lfs migrate export.',
-    })
-  return { sha256: sha256Of(content), size: content.byteLength }
-}
-
-function isLfsPointer(content: Uint8Array): boolean {
-  return (
-    content.byteLength < 1024 &&
-    new TextDecoder().decode(content.subarray(0, 30)).startsWith('version https://git-lfs.')
-  )
+  const foreign = foreignForm(content)
+  return { sha256: sha256Of(content), size: content.byteLength, ...(foreign === undefined ? {} : { foreign }) }
 }

@@ -1,18 +1,23 @@
 // A revision's objects -> the parsed repository.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Problem } from '../../shared/problem.ts'
 import type { Fleet } from '../../shared/repository/fleet.ts'
 import { invalid } from '../../shared/repository/invalid.ts'
-import { type ParsedRepository, parseRepository } from '../../shared/repository/parse.ts'
-import { isParsed } from '../../shared/repository/tree.ts'
+import { type ParsedRepository, parseInTurns } from '../../shared/repository/parse.ts'
+import { parsedEntries } from '../../shared/repository/tree.ts'
 import type { RevisionReader } from '../sync/revision.ts'
 
-export async function loadRepository(reader: RevisionReader): Promise<ParsedRepository> {
+/** `ignored`: files of a work tree that would not be committed, for better remedies. */
+export async function loadRepository(
+  reader: RevisionReader,
+  ignored: ReadonlySet<string> = new Set(),
+): Promise<ParsedRepository> {
   const entries = await reader.entries()
-  const parsed = entries.filter((entry) => entry.kind !== 'submodule' && isParsed(entry))
+  const parsed = parsedEntries(entries)
   const contents = await reader.readMany(parsed.map(({ oid }) => oid))
   const decoder = new TextDecoder()
   const texts = new Map(parsed.map(({ path }, index) => [path, decoder.decode(contents[index])]))
-  const { repository, problems } = parseRepository({ entries, texts })
+  const { repository, problems } = await parseInTurns({ entries, texts, ignored }, () => nextTurn())
   return { repository, problems: [...problems, ...promised(repository.fleet)] }
 }
 

@@ -1,4 +1,4 @@
-// The files of a service as they stand on a host: convention, settings of service.yaml, and the root of compose projects.
+// The files of a service as they stand on a host: convention, settings of service.yaml, and the directory of a compose project.
 import { type AbsolutePath, absolutePathSchema, type ResourceId, resourceId } from '../../shared/names.ts'
 import type { ComposeLayout, Placed } from '../../shared/repository/layout.ts'
 import type { RepositoryService } from '../../shared/repository/repository.ts'
@@ -8,6 +8,8 @@ export type ManagedFile = Placed<AbsolutePath> & {
   readonly id: ResourceId
   readonly settings: FileSettings
   readonly inProject: boolean
+  /** Of a quadlet: the service that it names by `ServiceName=`. */
+  readonly generates?: string
 }
 
 export type ManagedService = {
@@ -16,18 +18,37 @@ export type ManagedService = {
   readonly project: Project | undefined
 }
 
-type Project = { readonly directory: AbsolutePath; readonly file: AbsolutePath }
+type Project = {
+  readonly project: string
+  readonly directory: AbsolutePath
+  readonly file: AbsolutePath
+  readonly overrides?: readonly AbsolutePath[]
+}
 
-export function managedService(service: RepositoryService, composeRoot: AbsolutePath): ManagedService {
+export function managedService(service: RepositoryService): ManagedService {
   const onHost = service.files.map((file) => managed(file, settingsOf(service, file.target), false))
-  const { compose } = service
-  if (compose === undefined) return { service, files: onHost, project: undefined }
-  const directory = below(composeRoot, service.name)
+  const { compose, project } = service
+  if (compose === undefined || project === undefined) return { service, files: onHost, project: undefined }
+  const { directory } = project
+  const [main = compose.file, ...others] = service.settings.compose?.files ?? []
+  const overrides = others.map((file) => below(directory, file))
   return {
     service,
     files: [...onHost, ...projectFiles(service, compose, directory)],
-    project: { directory, file: below(directory, compose.file) },
+    project: {
+      project: project.name.name,
+      directory,
+      file: below(directory, main),
+      ...(overrides.length === 0 ? {} : { overrides }),
+    },
   }
+}
+
+export type Blob = { readonly oid: string; readonly source: string }
+
+/** Of every plain file, templates included. */
+export function blobsOf(services: readonly ManagedService[]): readonly Blob[] {
+  return services.flatMap(({ files }) => files.flatMap((file) => (file.kind === 'file' ? [file] : [])))
 }
 
 function projectFiles(service: RepositoryService, compose: ComposeLayout, directory: AbsolutePath) {

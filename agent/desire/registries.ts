@@ -8,6 +8,7 @@ import { missingSecret } from './template.ts'
 
 export type RegistryLogins = ReadonlyMap<ServiceName, readonly RegistryLogin[]>
 
+/** `problems`: passwords that this host lacks. */
 export type ReadLogins = { readonly logins: RegistryLogins; readonly problems: readonly Problem[] }
 
 export async function registryLogins(services: readonly ManagedService[], secrets: Secrets): Promise<ReadLogins> {
@@ -23,14 +24,12 @@ async function loginsOf({ service }: ManagedService, secrets: Secrets) {
   const problems: Problem[] = []
   for (const [host, { username, password: secret }] of service.settings.compose?.registries ?? []) {
     const where = () => service.settingsPlace(['compose', 'registries', host, 'password'])
-    if (!secrets.names.has(secret)) {
-      problems.push({ ...missingSecret(secret, secrets, where()), service: service.name })
-      continue
-    }
     try {
       logins.push({ host, username, secret, password: await secrets.read(secret) })
     } catch (error) {
-      problems.push(...problemsOf(error).map((problem) => ({ ...problem, service: service.name })))
+      const isAbsent = secrets.isListed && !secrets.names.has(secret)
+      const lacking = isAbsent ? [missingSecret(secret, secrets, where())] : problemsOf(error)
+      problems.push(...lacking.map((problem) => ({ ...problem, service: service.name })))
     }
   }
   return { logins, problems }

@@ -5,23 +5,29 @@ import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { identifierSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
+import { describeForeign, foreignForm } from './foreign-content.ts'
 
 export type Secrets = {
+  /** Empty when the directory cannot be read. */
   readonly names: ReadonlySet<string>
+  /** False: the directory cannot be read, and every `read` gives the reason. */
+  readonly isListed: boolean
   /** Where a person puts a value: one file a secret, named after it. */
   readonly directory: string
-  /** Without the newline that editors put at the end. Throws PlumbError `secret-missing` or `secret-exposed`. */
+  /** Without the newline that editors put at the end; never empty. Throws PlumbError `secret-missing` or `secret-exposed`. */
   read(name: string): Promise<string>
 }
 
 /** A directory that is not there holds no secret. */
 export async function secretsOf(directory: string): Promise<Secrets> {
-  const entries = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
-    throw unreadable(directory, error)
-  })
+  const entries = await readdir(directory).catch((error: NodeJS.ErrnoException) =>
+    error.code === 'ENOENT' ? [] : unreadable(directory, error),
+  )
+  if (entries instanceof PlumbError)
+    return { names: new Set(), isListed: false, directory, read: () => Promise.reject(entries) }
   return {
     names: new Set(entries.filter((name) => identifierSchema.safeParse(name).success)),
+    isListed: true,
     directory,
     read: (name) => readSecret(directory, name),
   }
@@ -36,13 +42,27 @@ async function readSecret(directory: string, name: string): Promise<string> {
   })
   const content = await withOpen(path, 0, async (file) => {
     const stat = await file.stat()
+    if (!stat.isFile()) throw unusable(path, stat.isDirectory() ? 'it is a directory' : 'it is not a plain file')
     refuseExposed(path, stat, '0600')
-    if (!stat.isFile() || stat.size > limitBytes)
-      throw unusable(path, `not a plain file of at most ${limitBytes} bytes`)
+    if (stat.size > limitBytes) throw unusable(path, `it is larger than ${limitBytes} bytes`)
     return await file.readFile()
   })
-  if (!isUtf8(content)) throw unusable(path, 'not UTF-8 text')
-  return content.toString('utf8').replace(/\r?\n$/, '')
+  const fault = faultOf(content)
+  if (fault !== undefined) throw unusable(path, fault)
+  const value = content.toString('utf8').replace(/\r?\n$/, '')
+  // What `echo "$UNSET" > file` leaves: a password of no characters would be deployed as one that holds.
+  if (value.trim() === '') throw unusable(path, 'it is empty')
+  return value
+}
+
+/** Why the content is no value: whatever uses the secret would fail much later, and say that the password is wrong. */
+function faultOf(content: Buffer): string | undefined {
+  const form = foreignForm(content)
+  if (form !== undefined) return `it ${describeForeign(form).message}`
+  if (!isUtf8(content)) return 'it is not UTF-8 text'
+  if (content.includes(0)) return 'it has NUL bytes in it'
+  if (content.includes('\ufeff')) return 'it has a byte order mark in it, which would be part of the value'
+  return undefined
 }
 
 /** Without O_NONBLOCK a FIFO would hold a thread of the pool for ever. */
@@ -76,7 +96,7 @@ function refuseExposed(
 
 function unreadable(path: string, error: unknown): PlumbError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
-  return unusable(path, code === 'ELOOP' ? 'a symlink' : code)
+  return unusable(path, code === 'ELOOP' ? 'it is a symlink' : code)
 }
 
 function unusable(path: string, reason: string): PlumbError {

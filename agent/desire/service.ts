@@ -1,6 +1,7 @@
 // The services of one host: their resources, what a change of these triggers, and their checks.
 import { type AbsolutePath, type ResourceId, resourceId } from '../../shared/names.ts'
-import { PlumbError } from '../../shared/problem.ts'
+import { PlumbError, type Problem } from '../../shared/problem.ts'
+import { triggerOfChange } from '../../shared/repository/changed-unit.ts'
 import type { DirectorySettings } from '../../shared/repository/service.ts'
 import {
   type ComposeResource,
@@ -11,7 +12,6 @@ import {
   type PackageResource,
   type PackageSettings,
   type ProjectFile,
-  type RegistryLogin,
   type SymlinkResource,
   type Trigger,
   type TriggerAction,
@@ -20,6 +20,7 @@ import {
 import { type Digests, sha256Of } from './digests.ts'
 import type { JudgedContents } from './judged.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
+import type { Readings, ReadingUnit } from './readers.ts'
 import type { RegistryLogins } from './registries.ts'
 import type { Renderings } from './render.ts'
 import { impliedTriggers, unitResources } from './units.ts'
@@ -27,7 +28,12 @@ import { impliedTriggers, unitResources } from './units.ts'
 export type Contents = {
   readonly digests: Digests
   readonly renderings: Renderings
+  readonly readings: Readings
+  /** By path inside the repository: why a template cannot be filled in on this host. */
+  readonly withheld: ReadonlyMap<string, readonly Problem[]>
   readonly logins: RegistryLogins
+  /** Passwords of registries that this host lacks. */
+  readonly unreadable: readonly Problem[]
   readonly judged: JudgedContents
 }
 
@@ -45,26 +51,57 @@ export function desiredServices(
   const packages = new Set<string>()
   return services.map((managed) => {
     const { name, settings, directory } = managed.service
-    const files = managed.files.map((file) => resourceOf(file, directory, contents))
-    const units = unitResources(managed)
+    const rendered = managed.files.filter(({ source }) => !contents.withheld.has(source))
+    const files = rendered.map((file) => resourceOf(file, directory, contents))
+    const read = (file: ManagedFile) => resourceOf(file, directoryOf(file.source), contents)
+    const units = unitResources(managed).map((unit) => withRead(unit, contents.readings))
+    const shared = contents.readings.shared.get(name) ?? []
+    const isWhole = [...managed.files, ...shared].every(({ source }) => !contents.withheld.has(source))
     return {
       name,
-      after: settings.after.filter((earlier) => names.has(earlier)),
+      after: [...new Set([...settings.after, ...(contents.readings.after.get(name) ?? [])])].filter((earlier) =>
+        names.has(earlier),
+      ),
       resources: [
         ...settings.packages.flatMap((wanted) => packageResource(wanted, packages)),
         ...[...settings.directories].map(([path, wanted]) => directoryResource({ path, directory }, wanted, targets)),
         ...files,
         ...units,
-        ...composeResource(managed, files, contents.logins.get(name) ?? []),
+        ...(isWhole ? composeResource(managed, { own: files, shared: shared.map(read) }, contents.logins) : []),
       ],
+      ...withheldOf(managed, contents),
       validate: settings.validate,
-      triggers: triggersOf(managed.files, units),
+      triggers: triggersOf(managed.files, units, contents.readings),
       checks: settings.checks,
       settleSeconds: settings.settle,
       onDrift: settings.onDrift ?? onDrift,
       onRemove: settings.onRemove,
     }
   })
+}
+
+function withRead(unit: UnitResource, { links, quadlets }: Readings): UnitResource {
+  const own = links.get(unit.id)
+  return { ...unit, ...quadlets.get(unit.id), ...(own === undefined ? {} : { links: own }) }
+}
+
+/** With the compose project: what it is made of is known only as a whole. */
+function withheldOf({ service, files, project }: ManagedService, contents: Contents): Pick<DesiredService, 'withheld'> {
+  const isWithheld = ({ source }: ManagedFile) => contents.withheld.has(source)
+  const unfilled = files.filter(isWithheld)
+  const foreign = (contents.readings.shared.get(service.name) ?? []).filter(isWithheld)
+  const problems = [
+    ...unfilled.flatMap(({ source }) => contents.withheld.get(source) ?? []),
+    ...foreign
+      .flatMap(({ source }) => contents.withheld.get(source) ?? [])
+      .map((problem) => ({ ...problem, service: service.name })),
+    ...contents.unreadable.filter((problem) => problem.service === service.name),
+  ]
+  if (problems.length === 0) return {}
+  const own = unfilled.map(({ id, target }) => ({ id, path: target }))
+  const isUnfilled = unfilled.length + foreign.length > 0
+  const whole = isUnfilled && project !== undefined ? [{ id: resourceId('compose', project.project) }] : []
+  return { withheld: { resources: [...own, ...whole], problems } }
 }
 
 /** Whoever else names it wants the same version and hold: repository/claims.ts sees to that. */
@@ -100,7 +137,7 @@ function directoryResource(
 function resourceOf(file: ManagedFile, directory: string, contents: Contents): FileResource | SymlinkResource {
   const { id, target: path, source } = file
   if (file.kind === 'symlink') return { kind: 'symlink', id, path, source, target: file.link }
-  const { owner, group, validate, mode, onDrift, acl, capabilities } = file.settings
+  const { owner, group, validate, mode, onDrift, acl, capabilities, diff } = file.settings
   const content = contentOf(file, contents)
   const judged = contents.judged.get(source)
   return {
@@ -116,6 +153,7 @@ function resourceOf(file: ManagedFile, directory: string, contents: Contents): F
     ...(onDrift === undefined ? {} : { onDrift }),
     ...(acl === undefined ? {} : { acl }),
     ...(capabilities === undefined ? {} : { capabilities }),
+    ...(diff === undefined ? {} : { diff }),
     ...(judged === undefined ? {} : { judged }),
   }
 }
@@ -124,6 +162,16 @@ function resourceOf(file: ManagedFile, directory: string, contents: Contents): F
 function defaultMode(executable: boolean, secrets: readonly string[]): number {
   if (secrets.length > 0) return executable ? 0o700 : 0o600
   return executable ? 0o755 : 0o644
+}
+
+function triggersOfReader({ unit, isOfAnother }: ReadingUnit): readonly Omit<Trigger, 'on'>[] {
+  const action = triggerOfChange(unit)
+  return action === undefined ? [] : [{ action, ...(isOfAnother ? { isOfReader: true } : {}) }]
+}
+
+/** `services/common` */
+function directoryOf(source: string): string {
+  return source.split('/').slice(0, 2).join('/')
 }
 
 function contentOf(
@@ -144,29 +192,40 @@ function contentOf(
 
 const none: readonly string[] = []
 
+/** The files that a project reads: all of its service, and those of others that its own name. */
+type ProjectFiles = {
+  readonly own: readonly (FileResource | SymlinkResource)[]
+  readonly shared: readonly (FileResource | SymlinkResource)[]
+}
+
 function composeResource(
   { service, files, project }: ManagedService,
-  resources: readonly (FileResource | SymlinkResource)[],
-  registries: readonly RegistryLogin[],
+  { own, shared }: ProjectFiles,
+  logins: RegistryLogins,
 ): readonly ComposeResource[] {
   if (project === undefined) return []
+  const resources = [...own, ...shared]
   const contents = resources.map((file, index) => [
     files[index]?.inProject === true ? file.path.slice(project.directory.length) : `host:${file.path}`,
     file.kind,
     file.kind === 'file' ? judgedDigest(file) : file.target,
   ])
-  const name = service.name.toLowerCase()
+  const registries = logins.get(service.name) ?? []
+  const { compose } = service.settings
+  const order = project.overrides === undefined ? [] : [['files', ...project.overrides]]
   return [
     {
       kind: 'compose',
-      id: resourceId('compose', name),
-      project: name,
+      id: resourceId('compose', project.project),
       ...project,
-      sha256: sha256Of(JSON.stringify(contents.toSorted())),
+      sha256: sha256Of(JSON.stringify([...contents.toSorted(), ...order])),
       files: resources.flatMap((file) => (file.kind === 'file' ? [projectFile(file)] : [])),
-      state: service.settings.compose?.state ?? 'running',
+      state: compose?.state ?? 'running',
       registries,
-      allowMounts: service.settings.compose?.allowMounts ?? [],
+      allowMounts: compose?.allowMounts ?? [],
+      allow: compose?.allow ?? [],
+      moveMounts: compose?.moveMounts ?? [],
+      ...(compose?.replaceProject === undefined ? {} : { replaceProject: compose.replaceProject }),
     },
   ]
 }
@@ -175,15 +234,23 @@ function projectFile({ path, sha256, judged }: FileResource): ProjectFile {
   return { path, sha256, ...(judged === undefined ? {} : { judged }) }
 }
 
-/** Each action once, with every file it is for. A file's own triggers stand in for the implied ones. */
-function triggersOf(files: readonly ManagedFile[], units: readonly UnitResource[]): readonly Trigger[] {
-  const byAction = new Map<string, { readonly on: ResourceId[]; readonly action: TriggerAction }>()
+/** Each action once, with every file it is for. A file's own triggers stand in for the implied ones of its service. */
+function triggersOf(
+  files: readonly ManagedFile[],
+  units: readonly UnitResource[],
+  readings: Readings,
+): readonly Trigger[] {
+  const byAction = new Map<
+    string,
+    { readonly on: ResourceId[]; readonly action: TriggerAction; readonly isOfReader?: true }
+  >()
   for (const file of files) {
     const own = file.settings.triggers
-    for (const action of own.length > 0 ? own : impliedTriggers(file, units)) {
-      const key = JSON.stringify(action)
-      const trigger = byAction.get(key) ?? { on: [], action }
-      trigger.on.push(file.id)
+    const implied = (own.length > 0 ? own : impliedTriggers(file, units)).map((action) => ({ action }))
+    for (const wanted of [...implied, ...(readings.units.get(file.id) ?? []).flatMap(triggersOfReader)]) {
+      const key = JSON.stringify(wanted)
+      const trigger = byAction.get(key) ?? { on: [], ...wanted }
+      if (!trigger.on.includes(file.id)) trigger.on.push(file.id)
       byAction.set(key, trigger)
     }
   }

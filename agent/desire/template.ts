@@ -19,13 +19,6 @@ export type Reference = {
 
 export type ParsedTemplate = { readonly template: Template; readonly problems: readonly Problem[] }
 
-/** What a host has for a template's names. */
-export type Scope = {
-  readonly vars: Iterable<string>
-  /** Undefined: any secret is taken as present, as in a lint away from the host. */
-  readonly secrets: { readonly names: Iterable<string>; readonly directory: string } | undefined
-}
-
 export function parseTemplate(source: string, content: Uint8Array): ParsedTemplate {
   const text = decoded(content)
   if (text === undefined) {
@@ -61,18 +54,22 @@ export function secretsIn(template: Template): readonly string[] {
   return [...new Set(names)].toSorted()
 }
 
-/** References that the scope has no value for. */
-export function unknownReferences(template: Template, scope: Scope): readonly Problem[] {
-  const vars = new Set(scope.vars)
-  const secrets = scope.secrets === undefined ? undefined : new Set(scope.secrets.names)
+export function unknownVariables(template: Template, vars: ReadonlySet<string>): readonly Problem[] {
   return referencesIn(template).flatMap(({ kind, name, line, column }) => {
     const where = { file: template.source, line, column }
-    if (kind === 'variable' && !vars.has(name)) return [unknownVariable(name, vars, where)]
-    if (kind === 'secret' && secrets !== undefined && !secrets.has(name))
-      return [missingSecret(name, { names: secrets, directory: scope.secrets?.directory ?? '' }, where)]
-    return []
+    return kind === 'variable' && !vars.has(name) ? [unknownVariable(name, vars, where)] : []
   })
 }
+
+/** One problem for each place that names a secret without a file. */
+export function missingSecrets(template: Template, secrets: KnownSecrets): readonly Problem[] {
+  return referencesIn(template).flatMap(({ kind, name, line, column }) => {
+    const where = { file: template.source, line, column }
+    return kind === 'secret' && !secrets.names.has(name) ? [missingSecret(name, secrets, where)] : []
+  })
+}
+
+type KnownSecrets = { readonly names: ReadonlySet<string>; readonly directory: string }
 
 export function rendered(template: Template, textFor: (reference: Reference) => string): Uint8Array {
   const text = template.parts.map((part) => (typeof part === 'string' ? part : textFor(part))).join('')
@@ -165,12 +162,8 @@ function unknownVariable(name: string, vars: ReadonlySet<string>, where: Place &
   return invalid(`unknown variable ${quoted(name)}`, where, { code: 'variable-unknown', remedy })
 }
 
-export function missingSecret(
-  name: string,
-  secrets: { readonly names: ReadonlySet<string>; readonly directory: string },
-  where: Problem['where'] & {},
-): Problem {
+export function missingSecret(name: string, secrets: KnownSecrets, where: Problem['where'] & {}): Problem {
   const meant = nearest(name, secrets.names)
-  const remedy = `${meant === undefined ? '' : `Did you mean "${meant}"? `}Write its value to ${secrets.directory}/${name} on the host (owner root, mode 0600).`
+  const remedy = `${meant === undefined ? '' : `Did you mean "${meant}"? `}Write its value to ${secrets.directory}/${name} on the host (owner root, mode 0600, in a directory of mode 0700).`
   return invalid(`the secret ${quoted(name)} is not set on this host`, where, { code: 'secret-missing', remedy })
 }

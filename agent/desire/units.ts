@@ -1,10 +1,12 @@
 // What a service wants of systemd: its unit resources, and the restarts that a changed unit file or quadlet implies.
 import { type ResourceId, resourceId } from '../../shared/names.ts'
+import { triggerOfChange } from '../../shared/repository/changed-unit.ts'
 import { unitDirectory } from '../../shared/repository/layout.ts'
 import type { UnitSettings } from '../../shared/repository/service.ts'
 import { isTemplateUnit, templateOfUnit } from '../../shared/repository/unit-names.ts'
 import type { TriggerAction, UnitResource } from '../../shared/resource.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
+import { serviceOfQuadlet } from './quadlets.ts'
 
 /**
  * Units of units/ are enabled and running, those that systemd makes of quadlets are running (they cannot be enabled), unless
@@ -28,20 +30,25 @@ export function unitResources({ service, files }: ManagedService): readonly Unit
   })
 }
 
-/** For a file without triggers of its own: what must be restarted, if it runs, for the file to take effect. */
+/** For a file without triggers of its own: what is done to units that run, for the file to take effect. */
 export function impliedTriggers(file: ManagedFile, units: readonly UnitResource[]): readonly TriggerAction[] {
-  const unit = unitOfQuadlet(file.target) ?? unitOfFile(file.target)
+  return readersOf(file, units).flatMap((unit) => triggerOfChange(unit) ?? [])
+}
+
+/** Units that read a unit file, drop-in or quadlet, but for those that take it at their next run. */
+export function readersOf(file: ManagedFile, units: readonly UnitResource[]): readonly string[] {
+  const unit = serviceOf(file) ?? unitOfFile(file.target)
   if (unit === undefined) return []
   const affected = units.filter(({ name }) => name === unit || templateOfUnit(name) === unit)
   const names = affected.length > 0 || isTemplateUnit(unit) ? affected.map(({ name }) => name) : [unit]
-  return names.filter((name) => !isStartedByTimer(name, units)).map((name) => ({ kind: 'restart', unit: name }))
+  return names.filter((name) => !isStartedByTimer(name, units))
 }
 
 type OwnUnit = { readonly file: ResourceId; readonly quadlet: boolean }
 
 function ownUnits(file: ManagedFile, directory: string): readonly (readonly [string, OwnUnit])[] {
-  const quadlet = unitOfQuadlet(file.target)
-  if (quadlet !== undefined && !file.target.endsWith('.conf')) return [[quadlet, { file: file.id, quadlet: true }]]
+  const quadlet = serviceOf(file)
+  if (quadlet !== undefined && isRunning(file.target)) return [[quadlet, { file: file.id, quadlet: true }]]
   const prefix = `${directory}/units/`
   const name = file.source.slice(prefix.length)
   const isUnit = file.source.startsWith(prefix) && !name.includes('/')
@@ -83,10 +90,11 @@ function unitOfFile(target: string): string | undefined {
 }
 
 /** The service that systemd's generator makes of a quadlet or its drop-in. */
-function unitOfQuadlet(target: string): string | undefined {
-  // Those below users/ are for the managers of users.
-  const found =
-    /^\/etc\/containers\/systemd\/(?!users\/)(?:.*\/)?([^/]+)\.(container|kube|pod)(?:\.d\/[^/]+\.conf)?$/.exec(target)
-  const [, name, kind] = found ?? []
-  return name === undefined ? undefined : `${name}${kind === 'pod' ? '-pod' : ''}.service`
+function serviceOf({ target, generates }: ManagedFile): string | undefined {
+  return generates ?? serviceOfQuadlet(target)
+}
+
+/** Builds and pulls are run by the containers that need them. */
+function isRunning(quadlet: string): boolean {
+  return /\.(?:container|kube|pod)$/.test(quadlet)
 }

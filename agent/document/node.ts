@@ -23,7 +23,12 @@ export type ReadDocument =
   /** Too much to be judged; it may well be valid. */
   | { readonly kind: 'too-much'; readonly reason: string }
 
-export const documentLimits = { jsonBytes: 4 * 1024 * 1024, yamlBytes: 1024 * 1024, depth: 200 } as const
+export const documentLimits = {
+  jsonBytes: 4 * 1024 * 1024,
+  yamlBytes: 1024 * 1024,
+  yamlSteps: 400_000,
+  depth: 200,
+} as const
 
 export class DocumentTooDeep extends Error {
   override readonly name = 'DocumentTooDeep'

@@ -13,17 +13,24 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml'
+import { withoutStackTraces, yamlCost } from '../../shared/repository/yaml-cost.ts'
 import { type DocumentNode, DocumentTooDeep, documentLimits, identityOf, type ReadDocument } from './node.ts'
 
 export function readYaml(text: string): ReadDocument {
+  const { steps, tooDeepAt } = yamlCost(text)
+  if (tooDeepAt !== undefined) return tooMuch(new DocumentTooDeep())
+  if (steps > documentLimits.yamlSteps)
+    return { kind: 'too-much', reason: 'it has more brackets, colons, commas and lines than are read' }
   const lines = new LineCounter()
-  const parsed = parseAllDocuments(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    // Quadratic in the package; doubled keys are found below.
-    uniqueKeys: false,
-    logLevel: 'error',
-  })
+  const parsed = withoutStackTraces(() =>
+    parseAllDocuments(text, {
+      lineCounter: lines,
+      prettyErrors: false,
+      // Quadratic in the package; doubled keys are found below.
+      uniqueKeys: false,
+      logLevel: 'error',
+    }),
+  )
   const documents = Array.isArray(parsed) ? parsed : []
   const [error] = documents.flatMap(({ errors }) => errors)
   if (error?.code === 'RESOURCE_EXHAUSTION') return tooMuch(new DocumentTooDeep())

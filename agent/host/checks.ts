@@ -3,7 +3,7 @@ import { PlumbError } from '../../shared/problem.ts'
 import type { Check } from '../../shared/resource.ts'
 import { eventually } from './backoff.ts'
 import { httpAnswer, tcpFault } from './connect.ts'
-import { type Command, endText, type Run } from './run.ts'
+import { type Command, endText, outputText, type Run } from './run.ts'
 import { journalEnd, unitStatuses } from './systemd.ts'
 
 export type CheckOptions = {
@@ -74,6 +74,6 @@ async function commandFault(text: string, run: Run): Promise<string | undefined>
   const command: Command = { args: ['sh', '-c', text], deadlineSeconds: 30 }
   const result = await run(command)
   if (result.code === 0) return undefined
-  const output = `${result.stdout}${result.stderr}`.trim().split('\n').slice(-8).join('\n')
+  const output = outputText(result)
   return `${endText(command, result)}${output === '' ? '' : `:\n${output}`}`
 }

@@ -9,25 +9,35 @@ import { type Command, type CommandResult, lastLines, type Run, whyText } from '
 export type Project = {
   readonly project: string
   readonly file: string
+  readonly overrides?: readonly string[]
   /** Per service, the digest of the mounted files: put on its containers, so that another digest makes them anew. */
   readonly labels: Readonly<Record<string, string>>
 }
 
 /** Throws `validation-failed` with compose's own words when the file is not valid. */
 export async function composeModel(project: Omit<Project, 'labels'>, query: Run): Promise<ComposeModel> {
-  return parseModel(await composeModelText(project, query))
+  const { text, unset } = await composeModelText(project, query)
+  return { ...parseModel(text), unset }
 }
 
 /** The same before it is parsed. */
-export async function composeModelText(project: Omit<Project, 'labels'>, query: Run): Promise<string> {
+export async function composeModelText(project: Omit<Project, 'labels'>, query: Run): Promise<ModelText> {
   const { command, result } = await compose({ ...project, labels: {} }, ['config', '--format', 'json'], query)
-  if (result.code === 0) return result.stdout
+  if (result.code === 0) return { text: result.stdout, unset: unsetIn(result.stderr) }
   throw new PlumbError({
     code: 'validation-failed',
     message: `The compose file of ${project.project} is refused: ${wordsOf(command, result, 5)}`,
     where: { file: project.file },
-    remedy: `Try it by hand: ${programText(command)} -f ${project.file} config`,
+    remedy: inClone(command, 'config'),
   })
+}
+
+type ModelText = { readonly text: string; readonly unset: readonly string[] }
+
+/** `level=warning msg="The \"X\" variable is not set. Defaulting to a blank string."`, of the compose file, `.env` and env_file. */
+function unsetIn(stderr: string): readonly string[] {
+  const names = [...stderr.matchAll(/The \\?"([^"\\]+)\\?" variable is not set/g)].flatMap(([, name]) => name ?? [])
+  return [...new Set(names)].toSorted()
 }
 
 /**
@@ -40,7 +50,7 @@ export async function configHashes(
   query: Run,
 ): Promise<ReadonlyMap<string, string>> {
   const { command, result } = await composeResolved(project, { args: ['config', '--hash', '*'], model }, query)
-  if (result.code !== 0) throw failed(project, 'config --hash', { command, result })
+  if (result.code !== 0) throw failed(project.project, 'config --hash', { command, result }, correctIt)
   const lines = result.stdout.split('\n').filter((line) => line !== '')
   return new Map(lines.map((line) => line.split(' ')).map(([name = '', hash = '']) => [name, hash]))
 }
@@ -71,6 +81,8 @@ export async function composeVersion(query: Run): Promise<string> {
 export type UpOptions = {
   readonly build?: boolean
   readonly recreate?: readonly string[]
+  /** Those, and what they depend on; default: all. */
+  readonly services?: readonly string[]
   /** With the images that are here, whatever the compose file says of pulling. */
   readonly isOffline?: boolean
   /** How a login reaches compose (registry-login.ts). */
@@ -79,19 +91,23 @@ export type UpOptions = {
 
 /** Only containers whose declaration, image or label differs are made anew. Pulls and builds may take their time. */
 export async function composeUp(project: Project, run: Run, options: UpOptions = {}): Promise<void> {
-  const { recreate, build, isOffline, environment } = options
-  const how = recreate === undefined ? ['--remove-orphans'] : ['--no-deps', '--force-recreate', '--', ...recreate]
+  const { recreate, services, build, isOffline, environment } = options
+  const chosen = services === undefined ? [] : ['--', ...services]
+  const how =
+    recreate === undefined ? ['--remove-orphans', ...chosen] : ['--no-deps', '--force-recreate', '--', ...recreate]
   const images = [...(build === true ? ['--build'] : []), ...(isOffline === true ? ['--pull', 'never'] : [])]
   const args = ['up', '--detach', ...images, ...how]
   const asked = await compose(project, args, run, { deadlineSeconds: 1800, ...(environment && { environment }) })
   if (asked.result.code === pullFailed) throw notPulled(project, asked)
-  if (asked.result.code !== 0) throw failed(project, 'up', asked)
+  if (asked.result.code !== 0) throw failed(project.project, 'up', asked, correctIt)
 }
 
 /** Found by their labels, so that containers of services that the compose file no longer has are stopped too. */
 export async function composeStop(project: string, run: Run): Promise<void> {
   await byLabels(project, ['stop'], run)
 }
+
+const correctIt = 'Correct the compose file, or what it names, in the repository and push.'
 
 /** Containers and networks, found by their labels: the compose file may be gone. Volumes are data and stay. */
 export async function composeDown(project: string, run: Run): Promise<void> {
@@ -103,8 +119,11 @@ const pullFailed = 18
 
 async function byLabels(project: string, verb: readonly string[], run: Run): Promise<void> {
   const args = ['--project-name', project, ...verb]
-  const asked = await ask({ args, cwd: '/', deadlineSeconds: 300 }, run)
-  if (asked.result.code !== 0) throw failed({ project, file: '' }, verb[0] ?? '', asked)
+  const asked = await ask({ args, deadlineSeconds: 300 }, run)
+  if (asked.result.code === 0) return
+  const [name = ''] = verb
+  const byHand = `Try it by hand: ${programText(asked.command)} --project-name ${project} ${name}`
+  throw failed(project, name, asked, byHand)
 }
 
 /** The labels travel as a second compose file on stdin: nothing of it lies on disk. */
@@ -113,7 +132,10 @@ function compose(project: Project, args: readonly string[], run: Run, more: Part
     Object.entries(project.labels).map(([name, files]) => [name, { labels: { [filesLabel]: files } }]),
   )
   const labelled = Object.keys(services).length > 0
-  const files = ['--file', project.file, ...(labelled ? ['--file', '-'] : [])]
+  const files = [project.file, ...(project.overrides ?? []), ...(labelled ? ['-'] : [])].flatMap((file) => [
+    '--file',
+    file,
+  ])
   const stdin = labelled ? { stdin: JSON.stringify({ services }) } : {}
   return ask({ ...more, ...stdin, args: ['--project-name', project.project, ...files, ...args] }, run)
 }
@@ -143,16 +165,20 @@ async function ask({ args, ...more }: Command, run: Run): Promise<Asked> {
   return { command, result: await run(command) }
 }
 
-function failed({ project, file }: Omit<Project, 'labels'>, verb: string, { command, result }: Asked): PlumbError {
-  const named = file === '' ? '' : ` --file ${file}`
+function failed(project: string, verb: string, { command, result }: Asked, remedy: string): PlumbError {
   return new PlumbError({
     code: 'apply-failed',
     message: `${project}: ${programText(command)} ${verb} failed: ${wordsOf(command, result, 8)}`.slice(0, 4000),
-    remedy: `Try it by hand: ${programText(command)} --project-name ${project}${named} ${verb}`,
+    remedy,
   })
 }
 
-function notPulled({ project, file }: Project, { command, result }: Asked): PlumbError {
+/** The project's files on the host are staged, or are rolled back with the apply: what a person can try it on is a clone. */
+function inClone(command: Command, verb: string): string {
+  return `To try it, in the directory of the service in a clone: ${programText(command)} ${verb}`
+}
+
+function notPulled({ project }: Project, { command, result }: Asked): PlumbError {
   const lines = result.stderr.split('\n').filter((line) => / Error /.test(line) && !line.startsWith('Error'))
   const services = [...new Set(lines.flatMap((line) => /^ *(\S+) Error /.exec(line)?.[1] ?? []))].toSorted()
   const whose = services.length === 0 ? '' : ` of ${services.join(', ')}`
@@ -160,7 +186,7 @@ function notPulled({ project, file }: Project, { command, result }: Asked): Plum
   return new PlumbError({
     code: 'apply-failed',
     message: `${project}: an image${whose} is not here and cannot be pulled:\n${pulled}`.slice(0, 4000),
-    remedy: `Correct its name in the compose file, or give the registry's login under \`compose: { registries: ... }\` in service.yaml. Try it by hand: ${programText(command)} --file ${file} pull`,
+    remedy: `Correct its name in the compose file, or give the registry's login under \`compose: { registries: ... }\` in service.yaml. ${inClone(command, 'pull')}`,
   })
 }
 

@@ -48,7 +48,7 @@ export function tcpFault(address: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = connect({ host: host.replace(/^\[|\]$/g, ''), port: Number(port), lookup: sharedLookup })
     socket.setTimeout(attemptMs, () => socket.destroy(new Error(`no answer within ${attemptMs / 1000} s`)))
-    socket.once('error', (error) => resolve(connectionText(error)))
+    socket.on('error', (error) => resolve(connectionText(error)))
     socket.once('connect', () => {
       socket.destroy()
       resolve(undefined)

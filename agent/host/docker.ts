@@ -28,6 +28,8 @@ export type Container = {
   readonly composeVersion: string
   /** The compose file it was made from. */
   readonly file: string
+  /** Those that overrode it. */
+  readonly overrides: readonly string[]
   /** Digest of the mounted files it was made with, under `filesLabel`. */
   readonly files: string
 }
@@ -81,6 +83,25 @@ async function withLoops(
 /** Ends a loop: what is restarted by a person or an apply has its count at nought. */
 export async function restartContainers(ids: readonly string[], run: Run): Promise<void> {
   if (ids.length > 0) await run({ args: [await programOf(run), 'restart', '--', ...ids], deadlineSeconds: 300 })
+}
+
+export async function stopContainers(ids: readonly string[], run: Run): Promise<void> {
+  if (ids.length > 0) await run({ args: [await programOf(run), 'stop', '--', ...ids], deadlineSeconds: 300 })
+}
+
+/** Those that are still there; their volumes stay. */
+export async function removeContainers(ids: readonly string[], run: Run): Promise<void> {
+  if (ids.length === 0) return
+  const listing = await listContainers(run)
+  const there = listing.kind === 'listed' ? listing.containers.flatMap(({ id }) => (ids.includes(id) ? [id] : [])) : []
+  if (there.length === 0) return
+  const command = { args: [await programOf(run), 'rm', '--', ...there], deadlineSeconds: 300 }
+  const result = await run(command)
+  if (result.code === 0) return
+  throw new PlumbError({
+    code: 'apply-failed',
+    message: `Containers that are not declared any more cannot be removed: ${whyText(command, result, lastLines(result, 3))}`,
+  })
 }
 
 /** The same where containers are to be changed; throws when docker is not there or does not answer. */
@@ -147,6 +168,11 @@ export function parseContainers(stdout: string): readonly Container[] {
         configHash: field('configHash'),
         composeVersion: field('version'),
         file: field('configFiles').split(',')[0] ?? '',
+        // Labels come on standard input, as `-`.
+        overrides: field('configFiles')
+          .split(',')
+          .slice(1)
+          .filter((file) => file.startsWith('/')),
         files: field('files'),
       }
     })

@@ -1,8 +1,6 @@
 // ACLs and capabilities of files, by the tools of the field: Node knows no extended attributes.
-import type { AbsolutePath } from '../../shared/names.ts'
-import { PlumbError } from '../../shared/problem.ts'
-import type { HostReader, HostWriter } from './host.ts'
-import { type Command, lastLines, whyText } from './run.ts'
+import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
+import type { HostReader } from './host.ts'
 
 type Reader = Pick<HostReader, 'files' | 'query'>
 
@@ -12,8 +10,7 @@ export async function aclOf(path: AbsolutePath, { files, query }: Reader): Promi
   const { code, stdout } = await query({ args })
   if (code === 127) return 'unknown, getfacl is not installed'
   if (code !== 0) return 'unknown, getfacl failed'
-  const named = stdout.split('\n').map((line) => line.replace(/\s*#.*$/, ''))
-  return aclText(named.filter((line) => /^(?:user|group):[^:]+:/.test(line)))
+  return aclText(namedEntries(stdout))
 }
 
 /** `cap_net_bind_service=ep`, `none`, or in words why they cannot be told. */
@@ -31,6 +28,52 @@ export async function capabilitiesOf(path: AbsolutePath, { files, query }: Reade
   return told === '' ? 'none' : told.split(' ').map(capabilitiesText).join(' ')
 }
 
+export type Extended = {
+  /** Named entries, as `user:anna:r--`. */
+  readonly acl?: readonly string[]
+  readonly capabilities?: string
+}
+
+/** What at and below the paths has an ACL with names or capabilities; nothing where the tools are not installed. */
+export async function extendedBelow(
+  paths: readonly AbsolutePath[],
+  { files, query }: Reader,
+): Promise<ReadonlyMap<string, Extended>> {
+  const at = paths.map((path) => files.commandPath(path))
+  const root = files.commandPath(absolutePathSchema.parse('/')).replace(/\/$/, '')
+  const limit = { outputLimitBytes: 16 << 20 }
+  const acls = await query({ args: [...getfaclBelow, '--', ...at], ...limit })
+  const capabilities = await query({ args: ['getcap', '-r', '--', ...at], ...limit })
+  const found = new Map<string, Extended>()
+  const add = (path: string, extended: Extended) => {
+    const own = path.slice(root.length)
+    found.set(own, { ...found.get(own), ...extended })
+  }
+  for (const block of acls.stdout.split(/\n\n+/)) {
+    const file = /^# file: (.*)$/m.exec(block)?.[1]
+    const acl = namedEntries(block)
+    if (file !== undefined && acl.length > 0) add(unescaped(file), { acl })
+  }
+  for (const line of capabilities.stdout.split('\n')) {
+    // libcap before 2.41 writes `PATH = cap_x+ep`.
+    const [, file, told] = /^(.*?)(?: =)? (cap_[a-z0-9_,]+[=+][eip]+)$/.exec(line) ?? []
+    if (file !== undefined && told !== undefined) add(file, { capabilities: capabilitiesText(told) })
+  }
+  return found
+}
+
+const getfaclBelow = ['getfacl', '--recursive', '--physical', '--absolute-names', '--skip-base'] as const
+
+export function namedEntries(output: string): readonly string[] {
+  const lines = output.split('\n').map((line) => line.replace(/\s*#.*$/, ''))
+  return lines.filter((line) => /^(?:user|group):[^:]+:/.test(line))
+}
+
+/** getfacl writes white space and backslashes in names as `\\040`. */
+function unescaped(name: string): string {
+  return name.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+}
+
 export function aclText(entries: readonly string[]): string {
   return entries.length === 0 ? 'none' : [...new Set(entries)].toSorted().join(', ')
 }
@@ -40,33 +83,4 @@ export function capabilitiesText(written: string): string {
   const [, names = '', flags = ''] = /^([a-z0-9_,]+)[=+]([eip]+)$/.exec(written) ?? []
   if (names === '') return written
   return `${names.split(',').toSorted().join(',')}=${[...flags].toSorted().join('')}`
-}
-
-/** On a staged file, before it goes live. The group bits of its mode are the mask of its ACL, as `ls` shows them. */
-export async function setExtended(
-  staged: string,
-  wanted: { readonly acl?: readonly string[]; readonly capabilities?: string; readonly mode: number },
-  { run }: Pick<HostWriter, 'run'>,
-): Promise<void> {
-  const { acl, capabilities, mode } = wanted
-  if (acl !== undefined) {
-    const mask = [0o040, 0o020, 0o010].map((bit, index) => ((mode & bit) === 0 ? '-' : 'rwx'[index])).join('')
-    const entries = acl.length === 0 ? [] : ['--no-mask', '--modify', [...acl, `mask::${mask}`].join(',')]
-    await must({ args: ['setfacl', '--remove-all', ...entries, '--', staged] }, run, 'acl')
-  }
-  if (capabilities !== undefined && capabilities !== 'none')
-    await must({ args: ['setcap', capabilities, staged] }, run, 'libcap2-bin')
-}
-
-async function must(command: Command, run: HostWriter['run'], debianPackage: string): Promise<void> {
-  const result = await run(command)
-  if (result.code === 0) return
-  throw new PlumbError({
-    code: 'apply-failed',
-    message: `${command.args[0]} failed: ${whyText(command, result, lastLines(result, 3))}`.slice(0, 4000),
-    remedy:
-      result.code === 127
-        ? `Add its package to the service, on Debian: packages: [${debianPackage}]`
-        : 'Correct it in service.yaml, or use a file system that has it.',
-  })
 }

@@ -1,5 +1,5 @@
-// What is in a directory, by names that can be shown and told apart, and which directories are mount points.
-import { readdirSync, readFileSync, realpathSync } from 'node:fs'
+// What is in a directory, by names that can be shown and told apart.
+import { readdirSync } from 'node:fs'
 import { fileError } from './files-errors.ts'
 import type { Walk } from './files-walk.ts'
 
@@ -25,18 +25,4 @@ export function entriesOf(walk: Walk, path: string): ReadonlyMap<string, Buffer>
   } catch (error) {
     throw fileError(error, path, 'reading')
   }
-}
-
-/** Mount points below a root directory, as paths below it. */
-export function mountsBelow(root: string): ReadonlySet<string> {
-  const real = realpathSync(root)
-  const points = readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' ')[4])
-    .filter((point) => point !== undefined)
-    .map((point) =>
-      point.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
-    )
-  if (real === '/') return new Set(points)
-  return new Set(points.filter((point) => point.startsWith(`${real}/`)).map((point) => point.slice(real.length)))
 }

@@ -1,4 +1,5 @@
 // Opens the files below a root for the stages: puts walking, reading, writing and undoing together.
+import { realpathSync } from 'node:fs'
 import type { AbsolutePath } from '../../shared/names.ts'
 import type { FileReader, FileWriter, HashMemory, StatCache } from './files.ts'
 import { accountsOf } from './files-accounts.ts'
@@ -8,6 +9,8 @@ import { undoMethods } from './files-undo.ts'
 import { Walk } from './files-walk.ts'
 import { writeMethods } from './files-write.ts'
 import { newMark, type Writing, wholeMark } from './files-writing.ts'
+import { type Ground, groundWith, mountedGround, openGround } from './ground.ts'
+import { type Mounts, mountsBelow } from './mounts.ts'
 import type { Run } from './run.ts'
 import { statCache } from './stat-cache.ts'
 
@@ -17,14 +20,21 @@ export type OpenFilesOptions = {
   readonly memory?: HashMemory
   /** To be asked for users and groups that the root's own files do not have. */
   readonly getent?: Run
+  /** Default: what is reserved everywhere. */
+  readonly ground?: Ground
 }
 
 export function openFiles(options: OpenFilesOptions): FileWriter {
   const walk = new Walk(options.root)
-  return withMark(walk, newMark(), { ...options, statCacheOf: statCachesBelow(walk.root), parts: { count: 0 } })
+  const mounts = mountsBelow(realpathSync(walk.root))
+  const ground = mountedGround(options.ground ?? groundWith(), () => mounts().places)
+  const opening = { ...options, ground, mounts, statCacheOf: statCachesBelow(walk.root), parts: { count: 0 } }
+  return withMark(walk, newMark(), opening)
 }
 
 type Opening = OpenFilesOptions & {
+  readonly ground: Ground
+  readonly mounts: () => Mounts
   readonly statCacheOf: (paths: readonly AbsolutePath[]) => StatCache
   readonly parts: { count: number }
 }
@@ -55,12 +65,13 @@ function forgetful({ memory = noMemory, statCacheOf, ...rest }: Opening): Openin
 const noMemory: HashMemory = { set: () => {} }
 
 function withMark(walk: Walk, mark: string, options: Opening): FileWriter {
-  const writing: Writing = { walk, mark, touched: new Set(), staged: new Map() }
+  const writing: Writing = { walk, mark, ground: options.ground, touched: new Set(), staged: new Map() }
   const reader = readerOf(walk, options)
   return {
     ...reader,
     ...writeMethods(writing),
-    ...undoMethods(writing, reader),
+    // What was there before comes back, whatever it was.
+    ...undoMethods({ ...writing, ground: openGround }, reader),
     replaced: formerMethods(writing),
     mark,
     marked: (other) => withMark(walk, other, options),
@@ -73,7 +84,7 @@ function withMark(walk: Walk, mark: string, options: Opening): FileWriter {
 }
 
 function readerOf(walk: Walk, options: Opening): FileReader {
-  const read = readMethods(walk, options.memory ?? noMemory)
+  const read = readMethods(walk, { ...options, memory: options.memory ?? noMemory })
   return {
     ...read,
     statCache: options.statCacheOf,

@@ -1,28 +1,15 @@
 // Content in parts, of any size: of a file that is there, and of what this writer replaced or took out of a directory.
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  read as readFd,
-  readlinkSync,
-} from 'node:fs'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { closeSync, fstatSync, lstatSync, read as readFd, readlinkSync } from 'node:fs'
 import { promisify } from 'node:util'
 import type { FileStat, Former, TakenEntry, TakePart } from './files.ts'
 import { errnoOf, fileError } from './files-errors.ts'
 import { shownName } from './files-list.ts'
 import { entryAt, fileStat, linkOf, openRegular, statOf } from './files-read.ts'
 import { type Entry, join, nameOf, type OpenDirectory, parentOf, pathOf, type Walk } from './files-walk.ts'
-import { below } from './files-write.ts'
 import { gone, holdingEntry, keptEntry, type Writing, wholeMark } from './files-writing.ts'
+import { descend, openDirectory } from './tree-descent.ts'
 
 const partBytes = 1024 * 1024
-const treeFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-/** Entries looked at between turns of the event loop. */
-const entriesPerTurn = 500
 
 const readAsync = promisify(readFd)
 
@@ -111,23 +98,14 @@ async function visitTaken(writing: Writing, path: string, visit: Visit): Promise
   const directory = writing.walk.directory(path)
   if (directory.kind !== 'directory') return
   const holding = holdingEntry(writing, directory)
-  if (statOf(holding)?.type !== 'directory') return
-  let seen = 0
-  const visiting: Visiting = {
-    mark: wholeMark(writing.mark),
-    device: statOf(holding)?.device,
-    visit: async (entry) => {
-      seen += 1
-      if (seen % entriesPerTurn === 0) await nextTurn()
-      await visit(entry)
-    },
-  }
+  const held = statOf(holding)
+  if (held?.type !== 'directory') return
   const fd = openDirectory(Buffer.from(pathOf(holding)), path)
   if (fd === undefined) return
   try {
     // Its name could be exchanged in a directory that others can write.
     if (fstatSync(fd).uid !== process.geteuid?.()) throw gone(path)
-    await visitTree(fd, path, visiting)
+    await visitTree(fd, path, { mark: wholeMark(writing.mark), device: held.device, visit })
   } finally {
     closeSync(fd)
   }
@@ -135,47 +113,33 @@ async function visitTaken(writing: Writing, path: string, visit: Visit): Promise
 
 type Visiting = {
   readonly mark: string
-  readonly device: number | undefined
+  readonly device: number
   readonly visit: Visit
 }
 
-/** By descriptors all the way down: its owner can still move what is in it. Follows no link, enters no other file system. */
-async function visitTree(fd: number, path: string, visiting: Visiting): Promise<void> {
-  for (const name of readdirSync(`/proc/self/fd/${fd}/.`, { encoding: 'buffer' }).toSorted(Buffer.compare)) {
-    // What this writer keeps there is known by the path it had.
-    if (name.toString('utf8').startsWith(visiting.mark)) continue
-    const at = below(fd, name)
-    const shown = join(path, shownName(name))
-    const stat = statAtName(at, shown)
-    if (stat === undefined || stat.device !== visiting.device) continue
-    await visiting.visit({
-      path: shown,
-      isEscaped: shownName(name) !== name.toString('utf8') || path.includes('\\x'),
-      stat,
-      readLink: () => (stat.type === 'symlink' ? readlinkSync(at, 'utf8') : undefined),
-      parts: async (take) => (stat.type === 'file' ? partsAt(at, shown, take) : undefined),
-    })
-    if (stat.type === 'directory') await visitDirectory(at, shown, visiting)
-  }
-}
+type Inside = { readonly path: string; readonly isEscaped: boolean }
 
-async function visitDirectory(at: Buffer, shown: string, visiting: Visiting): Promise<void> {
-  const fd = openDirectory(at, shown)
-  if (fd === undefined) return
-  try {
-    await visitTree(fd, shown, visiting)
-  } finally {
-    closeSync(fd)
-  }
-}
-
-function openDirectory(at: Buffer, shown: string): number | undefined {
-  try {
-    return openSync(at, treeFlags)
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined
-    throw fileError(error, shown, 'reading')
-  }
+/** Enters no other file system. */
+function visitTree(fd: number, top: string, { mark, device, visit }: Visiting): Promise<void> {
+  const inside: Inside = { path: top, isEscaped: top.includes('\\x') }
+  return descend(fd, inside, {
+    shown: ({ path }) => path,
+    enter: async (at, name, { path, isEscaped }) => {
+      // What this writer keeps there is known by the path it had.
+      if (name.toString('utf8').startsWith(mark)) return undefined
+      const shown = shownName(name)
+      const child = { path: join(path, shown), isEscaped: isEscaped || shown !== name.toString('utf8') }
+      const stat = statAtName(at, child.path)
+      if (stat === undefined || stat.device !== device) return undefined
+      await visit({
+        ...child,
+        stat,
+        readLink: () => (stat.type === 'symlink' ? readlinkSync(at, 'utf8') : undefined),
+        parts: async (take) => (stat.type === 'file' ? partsAt(at, child.path, take) : undefined),
+      })
+      return stat.type === 'directory' ? child : undefined
+    },
+  })
 }
 
 function statAtName(at: Buffer, shown: string): FileStat | undefined {

@@ -13,20 +13,30 @@ import {
 } from 'node:fs'
 import { promisify } from 'node:util'
 import { type AbsolutePath, absolutePathSchema, type Sha256, sha256Schema } from '../../shared/names.ts'
-import type { FileReader, FileStat, FileType, HashMemory, Inspection, SavedPath } from './files.ts'
+import type { FileReader, FileStat, FileType, HashMemory, Inspection, Reserved, SavedPath, SizeMark } from './files.ts'
 import { errnoOf, fileError } from './files-errors.ts'
-import { entriesOf, mountsBelow, shownName } from './files-list.ts'
+import { linksInto } from './files-links.ts'
+import { entriesOf, shownName } from './files-list.ts'
 import { type Entry, join, nameOf, parentOf, pathOf, type Walk } from './files-walk.ts'
+import type { Ground } from './ground.ts'
+import type { Mounts } from './mounts.ts'
 import { turns } from './turns.ts'
 
 /** Hashed by synchronous calls, ten times as fast for small files; larger ones are streamed. */
 const smallBytes = 1024 * 1024
 const attempts = 3
+/**
+ * A larger file is not read: the repository has no file of more than 32 MiB (`revisionLimits`), and anyone who can write in a directory
+ * can make a sparse file of terabytes there. As much as an apply archives is hashed, for diffs and what was there before.
+ */
+export const hashedBytes = 256 * 1024 * 1024
 const readAsync = promisify(readFd)
+
+type Reading = { readonly memory: HashMemory; readonly ground: Ground; readonly mounts: () => Mounts }
 
 export type ReadMethods = Omit<FileReader, 'accounts' | 'statCache' | 'withoutMemory' | 'parts'>
 
-export function readMethods(walk: Walk, memory: HashMemory): ReadMethods {
+export function readMethods(walk: Walk, { memory, ground, mounts }: Reading): ReadMethods {
   const rest = turns()
   return {
     commandPath: (path) => join(walk.root, path.slice(1)),
@@ -39,11 +49,19 @@ export function readMethods(walk: Walk, memory: HashMemory): ReadMethods {
       }),
     read: (path, limitBytes) => walk.pass(() => readAt(walk, path, limitBytes)),
     readLink: (path) => walk.passNow(() => linkAt(walk, path)),
+    reserved: (place) => reservedAt(ground, place),
+    waysInto: (directories) => ({ links: linksInto(walk.root, directories), mounts: mounts().places }),
     shown: (name) => shownName(Buffer.from(name)),
     list: (path) => walk.passNow(() => [...entriesOf(walk, path).keys()]),
-    mounts: () => mountsBelow(walk.root),
+    mounts: () => mounts().points,
     before: (path, becomes) => walk.passNow(() => savedPath(walk, path, becomes)),
   }
+}
+
+function reservedAt(ground: Ground, place: string): Reserved | undefined {
+  const [at, below] = [ground.at(place), ground.below(place)]
+  if (at !== undefined) return { kind: 'is', path: at }
+  return below === undefined ? undefined : { kind: 'holds', path: below }
 }
 
 /** Undefined when there is nothing, or no such directory. */
@@ -122,8 +140,9 @@ async function inspectAt(walk: Walk, path: AbsolutePath, memory: HashMemory): Pr
     const hashed = await hashEntry(entry)
     if (hashed === 'unstable') continue
     if (hashed !== undefined) {
-      memory.set(path, hashed.stat, hashed.content, hashed.startedAt)
-      return { stat: hashed.stat, content: hashed.content }
+      const { stat, content } = hashed
+      if (hashed.startedAt !== undefined) memory.set(path, stat, hashed.content, hashed.startedAt)
+      return { stat, content }
     }
     const stat = statOf(entry)
     if (stat?.type !== 'file') return stat && { stat }
@@ -132,7 +151,10 @@ async function inspectAt(walk: Walk, path: AbsolutePath, memory: HashMemory): Pr
   return stat === undefined ? undefined : stat.type === 'file' ? { stat, content: 'unstable' } : { stat }
 }
 
-type Hashed = { readonly stat: FileStat; readonly content: Sha256; readonly startedAt: number }
+type Hashed = { readonly stat: FileStat } & (
+  | { readonly content: Sha256; readonly startedAt: number }
+  | { readonly content: SizeMark; readonly startedAt?: never }
+)
 
 /** Undefined: not there, or not a regular file. The same stat before and after reading means that the content is one moment's. */
 async function hashEntry(entry: Entry): Promise<Hashed | 'unstable' | undefined> {
@@ -142,6 +164,7 @@ async function hashEntry(entry: Entry): Promise<Hashed | 'unstable' | undefined>
     const startedAt = Date.now()
     const before = fstatSync(fd)
     if (!before.isFile()) return undefined
+    if (before.size > hashedBytes) return { stat: fileStat(before), content: `size ${before.size}` }
     const digest = before.size < smallBytes ? hashSmall(fd, before.size) : await hashLarge(fd, before.size)
     const after = fstatSync(fd)
     if (digest === undefined || !sameMoment(before, after)) return 'unstable'
@@ -244,13 +267,16 @@ function reachedAt(walk: Walk, path: AbsolutePath): Pick<SavedPath, 'reached'> {
   return reached === path ? {} : { reached: absolutePathSchema.parse(reached) }
 }
 
-/** The directories that writing the path would make, outermost first, as they will be after following links. */
+/**
+ * The directories that writing the path would make, outermost first, as they will be after following links. What stands in the way of
+ * one is not among them: whoever replaces it puts it back.
+ */
 function missingAbove(walk: Walk, path: string): readonly string[] {
   const parent = walk.directory(parentOf(path))
-  if (parent.kind !== 'missing') return []
+  if (parent.kind === 'directory') return []
   const missing: string[] = []
   for (let at = parent.wanted; at.length >= parent.path.length; at = parentOf(at)) missing.unshift(at)
-  return missing
+  return parent.kind === 'missing' ? missing : missing.slice(1)
 }
 
 /** Of one open file. */

@@ -2,7 +2,6 @@
 import {
   closeSync,
   constants,
-  fchmodSync,
   fchownSync,
   fstatSync,
   fsync,
@@ -16,21 +15,25 @@ import {
   writeSync,
 } from 'node:fs'
 import { promisify } from 'node:util'
-import type { FileStat, NewContent } from './files.ts'
+import { PlumbError } from '../../shared/problem.ts'
+import { linkedPath } from '../../shared/repository/reserved.ts'
+import { permit, setMode } from './file-modes.ts'
+import type { FileStat, NewContent, OpenStaged } from './files.ts'
 import { errnoOf, fileError, unsafePath } from './files-errors.ts'
 import { entryAt, openFile, sameInode, statOf } from './files-read.ts'
-import { type Entry, join, pathOf } from './files-walk.ts'
+import { type Entry, join, pathOf, type Walk } from './files-walk.ts'
 import {
+  clearCapabilities,
   directoryInTheWay,
   gone,
   keptEntry,
   mapped,
   parentMade,
-  permit,
   stagedEntry,
   touch,
   type Writing,
 } from './files-writing.ts'
+import { refuseLink, refuseReplace } from './ground.ts'
 
 const fsyncAsync = promisify(fsync)
 const writeAsync = promisify(write)
@@ -65,7 +68,7 @@ async function writeBeside(writing: Writing, { path, bytes, permissions }: NewCo
   const target = mapped(path, () => parentMade(writing, path))
   const entry = stagedEntry(writing, target)
   try {
-    if (statOf(target)?.type === 'directory') throw directoryInTheWay(path)
+    if (statOf(target)?.type === 'directory') throw directoryInTheWay(writing, path, target)
     const fd = openSync(pathOf(entry), createFlags, 0o600)
     try {
       await writeContent(fd, bytes)
@@ -82,18 +85,58 @@ async function writeBeside(writing: Writing, { path, bytes, permissions }: NewCo
   }
 }
 
+export async function withStaged<T>(
+  writing: Writing,
+  path: string,
+  work: (open: OpenStaged) => Promise<T>,
+): Promise<T> {
+  const target = entryAt(writing.walk, path)
+  const staged = target === undefined ? undefined : openFile(stagedEntry(writing, target))
+  if (target === undefined || staged === undefined) throw gone(path)
+  let live: number | undefined
+  try {
+    const { ino, dev } = fstatSync(staged)
+    const known = writing.staged.get(path)
+    if (known === undefined || !sameInode(known, { inode: ino, device: dev })) throw gone(path)
+    live = openFile(target)
+    return await work({
+      staged,
+      live,
+      setMode: (mode) => mapped(path, () => setMode(staged, mode)),
+      clearCapabilities: () => mapped(path, () => clearCapabilities(staged)),
+    })
+  } finally {
+    closeSync(staged)
+    if (live !== undefined) closeSync(live)
+  }
+}
+
 export function stageLink(writing: Writing, path: string, target: string): void {
   const at = parentMade(writing, path)
-  if (statOf(at)?.type === 'directory') throw directoryInTheWay(path)
+  refuseLink(writing.ground, path, leadsTo(writing.walk, at, target))
+  if (statOf(at)?.type === 'directory') throw directoryInTheWay(writing, path, at)
   const entry = stagedEntry(writing, at)
   symlinkSync(target, pathOf(entry))
   const stat = statOf(entry)
   if (stat !== undefined) writing.staged.set(path, stat)
 }
 
+/** As far as it can be told: what others could exchange leads nowhere that we would write to. */
+function leadsTo(walk: Walk, { directory }: Entry, target: string): string {
+  const path = linkedPath(join(directory.path, '.'), target)
+  try {
+    const found = walk.directory(path)
+    return found.kind === 'missing' ? found.wanted : found.path
+  } catch (error) {
+    if (error instanceof PlumbError) return path
+    throw error
+  }
+}
+
 export function publish(writing: Writing, path: string): void {
   const target = entryAt(writing.walk, path)
   if (target === undefined) throw gone(path)
+  refuseReplace(writing.ground, path, join(target.directory.path, target.name))
   keep(writing, target, path)
   const staged = writing.staged.get(path)
   renameSync(pathOf(stagedEntry(writing, target)), pathOf(target))
@@ -112,7 +155,7 @@ export function publish(writing: Writing, path: string): void {
 function keep(writing: Writing, target: Entry, path: string): void {
   const there = statOf(target)
   if (there === undefined) return
-  if (there.type === 'directory') throw directoryInTheWay(path)
+  if (there.type === 'directory') throw directoryInTheWay(writing, path, target)
   const kept = keptEntry(writing, target)
   if (statOf(kept) !== undefined) return
   try {
@@ -138,7 +181,7 @@ function keepCopy(target: Entry, kept: Entry, there: FileStat): void {
   try {
     copyAll(source, fd)
     if (process.geteuid?.() === 0) fchownSync(fd, there.uid, there.gid)
-    fchmodSync(fd, there.mode)
+    setMode(fd, there.mode)
   } finally {
     closeSync(source)
     closeSync(fd)

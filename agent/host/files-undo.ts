@@ -1,17 +1,6 @@
 // The end of a change to a path: forget what was kept of its former content, or put that back.
 // Both may run after a crash, in another process, whatever part of the change was done, and twice as well as once.
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmdirSync,
-  unlinkSync,
-} from 'node:fs'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { closeSync, constants, lstatSync, openSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileStat, FileWriter, SavedPath } from './files.ts'
 import { fileError } from './files-errors.ts'
@@ -27,6 +16,7 @@ import {
   withHolding,
 } from './files-write.ts'
 import { holdingEntry, keptEntry, stagedEntry, touch, unlinkIfThere, type Writing, wholeMark } from './files-writing.ts'
+import { descend } from './tree-descent.ts'
 
 const treeFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
@@ -58,7 +48,13 @@ async function putBack(writing: Writing, saved: SavedPath, read: ReadMethods): P
     touch(writing, target.directory)
   }
   if (saved.was.type !== 'missing') await correct(writing, saved)
-  for (const parent of saved.missingParents.toReversed()) removeEmpty(writing, parent)
+  for (const parent of saved.missingParents.toReversed()) removeMade(writing, parent, parent)
+}
+
+/** Not through a link: an undo that is run again may find one that is back already, and it may lead to somebody's directory. */
+function removeMade(writing: Writing, path: string, place: string): void {
+  const entry = entryAt(writing.walk, path)
+  if (entry !== undefined && join(entry.directory.path, entry.name) === place) removeEmpty(writing, path)
 }
 
 type Returning = {
@@ -86,7 +82,7 @@ async function removeOwn(
 ): Promise<void> {
   const there = statOf(target)
   if (there === undefined) return
-  if (there.type === 'directory') removeEmpty(writing, saved.path)
+  if (there.type === 'directory') removeMade(writing, saved.path, saved.reached ?? saved.path)
   else if (saved.becomes === undefined || saved.becomes === (await contentOf(saved, there, read))) unlinkIfThere(target)
 }
 
@@ -172,25 +168,28 @@ async function forgetEntries(writing: Writing, path: string): Promise<void> {
   const holding = holdingEntry(writing, directory)
   const held = statOf(holding)
   if (held?.type !== 'directory') return
-  await removeTree(Buffer.from(pathOf(holding)), held.device)
+  await removeTree(Buffer.from(pathOf(holding)), path, held.device)
   touch(writing, directory)
 }
 
 /** Follows no link and enters no other file system. */
-async function removeTree(path: Buffer, device: number): Promise<void> {
-  const fd = openSync(path, treeFlags)
+async function removeTree(top: Buffer, path: string, device: number): Promise<void> {
+  const fd = openSync(top, treeFlags)
   try {
-    if (fstatSync(fd).dev !== device) return
-    for (const name of namesIn(fd)) {
-      const child = below(fd, name)
-      if (lstatSync(child).isDirectory()) await removeTree(child, device)
-      else unlinkSync(child)
-    }
+    await descend(fd, 'inside', {
+      shown: () => path,
+      enter: async (at) => {
+        const stat = lstatSync(at)
+        if (stat.isDirectory()) return stat.dev === device ? 'inside' : undefined
+        unlinkSync(at)
+        return undefined
+      },
+      leave: rmdirSync,
+    })
   } finally {
     closeSync(fd)
   }
-  rmdirSync(path)
-  await nextTurn()
+  rmdirSync(top)
 }
 
 function namesIn(fd: number): readonly Buffer[] {

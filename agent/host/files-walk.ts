@@ -1,6 +1,7 @@
 // From a root to the directory of a path, component by component: an emulated openat through /proc/self/fd/N/name.
 // A link on the way is followed only when no unprivileged user could have placed it, and never out of the root.
-import { closeSync, constants, fchmodSync, fstatSync, lstatSync, mkdirSync, openSync, readlinkSync } from 'node:fs'
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readlinkSync } from 'node:fs'
+import { setModeIfAny } from './file-modes.ts'
 import { errnoOf, fileError, unsafePath } from './files-errors.ts'
 
 /** An open directory; `path` has no links in it. */
@@ -9,7 +10,8 @@ export type Walked =
   | OpenDirectory
   /** `path` is the first that is not there, `wanted` what was asked for; neither has links in it. */
   | { readonly kind: 'missing'; readonly path: string; readonly wanted: string }
-  | { readonly kind: 'not-a-directory'; readonly path: string }
+  /** `path` is what stands in the way. */
+  | { readonly kind: 'not-a-directory'; readonly path: string; readonly wanted: string }
 
 /** A name in an open directory. */
 export type Entry = { readonly directory: OpenDirectory; readonly name: string }
@@ -88,8 +90,7 @@ export class Walk {
     if (fd !== undefined) return this.#touched(real, fd)
     if (real === '/') return this.#keep('/', openRoot(this.root))
     const parent = this.#directory(parentOf(real), links)
-    if (parent.kind === 'missing') return { ...parent, wanted: join(parent.wanted, nameOf(real)) }
-    if (parent.kind !== 'directory') return parent
+    if (parent.kind !== 'directory') return { ...parent, wanted: join(parent.wanted, nameOf(real)) }
     return this.#child({ directory: parent, name: nameOf(real) }, path, links)
   }
 
@@ -110,13 +111,12 @@ export class Walk {
   #link(entry: Entry, path: string, links: number): Walked {
     const real = join(entry.directory.path, entry.name)
     const target = this.#trustedTarget(entry, real)
-    if (target === undefined) return { kind: 'not-a-directory', path: real }
+    if (target === undefined) return { kind: 'not-a-directory', path: real, wanted: real }
     if (links >= linkLimit)
       throw unsafePath(path, `more than ${linkLimit} links lead to it.`, 'Remove the circle of links.')
     let at: Walked = target.startsWith('/') ? this.#directory('/', links) : entry.directory
     for (const part of target.split('/').filter((name) => name !== '' && name !== '.')) {
-      if (at.kind === 'not-a-directory') return at
-      if (at.kind === 'missing') at = { ...at, wanted: stepFrom(at.wanted, part) }
+      if (at.kind !== 'directory') at = { ...at, wanted: stepFrom(at.wanted, part) }
       else at = this.#directory(stepFrom(at.path, part), links + 1)
     }
     if (at.kind === 'directory') this.#links.set(path, at.path)
@@ -182,6 +182,12 @@ function stepFrom(path: string, part: string): string {
   return part === '..' ? parentOf(path) : join(path, part)
 }
 
+/** Where a path is, or will be, links on the way followed. */
+export function placeAt(walk: Walk, path: string): string {
+  const parent = walk.directory(parentOf(path))
+  return join(parent.kind === 'directory' ? parent.path : parent.wanted, nameOf(path))
+}
+
 export function parentOf(path: string): string {
   const slash = path.lastIndexOf('/')
   return slash <= 0 ? '/' : path.slice(0, slash)
@@ -210,7 +216,7 @@ function makeOne(entry: Entry): void {
     const fd = openSync(pathOf(entry), directoryFlags)
     try {
       // mkdir's mode is cut by the umask.
-      fchmodSync(fd, 0o755)
+      setModeIfAny(fd, 0o755)
     } finally {
       closeSync(fd)
     }

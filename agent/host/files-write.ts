@@ -12,12 +12,13 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { promisify } from 'node:util'
+import { permit } from './file-modes.ts'
 import type { FileWriter, Permissions } from './files.ts'
 import { errnoOf, fileError, unsafePath } from './files-errors.ts'
 import { entriesOf } from './files-list.ts'
 import { entryAt, statOf } from './files-read.ts'
-import { publish, stageAll, stagedEntryName, stageLink } from './files-stage.ts'
-import { type Entry, join, type OpenDirectory, pathOf } from './files-walk.ts'
+import { publish, stageAll, stagedEntryName, stageLink, withStaged } from './files-stage.ts'
+import { type Entry, join, type OpenDirectory, pathOf, placeAt } from './files-walk.ts'
 import {
   directoryInTheWay,
   gone,
@@ -25,11 +26,11 @@ import {
   keptEntry,
   mapped,
   parentMade,
-  permit,
   touch,
   type Writing,
   wholeMark,
 } from './files-writing.ts'
+import { refuseOpening, refuseReplace, refuseWrite } from './ground.ts'
 
 const fsyncAsync = promisify(fsync)
 const lookFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
@@ -40,6 +41,7 @@ export type WriteMethods = Pick<
   | 'stageAll'
   | 'stageLink'
   | 'stagedPath'
+  | 'withStaged'
   | 'publish'
   | 'setAside'
   | 'setAsideEntries'
@@ -58,6 +60,7 @@ export function writeMethods(writing: Writing): WriteMethods {
     stageAll: (files) => walk.pass(() => stageAll(writing, files)),
     stageLink: (path, target) => now(path, () => stageLink(writing, path, target)),
     stagedPath: (path) => join(walk.root, stagedEntryName(writing, path)),
+    withStaged: (path, work) => walk.pass(() => withStaged(writing, path, work)),
     publish: (path) => now(path, () => publish(writing, path)),
     setAside: (path) => now(path, () => setAside(writing, path)),
     setAsideEntries: (directory, names) => now(directory, () => setAsideEntries(writing, directory, names)),
@@ -70,6 +73,7 @@ export function writeMethods(writing: Writing): WriteMethods {
 }
 
 export function makeDirectory(writing: Writing, path: string, permissions: Permissions): void {
+  refuseOpening(writing.ground, path, { ...permissions, place: placeAt(writing.walk, path) })
   const entry = parentMade(writing, path)
   const there = statOf(entry)
   if (there !== undefined && there.type !== 'directory') setAside(writing, path)
@@ -82,12 +86,13 @@ export function makeDirectory(writing: Writing, path: string, permissions: Permi
 }
 
 export async function setPermissions(
-  { walk }: Writing,
+  { walk, ground }: Writing,
   path: string,
   { type, permissions }: { readonly type: 'file' | 'directory'; readonly permissions: Permissions },
 ): Promise<void> {
   const entry = entryAt(walk, path)
   if (entry === undefined) throw gone(path)
+  refuseOpening(ground, path, { ...permissions, place: join(entry.directory.path, entry.name) })
   try {
     const fd = openSync(pathOf(entry), lookFlags)
     try {
@@ -111,6 +116,7 @@ export async function setPermissions(
 function removeDirectory(writing: Writing, path: string): boolean {
   const entry = entryAt(writing.walk, path)
   if (entry === undefined || statOf(entry)?.type !== 'directory') return true
+  refuseWrite(writing.ground, path, join(entry.directory.path, entry.name))
   if (entriesOf(writing.walk, path).size > 0 && !isEmptied(writing, path)) return false
   const kept = keptEntry(writing, entry)
   try {
@@ -127,15 +133,12 @@ function removeDirectory(writing: Writing, path: string): boolean {
   return true
 }
 
-/** It holds nothing but what this apply set aside, in it or in directories in it. */
+/** It holds nothing but what this apply set aside. A directory in it that nobody removed is somebody's, however empty. */
 function isEmptied(writing: Writing, path: string): boolean {
   const directory = writing.walk.directory(path)
   if (directory.kind !== 'directory' || !isSamePlace(writing, directory, path)) return false
   const names = [...entriesOf(writing.walk, path).keys()]
-  return (
-    names.length > 0 &&
-    names.every((name) => name.startsWith(wholeMark(writing.mark)) || isEmptied(writing, join(path, name)))
-  )
+  return names.length > 0 && names.every((name) => name.startsWith(wholeMark(writing.mark)))
 }
 
 /** A link to a directory is not a directory to be removed. */
@@ -196,7 +199,8 @@ function setAside(writing: Writing, path: string): void {
   if (target === undefined) return
   const there = statOf(target)
   if (there === undefined) return
-  if (there.type === 'directory') throw directoryInTheWay(path)
+  refuseReplace(writing.ground, path, join(target.directory.path, target.name))
+  if (there.type === 'directory') throw directoryInTheWay(writing, path, target)
   const kept = keptEntry(writing, target)
   if (statOf(kept) === undefined) renameSync(pathOf(target), pathOf(kept))
   else unlinkSync(pathOf(target))
@@ -207,6 +211,7 @@ function setAsideEntries(writing: Writing, path: string, names: readonly string[
   const { walk } = writing
   const directory = walk.directory(path)
   if (directory.kind !== 'directory' || names.length === 0) return
+  for (const name of names) refuseReplace(writing.ground, join(path, name), join(directory.path, name))
   const bytes = entriesOf(walk, path)
   const holding = holdingEntry(writing, directory)
   if (statOf(holding) === undefined) mkdirSync(pathOf(holding), 0o700)

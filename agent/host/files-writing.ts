@@ -1,10 +1,12 @@
 // What the steps of a write share: temporary names, parents made on the way, permissions, the errors of a race.
 import { createHash, randomBytes } from 'node:crypto'
-import { fchmodSync, fchownSync, lstatSync, unlinkSync } from 'node:fs'
+import { fchownSync, fstatSync, lstatSync, readdirSync, unlinkSync } from 'node:fs'
 import { PlumbError } from '../../shared/problem.ts'
-import type { FileStat, Permissions } from './files.ts'
+import { setMode } from './file-modes.ts'
+import type { FileStat } from './files.ts'
 import { errnoOf, fileError } from './files-errors.ts'
-import { type Entry, type OpenDirectory, parentOf, pathOf, type Walk } from './files-walk.ts'
+import { type Entry, type OpenDirectory, parentOf, pathOf, placeAt, type Walk } from './files-walk.ts'
+import { type Ground, refuseWrite } from './ground.ts'
 
 export type Inode = Pick<FileStat, 'inode' | 'device'>
 
@@ -12,6 +14,7 @@ export type Inode = Pick<FileStat, 'inode' | 'device'>
 export type Writing = {
   readonly walk: Walk
   readonly mark: string
+  readonly ground: Ground
   /** Real paths of directories to sync. */
   readonly touched: Set<string>
   /** By path: what must be there after publishing. */
@@ -58,6 +61,7 @@ export function unlinkIfThere(entry: Entry): void {
 
 export function parentMade(writing: Writing, path: string): Entry {
   const { walk } = writing
+  refuseWrite(writing.ground, path, placeAt(walk, path))
   const made = walk.make(parentOf(path), (made) => writing.touched.add(made))
   if (made.kind !== 'directory')
     throw new PlumbError({
@@ -71,15 +75,29 @@ export function parentMade(writing: Writing, path: string): Entry {
   return found
 }
 
-/** Owner first: chown clears setuid. */
-export function permit(fd: number, { mode, uid, gid }: Permissions): void {
-  if (uid !== undefined && gid !== undefined) fchownSync(fd, uid, gid)
-  fchmodSync(fd, mode)
+/** The kernel's own way: any chown of a file takes its capabilities away. */
+export function clearCapabilities(fd: number): void {
+  const { uid, gid, mode } = fstatSync(fd)
+  fchownSync(fd, uid, gid)
+  setMode(fd, mode & 0o7777)
 }
 
-export function directoryInTheWay(path: string): PlumbError {
-  const remedy = 'Move it away, then apply again; Plumbline does not delete directories that it did not make.'
-  return new PlumbError({ code: 'apply-failed', message: 'a directory is in the way.', where: { file: path }, remedy })
+const namesShown = 5
+
+/** Named with what is in it: once that is gone, the next apply removes a directory that an apply made. */
+export function directoryInTheWay({ mark }: Pick<Writing, 'mark'>, path: string, entry: Entry): PlumbError {
+  const names = readdirSync(pathOf(entry))
+    .filter((name) => !name.startsWith(wholeMark(mark)))
+    .toSorted()
+  const more = names.length > namesShown ? ` and ${names.length - namesShown} more` : ''
+  const contents = names.length === 0 ? '' : `, with ${names.slice(0, namesShown).join(', ')}${more} in it`
+  return new PlumbError({
+    code: 'apply-failed',
+    message: `a directory is in the way${contents}.`,
+    where: { file: path },
+    remedy:
+      'Move it away, or what is in it, then apply again; what is not from the repository is not deleted with a directory.',
+  })
 }
 
 export function gone(path: string): PlumbError {

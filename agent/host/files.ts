@@ -1,6 +1,7 @@
 // Safe file access below a root: what the stages may ask for. Paths are as on the host, without the root.
 // No component is followed through a link that an unprivileged user could have placed (files-walk.ts).
 import type { AbsolutePath, Sha256 } from '../../shared/names.ts'
+import type { Ways } from '../../shared/places.ts'
 
 export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'device'
 
@@ -21,8 +22,14 @@ export type FileStat = {
   readonly changedMs: number
 }
 
-/** `content` only of regular files; 'unstable': it changed during each of three attempts to hash it. */
-export type Inspection = { readonly stat: FileStat; readonly content?: Sha256 | 'unstable' }
+/**
+ * `content` only of regular files; 'unstable': it changed during each of three attempts to hash it; its size where that alone tells it
+ * from everything that a repository can hold.
+ */
+export type Inspection = { readonly stat: FileStat; readonly content?: Sha256 | 'unstable' | SizeMark }
+
+/** Equals no hash. */
+export type SizeMark = `size ${number}`
 
 /** Remembers hashes by path and stat, so that what did not move is not read again. */
 export type HashMemory = {
@@ -65,6 +72,9 @@ export type SavedPath = {
   readonly becomes?: string | undefined
 }
 
+/** It is, or is in, what no repository changes; or it has that below it. `path` is the reserved one. */
+export type Reserved = { readonly kind: 'is' | 'holds'; readonly path: string }
+
 /** Methods throw PlumbError: `unsafe-path`, `observe-failed`, `disk-full`, `read-only`, `apply-failed`. */
 export type FileReader = {
   readonly accounts: Accounts
@@ -76,13 +86,17 @@ export type FileReader = {
   stat(path: AbsolutePath): FileStat | undefined
   /** The same one for the same list: kept while the list is. */
   statCache(paths: readonly AbsolutePath[]): StatCache
-  /** stat, and the hash of a regular file; never blocks on a FIFO or device. */
+  /** stat, and the hash of a regular file that is not huge; never blocks on a FIFO or device. */
   inspect(path: AbsolutePath): Promise<Inspection | undefined>
   /** Undefined when it is not there, not a regular file, or larger than `limitBytes`. */
   read(path: AbsolutePath, limitBytes: number): Promise<Uint8Array | undefined>
   /** Gives a regular file of any size part by part; the stat is of what was read. Undefined when there is none. */
   parts(path: AbsolutePath, take: TakePart): Promise<FileStat | undefined>
   readLink(path: AbsolutePath): string | undefined
+  /** The links that are followed on the way into these directories, and what mounts give a second path. */
+  waysInto(directories: Iterable<string>): Ways
+  /** Of a place, with links on the way followed already; by any mount that leads to it. Undefined: a repository may have it. */
+  reserved(place: string): Reserved | undefined
   /** Names in a directory, sorted; control characters and what is not UTF-8 are shown as `\xNN`. Empty when it is not there. */
   list(path: AbsolutePath): readonly string[]
   /** A name as `list` shows it. */
@@ -103,6 +117,15 @@ export type NewContent = {
   /** In parts, when it is too large to be held. */
   readonly bytes: Uint8Array | AsyncIterable<Uint8Array>
   readonly permissions: Permissions
+}
+
+/** Both are open until the work has ended. */
+export type OpenStaged = {
+  readonly staged: number
+  /** Undefined: no regular file is there. */
+  readonly live: number | undefined
+  setMode(mode: number): void
+  clearCapabilities(): void
 }
 
 /** A part is used again for the next one: whoever keeps it copies it. */
@@ -148,6 +171,8 @@ export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
   stageLink(path: AbsolutePath, target: string): void
   /** Where a command finds the staged file. */
   stagedPath(path: AbsolutePath): string
+  /** The staged file and what is to be replaced by it, opened: no name leads elsewhere meanwhile. */
+  withStaged<T>(path: AbsolutePath, work: (open: OpenStaged) => Promise<T>): Promise<T>
   /** Renames the staged file over `path`, keeping what was there under a temporary name. */
   publish(path: AbsolutePath): void
   /** Renames what is at `path` to its temporary name. */

@@ -4,6 +4,7 @@ import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileReader, FileWriter, HashMemory } from './files.ts'
 import { openFiles } from './files-open.ts'
+import { groundWith, openGround } from './ground.ts'
 import type { Run } from './run.ts'
 
 /** What may be looked at and changed here. In a sandbox (`--root DIR`) everything but files and directories is left out. */
@@ -38,13 +39,16 @@ export type HostOptions = {
   readonly run: Run
   /** Hashes of files that did not move since; the state directory's `hashes`. */
   readonly hashes?: HashMemory
+  /** Reserved beside what always is: the directory of its state. `all`: the agent writes files of its own. */
+  readonly own?: readonly string[] | 'all'
 }
 
-export function openHost({ root, run, hashes }: HostOptions): HostWriter {
+export function openHost({ root, run, hashes, own = [] }: HostOptions): HostWriter {
   const real = realRoot(root)
   const whole = real === '/'
   const files = openFiles({
     root: real,
+    ground: own === 'all' ? openGround : groundWith(own.flatMap((path) => pathBelow(real, path))),
     ...(hashes === undefined ? {} : { memory: hashes }),
     ...(whole ? { getent: run } : {}),
   })
@@ -57,6 +61,12 @@ export function openHost({ root, run, hashes }: HostOptions): HostWriter {
     commands: whole,
   }
   return { root: real, capabilities, files, query: run, run }
+}
+
+/** A path of this machine as a path below the root; none when it is elsewhere. */
+function pathBelow(root: AbsolutePath, path: string): readonly string[] {
+  if (root === '/') return [path]
+  return path.startsWith(`${root}/`) ? [path.slice(root.length)] : []
 }
 
 /** The same host without the means to change it. */

@@ -1,12 +1,16 @@
 // The person who called: their account, home and environment, for what is done in their name. Under sudo that is not root: what runs in a
 // clone of theirs runs as them, and finds their credentials.
 
-import { spawn } from 'node:child_process'
+import { withoutUserInformation } from '../../shared/address.ts'
+import { startChild } from './child.ts'
+import { endingSignals } from './interruptible.ts'
 import { createRun, type Run, type RunOptions } from './run.ts'
+
+export type Account = { readonly uid: number; readonly gid: number }
 
 export type Operator = {
   /** Undefined: whoever runs plumb. */
-  readonly user: { readonly uid: number; readonly gid: number } | undefined
+  readonly user: Account | undefined
   readonly environment: Readonly<Record<string, string>>
   readonly run: Run
 }
@@ -18,14 +22,15 @@ export async function operatorFrom(environment: NodeJS.ProcessEnv): Promise<Oper
   const run = createRun(options)
   const own = Object.fromEntries(
     Object.entries(environment).flatMap(([name, value]) =>
-      value === undefined || isNotForGit(name) ? [] : [[name, value]],
+      value === undefined || !isForGit(name) ? [] : [[name, value]],
     ),
   )
   const [uid, gid] = [Number(environment['SUDO_UID']), Number(environment['SUDO_GID'])]
   const isSudo = process.getuid?.() === 0 && Number.isSafeInteger(uid) && Number.isSafeInteger(gid) && uid > 0
   if (!isSudo) return { user: undefined, environment: own, run }
-  const { name, home } = await accountOf(uid, run)
-  const others = Object.entries(own).filter(([variable]) => !/^(?:SUDO_|XDG_)/.test(variable))
+  // By root, so not found by the caller's PATH.
+  const { name, home } = await accountOf(uid, createRun())
+  const others = Object.entries(own).filter(([variable]) => !variable.startsWith('XDG_'))
   return {
     user: { uid, gid },
     environment: {
@@ -37,15 +42,34 @@ export async function operatorFrom(environment: NodeJS.ProcessEnv): Promise<Oper
   }
 }
 
-/** A token of ours, which hooks have no business with; and what would lead git to another repository than the one that is meant. */
-function isNotForGit(name: string): boolean {
-  return name === 'PLUMB_TOKEN' || /^GIT_(?:DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|COMMON_DIR|PREFIX)$/.test(name)
+/**
+ * What the person's git needs to find their settings, identity, keys and way to the remote. Everything else stays here: a token of
+ * ours, what would lead git to another repository than the one that is meant, and what changes how programs are loaded.
+ */
+function isForGit(name: string): boolean {
+  return forGit.some((pattern) => pattern.test(name))
 }
+
+const forGit = [
+  /^(?:PATH|HOME|USER|LOGNAME|TZ|TERM|LANG|LANGUAGE|LC_\w+|EMAIL)$/,
+  /^(?:SSH_(?:AUTH_SOCK|AGENT_PID|ASKPASS|ASKPASS_REQUIRE)|GPG_(?:AGENT_INFO|TTY)|GNUPGHOME|KRB5CCNAME)$/,
+  /^(?:DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|DBUS_SESSION_BUS_ADDRESS|XDG_(?:CONFIG_HOME|CONFIG_DIRS|DATA_HOME|RUNTIME_DIR))$/,
+  /^(?:https?|all|no|HTTPS?|ALL|NO)_(?:proxy|PROXY)$/,
+  /^GIT_(?:(?:AUTHOR|COMMITTER)_(?:NAME|EMAIL|DATE)|SSH|SSH_COMMAND|SSH_VARIANT|ASKPASS|TERMINAL_PROMPT|SSL_\w+)$/,
+  /^GIT_CONFIG_(?:GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+)$/,
+]
 
 async function accountOf(uid: number, run: Run): Promise<{ readonly name?: string; readonly home: string }> {
   const { code, stdout } = await run({ args: ['getent', 'passwd', String(uid)] })
   const [name, , , , , home] = stdout.trim().split(':')
   return code === 0 && name !== undefined && home ? { name, home } : { home: '/' }
+}
+
+/** With the group that the host's database gives the user; a user it does not know is in the group of the same number. */
+export async function accountWithGroup(uid: number, run: Run): Promise<Account> {
+  const { code, stdout } = await run({ args: ['getent', 'passwd', String(uid)] })
+  const gid = Number(stdout.split(':')[3])
+  return { uid, gid: code === 0 && Number.isSafeInteger(gid) ? gid : uid }
 }
 
 /**
@@ -55,23 +79,31 @@ async function accountOf(uid: number, run: Run): Promise<{ readonly name?: strin
 export function runAttended(
   { user, environment }: Operator,
   args: readonly string[],
-  cwd: string,
 ): Promise<{ readonly code: number; readonly output: string }> {
   const [program = '', ...rest] = args
   return new Promise((resolve) => {
-    const child = spawn(program, rest, {
-      cwd,
-      env: process.stdin.isTTY ? environment : { ...environment, GIT_TERMINAL_PROMPT: '0' },
+    const child = startChild(program, rest, {
+      environment: process.stdin.isTTY ? environment : { ...environment, GIT_TERMINAL_PROMPT: '0' },
       stdio: [process.stdin.isTTY ? 'inherit' : 'ignore', 'pipe', 'pipe'],
-      ...user,
+      ...(user === undefined ? {} : { user }),
     })
     let output = ''
-    for (const stream of [child.stdout, child.stderr])
+    for (const stream of [child.stdout, child.stderr]) {
+      // What was read until then is the output.
+      stream?.on('error', () => undefined)
       stream?.on('data', (chunk: Buffer) => {
         output = `${output}${chunk.toString('utf8')}`.slice(-limitCharacters)
       })
-    child.on('error', (error) => resolve({ code: 127, output: error.message }))
-    child.on('close', (code) => resolve({ code: code ?? 1, output: output.trim() }))
+    }
+    // Of the terminal it gets them by itself; of another process only we do.
+    const pass = (signal: NodeJS.Signals) => void child.kill(signal)
+    for (const signal of endingSignals) process.on(signal, pass)
+    const end = (code: number, said: string) => {
+      for (const signal of endingSignals) process.removeListener(signal, pass)
+      resolve({ code, output: said })
+    }
+    child.on('error', (error) => end(127, error.message))
+    child.on('close', (code) => end(code ?? 1, withoutUserInformation(output.trim())))
   })
 }
 

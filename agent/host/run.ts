@@ -1,20 +1,23 @@
 // Starts child processes: argument arrays, a deadline, a process group that is killed whole, bounded output, a minimal environment.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { searchPath, startChild } from './child.ts'
 
 export type Command = {
   /** `['systemctl', 'reload', 'nginx.service']`; the first is looked up in a fixed PATH. */
   readonly args: readonly string[]
   readonly stdin?: Uint8Array | string
-  readonly cwd?: string
   /** Added to the minimal environment (PATH, LANG=C.UTF-8, HOME=/root); PATH cannot be replaced by it. */
   readonly environment?: Readonly<Record<string, string>>
   /** Run as this user, with no other groups; default: as whoever runs plumb. */
   readonly user?: { readonly uid: number; readonly gid: number }
   /** Default 60. */
   readonly deadlineSeconds?: number
+  /** Open files that it has as 3, 4, ...: `/proc/self/fd/3` is this very file, whatever its name leads to by now. */
+  readonly files?: readonly number[]
+  /** Aborted: the command is ended as at its deadline. */
+  readonly stop?: AbortSignal | undefined
   /** Kept of each stream, the end of it. Default 64 KiB; `query`s that need everything say so. */
   readonly outputLimitBytes?: number
 }
@@ -39,7 +42,7 @@ export type RunOptions = {
 
 /** The returned function never rejects: whatever becomes of a command is in its result. */
 export function createRun(options: RunOptions = {}): Run {
-  const path = options.path ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+  const path = options.path ?? searchPath
   const graceMs = (options.graceSeconds ?? 5) * 1000
   return async (command) => {
     try {
@@ -47,7 +50,8 @@ export function createRun(options: RunOptions = {}): Run {
       const limit = command.outputLimitBytes ?? 64 * 1024
       const stdout = keepEnd(child.stdout, limit)
       const stderr = keepEnd(child.stderr, limit)
-      const code = await endOf(child, { deadlineMs: (command.deadlineSeconds ?? 60) * 1000, graceMs })
+      const deadlineMs = (command.deadlineSeconds ?? 60) * 1000
+      const code = await endOf(child, { deadlineMs, graceMs, stop: command.stop })
       const cut = stdout.cut() || stderr.cut()
       return { code, stdout: stdout.text(), stderr: stderr.text(), ...(cut ? { cut } : {}) }
     } catch (error) {
@@ -64,6 +68,27 @@ export function endText(command: Command, result: CommandResult): string {
   return result.code === 127 ? `${program} is not installed` : `${program} exited with ${result.code}`
 }
 
+const firstKept = 4
+const lastKept = 12
+const lineKept = 200
+
+/**
+ * What a failed command said, as part of a problem: all of it where that is short, else its first and last lines - a program may name the
+ * cause before or after a long listing - and how many are left out between them.
+ */
+export function outputText({ stdout, stderr, cut }: Pick<CommandResult, 'stdout' | 'stderr' | 'cut'>): string {
+  const parts = [stdout, stderr].map((text) => text.trim()).filter((text) => text !== '')
+  const lines = parts.flatMap((text) => text.split('\n')).map(shortLine)
+  if (cut === true) return ['... what came before is left out', ...lines.slice(-lastKept)].join('\n')
+  const left = lines.length - firstKept - lastKept
+  if (left <= 1) return lines.join('\n')
+  return [...lines.slice(0, firstKept), `... ${left} lines left out`, ...lines.slice(-lastKept)].join('\n')
+}
+
+function shortLine(line: string): string {
+  return line.length <= lineKept ? line : `${line.slice(0, lineKept)} ... ${line.length - lineKept} characters left out`
+}
+
 export function lastLines({ stderr }: Pick<CommandResult, 'stderr'>, count: number): string {
   return stderr.trim().split('\n').slice(-count).join('\n')
 }
@@ -76,12 +101,11 @@ export function whyText(command: Command, result: CommandResult, words: string):
 
 function start(command: Command, path: string): ChildProcess {
   const [program = '', ...args] = command.args
-  const child = spawn(program, args, {
+  const child = startChild(program, args, {
     detached: true,
-    stdio: [command.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-    env: { LANG: 'C.UTF-8', HOME: '/root', ...command.environment, PATH: path },
-    ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
-    ...command.user,
+    stdio: [command.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(command.files ?? [])],
+    environment: { ...command.environment, PATH: path },
+    ...(command.user === undefined ? {} : { user: command.user }),
   })
   if (command.stdin !== undefined) {
     // A child that does not read its stdin closes it: EPIPE says nothing that its exit code does not.
@@ -97,6 +121,8 @@ function keepEnd(stream: Readable | null, limitBytes: number): End {
   const chunks: Buffer[] = []
   let kept = 0
   let cut = false
+  // What was read until then is the output; how the command ended is in its exit code.
+  stream?.on('error', () => {})
   stream?.on('data', (chunk: Buffer) => {
     chunks.push(chunk)
     kept += chunk.length
@@ -117,16 +143,17 @@ function wholeCharacters(bytes: Buffer): Buffer {
   return first > 0 && first < 4 ? bytes.subarray(first) : bytes
 }
 
-type Limits = { readonly deadlineMs: number; readonly graceMs: number }
+type Limits = { readonly deadlineMs: number; readonly graceMs: number; readonly stop: AbortSignal | undefined }
 
 async function endOf(child: ChildProcess, limits: Limits): Promise<CommandResult['code']> {
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const exited = new Promise<CommandResult['code']>((resolve, reject) => {
-    child.once('error', reject)
+    child.on('error', reject)
     child.once('exit', (code, signal) => resolve(code ?? { signal: signal ?? 'SIGKILL' }))
   })
   const timer = new AbortController()
-  const overdue = sleep(limits.deadlineMs, 'deadline' as const, timer).catch(() => 'deadline' as const)
+  const signal = limits.stop === undefined ? timer.signal : AbortSignal.any([timer.signal, limits.stop])
+  const overdue = sleep(limits.deadlineMs, 'deadline' as const, { signal }).catch(() => 'deadline' as const)
   const code = await Promise.race([exited, overdue]).finally(() => timer.abort())
   if (code === 'deadline') await killGroup(child.pid, limits.graceMs)
   await drained(child, closed)
@@ -189,9 +216,6 @@ async function drained(child: ChildProcess, closed: Promise<void>): Promise<void
 function notStarted(error: unknown, command: Command): CommandResult {
   const errno = error instanceof Error && 'code' in error ? error.code : undefined
   const program = command.args[0] ?? ''
-  if (errno === 'ENOENT' && command.cwd !== undefined && !existsSync(command.cwd)) {
-    return { code: 126, stdout: '', stderr: `${program}: its working directory ${command.cwd} is not there` }
-  }
   if (errno === 'ENOENT') return { code: 127, stdout: '', stderr: `${program}: not installed` }
   return { code: 126, stdout: '', stderr: `${program}: ${error instanceof Error ? error.message : String(error)}` }
 }

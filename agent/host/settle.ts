@@ -5,14 +5,20 @@ import { journalEnd, type UnitStatus, unitStatuses } from './systemd.ts'
 /**
  * Notes how the units are. The returned function says in words what has gone wrong since, with the end of the journal; undefined
  * when nothing has. A restart by a person is no fault. Both throw PlumbError when systemd does not answer.
+ *
+ * `started`: units that the caller started, restarted or reloaded. One of them may end before this function sees it run.
  */
-export async function watchUnits(names: readonly string[], query: Run): Promise<() => Promise<string | undefined>> {
+export async function watchUnits(
+  names: readonly string[],
+  query: Run,
+  started: ReadonlySet<string> = new Set(),
+): Promise<() => Promise<string | undefined>> {
   if (names.length === 0) return async () => undefined
   const before = await unitStatuses(names, query)
   return async () => {
     const now = await unitStatuses(names, query)
     const faults = names.flatMap((name) => {
-      const fault = faultOf(before.get(name), now.get(name))
+      const fault = faultOf(before.get(name), now.get(name), started.has(name))
       return fault === undefined ? [] : [{ name, text: `${name} ${fault}` }]
     })
     const [first] = faults
@@ -24,14 +30,16 @@ export async function watchUnits(names: readonly string[], query: Run): Promise<
 }
 
 /** Pure. */
-function faultOf(before: UnitStatus | undefined, now: UnitStatus | undefined): string | undefined {
+function faultOf(before: UnitStatus | undefined, now: UnitStatus | undefined, isStarted: boolean): string | undefined {
   if (before === undefined || now === undefined || now.loadState === 'template') return undefined
   const restarts = restartsSince(before, now)
   if (restarts > 0) return `restarted ${restarts === 1 ? 'once' : `${restarts} times`} since the apply${reasonOf(now)}`
   if (now.activeState === 'failed') return `failed${reasonOf(now)}`
   if (now.subState.startsWith('auto-restart')) return `failed and waits to be started again${reasonOf(now)}`
   if (now.activeState === 'deactivating' && now.result !== 'success') return `is failing${reasonOf(now)}`
-  return now.activeState === 'inactive' && wasUp(before) && !mayRest(now) ? 'no longer runs' : undefined
+  if (now.activeState !== 'inactive') return undefined
+  if (now.conditionFailed) return wasUp(before) ? 'no longer runs: a condition of it does not hold' : undefined
+  return !mayRest(now) && (isStarted || wasUp(before)) ? 'no longer runs' : undefined
 }
 
 /** systemd counts from 0 again when a person starts the unit. */
@@ -49,7 +57,7 @@ function wasUp({ activeState }: UnitStatus): boolean {
 }
 
 /** A job that ended well, a timer that has nothing left to wait for, a service that a socket, timer or path starts when it is needed. */
-function mayRest({ name, type, result, triggeredBy, conditionFailed }: UnitStatus): boolean {
+function mayRest({ name, type, result, triggeredBy }: UnitStatus): boolean {
   if (result !== 'success') return false
-  return type === 'oneshot' || name.endsWith('.timer') || triggeredBy.length > 0 || conditionFailed
+  return type === 'oneshot' || name.endsWith('.timer') || triggeredBy.length > 0
 }

@@ -15,6 +15,8 @@ export type UnitStatus = {
   readonly subState: string
   /** `success`, `exit-code`, `start-limit-hit`... */
   readonly result: string
+  /** Of the last run: its exit code, or the number of the signal that ended it. */
+  readonly exitStatus: number
   /** `simple`, `oneshot`, `notify`...; empty for what is not a service. */
   readonly type: string
   readonly remainAfterExit: boolean
@@ -25,8 +27,10 @@ export type UnitStatus = {
   readonly dropInPaths: readonly string[]
   readonly needsDaemonReload: boolean
   readonly canReload: boolean
-  /** The last start was skipped because a Condition...= of the unit did not hold. */
+  /** The last start was skipped because a Condition...= of the unit did not hold, or its ExecCondition= said no. */
   readonly conditionFailed: boolean
+  /** It was up at some time since the host started. */
+  readonly wasActive: boolean
   /** Changes with every start. */
   readonly invocation: string
   /** By systemd itself, since a person or an apply started it. */
@@ -45,6 +49,7 @@ const properties = [
   'ActiveState',
   'SubState',
   'Result',
+  'ExecMainStatus',
   'Type',
   'RemainAfterExit',
   'UnitFileState',
@@ -54,6 +59,7 @@ const properties = [
   'CanReload',
   'ConditionResult',
   'ConditionTimestampMonotonic',
+  'ActiveEnterTimestampMonotonic',
   'InvocationID',
   'NRestarts',
   'ExecMainStartTimestampMonotonic',
@@ -67,10 +73,13 @@ const properties = [
  */
 export async function unitStatuses(names: readonly string[], query: Run): Promise<ReadonlyMap<string, UnitStatus>> {
   const shown = await shownUnits(names, query)
-  const enablement = await enablementOf(
-    [...shown.values()].filter((unit) => unit.loadState !== 'not-found').map((unit) => unit.name),
-    query,
-  )
+  const present = [...shown.values()].filter((unit) => unit.loadState !== 'not-found').map((unit) => unit.name)
+  const asNamed = await enablementOf(present, query)
+  // `is-enabled` says `alias` whether or not the unit behind it is enabled.
+  const behind = [...shown.values()].filter(({ name, id }) => asNamed.get(name) === 'alias' && id !== name)
+  const ids = [...new Set(behind.map(({ id }) => id))]
+  const asMeant = await enablementOf(ids, query)
+  const enablement = new Map([...asNamed, ...behind.map(({ name, id }) => [name, asMeant.get(id) ?? 'alias'] as const)])
   return new Map(
     names.map((name) => {
       const unit = shown.get(name) ?? absent(name)
@@ -83,6 +92,15 @@ export async function unitStatuses(names: readonly string[], query: Run): Promis
 export function parseShow(names: readonly string[], stdout: string): ReadonlyMap<string, UnitStatus> {
   const blocks = stdout.split(/\n\n+/).filter((block) => block.trim() !== '')
   return new Map(names.map((name, index) => [name, statusOf(name, blocks[index] ?? '')]))
+}
+
+/** Names of the units in memory that match one of the patterns. */
+export async function loadedUnits(patterns: readonly string[], query: Run): Promise<readonly string[]> {
+  const command = systemctl(['list-units', '--all', '--full', '--plain', '--no-legend', '--', ...patterns])
+  const result = await query(command)
+  if (result.code !== 0) throw unreadable(command, result)
+  // The name is preceded by a mark where the unit has failed.
+  return result.stdout.split('\n').flatMap((line) => /^(?:\S\s+)?(\S+\.\S+)\s/.exec(line)?.[1] ?? [])
 }
 
 export function daemonReload(run: Run): Promise<void> {
@@ -124,6 +142,12 @@ export async function stopUnits(names: readonly string[], run: Run): Promise<voi
 export async function journalEnd(name: string, run: Run): Promise<string> {
   const result = await run({ args: ['journalctl', '--quiet', '--no-pager', '-o', 'cat', '-n', '12', '-u', name] })
   return result.code === 0 ? result.stdout.trim() : ''
+}
+
+/** What kept a unit from being started: `ConditionPathExists=/etc/x`; undefined where systemd does not tell. */
+export async function unmetCondition(name: string, query: Run): Promise<string | undefined> {
+  const { stdout } = await query(systemctl(['status', '--full', '--lines=0', '--', name]))
+  return /^\W*(Condition\w+=.*) was not met$/m.exec(stdout)?.[1]
 }
 
 /** For what systemctl does not do by a function of its own here. */
@@ -170,6 +194,7 @@ function statusOf(name: string, block: string): UnitStatus {
     activeState: field('ActiveState') || 'inactive',
     subState: field('SubState'),
     result: field('Result'),
+    exitStatus: Number(field('ExecMainStatus')),
     type: field('Type'),
     remainAfterExit: field('RemainAfterExit') === 'yes',
     enablement: field('UnitFileState'),
@@ -177,7 +202,10 @@ function statusOf(name: string, block: string): UnitStatus {
     dropInPaths: words(field('DropInPaths')),
     needsDaemonReload: field('NeedDaemonReload') === 'yes',
     canReload: field('CanReload') === 'yes',
-    conditionFailed: field('ConditionResult') === 'no' && Number(field('ConditionTimestampMonotonic')) > 0,
+    conditionFailed:
+      field('Result') === 'exec-condition' ||
+      (field('ConditionResult') === 'no' && Number(field('ConditionTimestampMonotonic')) > 0),
+    wasActive: Number(field('ActiveEnterTimestampMonotonic')) > 0,
     invocation: field('InvocationID'),
     restarts: Number(field('NRestarts')),
     isInRestartLoop:

@@ -1,7 +1,7 @@
 // Tools that Linux already has for its well-known directories: which of them a change calls for, and running them.
 import type { AbsolutePath } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { type Command, type Run, whyText } from './run.ts'
+import { type Command, outputText, type Run, whyText } from './run.ts'
 
 export type ToolStep = {
   /** Users must be there before files that belong to them; everything else comes after the files, before units start. */
@@ -47,7 +47,7 @@ export function toolSteps(changed: ChangedPaths): readonly ToolStep[] {
   ]
 }
 
-export const daemonReloadTool = step('after-files', ['systemctl', 'daemon-reload'], 'reloaded the units of systemd')
+export const daemonReloadTool = step('after-files', ['systemctl', 'daemon-reload'], 'ran systemctl daemon-reload')
 
 /** Returns the summaries of what was run; throws PlumbError naming the tool and its words. */
 export async function runTools(steps: readonly ToolStep[], run: Run): Promise<readonly string[]> {
@@ -55,7 +55,8 @@ export async function runTools(steps: readonly ToolStep[], run: Run): Promise<re
   for (const { command, summary, needs, mayFail } of steps) {
     if (needs !== undefined && (await run({ args: ['test', '-e', needs] })).code !== 0) continue
     const result = await run(command)
-    if (result.code !== 0 && !mayFail) throw toolProblem(command, whyText(command, result, result.stderr.trim()))
+    const words = outputText({ ...result, stdout: '' })
+    if (result.code !== 0 && !mayFail) throw toolProblem(command, whyText(command, result, words))
     done.push(summary)
   }
   return done
@@ -114,7 +115,7 @@ function isReadByUserManagers(path: string): boolean {
 function toolProblem(command: Command, why: string): PlumbError {
   return new PlumbError({
     code: 'apply-failed',
-    message: `${command.args.join(' ')} failed: ${why.split('\n').slice(-8).join('\n')}`.slice(0, 4000),
+    message: `${command.args.join(' ')} failed: ${why}`.slice(0, 4000),
     remedy: 'Correct the file it names, and push.',
   })
 }

@@ -2,11 +2,29 @@
 import { PlumbError } from '../../shared/problem.ts'
 import { eventually } from './backoff.ts'
 import { type Run, whyText } from './run.ts'
-import { absent, firstLine, journalEnd, shownUnits, stopUnits, systemctl, type UnitStatus } from './systemd.ts'
+import {
+  absent,
+  firstLine,
+  journalEnd,
+  shownUnits,
+  stopUnits,
+  systemctl,
+  type UnitStatus,
+  unmetCondition,
+} from './systemd.ts'
+
+type Waiting = <Result>(wait: () => Promise<Result>) => Promise<Result>
+
+type Starting = {
+  /** For that they stay up. */
+  readonly waiting?: Waiting
+  /** Whether a unit may end up skipped by a condition of its own; default: none may, since it ran before. */
+  readonly maySkip?: (unit: UnitStatus) => boolean
+}
 
 /** Returns once all of them stay up; throws with the end of the journal of the first that does not. */
-export function startUnits(names: readonly string[], run: Run): Promise<void> {
-  return withoutServices(names, run, () => bringUp('start', names, run))
+export function startUnits(names: readonly string[], run: Run, starting?: Starting): Promise<void> {
+  return withoutServices(names, run, () => bringUp('start', names, run, starting))
 }
 
 export function restartUnits(names: readonly string[], run: Run): Promise<void> {
@@ -43,17 +61,23 @@ async function runningBehind(sockets: readonly string[], query: Run): Promise<re
   return [...(await shownUnits(services, query)).values()].filter(isRunning).map(({ name }) => name)
 }
 
-async function bringUp(verb: 'start' | 'restart', names: readonly string[], run: Run): Promise<void> {
+async function bringUp(
+  verb: 'start' | 'restart',
+  names: readonly string[],
+  run: Run,
+  { waiting = (wait) => wait(), maySkip = () => false }: Starting = {},
+): Promise<void> {
   if (names.length === 0) return
   // A unit that crashed into its start limit is refused for a while even when its configuration is right again.
   await run(systemctl(['reset-failed', '--quiet', '--', ...names]))
   // A start job ends by the unit's own TimeoutStartSec (90 s by default; none for oneshot units).
   const command = systemctl([verb, '--', ...names], 300)
   const result = await run(command)
-  const after = await settled(names, run)
-  const fallen = names.find((name) => !isUp(after.get(name) ?? absent(name)))
+  const after = await waiting(() => settled(names, run))
+  const fallen = names.find((name) => !isUp(after.get(name) ?? absent(name), maySkip))
   if (fallen === undefined && result.code === 0) return
   const done = `not ${verb}ed`
+  if (fallen !== undefined && isSkipped(after.get(fallen))) throw await skippedProblem(fallen, done, run)
   if (fallen !== undefined)
     throw await unitProblem(fallen, `${fallen} was ${done}: it is ${stateText(after.get(fallen))}`, run)
   throw await unitProblem(
@@ -86,9 +110,30 @@ function isProven(unit: UnitStatus, before: UnitStatus | undefined): boolean {
   return before?.activeState === 'active' && before.invocation === unit.invocation
 }
 
-function isUp(unit: UnitStatus): boolean {
-  if (unit.activeState === 'active' || unit.activeState === 'reloading' || unit.conditionFailed) return true
+function isUp(unit: UnitStatus, maySkip: (unit: UnitStatus) => boolean): boolean {
+  if (unit.activeState === 'active' || unit.activeState === 'reloading') return true
+  if (isSkipped(unit)) return maySkip(unit)
   return unit.activeState === 'inactive' && unit.type === 'oneshot' && unit.result === 'success'
+}
+
+function isSkipped(unit: UnitStatus | undefined): boolean {
+  return unit?.activeState === 'inactive' && unit.conditionFailed
+}
+
+async function skippedProblem(name: string, done: string, run: Run): Promise<PlumbError> {
+  const message = `${name} was ${done}, and ran before: ${skippedText(await unmetCondition(name, run))}.`
+  return new PlumbError({
+    code: 'apply-failed',
+    message,
+    remedy: 'Correct the condition. If the unit is meant to rest, say so in service.yaml: `state: stopped`.',
+  })
+}
+
+/** `skipped: condition ConditionPathExists=/etc/x does not hold` */
+export function skippedText(condition: string | undefined): string {
+  return condition === undefined
+    ? 'skipped: a condition of it does not hold'
+    : `skipped: condition ${condition} does not hold`
 }
 
 function stateText(unit: UnitStatus | undefined): string {

@@ -1,13 +1,13 @@
 // Programs that check all their files at once (`nginx -t`, `named-checkconf`): run when every file is in place, before anything reads them.
 import { PlumbError } from '../../shared/problem.ts'
-import { type Command, endText, type Run } from './run.ts'
+import { type Command, endText, outputText, type Run } from './run.ts'
 
-/** Run by `sh -c` as written. Throws PlumbError with the end of its words. */
+/** Run by `sh -c` as written. Throws PlumbError with its words. */
 export async function validateTree(text: string, run: Run): Promise<void> {
   const command: Command = { args: ['sh', '-c', text], deadlineSeconds: 120 }
   const result = await run(command)
   if (result.code === 0) return
-  const output = `${result.stdout}\n${result.stderr}`.trim().slice(-2000)
+  const output = outputText(result)
   throw new PlumbError({
     code: 'validation-failed',
     message:

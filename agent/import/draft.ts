@@ -2,14 +2,17 @@
 // not taken. Pure: the readers are in agent/host, the writer in agent/commands.
 import { isUtf8 } from 'node:buffer'
 import { absolutePathSchema } from '../../shared/names.ts'
+import { projectName, projectsDirectory } from '../../shared/repository/compose-project.ts'
 import { unitDirectory } from '../../shared/repository/layout.ts'
+import { composeFileNames } from '../../shared/repository/tree.ts'
 import type { HostEntry } from '../host/entries-below.ts'
 import type { Findings, Untaken } from './findings.ts'
 import { type Hidden, hiddenIn, type Proposal } from './hidden.ts'
+import { linkedElsewhere } from './linked.ts'
 import { readmeText } from './readme.ts'
-import { type FileSaid, serviceYaml } from './service-yaml.ts'
+import { type ComposeSaid, type FileSaid, serviceYaml } from './service-yaml.ts'
 import { triggersFor, unitSaid } from './units.ts'
-import { type Verdict, verdictOn } from './verdict.ts'
+import { type Verdict, verdictOn, verdictOnPlace } from './verdict.ts'
 
 export type Draft = {
   /** By path in the service's directory. */
@@ -18,7 +21,7 @@ export type Draft = {
   readonly secrets: ReadonlyMap<string, string>
   readonly left: readonly Untaken[]
   readonly refused: readonly Untaken[]
-  /** Files with likely secrets that are still in them: nothing may be written while there are any. */
+  /** Files with likely secrets that are still in them: they are not in `files`. */
   readonly exposed: readonly Exposed[]
 }
 
@@ -30,24 +33,24 @@ export type Exposed = { readonly path: string; readonly proposals: readonly Prop
 
 export function draftOf(findings: Findings): Draft {
   const judged = findings.entries.map((entry) => ({ entry, verdict: verdictOn(entry, findings.circumstances) }))
-  const project = (findings.compose?.files ?? []).map((entry) => ({
-    entry,
-    verdict: verdictOn(entry, { ...findings.circumstances, originals: new Map(), named: new Set([entry.path]) }),
-  }))
+  const project = (findings.compose?.files ?? []).map((entry) => ({ entry, verdict: inProject(entry, findings) }))
   const untaken = (kind: Exclude<Verdict['kind'], 'taken'>) =>
     [...judged, ...project].flatMap(({ entry, verdict }) =>
-      verdict.kind === kind ? [{ path: entry.path, why: verdict.why }] : [],
+      // A repository within is told once, not with each of its objects.
+      verdict.kind === kind && !entry.path.includes('/.git/') ? [{ path: entry.path, why: verdict.why }] : [],
     )
   const draft: Making = { findings, files: new Map(), said: new Map(), secrets: new Map(), exposed: [] }
   const takenOf = (all: typeof judged) => all.flatMap(({ entry, verdict }) => (verdict.kind === 'taken' ? [entry] : []))
   const taken = takenOf(judged)
   for (const entry of taken) place(draft, entry, { at: placeOf(entry.path), key: entry.path })
-  const root = findings.compose?.directory
   for (const entry of takenOf(project)) {
-    const at = root === undefined ? entry.path : entry.path.slice(root.length + 1)
+    const at = besideComposeFile(entry, findings)
     place(draft, entry, { at, key: at })
   }
-  const [left, refused] = [untaken('left'), untaken('refused')]
+  const left = [...untaken('left'), ...linkedElsewhere(findings.entries, taken), ...directoryAcls(findings, taken)]
+  const refused = untaken('refused')
+  const exposed = draft.exposed.map(({ path }) => ({ path, why: 'likely holds secrets' }))
+  const given = taken.filter(({ path }) => !exposed.some((one) => one.path === path))
   const units = new Map(
     findings.units.flatMap((unit) => {
       const said = unitSaid(unit)
@@ -57,13 +60,60 @@ export function draftOf(findings: Findings): Draft {
   const settings = serviceYaml({
     packages: findings.packages.map(({ name }) => name),
     files: draft.said,
-    directories: directoriesOf(findings, { taken, untaken: [...left, ...refused] }),
+    // Purging a directory would remove a file of it that was not taken.
+    directories: directoriesOf(findings, { taken, untaken: [...left, ...refused, ...exposed] }),
     units,
+    ...(findings.compose === undefined
+      ? {}
+      : { compose: composeSaid(findings.service, findings.compose, draft.files) }),
   })
   const text = (content: string): DraftFile => ({ kind: 'file', content: Buffer.from(content), executable: false })
   if (settings !== undefined) draft.files.set('service.yaml', text(settings))
-  draft.files.set('README.md', text(readmeText(findings, { taken, left, refused, secrets: [...draft.secrets.keys()] })))
+  const told = { taken: given, left, refused: [...exposed, ...refused], secrets: [...draft.secrets.keys()] }
+  draft.files.set('README.md', text(readmeText(findings, told)))
   return { files: draft.files, secrets: draft.secrets, left, refused, exposed: draft.exposed }
+}
+
+/** service.yaml has ACLs for files alone. */
+function directoryAcls({ extended }: Findings, taken: readonly HostEntry[]): readonly Untaken[] {
+  return taken.flatMap(({ kind, path }) =>
+    kind === 'directory' && extended.get(path)?.acl !== undefined
+      ? [{ path, why: 'its ACL: only files can have one here' }]
+      : [],
+  )
+}
+
+function inProject(entry: HostEntry, findings: Findings): Verdict {
+  const { circumstances } = findings
+  const own = { ...circumstances, originals: new Map(), named: new Set([entry.path]) }
+  return (
+    (circumstances.leave.has(entry.path) ? undefined : verdictOnPlace(besideComposeFile(entry, findings))) ??
+    verdictOn(entry, own)
+  )
+}
+
+/** Its path in the project's directory. */
+function besideComposeFile({ path }: HostEntry, { compose }: Findings): string {
+  return compose === undefined ? path : path.slice(compose.directory.length + 1)
+}
+
+/** What keeps the project where it is and as it is called, where that is not what it would be without saying. */
+function composeSaid(
+  service: string,
+  { directory, project, composeFiles }: NonNullable<Findings['compose']>,
+  files: Making['files'],
+): ComposeSaid {
+  const textOf = (path: string) => {
+    const file = files.get(path)
+    return file?.kind === 'file' ? Buffer.from(file.content).toString() : undefined
+  }
+  const composeFile = [...composeFileNames].map(textOf).find((text) => text !== undefined)
+  const { name } = projectName({ service, project: undefined, composeFile, environment: textOf('.env') })
+  return {
+    ...(composeFiles === undefined ? {} : { files: composeFiles }),
+    ...(directory === `${projectsDirectory}/${service}` ? {} : { directory }),
+    ...(name === project ? {} : { project }),
+  }
 }
 
 type Making = {
@@ -83,14 +133,17 @@ export function placeOf(path: string): string {
 const suffixes = '(?:service|socket|timer|path|mount|automount|swap|slice|target)'
 const isUnitFile = new RegExp(`^[A-Za-z0-9:_.\\\\@-]+\\.${suffixes}(?:\\.d/[^/]+\\.conf)?$`)
 
+type FileEntry = Extract<HostEntry, { readonly kind: 'file' }>
+
 type Where = { readonly at: string; readonly key: string }
 
 function place(draft: Making, entry: HostEntry, { at, key }: Where): void {
   if (entry.kind === 'symlink') draft.files.set(at, { kind: 'symlink', link: entry.link })
   if (entry.kind !== 'file' || entry.content === undefined) return
   const { findings } = draft
-  const hidden = findings.notSecret.has(entry.path) ? plain : hiddenOf(entry.content, draft)
-  if (hidden.kind === 'stuck' || (hidden.kind === 'template' && !findings.hide)) {
+  const hidden = findings.notSecret.has(entry.path) ? plain : hiddenOf(entry, draft)
+  const isWanted = findings.hide || findings.hideIn.has(entry.path)
+  if (hidden.kind === 'stuck' || (hidden.kind === 'template' && !isWanted)) {
     const why = hidden.kind === 'stuck' ? { why: hidden.why } : {}
     draft.exposed.push({ path: entry.path, proposals: hidden.proposals, ...why })
     return
@@ -104,6 +157,7 @@ function place(draft: Making, entry: HostEntry, { at, key }: Where): void {
     ...(byDefault.includes(entry.mode) ? {} : { mode: entry.mode }),
     ...(entry.owner === 'root' ? {} : { owner: entry.owner }),
     ...(entry.group === 'root' ? {} : { group: entry.group }),
+    ...findings.extended.get(entry.path),
     ...(hidden.kind === 'template' ? { template: true } : {}),
     ...(triggers.length === 0 ? {} : { triggers }),
   }
@@ -114,9 +168,11 @@ function place(draft: Making, entry: HostEntry, { at, key }: Where): void {
 const plain: Hidden = { kind: 'plain' }
 
 /** What is not text is searched too, but cannot become a template. */
-function hiddenOf(content: Uint8Array, { findings, secrets }: Making): Hidden {
+function hiddenOf({ path, content = new Uint8Array() }: FileEntry, { findings, secrets }: Making): Hidden {
   const isText = isUtf8(content) && !content.includes(0)
-  const hidden = hiddenIn(Buffer.from(content).toString(isText ? 'utf8' : 'latin1'), findings.service, secrets)
+  const name = findings.hideIn.get(path)
+  const naming = { service: findings.service, taken: secrets, ...(name === undefined ? {} : { name }) }
+  const hidden = hiddenIn(Buffer.from(content).toString(isText ? 'utf8' : 'latin1'), naming)
   if (isText || hidden.kind === 'plain') return hidden
   return { kind: 'stuck', why: 'it is binary', proposals: hidden.proposals.map(({ line, what }) => ({ line, what })) }
 }

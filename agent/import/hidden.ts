@@ -25,15 +25,22 @@ export type Proposal = {
   readonly becomes?: string
 }
 
-/** `taken`: names already given to values, over all files of a service; what is chosen here is added by the caller. */
-export function hiddenIn(text: string, service: string, taken: ReadonlyMap<string, string>): Hidden {
+export type Naming = {
+  readonly service: string
+  /** Names already given to values, over all files of a service; what is chosen here is added by the caller. */
+  readonly taken: ReadonlyMap<string, string>
+  /** For the first value; default: made of the service and the word it is set under. */
+  readonly name?: string
+}
+
+export function hiddenIn(text: string, naming: Naming): Hidden {
   const places = secretPlaces(text)
   if (places.length === 0) return { kind: 'plain' }
   const values = new Map<string, string>()
   const named = places.map((place) => {
     if (place.value === undefined) return { place }
     const value = text.slice(place.value.start, place.value.end)
-    const name = nameFor({ place, service, value }, new Map([...taken, ...values]))
+    const name = nameFor({ place, value }, { ...naming, taken: new Map([...naming.taken, ...values]) })
     values.set(name, value)
     return { place, name }
   })
@@ -73,13 +80,13 @@ function proposalOf({ line, what }: SecretPlace, name: string | undefined, templ
     : { line, what, name, becomes: becomes.slice(0, 200) }
 }
 
-type Unnamed = { readonly place: SecretPlace; readonly service: string; readonly value: string }
+type Unnamed = { readonly place: SecretPlace; readonly value: string }
 
 /** `redis_requirepass`; a second value under the same word is `redis_requirepass_2`. */
-function nameFor({ place, service, value }: Unnamed, taken: ReadonlyMap<string, string>): string {
+function nameFor({ place, value }: Unnamed, { service, taken, name: given }: Naming): string {
   const base = plain(service)
   const word = plain(place.key ?? 'secret')
-  const wanted = (word.startsWith(`${base}_`) ? word : `${base}_${word}`).slice(0, 60)
+  const wanted = given ?? (word.startsWith(`${base}_`) ? word : `${base}_${word}`).slice(0, 60)
   for (let count = 1; ; count += 1) {
     const name = identifierSchema.parse(count === 1 ? wanted : `${wanted}_${count}`)
     if (!taken.has(name) || taken.get(name) === value) return name

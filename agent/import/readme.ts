@@ -39,7 +39,10 @@ export function readmeText(findings: Findings, { taken, left, refused, secrets }
     ...section('Containers', findings.compose?.notes ?? []),
     ...section(
       'Secrets',
-      secrets.map((name) => `\`${name}\`: in \`/etc/plumb/secrets/${name}\` on each host (owner root, mode 0600)`),
+      secrets.map(
+        (name) =>
+          `\`${name}\`: in \`/etc/plumb/secrets/${name}\` on each host (a plain file of owner root, mode 0600, in a directory of owner root, mode 0700)`,
+      ),
     ),
     ...section('Left out', limited([...refused, ...left, ...gone])),
   ]

@@ -6,25 +6,35 @@ export type FileSaid = {
   readonly mode?: number
   readonly owner?: string
   readonly group?: string
+  readonly acl?: readonly string[]
+  readonly capabilities?: string
   readonly template?: boolean
   readonly triggers?: readonly string[]
+}
+
+export type ComposeSaid = {
+  readonly files?: readonly string[]
+  readonly directory?: string
+  readonly project?: string
 }
 
 export type Said = {
   readonly packages: readonly string[]
   /** By path on the host, or beside a compose file by path in the service's directory. */
   readonly files: ReadonlyMap<string, FileSaid>
-  readonly directories: ReadonlyMap<string, Omit<FileSaid, 'template' | 'triggers'> & { readonly purge?: boolean }>
+  readonly directories: ReadonlyMap<string, Pick<FileSaid, 'mode' | 'owner' | 'group'> & { readonly purge?: boolean }>
   readonly units: ReadonlyMap<string, UnitSaid>
+  readonly compose?: ComposeSaid
 }
 
 /** Undefined when there is nothing to say. */
-export function serviceYaml({ packages, files, directories, units }: Said): string | undefined {
+export function serviceYaml({ packages, files, directories, units, compose = {} }: Said): string | undefined {
   const document = new Document({
     ...(packages.length > 0 ? { packages } : {}),
     ...(files.size > 0 ? { files: withModes(files) } : {}),
     ...(directories.size > 0 ? { directories: withModes(directories) } : {}),
     ...(units.size > 0 ? { units: Object.fromEntries(units) } : {}),
+    ...(Object.keys(compose).length > 0 ? { compose } : {}),
   })
   if (isMap(document.contents) && document.contents.items.length === 0) return undefined
   visit(document, {

@@ -1,6 +1,7 @@
 // What becomes of each thing found: taken, left out because nothing is lost by that, or refused because it must not be in a repository.
 import { isUtf8 } from 'node:buffer'
-import { isReserved, unitDirectory } from '../../shared/repository/layout.ts'
+import { unitDirectory } from '../../shared/repository/layout.ts'
+import { isReserved } from '../../shared/repository/reserved.ts'
 import type { HostEntry } from '../host/entries-below.ts'
 import type { Original } from '../host/packages/inventory.ts'
 import { secretPlaces } from '../writing/likely-secrets.ts'
@@ -31,6 +32,8 @@ export function verdictOn(entry: HostEntry, circumstances: Circumstances): Verdi
   const own = hostsOwn.find(({ pattern }) => pattern.test(path))
   if (own !== undefined) return refused(own.why)
   if (backup.test(path)) return left('a backup copy')
+  if (gitRepository.test(path)) return left('of another git repository')
+  if (gitSettings.test(path)) return left('git would obey it in this repository as well')
   switch (entry.kind) {
     case 'symlink':
       return onLink(path, entry.link)
@@ -43,6 +46,11 @@ export function verdictOn(entry: HostEntry, circumstances: Circumstances): Verdi
 
 const backup =
   /(?:~|\.(?:bak|orig|old|rej|sw[op]|save|tmp|dpkg-(?:old|dist|new|bak|tmp)|ucf-(?:old|dist|new)|rpm(?:save|new|orig)))$/
+
+const gitRepository = /\/\.git(?:\/|$)/
+
+/** What they ignore or convert would be missing or different in the commit, and so on the next host. */
+const gitSettings = /\/\.git(?:ignore|attributes|modules)$/
 
 /** Made on each host anew, or telling one host from the others: another host with the same would be wrong. */
 const hostsOwn: readonly { readonly pattern: RegExp; readonly why: string }[] = [
@@ -68,6 +76,15 @@ function onLink(path: string, link: string): Verdict {
 }
 
 const binaryLimitBytes = 64 << 10
+
+/** Beside a compose file, what the layout of a service takes for something else than a file of the project. */
+export function verdictOnPlace(at: string): Verdict | undefined {
+  if (at === 'README.md') return left("the service's README.md has its place: copy from it what is worth keeping")
+  const top = /^(?:service\.ya?ml$|files\/|units\/)/.exec(at)?.[0]
+  return top === undefined
+    ? undefined
+    : refused(`${top} of a service has a meaning of its own: give it another name, also where it is mounted`)
+}
 
 type FileEntry = Extract<HostEntry, { readonly kind: 'file' }>
 

@@ -1,9 +1,11 @@
 // The bytes that a diff needs, read only for files whose content differs: what was applied, what is desired, what is live.
 import { hash } from 'node:crypto'
-import type { ResourceId } from '../../shared/names.ts'
+import type { HiddenReason } from '../../shared/finding.ts'
+import { type AbsolutePath, absolutePathSchema, type ResourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileResource } from '../../shared/resource.ts'
 import { documentBytes } from '../document/read.ts'
+import type { FileReader, FileStat } from '../host/files.ts'
 import type { HostReader } from '../host/host.ts'
 import type { AttributeDifference, BaselineResource, ReadContents, Subject } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
@@ -18,6 +20,8 @@ export type ContentSides = {
   readonly live: Uint8Array | undefined
   /** Of a file that is too large to be held. */
   readonly large?: LargeDifference
+  /** Nothing of it may be told. Of a file with another name nothing live was read either. */
+  readonly hidden?: HiddenReason
 }
 
 export type ContentsByResource = ReadonlyMap<ResourceId, ContentSides>
@@ -51,8 +55,55 @@ function isContent({ id, differences }: Differing): boolean {
 }
 
 async function sidesOf(one: Differing, readers: ContentReaders): Promise<ContentSides> {
+  const { files } = readers.host
+  const before = statNow(pathOf(one.id), files)
+  if (before?.type === 'file' && before.links > 1) return { ...noSides, hidden: 'linked' }
+  const sides = await readSides(one, readers)
+  const after = statNow(pathOf(one.id), files)
+  // Another file may have stood there while it was read, or its other name may have been made and removed.
+  if (before?.inode !== after?.inode || before?.changedMs !== after?.changedMs) return { ...noSides, hidden: 'linked' }
+  const hidden = hiddenReason(one, after, files)
+  return hidden === undefined ? sides : { ...sides, hidden }
+}
+
+const noSides = { baseline: undefined, desired: undefined, live: undefined } as const
+
+function statNow(path: AbsolutePath, files: FileReader): FileStat | undefined {
+  try {
+    return files.stat(path)
+  } catch (error) {
+    if (error instanceof PlumbError) return undefined
+    throw error
+  }
+}
+
+/** As far as other users can read neither side, no report tells either. */
+function hiddenReason(
+  { id, desired, baseline }: Differing,
+  live: FileStat | undefined,
+  files: FileReader,
+): HiddenReason | undefined {
+  const setting = desired?.kind === 'file' ? desired.diff : undefined
+  if (setting !== undefined) return setting ? undefined : 'setting'
+  const modes = [
+    ...(desired?.kind === 'file' ? [desired.mode] : []),
+    ...(baseline?.attributes['mode'] === undefined ? [] : [Number.parseInt(baseline.attributes['mode'], 8)]),
+    ...(live?.type === 'file' ? [live.mode] : []),
+  ]
+  if (modes.some((mode) => (mode & 0o004) === 0)) return 'mode'
+  const isClosed = (directory: AbsolutePath) => ((statNow(directory, files)?.mode ?? 0o001) & 0o001) === 0
+  return directoriesAbove(pathOf(id)).some(isClosed) ? 'mode' : undefined
+}
+
+/** Without the root, which is a directory of this machine's where the host is a sandbox. */
+function directoriesAbove(path: AbsolutePath): readonly AbsolutePath[] {
+  const names = path.split('/').slice(1, -1)
+  return names.map((_, index) => absolutePathSchema.parse(`/${names.slice(0, index + 1).join('/')}`))
+}
+
+async function readSides(one: Differing, readers: ContentReaders): Promise<ContentSides> {
   const large = await largeIn(one, readers)
-  if (large !== undefined) return { baseline: undefined, desired: undefined, live: undefined, large }
+  if (large !== undefined) return { ...noSides, large }
   const { id, desired, baseline } = one
   const limit = heldBytes(one)
   const wanted = desired?.kind === 'file' ? await desiredBytes(desired, limit, readers) : undefined

@@ -1,5 +1,6 @@
 // The two sides of a file that is too large to be held: the repository's from what is kept of it, the live one from the host, in parts.
 import { sha256Schema } from '../../shared/names.ts'
+import { hashedBytes } from '../host/files-read.ts'
 import type { HostReader } from '../host/host.ts'
 import type { AttributeDifference, Subject } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
@@ -14,7 +15,7 @@ export type LargeReaders = {
   readonly keptBytes: (sha256: string) => Promise<Uint8Array | undefined>
 }
 
-/** Undefined: both are small enough to be held, or one of them is not there. */
+/** Undefined: both are small enough to be held, one of them is not there, or the live one is too large to be read. */
 export async function largeOf(
   { id, desired }: Subject,
   { expected, live }: AttributeDifference,
@@ -25,6 +26,8 @@ export async function largeOf(
   const isDesired = desired?.kind === 'file' && desired.sha256 === expected
   const known = isDesired ? desired.size : (objects.size(expected) ?? (await keptBytes(expected))?.length)
   if (Math.max(size, known ?? 0) <= heldBytes) return undefined
+  // Told by its size: it was not even read to be hashed.
+  if (size > hashedBytes || !sha256Schema.safeParse(live).success) return undefined
   const content = await expectedContent(expected, objects, keptBytes)
   if (content === undefined) return undefined
   return differenceOnce(content, { size, sha256: live, parts: () => pulled((take) => host.files.parts(path, take)) })

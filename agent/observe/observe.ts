@@ -1,8 +1,9 @@
 // In: what is desired and what was applied. Out: what is live of it. Reads only.
 import type { ResourceId } from '../../shared/names.ts'
-import { type Problem, problemsOf } from '../../shared/problem.ts'
+import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
 import type { DesiredHost, ResourceKindName } from '../../shared/resource.ts'
 import type { Capabilities, HostReader } from '../host/host.ts'
+import { leavingInstances } from '../resources/instances.ts'
 import type { LiveResource, Subject } from '../resources/kind.ts'
 import { unitOverrides } from '../resources/overrides.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
@@ -15,8 +16,11 @@ export type LiveHost = {
   readonly resources: ReadonlyMap<ResourceId, LiveResource>
   /** Why a resource could not be looked at. */
   readonly problems: ReadonlyMap<ResourceId, Problem>
-  /** Of desired units, the files that change them and that nobody's revision has; those are in `resources` too. */
-  readonly overrides: ReadonlyMap<ResourceId, readonly Subject[]>
+  /**
+   * What belongs to a subject and was found on the host alone, in `resources` too: of desired units, the files that change them and
+   * that nobody's revision has; of the file of a template that leaves, the instances of it.
+   */
+  readonly found: ReadonlyMap<ResourceId, readonly Subject[]>
 }
 
 export type ObserveOptions = {
@@ -34,15 +38,28 @@ export async function observeHost(
   const services = subjectsOf(desired, baselines)
   const subjects = subjectsByKind(services)
   const own = await observeSubjects(subjects, reader)
-  const overrides = unitOverrides(subjects, own, reader.files)
-  const others = await observeSubjects(byKind([...overrides.values()].flat()), reader)
+  const overrides = unitOverrides({ desired, subjects, live: own }, reader.files)
+  const instances = await instancesOf(subjects, reader)
+  const found = instances.size === 0 ? overrides : new Map([...overrides, ...instances])
+  const others = await observeSubjects(byKind([...found.values()].flat()), reader)
   const all = joined([own, others])
   const problems = new Map<ResourceId, Problem>()
   all.forEach(({ problem }, id) => {
     if (problem !== undefined) problems.set(id, problem)
   })
   const resources = problems.size === 0 ? all : new Map([...all].filter(([id]) => !problems.has(id)))
-  return { capabilities: host.capabilities, resources, problems, overrides }
+  return { capabilities: host.capabilities, resources, problems, found }
+}
+
+/** Where systemd does not answer, that is the problem of each unit already. */
+async function instancesOf(subjects: ByKind, host: HostReader): Promise<LiveHost['found']> {
+  const known = new Set((subjects.get('unit') ?? []).map(({ id }) => id))
+  try {
+    return await leavingInstances(subjects.get('file') ?? [], known, host)
+  } catch (error) {
+    if (error instanceof PlumbError) return new Map()
+    throw error
+  }
 }
 
 type ByKind = ReadonlyMap<ResourceKindName, readonly Subject[]>

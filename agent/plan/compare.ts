@@ -14,7 +14,10 @@ import { kindNameOf, kinds } from '../resources/registry.ts'
 import { parentsOf } from '../resources/released.ts'
 import { isReturning } from '../resources/returning.ts'
 import { type ServiceSubjects, subjectsOf } from '../resources/subjects.ts'
+import { unitActions } from '../resources/unit-actions.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
+import { isUnit } from './forecast.ts'
+import { renamedProjects } from './renamed-project.ts'
 
 export type ComparedResource = Subject & {
   readonly live: LiveResource
@@ -32,9 +35,13 @@ export type ServiceComparison = {
   readonly resources: readonly ComparedResource[]
   /** Those of them that are pending or drifted. */
   readonly differing: readonly ComparedResource[]
-  /** Of those that could not. */
+  /** Those that could not. */
+  readonly unseen: readonly Unseen[]
+  /** Why the service is not known in full, or cannot be applied: of `unseen`, what of it this host cannot render, a renamed project. */
   readonly problems: readonly Problem[]
 } & Pick<ServiceSubjects, 'before' | 'handedOver' | 'moved' | 'untaken'>
+
+export type Unseen = { readonly subject: Subject; readonly problem: Problem }
 
 export type HostComparison = {
   readonly host: HostName
@@ -59,7 +66,7 @@ export function compareHost(desired: DesiredHost, baselines: Baselines, live: Li
 
 /** On a host at rest the same is compared again and again: where nothing is another, neither is the verdict. */
 function comparedService(service: ServiceSubjects, live: LiveHost): ServiceComparison {
-  const isCalm = service.subjects.every(({ id }) => !live.problems.has(id) && !live.overrides.has(id))
+  const isCalm = service.subjects.every(({ id }) => !live.problems.has(id) && !live.found.has(id))
   const seen = service.subjects.map(({ id }) => live.resources.get(id))
   const known = latest.get(service)
   if (isCalm && known?.seen.every((one, index) => isSameLive(one, seen[index])) === true) return known.compared
@@ -80,13 +87,16 @@ function isSameLive(one: LiveResource | undefined, other: LiveResource | undefin
 function newlyCompared({ subjects, ...service }: ServiceSubjects, live: LiveHost): ServiceComparison {
   const resources = [
     ...subjects.flatMap((subject) => comparedSubject(subject, live)),
-    ...subjects.flatMap(({ id }) => live.overrides.get(id) ?? []).flatMap((subject) => comparedOverride(subject, live)),
+    ...subjects.flatMap(({ id }) => live.found.get(id) ?? []).flatMap((subject) => comparedFound(subject, live)),
   ]
-  const problems = subjects.flatMap(({ id }) => {
-    const problem = live.problems.get(id)
-    return problem === undefined ? [] : [{ ...problem, service: service.service }]
+  const all = [...subjects, ...subjects.flatMap(({ id }) => live.found.get(id) ?? [])]
+  const unseen = all.flatMap((subject): readonly Unseen[] => {
+    const problem = live.problems.get(subject.id)
+    return problem === undefined ? [] : [{ subject, problem: { ...problem, service: service.service } }]
   })
-  return { ...service, resources, differing: resources.filter(isDiffering), problems }
+  const renamed = renamedProjects(resources).map((problem) => ({ ...problem, service: service.service }))
+  const problems = [...(service.desired?.withheld?.problems ?? []), ...unseen.map(({ problem }) => problem), ...renamed]
+  return { ...service, resources, differing: resources.filter(isDiffering), unseen, problems }
 }
 
 function isDiffering({ differences }: ComparedResource): boolean {
@@ -110,7 +120,7 @@ function anyDrift({ differing }: ServiceComparison): readonly ComparedResource[]
   return differing.filter(({ comparison }) => comparison.drift.length > 0)
 }
 
-function whyIgnored({ desired }: ServiceComparison, resource: ComparedResource): string | undefined {
+export function whyIgnored({ desired }: ServiceComparison, resource: ComparedResource): string | undefined {
   return reasonToIgnore(policyOf(desired, ownPolicy(resource)))
 }
 
@@ -136,12 +146,22 @@ function comparedSubject(subject: Subject, live: LiveHost): readonly ComparedRes
   return here === undefined ? [] : [compared(subject, here)]
 }
 
-/** Drift whoever put it there and when: a first apply takes nothing away that a person might miss. */
-function comparedOverride(subject: Subject, live: LiveHost): readonly ComparedResource[] {
+function comparedFound(subject: Subject, live: LiveHost): readonly ComparedResource[] {
   const here = live.resources.get(subject.id)
   if (here === undefined || here.attributes['type'] === 'missing') return []
+  return subject.overrides === undefined ? comparedInstance(subject, here) : [comparedOverride(subject, here)]
+}
+
+/** Of an instance that is at rest nothing is left to be done. */
+function comparedInstance(subject: Subject, here: LiveResource): readonly ComparedResource[] {
+  const one = compared(subject, here)
+  return isUnit(one) && unitActions(one).length > 0 ? [one] : []
+}
+
+/** Drift whoever put it there and when: a first apply takes nothing away that a person might miss. */
+function comparedOverride(subject: Subject, here: LiveResource): ComparedResource {
   const drift = [{ name: 'override', expected: 'none', live: subject.overrides?.unit ?? '' }]
-  return [{ ...subject, live: here, comparison: { drift, pending: [] }, differences: drift }]
+  return { ...subject, live: here, comparison: { drift, pending: [] }, differences: drift }
 }
 
 function compared(subject: Subject, live: LiveResource): ComparedResource {
@@ -174,7 +194,9 @@ function leavingPaths(services: readonly Pick<ServiceComparison, 'resources'>[])
   for (const { path, position, resource } of all.toSorted((one, other) => other.path.length - one.path.length)) {
     const others = foreignIn(path, resource.live.extras ?? [], (at) => (gone.get(at) ?? Infinity) <= position)
     const returned = isReturning(resource) ? undefined : above.get(path)?.slice(path.length + 1)
-    if (others.length > 0 || returned !== undefined) staying.set(path, [...others, ...(returned ? [returned] : [])])
+    const isHolding = others.length > 0 || returned !== undefined
+    if (isHolding && resource.id.startsWith('directory:'))
+      staying.set(path, [...others, ...(returned ? [returned] : [])])
     else if (!isReturning(resource)) gone.set(path, position)
   }
   return { gone, staying }

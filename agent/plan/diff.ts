@@ -1,8 +1,11 @@
 // Unified diffs of two versions of a file, masked and bounded; what is not text is told by hash and size.
 import { hash } from 'node:crypto'
-import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
-import { diffLimitBytes } from '../../shared/finding.ts'
+import { FILE_HEADERS_ONLY, formatPatch, type StructuredPatch, structuredPatch } from 'diff'
+import { type ChangedLines, changedLinesLimit, diffLimitBytes } from '../../shared/finding.ts'
 import { maskText } from '../../shared/mask-text.ts'
+import { withoutKnownSecrets } from '../writing/known-tokens.ts'
+import { displayText, type TextEncoding } from './display-text.ts'
+import { editBound, lineCount } from './edit-bound.ts'
 import type { Mask } from './mask.ts'
 
 export type DiffSide = { readonly label: string; readonly bytes: Uint8Array }
@@ -14,26 +17,80 @@ export type DiffOptions = {
   readonly limitBytes?: number
 }
 
-/** Beyond them there is no diff. */
-export const editLimits = { maxEditLength: 20_000, timeout: 2000 } as const
-
-export type Diff = { readonly text: string; readonly cut: boolean }
+export type Diff = {
+  /** Instead of a diff, that the content is binary, differs in too much or is too large, with hashes and sizes. */
+  readonly text: string
+  /** A diff was longer than may be carried. */
+  readonly cut: boolean
+  /** Of a side that is not UTF-8. */
+  readonly encoding?: TextEncoding
+}
 
 /** Undefined when nothing may be shown. */
 export function unifiedDiff(before: DiffSide, after: DiffSide, options: DiffOptions): Diff | undefined {
   if (options.holdsSecrets && !options.mask.isReliable) return undefined
-  const texts = [before, after].map(({ bytes }) => textOf(bytes))
-  const [one, other] = texts
-  if (one === undefined || other === undefined) return { text: binaryText(before, after), cut: false }
-  const old = options.mask.text(one)
-  const patch = createTwoFilesPatch(before.label, after.label, old, options.mask.text(other), '', '', {
-    context: 3,
-    headerOptions: FILE_HEADERS_ONLY,
-    ...editLimits,
+  const [old, now] = [before, after].map((side) => shownSide(side, options))
+  if (old === undefined || now === undefined) return { text: binaryText(before, after), cut: false }
+  const patch = maskedPatch(old, now)
+  if (patch === undefined) return { text: tooDifferentText(before, after), cut: false }
+  const text = formatPatch(patch, FILE_HEADERS_ONLY)
+  const shown = options.holdsSecrets
+    ? withoutNeighbours(text, prefixesOf(options.mask.text(textOf(before.bytes) ?? '')))
+    : text
+  const encoding = [now, old].map((side) => side.encoding).find((name) => name !== 'UTF-8')
+  return { ...boundedDiff(shown, options.limitBytes), ...(encoding === undefined ? {} : { encoding }) }
+}
+
+/** Undefined: no text. Secrets are looked for in UTF-8: what has other bytes and may hold one is not shown as text. */
+function shownSide({ label, bytes }: DiffSide, { mask, holdsSecrets }: DiffOptions): ShownSide | undefined {
+  const shown = displayText(bytes)
+  if (shown === undefined) return undefined
+  const { text, encoding } = shown
+  if (encoding === 'UTF-8') return { label, text: mask.named(text), encoding }
+  const asUtf8 = new TextDecoder().decode(bytes)
+  if (holdsSecrets || mask.named(asUtf8) !== asUtf8) return undefined
+  return { label: `${label} (read as ${encoding})`, text: mask.named(text), encoding }
+}
+
+type ShownSide = LabelledText & { readonly encoding: TextEncoding }
+
+type LabelledText = { readonly label: string; readonly text: string }
+
+/** Compared first, then freed of what looks like a secret: that one token was exchanged for another is to be seen. */
+export function maskedPatch(before: LabelledText, after: LabelledText): StructuredPatch | undefined {
+  const options = { context: 3, ...editBound(lineCount(before.text), lineCount(after.text)) }
+  const patch = structuredPatch(before.label, after.label, before.text, after.text, '', '', options)
+  if (patch === undefined) return undefined
+  const [old, now] = [before, after].map(({ text }) => withoutKnownSecrets(text).split('\n'))
+  const hunks = patch.hunks.map((hunk) => {
+    let [oldAt, newAt] = [hunk.oldStart - 1, hunk.newStart - 1]
+    const lines = hunk.lines.map((line) => {
+      const sign = line.slice(0, 1)
+      if (sign === '\\') return line
+      const shown = sign === '+' ? now?.[newAt] : old?.[oldAt]
+      if (sign !== '+') oldAt += 1
+      if (sign !== '-') newAt += 1
+      return `${sign}${shown ?? ''}`
+    })
+    return { ...hunk, lines }
   })
-  if (patch === undefined) return { text: tooDifferentText(before, after), cut: true }
-  const shown = options.holdsSecrets ? withoutNeighbours(patch, prefixesOf(old)) : patch
-  return boundedDiff(shown, options.limitBytes)
+  return { ...patch, hunks }
+}
+
+/** Where two texts differ, without a word of them. Undefined: they are none, or too much differs. */
+export function changedLines(
+  before: Uint8Array,
+  after: Uint8Array,
+): { readonly lines: readonly ChangedLines[]; readonly isCut: boolean } | undefined {
+  const [one, other] = [before, after].map((bytes) => displayText(bytes)?.text)
+  if (one === undefined || other === undefined) return undefined
+  const options = { context: 0, ...editBound(lineCount(one), lineCount(other)) }
+  const patch = structuredPatch('', '', one, other, '', '', options)
+  const lines = patch?.hunks.map(({ oldStart, oldLines, newStart, newLines }) => ({
+    expected: { start: oldStart, count: oldLines },
+    live: { start: newStart, count: newLines },
+  }))
+  return lines && { lines: lines.slice(0, changedLinesLimit), isCut: lines.length > changedLinesLimit }
 }
 
 /** Undefined: a NUL byte, or not UTF-8. */

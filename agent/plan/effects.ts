@@ -36,12 +36,17 @@ function effectsOfStep(step: Step): readonly Omit<Effect, 'service'>[] {
       return step.tools.map(({ summary, needs }) => ({ what: summary, isCertain: needs === undefined }))
     case 'validate':
     case 'check':
+    case 'restart-agent':
       return []
     case 'trigger': {
       const { action, foreseen } = step
       if (action.kind === 'run') return [{ what: `ran ${action.command}`, isCertain: true }]
-      const what = `${action.kind === 'reload' ? 'reloaded' : 'restarted'} ${action.unit}`
-      return foreseen === 'no' ? [] : [{ what, isCertain: foreseen === 'yes' }]
+      const { kind, unit } = action
+      if (foreseen === 'no') return []
+      // One of the two, or neither.
+      if (kind === 'reload-or-restart')
+        return ['reloaded', 'restarted'].map((done) => ({ what: `${done} ${unit}`, isCertain: false }))
+      return [{ what: `${kind === 'reload' ? 'reloaded' : 'restarted'} ${unit}`, isCertain: foreseen === 'yes' }]
     }
   }
 }

@@ -1,20 +1,32 @@
 // In: a comparison and the bytes of what drifted. Out: findings with diffs, and what a report says of each service. Pure.
 
 import type { Evidence } from '../../shared/evidence.ts'
-import type { Fight, Finding } from '../../shared/finding.ts'
+import {
+  type Fight,
+  type Finding,
+  type FindingAdoption,
+  type HiddenDiff,
+  type HiddenReason,
+  logLimit,
+  type Revised,
+} from '../../shared/finding.ts'
 import { kindsOf } from '../../shared/finding-kind.ts'
+import { hiddenText } from '../../shared/hidden-text.ts'
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import {
   type Failure,
   type Hold,
   type IgnoredDrift,
+  type Obstacle,
   type Pending,
   reportDiffLimitBytes,
   type ServiceReport,
+  unknownProblemsLimit,
 } from '../../shared/report.ts'
+import { type Unseen, unseenText } from '../../shared/unseen.ts'
 import { formatOf } from '../document/read.ts'
 import type { ContentSides, ContentsByResource } from '../observe/contents.ts'
-import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
+import type { AttributeDifference, Attributes, ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
 import {
@@ -25,10 +37,11 @@ import {
   pendingOf,
   type ServiceComparison,
 } from './compare.ts'
-import { type Diff, type DiffOptions, unifiedDiff } from './diff.ts'
+import { changedLines, type Diff, type DiffOptions, unifiedDiff } from './diff.ts'
 import { largeDiff, reversed } from './large-diff.ts'
 import type { Mask } from './mask.ts'
 import { type ToldChanges, toldChanges } from './told-changes.ts'
+import { unseenBetween } from './unseen.ts'
 
 export type FindingInput = {
   /** Of the files whose content drifted (observe/contents.ts). */
@@ -36,13 +49,18 @@ export type FindingInput = {
   readonly mask: Mask
   /** Gathered by evidence/. */
   readonly evidence?: ReadonlyMap<ResourceId, Evidence>
+  /** Of units that failed, the end of the journal. */
+  readonly logs?: ReadonlyMap<ResourceId, string>
   /** Of what is not put back any more. */
   readonly fights?: ReadonlyMap<ResourceId, Fight>
+  /** What `plumb adopt` would do. */
+  readonly adoptions?: ReadonlyMap<ResourceId, FindingAdoption>
 }
 
 export type ReportInput = FindingInput & {
   readonly failureOf?: (service: ServiceName) => Failure | undefined
   readonly holdOf?: (service: ServiceName) => Hold | undefined
+  readonly obstacles?: ReadonlyMap<ServiceName, Obstacle>
 }
 
 export function findingsFor(compared: ServiceComparison, input: FindingInput): readonly Finding[] {
@@ -56,7 +74,11 @@ export function serviceReports({ services }: HostComparison, input: ReportInput)
     const { service, baseline } = compared
     const failure = input.failureOf?.(service)
     const hold = input.holdOf?.(service)
+    const obstacle = input.obstacles?.get(service)
     const left = ignored(compared).map((resource) => ignoredText(resource, input.mask))
+    const problems = compared.problems
+      .slice(0, unknownProblemsLimit)
+      .map((problem) => ({ ...problem, message: input.mask.sentence(problem.message) }))
     return {
       service,
       ...(baseline === undefined ? {} : { applied: baseline.revision, appliedAt: baseline.appliedAt }),
@@ -65,6 +87,8 @@ export function serviceReports({ services }: HostComparison, input: ReportInput)
       ...(left.length === 0 ? {} : { ignored: left }),
       ...(failure === undefined ? {} : { failure }),
       ...(hold === undefined ? {} : { hold }),
+      ...(obstacle === undefined ? {} : { obstacle }),
+      ...(problems.length === 0 ? {} : { unknown: { problems } }),
     }
   })
 }
@@ -72,9 +96,15 @@ export function serviceReports({ services }: HostComparison, input: ReportInput)
 /** What an apply would do to a file, live -> desired; undefined for what is not a file's content. */
 export function changeDiff({ id, desired }: ResourceChange, { contents, mask }: FindingInput): Diff | undefined {
   const sides = contents.get(id)
-  // Live may hold an older value of a secret, which nobody here knows any more.
-  if (desired?.kind !== 'file' || desired.secrets.length > 0) return undefined
+  if (desired?.kind !== 'file') return undefined
   const labels = { live: `live: ${desired.path}`, wanted: `repository: ${desired.source}` }
+  // Live may hold an older value of a secret, which nobody here knows any more.
+  if (desired.secrets.length > 0) return sides && { text: secretsText(labels, desired.secrets), cut: false }
+  if (sides?.hidden !== undefined) {
+    // What an apply writes is what is expected: lines are told by where they will be.
+    const { hidden, isCut } = hiddenDiff(sides.hidden, sides.live ?? new Uint8Array(), sides.desired)
+    return { text: `--- ${labels.live}\n+++ ${labels.wanted}\n${hiddenText(hidden)}\n`, cut: isCut }
+  }
   if (sides?.large?.expected.sha256 === desired.sha256)
     return largeDiff(
       reversed(sides.large),
@@ -87,6 +117,14 @@ export function changeDiff({ id, desired }: ResourceChange, { contents, mask }: 
   return unifiedDiff(live, wanted, { mask, holdsSecrets: false })
 }
 
+type Labels = { readonly live: string; readonly wanted: string }
+
+function secretsText({ live, wanted }: Labels, secrets: readonly string[]): string {
+  const names = secrets.map((name) => `"${name}"`).join(', ')
+  const [what, whose] = secrets.length === 1 ? ['the secret', 'its value'] : ['the secrets', 'a value of theirs']
+  return `--- ${live}\n+++ ${wanted}\nnot shown: it holds ${what} ${names}, and ${whose} may be all that changed\n`
+}
+
 /** Of a project that is left, and of what has no file of its own: none. */
 function sourceOf({ desired, baseline }: ComparedResource, service: ServiceName): string | undefined {
   if (desired?.kind === 'compose') return `services/${service}/${desired.file.slice(desired.directory.length + 1)}`
@@ -96,26 +134,81 @@ function sourceOf({ desired, baseline }: ComparedResource, service: ServiceName)
 function findingOf(
   resource: ComparedResource,
   source: string | undefined,
-  { contents, mask, evidence, fights }: FindingInput,
+  { contents, mask, evidence, logs, fights, adoptions }: FindingInput,
 ): Finding {
   const { id, comparison } = resource
   const fight = fights?.get(id)
-  const shown = shownContents(resource, contents.get(id), mask)
-  const diff = overridesDiff(resource, contents.get(id), mask) ?? (shown && diffOf(shown))
+  const log = logs?.get(id)
+  const sides = contents.get(id)
+  const hidden = hiddenIn(resource, sides)
+  const shown = hidden === undefined ? shownContents(resource, sides, mask) : undefined
+  const diff = hidden === undefined ? (overridesDiff(resource, sides, mask) ?? (shown && diffOf(shown))) : undefined
   const changes = shown && changesOf(shown)
+  const unseen = shown && unseenIn(shown, changes)
+  const revised = revisedBy(resource, sides, mask)
+  const adoption = adoptions?.get(id)
   return {
     resource: id,
-    summary: summaryOf(resource, mask, changes),
+    summary: summaryOf(resource, mask, noteOf(changes, unseen)),
     differences: comparison.drift.slice(0, 100).map((difference) => bounded(difference, mask)),
     kinds: kindsOf(id, comparison.drift),
     ...(diff === undefined ? {} : { diff: diff.text }),
-    diffCut: diff?.cut ?? false,
+    diffCut: diff?.cut ?? hidden?.isCut ?? false,
+    ...(diff?.encoding === undefined ? {} : { diffEncoding: diff.encoding }),
+    ...(hidden === undefined ? {} : { diffHidden: hidden.hidden }),
+    ...(unseen === undefined ? {} : { unseen: { ...unseen, kinds: [...unseen.kinds] } }),
     ...(changes === undefined ? {} : { changes: [...changes.changes] }),
     ...(changes?.isCut ? { changesCut: true } : {}),
+    ...(log === undefined ? {} : { log: mask.text(log).slice(-logLimit) }),
     ...(source === undefined ? {} : { source }),
+    ...(revised === undefined ? {} : { revised }),
+    ...(adoption === undefined ? {} : { adoption: { ...adoption, problems: [...adoption.problems] } }),
     evidence: evidence?.get(id) ?? {},
     ...(fight === undefined ? {} : { fight }),
   }
+}
+
+/** What a commit changes of what somebody changed too: last applied -> desired. */
+function revisedBy(
+  { desired, baseline, comparison }: ComparedResource,
+  sides: ContentSides | undefined,
+  mask: Mask,
+): Revised | undefined {
+  if (comparison.pending.length === 0 || comparison.drift.length === 0) return undefined
+  const applied: Attributes = baseline?.attributes ?? {}
+  const wanted: Attributes = desired === undefined ? { type: 'missing' } : kinds[desired.kind].attributes(desired)
+  const differences = Object.entries(wanted)
+    .filter(([name, value]) => applied[name] !== value)
+    .slice(0, 100)
+    .map(([name, value]) => ({
+      name: name.slice(0, 100),
+      ...(applied[name] === undefined ? {} : { applied: mask.text(applied[name]).slice(0, 2000) }),
+      desired: mask.text(value).slice(0, 2000),
+    }))
+  const diff = revisedDiff({ desired, baseline }, sides, mask)
+  return { differences, ...(diff === undefined ? {} : { diff: diff.text }), diffCut: diff?.cut ?? false }
+}
+
+/** None of a template with secrets: those that it was applied with may have been exchanged since. */
+function revisedDiff(
+  { desired, baseline }: Pick<ComparedResource, 'desired' | 'baseline'>,
+  sides: ContentSides | undefined,
+  mask: Mask,
+): Diff | undefined {
+  if (desired?.kind !== 'file' || sides?.hidden !== undefined) return undefined
+  if (sides?.baseline === undefined || sides.desired === undefined) return undefined
+  if (desired.secrets.length > 0 || (baseline?.secrets ?? []).length > 0) return undefined
+  if (desired.sha256 === baseline?.attributes['content']) return undefined
+  const before = { label: appliedLabel(baseline?.source ?? desired.source), bytes: sides.baseline }
+  return unifiedDiff(
+    before,
+    { label: `repository: ${desired.source}`, bytes: sides.desired },
+    { mask, holdsSecrets: false },
+  )
+}
+
+function appliedLabel(source: string): string {
+  return `last applied: ${source}`
 }
 
 function ignoredText({ why, ...resource }: ComparedResource & { readonly why: string }, mask: Mask): IgnoredDrift {
@@ -123,10 +216,21 @@ function ignoredText({ why, ...resource }: ComparedResource & { readonly why: st
 }
 
 /** `/etc/grafana/fleet.json: content differs (no longer JSON: 3:5 expected a comma)` */
-function summaryOf({ id, live, comparison }: ComparedResource, mask: Mask, changes?: ToldChanges): string {
+function summaryOf({ id, live, comparison }: ComparedResource, mask: Mask, told?: string): string {
   const summary = kinds[kindNameOf(id)].describe(id, comparison.drift)
-  const note = changes?.isFormatting ? 'only formatting and order differ' : live.judged?.note
-  return mask.text(note === undefined || !isContent(comparison) ? summary : `${summary} (${note})`).slice(0, 4500)
+  const notes = isContent(comparison) ? [live.judged?.note, told].filter((note) => note !== undefined) : []
+  return mask.sentence(notes.length === 0 ? summary : `${summary} (${notes.join('; ')})`).slice(0, 4500)
+}
+
+function noteOf(changes: ToldChanges | undefined, unseen: Unseen | undefined): string | undefined {
+  if (changes?.isFormatting && unseen?.isAll !== true) return 'only formatting and order differ'
+  return unseen && unseenText(unseen)
+}
+
+/** Where values differ, they say enough. */
+function unseenIn({ sides: { baseline, live } }: ShownContents, changes: ToldChanges | undefined): Unseen | undefined {
+  if (changes?.isFormatting === false || baseline === undefined || live === undefined) return undefined
+  return unseenBetween(baseline, live)
 }
 
 /** Of a drop-in that the repository does not have. */
@@ -134,6 +238,19 @@ function overridesDiff({ id, overrides }: ComparedResource, sides: ContentSides 
   if (overrides === undefined || sides?.live === undefined) return undefined
   const nothing = { label: 'repository: no such file', bytes: new Uint8Array() }
   return unifiedDiff(nothing, { label: `live: ${pathOf(id)}`, bytes: sides.live }, { mask, holdsSecrets: false })
+}
+
+type Hidden = { readonly hidden: HiddenDiff; readonly isCut: boolean }
+
+function hiddenIn({ overrides, comparison }: ComparedResource, sides: ContentSides | undefined): Hidden | undefined {
+  if (sides?.hidden === undefined || (overrides === undefined && !isContent(comparison))) return undefined
+  return hiddenDiff(sides.hidden, sides.baseline, sides.live)
+}
+
+function hiddenDiff(why: HiddenReason, before: Uint8Array | undefined, after: Uint8Array | undefined): Hidden {
+  const changed = before === undefined || after === undefined ? undefined : changedLines(before, after)
+  if (why !== 'mode' || changed === undefined) return { hidden: { why }, isCut: false }
+  return { hidden: { why, lines: [...changed.lines] }, isCut: changed.isCut }
 }
 
 type ShownContents = {
@@ -163,7 +280,7 @@ function isContent({ drift }: ComparedResource['comparison']): boolean {
 
 function diffOf({ resource: { id, baseline }, sides, options }: ShownContents): Diff | undefined {
   const path = pathOf(id)
-  const [expected, live] = [`repository: ${baseline?.source ?? path}`, `live: ${path}`]
+  const [expected, live] = [appliedLabel(baseline?.source ?? path), `live: ${path}`]
   if (sides.large !== undefined) return largeDiff(sides.large, { expected, live }, options)
   if (sides.baseline === undefined || sides.live === undefined) return undefined
   return unifiedDiff({ label: expected, bytes: sides.baseline }, { label: live, bytes: sides.live }, options)
@@ -187,14 +304,14 @@ function pendingText({ id, desired, comparison }: ComparedResource): Pending {
 function bounded({ name, expected, live }: AttributeDifference, mask: Mask): AttributeDifference {
   return {
     name: name.slice(0, 100),
-    expected: mask.text(expected).slice(0, 2000),
-    live: mask.text(live).slice(0, 2000),
+    expected: mask.sentence(expected).slice(0, 2000),
+    live: mask.sentence(live).slice(0, 2000),
   }
 }
 
 /** Without its diff, and saying so, where that takes more than is left. */
 export function withinBudget(finding: Finding, budget: { left: number }): Finding {
-  const { diff, changes, ...rest } = finding
+  const { diff, changes, revised, ...rest } = finding
   const fits = (part: unknown) => {
     const bytes = part === undefined ? 0 : Buffer.byteLength(JSON.stringify(part))
     if (bytes > budget.left) return false
@@ -202,10 +319,15 @@ export function withinBudget(finding: Finding, budget: { left: number }): Findin
     return true
   }
   // What differs by value says more, in less.
-  const [keepsChanges, keepsDiff] = [fits(changes), fits(diff)]
+  const [keepsChanges, keepsDiff, keepsRevised] = [fits(changes), fits(diff), fits(revised?.diff)]
   return {
     ...rest,
     ...(diff === undefined ? {} : keepsDiff ? { diff } : { diffCut: true }),
     ...(changes === undefined ? {} : keepsChanges ? { changes } : { changesCut: true }),
+    ...(revised === undefined ? {} : { revised: keepsRevised ? revised : withoutDiff(revised) }),
   }
+}
+
+function withoutDiff({ differences }: Revised): Revised {
+  return { differences, diffCut: true }
 }

@@ -1,7 +1,7 @@
 // The diff of two versions that are too large to be held, from the part in which they differ. Masked as a whole, with what is around it.
-import { FILE_HEADERS_ONLY, formatPatch, structuredPatch } from 'diff'
+import { FILE_HEADERS_ONLY, formatPatch } from 'diff'
 import type { LargeDifference, LargeSide, Window } from '../observe/large.ts'
-import { boundedDiff, type Diff, type DiffOptions, editLimits, textOf } from './diff.ts'
+import { boundedDiff, type Diff, type DiffOptions, maskedPatch, textOf } from './diff.ts'
 import type { Mask } from './mask.ts'
 
 export type LargeLabels = { readonly expected: string; readonly live: string }
@@ -13,7 +13,7 @@ export function largeDiff(
 ): Diff {
   const sizes = sizesText(large, labels)
   // A value that was edited could be anywhere in what is shown.
-  if (holdsSecrets) return { text: `Too large to be shown: it holds secrets\n${sizes}`, cut: true }
+  if (holdsSecrets) return { text: `Too large to be shown: it holds secrets\n${sizes}`, cut: false }
   const { windows } = large
   if (large.isBinary) return { text: `Binary content differs\n${sizes}`, cut: false }
   const [old, now] =
@@ -21,9 +21,9 @@ export function largeDiff(
       ? []
       : [windows.expected, windows.live].map((window) => shownLines(window, windows.isStart, mask))
   if (windows === undefined || old === undefined || now === undefined)
-    return { text: `${placeText(large)}${sizes}`, cut: true }
-  const patch = structuredPatch(labels.expected, labels.live, old, now, '', '', { context: 3, ...editLimits })
-  if (patch === undefined) return { text: `${placeText(large)}${sizes}`, cut: true }
+    return { text: `${placeText(large)}${sizes}`, cut: false }
+  const patch = maskedPatch({ label: labels.expected, text: old }, { label: labels.live, text: now })
+  if (patch === undefined) return { text: `${placeText(large)}${sizes}`, cut: false }
   const before = windows.line - (windows.isStart ? 1 : 0)
   const hunks = patch.hunks.map((hunk) => ({
     ...hunk,
@@ -51,7 +51,7 @@ function shownLines({ bytes, isEnd }: Window, isStart: boolean, mask: Mask): str
   const from = isStart ? 0 : bytes.indexOf(newline) + 1
   const to = isEnd ? bytes.length : bytes.lastIndexOf(newline) + 1
   if (textOf(bytes.subarray(from, to)) === undefined) return undefined
-  const text = mask.text(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes))
+  const text = mask.named(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes))
   const [first, last] = [isStart ? 0 : text.indexOf('\n') + 1, isEnd ? text.length : text.lastIndexOf('\n') + 1]
   return text.slice(first, last)
 }

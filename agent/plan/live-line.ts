@@ -1,6 +1,7 @@
 // Where a line of a live file comes from: both contents and a line's number in, its line in what was applied out. Numbers only:
 // a line's text may hold a secret.
 import { diffArrays } from 'diff'
+import { editBound } from './edit-bound.ts'
 
 export type LiveLine =
   /** As it was applied, there as line `applied`. */
@@ -15,7 +16,8 @@ export type LiveLine =
 export function liveLine(applied: Uint8Array, live: Uint8Array, number: number): LiveLine | undefined {
   const there = linesOf(live)
   if (number > there.length) return { kind: 'no-such-line', lines: there.length }
-  const parts = diffArrays([...linesOf(applied)], [...there], { maxEditLength: 20_000, timeout: 2000 })
+  const before = linesOf(applied)
+  const parts = diffArrays([...before], [...there], editBound(before.length, there.length))
   if (parts === undefined) return undefined
   // Of what was applied: lines passed, and how many of them were taken out just here; of the live file: lines passed.
   let [passed, removed, seen] = [0, 0, 0]

@@ -1,13 +1,19 @@
 // Values of secrets never leave the host: they are taken out of both sides before anything is compared or shown.
 import { maskText } from '../../shared/mask-text.ts'
+import { withoutKnownSecrets } from '../writing/known-tokens.ts'
+import { isCommonWord } from './common-words.ts'
 import { formsOf } from './mask-forms.ts'
 
 export type Mask = {
   /**
    * The text with every known value, its encodings (mask-forms.ts) and the lines of a multi-line value replaced, also where they go
-   * over several lines, wrapped or folded. Line breaks stay.
+   * over several lines, wrapped or folded; and tokens and private keys that are known by their form. Line breaks stay.
    */
   text(text: string): string
+  /** The same of a sentence of our own, in which a value that is a common word (common-words.ts) may well be meant as that word. */
+  sentence(text: string): string
+  /** The known values alone: what looks like a secret may be none. */
+  named(text: string): string
   /** False: a value is too short to be found reliably, so what holds it is not shown at all. */
   readonly isReliable: boolean
 }
@@ -17,16 +23,27 @@ const shortest = 4
 
 export function maskFor(values: Iterable<string>): Mask {
   const all = [...values].filter((value) => value !== '')
-  const forms = byStart(all.flatMap((value) => formsOf(value, shortest)))
   const isReliable = all.every((value) => value.trim().length >= shortest)
-  if (forms.size === 0) return { text: (text) => text, isReliable }
+  const named = withoutValues(all)
+  const uncommon = all.filter((value) => !isCommonWord(value))
+  const inSentences = uncommon.length === all.length ? named : withoutValues(uncommon)
+  return {
+    named,
+    text: (text) => withoutKnownSecrets(named(text)),
+    sentence: (text) => withoutKnownSecrets(inSentences(text)),
+    isReliable,
+  }
+}
+
+function withoutValues(values: readonly string[]): Mask['named'] {
+  const forms = byStart(values.flatMap((value) => formsOf(value, shortest)))
+  if (forms.size === 0) return (text) => text
   const without = (text: string, breaks: RegExp) => masked(text, rangesIn(text, forms, breaks))
   // A backslash at the end of a line may continue it, or be of the value.
-  const text = (plain: string) => {
+  return (plain) => {
     const once = without(plain, betweenBreaks)
     return once.includes('\\\n') || once.includes('\\\r') ? without(once, betweenContinuations) : once
   }
-  return { text, isReliable }
 }
 
 const betweenBreaks = /\S+/g

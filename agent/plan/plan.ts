@@ -1,5 +1,6 @@
 // In: a comparison. Out: the ordered steps that would make live as desired, and what is then to be recorded. Pure.
 import { policyOf, reasonToIgnore } from '../../shared/drift-policy.ts'
+import { isLeftToPerson } from '../../shared/finding-kind.ts'
 import type { AbsolutePath, HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { Hold } from '../../shared/report.ts'
@@ -10,6 +11,8 @@ import type { Before } from '../resources/original.ts'
 import { kinds } from '../resources/registry.ts'
 import type { HandedOver } from '../resources/released.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
+import { awaitedProjects, startsEngine } from './awaited.ts'
+import { withBelowLinks } from './below-links.ts'
 import {
   type ComparedResource,
   drifted,
@@ -21,7 +24,8 @@ import {
 import { type Forecast, forecastAfter, forecastAt } from './forecast.ts'
 import { waitsText } from './hold-text.ts'
 import { type Step, stepsFor } from './steps.ts'
-import { type HoldOf, waitsIn } from './waits.ts'
+import { readsOne, replacedPaths, restartedAfter } from './touched.ts'
+import { type HoldOf, type Waits, waitsIn } from './waits.ts'
 import { type Watched, watchedIn } from './watched.ts'
 
 export type ServicePlan = {
@@ -36,9 +40,11 @@ export type ServicePlan = {
   /** Somebody wants it left alone: there are no steps, whatever differs. */
   readonly held: Hold | undefined
   /** Why there are no steps, though something differs: a hold on another service. */
-  readonly waits: string | undefined
+  readonly waits: (Waits & { readonly text: string }) | undefined
   /** Drifted and for a person to decide, by policy or because another program puts it back the other way each time. */
   readonly leftAlone: readonly ResourceId[]
+  /** Whatever differs and is not changed by these steps, by policy or because it is ignored. */
+  readonly leftDiffering: readonly ResourceId[]
   /** Only drifted, and put back by these steps. */
   readonly repairs: readonly ResourceId[]
   readonly before: ServiceBaseline | undefined
@@ -70,16 +76,27 @@ export type PlanOptions = {
   /** Default: all. */
   readonly services?: ReadonlySet<ServiceName>
   readonly holdOf?: (service: ServiceName) => Hold | undefined
+  /** Applied whatever the policy: an apply has just left them other than it made them. */
+  readonly owed?: ReadonlySet<ResourceId>
 }
 
 export function planFor({ host, revision, capabilities, services, units }: HostComparison, options: PlanOptions): Plan {
-  const { repair, fighting = new Map(), holdOf = () => undefined } = options
+  const { repair, fighting = new Map(), holdOf = () => undefined, owed = new Set() } = options
   const plans: ServicePlan[] = []
   let forecast = forecastAt(units)
-  for (const service of services.filter(({ service: name }) => options.services?.has(name) ?? true)) {
-    const plan = servicePlan(service, { revision, capabilities, repair, fighting, holdOf, forecast })
+  let isEngineStarted = false
+  const replaced = new Set<string>()
+  const planned = services.filter(({ service: name }) => options.services?.has(name) ?? true)
+  const after = restartedAfter(planned, holdOf)
+  const always = { revision, capabilities, repair, fighting, holdOf, owed, replaced }
+  for (const service of planned) {
+    const restartedLater = after.get(service.service) ?? new Set()
+    const plan = servicePlan(service, { ...always, forecast, isEngineStarted, restartedLater })
     plans.push(plan)
-    if (plan.steps.length > 0) forecast = forecastAfter(forecast, changesIn(plan))
+    if (plan.steps.length === 0) continue
+    forecast = forecastAfter(forecast, changesIn(plan))
+    isEngineStarted ||= startsEngine(changesIn(plan))
+    for (const path of replacedPaths(changesIn(plan))) replaced.add(path)
   }
   return { host, revision, services: withWaits(plans, services, holdOf) }
 }
@@ -113,18 +130,32 @@ type Context = {
   readonly repair: PlanOptions['repair']
   readonly fighting: ReadonlyMap<ResourceId, unknown>
   readonly holdOf: HoldOf
+  readonly owed: ReadonlySet<ResourceId>
   /** Before this service. */
   readonly forecast: Forecast
+  /** A container engine that does not answer is started by a service before this one. */
+  readonly isEngineStarted: boolean
+  /** Paths that services before this one replace. */
+  readonly replaced: ReadonlySet<string>
+  /** Units that services after this one restart. */
+  readonly restartedLater: ReadonlySet<string>
 }
 
 /** Where nothing differs nothing is to be done, whatever the rest says: on a host at rest that is worked out once. */
 function servicePlan(compared: ServiceComparison, context: Context): ServicePlan {
-  const known = plansAtRest.get(compared)
+  const known = isReading(compared, context.replaced) ? undefined : plansAtRest.get(compared)
   if (known !== undefined && context.holdOf(compared.service) === undefined) return known
   const plan = newServicePlan(compared, context)
-  const isAtRest = compared.differing.length === 0 && plan.isRecorded && plan.held === undefined
+  const differs = compared.differing.length + compared.problems.length + plan.steps.length
+  const isAtRest = differs === 0 && plan.isRecorded && plan.held === undefined
   if (isAtRest) plansAtRest.set(compared, plan)
   return plan
+}
+
+function isReading({ resources }: ServiceComparison, replaced: ReadonlySet<string>): boolean {
+  return (
+    replaced.size > 0 && resources.some(({ desired }) => desired?.kind === 'compose' && readsOne(desired, replaced))
+  )
 }
 
 const plansAtRest = new WeakMap<ServiceComparison, ServicePlan>()
@@ -134,24 +165,31 @@ function newServicePlan(compared: ServiceComparison, context: Context): ServiceP
   const { service, desired, baseline, differing, problems } = compared
   const pending = new Set(pendingOf(compared))
   const repaired = new Set(onlyDrifted(differing).filter((resource) => isRepaired(resource, desired, context)))
-  const chosen = differing.filter((resource) => pending.has(resource) || repaired.has(resource))
-  const { record, isKnown } = recordedBy(compared, revision)
+  const differs = differing.filter((resource) => pending.has(resource) || repaired.has(resource))
+  const seen = withBelowLinks(differs, compared.resources)
+  const changed = new Set(differs)
+  const isStarted = context.isEngineStarted || startsEngine(seen)
+  const awaited = isStarted ? awaitedProjects(compared, (one) => isRepaired(one, desired, context)) : []
+  const blocked = awaited.length === problems.length ? [] : problems
+  const chosen = blocked.length > 0 ? seen : [...seen, ...awaited]
+  const { record, isKnown } = recordedBy(compared, revision, awaited)
   const held = holdOf(service)
-  const steps = problems.length > 0 || held !== undefined ? [] : stepsFor(compared, chosen, context)
+  const steps = blocked.length > 0 || held !== undefined ? [] : stepsFor(compared, chosen, context)
   return {
     service,
     after: desired?.after ?? [],
     settleSeconds: desired?.settleSeconds ?? 0,
-    blocked: held === undefined ? problems : [],
+    blocked: held === undefined ? blocked : [],
     steps,
     watched: watchedIn(steps),
     held,
     waits: undefined,
     leftAlone: onlyDrifted(drifted(compared)).flatMap((one) => (repaired.has(one) ? [] : one.id)),
+    leftDiffering: differing.flatMap((one) => (changed.has(one) ? [] : one.id)),
     repairs: steps.length === 0 ? [] : [...repaired].map(({ id }) => id),
     before: baseline,
     record,
-    isRecorded: held !== undefined || (compared.handedOver.length === 0 && isKnown),
+    isRecorded: held !== undefined || blocked.length > 0 || (compared.handedOver.length === 0 && isKnown),
     isLeaving: desired === undefined,
     handedOver: compared.handedOver,
     untaken: compared.untaken,
@@ -159,6 +197,8 @@ function newServicePlan(compared: ServiceComparison, context: Context): ServiceP
 }
 
 function isRepaired(resource: ComparedResource, desired: DesiredService | undefined, context: Context): boolean {
+  if (resource.comparison.drift.every(isLeftToPerson)) return false
+  if (context.owed.has(resource.id)) return true
   const policy = policyOf(desired, ownPolicy(resource))
   if (reasonToIgnore(policy) !== undefined) return false
   return context.repair === 'everything' || (policy === 'repair' && !context.fighting.has(resource.id))
@@ -171,7 +211,7 @@ function withWaits(plans: readonly ServicePlan[], services: readonly ServiceComp
     const waiting = waits.get(plan.service)
     return waiting === undefined
       ? plan
-      : { ...plan, steps: [], repairs: [], waits: waitsText(waiting), isRecorded: true }
+      : { ...plan, steps: [], repairs: [], waits: { ...waiting, text: waitsText(waiting) }, isRecorded: true }
   })
 }
 
@@ -180,8 +220,9 @@ function onlyDrifted(resources: readonly ComparedResource[]): readonly ComparedR
 }
 
 /** What is to be recorded, and whether the baseline says so already. */
-function recordedBy(compared: ServiceComparison, revision: Revision): Recorded {
-  const record = recordOf(compared, revision)
+function recordedBy(compared: ServiceComparison, revision: Revision, awaited: readonly ComparedResource[]): Recorded {
+  const resources = awaited.length === 0 ? compared.resources : [...compared.resources, ...awaited]
+  const record = recordOf({ ...compared, resources }, revision)
   return isSame(record, compared.baseline) ? { record: compared.baseline, isKnown: true } : { record, isKnown: false }
 }
 
@@ -200,11 +241,20 @@ function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecor
     const blob = wanted.kind === 'file' && wanted.content.kind === 'blob' ? { blob: wanted.content.oid } : {}
     const secrets = wanted.kind === 'file' && wanted.secrets.length > 0 ? { secrets: wanted.secrets } : {}
     const newest = resource.live.newest === undefined ? {} : { newest: resource.live.newest }
+    const ran = resource.baseline?.ran === true || resource.live.unit?.isUp === true ? { ran: true } : {}
     const told = triggers.get(id)
     return [
       [
         id,
-        { attributes, ...source, ...blob, ...secrets, ...newest, ...(told === undefined ? {} : { triggers: told }) },
+        {
+          attributes,
+          ...source,
+          ...blob,
+          ...secrets,
+          ...newest,
+          ...ran,
+          ...(told === undefined ? {} : { triggers: told }),
+        },
       ],
     ]
   })
@@ -255,6 +305,7 @@ function sameResource(one: BaselineResource, other: BaselineResource | undefined
     one.source === other.source &&
     one.blob === other.blob &&
     one.newest === other.newest &&
+    one.ran === other.ran &&
     (one.secrets ?? []).join() === (other.secrets ?? []).join() &&
     triggersText(one) === triggersText(other) &&
     Object.keys(one.attributes).length === Object.keys(other.attributes).length &&

@@ -13,7 +13,7 @@ export function waitingRemoval({ services }: HostComparison): Problem | undefine
     code: 'removal-waits',
     message:
       `this revision removes ${leaving.length} of the ${applied.length} services of this host ` +
-      `(${namesText(leaving.map(({ service }) => service))}), so nothing of it is applied before a person says so.`,
+      `(${namesText(leaving.map(({ service }) => service))}), so nothing of it is applied until an operator allows it.`,
     remedy: 'If it is meant, on the host: plumb apply --allow-removal. If not, revert the commit.',
   }
 }

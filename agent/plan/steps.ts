@@ -1,5 +1,6 @@
 // The order inside one service: what leaves, packages, users, files, validation of them all, tools, units, compose, triggers, checks.
 import type { ResourceId } from '../../shared/names.ts'
+import { agentUnit } from '../../shared/repository/reserved.ts'
 import type { Check, DesiredService, ResourceKindName, TriggerAction, UnitTrigger } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import { type ChangedPaths, daemonReloadTool, type ToolStep, toolSteps } from '../host/tools.ts'
@@ -10,6 +11,7 @@ import { isReturning } from '../resources/returning.ts'
 import { triggersOnLeaving } from '../resources/subjects.ts'
 import type { ComparedResource, ServiceComparison } from './compare.ts'
 import { type Forecast, type Foreseen, forecastAfter, foreseen, isUnit, mayComeRunning } from './forecast.ts'
+import { projectsTouched, withoutRepeats } from './touched.ts'
 
 export type Step =
   | {
@@ -25,14 +27,18 @@ export type Step =
   /** One that is not foreseen is taken when its unit turns out to run with its old files: somebody else started it meanwhile. */
   | { readonly kind: 'trigger'; readonly action: TriggerAction; readonly foreseen: Foreseen }
   | { readonly kind: 'check'; readonly check: Check }
+  /** Of the agent's own unit: taken when the whole apply is recorded, since it ends this process. */
+  | { readonly kind: 'restart-agent'; readonly of: readonly ResourceId[] }
 
 export function stepsFor(
-  { desired, resources }: ServiceComparison,
+  { desired: revised, resources }: ServiceComparison,
   chosen: readonly ComparedResource[],
-  { capabilities, forecast }: Circumstances,
+  { capabilities, forecast, replaced, restartedLater }: Circumstances,
 ): readonly Step[] {
-  if (chosen.length === 0) return []
-  const changes = [...chosen, ...projectsTouched(resources, chosen)].map(({ comparison: _, ...change }) => change)
+  const touched = projectsTouched(resources, chosen, replaced)
+  if (chosen.length + touched.length === 0) return []
+  const desired = revised && withoutRepeats(revised, restartedLater)
+  const changes = [...chosen, ...touched].map(({ comparison: _, ...change }) => change)
   if (!capabilities.commands) return resourceSteps(changes, desired, { tools: [], validation: [], purged: [] })
   const after = forecastAfter(forecast, changes)
   const purged = resources.filter((resource) => resource.desired?.kind === 'directory' && resource.desired.purge)
@@ -41,6 +47,7 @@ export function stepsFor(
     ...resourceSteps(changes, desired, commands).map((step) => withDoubts(step, after)),
     ...triggerSteps(desired, changes, after),
     ...(desired?.checks ?? []).map((check): Step => ({ kind: 'check', check })),
+    ...agentRestarts(desired, changes, after),
   ]
 }
 
@@ -52,8 +59,16 @@ type Commands = {
   readonly purged: readonly ComparedResource[]
 }
 
-/** `forecast`: before this service. */
-type Circumstances = { readonly capabilities: Capabilities; readonly forecast: Forecast }
+/**
+ * `forecast`: before this service. `replaced`: the paths that services before this one replace. `restartedLater`: the units that
+ * services after this one restart by their own changes.
+ */
+type Circumstances = {
+  readonly capabilities: Capabilities
+  readonly forecast: Forecast
+  readonly replaced: ReadonlySet<string>
+  readonly restartedLater: ReadonlySet<string>
+}
 
 function toolsFor(changes: readonly ResourceChange[]): readonly ToolStep[] {
   const tools = toolSteps(changedPaths(changes))
@@ -68,20 +83,6 @@ function withDoubts(step: Step, { isInstalling }: Forecast): Step {
   return uncertain.length === 0 ? step : { ...step, uncertain }
 }
 
-/** A container holds on to a file that is replaced, also when only drift is put right: its project has a say then. */
-function projectsTouched(
-  resources: readonly ComparedResource[],
-  chosen: readonly ComparedResource[],
-): readonly ComparedResource[] {
-  const isReplaced = ({ id, differences }: ComparedResource) =>
-    /^(?:file|symlink):/.test(id) && differences.some(({ name }) => ['content', 'type', 'target'].includes(name))
-  if (!chosen.some(isReplaced)) return []
-  return resources.filter(
-    (resource) =>
-      resource.desired?.kind === 'compose' && resource.desired.state === 'running' && !chosen.includes(resource),
-  )
-}
-
 function resourceSteps(
   changes: readonly ResourceChange[],
   desired: DesiredService | undefined,
@@ -94,6 +95,10 @@ function resourceSteps(
   const cleared = (kind: ResourceKindName) => left(kind).filter(({ id }) => isInTheWay(id))
   const later = (kind: ResourceKindName) => left(kind).filter((one) => !isInTheWay(one.id) && !isReturning(one))
   const [early, files] = split(wanted('file'), isForUsers)
+  const [replacing, made] = split(
+    directories(wanted('directory'), (name) => name !== 'extra'),
+    isReplacing,
+  )
   const isInstalling = wanted('package').length > 0
   return [
     ...change('compose', left('compose')),
@@ -104,10 +109,9 @@ function resourceSteps(
     ...change('directory', deepestFirst(cleared('directory'))),
     ...change('file', early),
     ...run(tools.filter(({ when }) => when === 'before-files')),
-    ...change(
-      'directory',
-      directories(wanted('directory'), (name) => name !== 'extra'),
-    ),
+    // What was below a link is seen as it is only when a directory has taken its place.
+    ...change('directory', replacing),
+    ...change('directory', made),
     ...change('file', [...files, ...later('file')]),
     ...change('symlink', [...wanted('symlink'), ...later('symlink')]),
     ...change('directory', isInstalling ? [] : purges(wanted('directory'))),
@@ -161,6 +165,11 @@ function directories(changes: readonly ResourceChange[], counts: (name: string) 
       const differences = directory.differences.filter(({ name }) => counts(name))
       return differences.length === 0 ? [] : [{ ...directory, differences }]
     })
+}
+
+/** A directory that takes the place of something else. */
+function isReplacing({ differences }: ResourceChange): boolean {
+  return differences.some(({ name, live }) => name === 'type' && live !== 'missing')
 }
 
 /** In the order they are removed; they are made the other way round. */
@@ -236,11 +245,7 @@ function triggerSteps(
   changes: readonly ResourceChange[],
   after: Forecast,
 ): readonly Step[] {
-  const changed = new Set(changes.map(({ id }) => id))
-  const fired = [
-    ...(desired?.triggers ?? []).filter(({ on }) => on.some((id) => changed.has(id))).map(({ action }) => action),
-    ...changes.flatMap(triggersOnLeaving),
-  ]
+  const fired = firedBy(desired, changes).filter((action) => !isOfAgent(action))
   const unique = [...new Map(fired.map((action) => [keyOf(action), action])).values()]
   const restarted = new Set(unique.flatMap((action) => (action.kind === 'restart' ? action.unit : [])))
   const needed = unique.filter((action) => action.kind === 'run' || !isCovered(action, restarted, after))
@@ -251,11 +256,32 @@ function triggerSteps(
   }))
 }
 
-/** A restart makes a reload of the same unit needless, and that of a socket restarts its service too, if it runs. */
+function firedBy(desired: DesiredService | undefined, changes: readonly ResourceChange[]): readonly TriggerAction[] {
+  const changed = new Set(changes.map(({ id }) => id))
+  return [
+    ...(desired?.triggers ?? []).filter(({ on }) => on.some((id) => changed.has(id))).map(({ action }) => action),
+    ...changes.flatMap(triggersOnLeaving),
+  ]
+}
+
+function isOfAgent(action: TriggerAction): boolean {
+  return action.kind === 'restart' && action.unit === agentUnit
+}
+
+function agentRestarts(
+  desired: DesiredService | undefined,
+  changes: readonly ResourceChange[],
+  after: Forecast,
+): readonly Step[] {
+  const of = changes.filter((one) => firedBy(desired, [one]).some(isOfAgent)).map(({ id }) => id)
+  return of.length > 0 && foreseen(agentUnit, after) !== 'no' ? [{ kind: 'restart-agent', of }] : []
+}
+
+/** A restart makes all else of the same unit needless, and that of a socket restarts its service too, if it runs. */
 function isCovered({ kind, unit }: UnitTrigger, restarted: ReadonlySet<string>, after: Forecast): boolean {
   const socket = unit.replace(/\.service$/, '.socket')
   const bySocket = socket !== unit && restarted.has(socket) && foreseen(socket, after) === 'yes'
-  return bySocket || (kind === 'reload' && restarted.has(unit))
+  return bySocket || (kind !== 'restart' && restarted.has(unit))
 }
 
 function keyOf(action: TriggerAction): string {

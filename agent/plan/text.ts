@@ -1,5 +1,6 @@
 // A plan as lines for people: one for each thing that would be done, in order.
 import type { ResourceId } from '../../shared/names.ts'
+import { agentUnit } from '../../shared/repository/reserved.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
 import { checkText } from '../host/checks.ts'
 import type { ToolStep } from '../host/tools.ts'
@@ -9,6 +10,7 @@ import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
 import { leaveText } from '../resources/returning.ts'
+import { actionText } from '../resources/trigger-text.ts'
 import { unitPlanText } from '../resources/unit-actions.ts'
 import { type Foreseen, isUnit } from './forecast.ts'
 import type { Step } from './steps.ts'
@@ -40,13 +42,15 @@ export function stepLines(step: Step): readonly string[] {
       return triggerLines(step.action, step.foreseen)
     case 'check':
       return [`check ${checkText(step.check)}`]
+    case 'restart-agent':
+      return [`restart ${agentUnit}, when all of this is recorded`]
   }
 }
 
 /** Nothing of a unit that does not run, or that this very apply starts. */
 function triggerLines(action: TriggerAction, foreseen: Foreseen): readonly string[] {
-  if (action.kind === 'run') return [`run ${action.command}`]
-  const text = `${action.kind} ${action.unit}`
+  const text = actionText(action)
+  if (action.kind === 'run') return [text]
   switch (foreseen) {
     case 'yes':
       return [text]

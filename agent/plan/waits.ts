@@ -9,6 +9,8 @@ import { pendingOf, type ServiceComparison } from './compare.ts'
 export type Waits = {
   readonly kind: 'after-held' | 'after-waiting' | 'takes-over'
   readonly service: ServiceName
+  /** The service that is held, which may be one before it. */
+  readonly held: ServiceName
   readonly hold: Hold
 }
 
@@ -33,7 +35,9 @@ export function waitsIn(
     services.flatMap((compared) => {
       const hold = holdOf(compared.service)
       if (hold === undefined || pendingOf(compared).length === 0) return []
-      return [[compared.service, { kind: 'after-held', service: compared.service, hold }] as const]
+      return [
+        [compared.service, { kind: 'after-held', service: compared.service, held: compared.service, hold }] as const,
+      ]
     }),
   )
   const owned = ownedByHeld(services, holdOf)
@@ -45,7 +49,7 @@ export function waitsIn(
     const waits = earlier ?? taken.find((found) => found !== undefined)
     if (waits === undefined) continue
     waiting.set(service, waits)
-    behind.set(service, { kind: 'after-waiting', service, hold: waits.hold })
+    behind.set(service, { kind: 'after-waiting', service, held: waits.held, hold: waits.hold })
   }
   return waiting
 }
@@ -56,7 +60,7 @@ function ownedByHeld(services: readonly ServiceComparison[], holdOf: HoldOf): Re
     services.flatMap(({ service, baseline }) => {
       const hold = holdOf(service)
       if (hold === undefined || baseline === undefined) return []
-      const waits: Waits = { kind: 'takes-over', service, hold }
+      const waits: Waits = { kind: 'takes-over', service, held: service, hold }
       return [...baseline.resources.keys()].flatMap(keysOf).map((key) => [key, waits] as const)
     }),
   )

@@ -1,16 +1,16 @@
 // What must stay up after an apply: whatever its steps start, restart, make anew or tell to reload. Pure.
+import type { ComposeResource } from '../../shared/resource.ts'
 import type { Step } from './steps.ts'
 
 export type Watched = {
   readonly units: readonly string[]
-  /** Compose projects. */
-  readonly projects: readonly string[]
+  readonly projects: readonly ComposeResource[]
 }
 
 export function watchedIn(steps: readonly Step[]): Watched {
   return {
     units: [...new Set(steps.flatMap(unitsIn))],
-    projects: [...new Set(steps.flatMap(projectsIn))],
+    projects: steps.flatMap(projectsIn),
   }
 }
 
@@ -22,9 +22,9 @@ function unitsIn(step: Step): readonly string[] {
   )
 }
 
-function projectsIn(step: Step): readonly string[] {
+function projectsIn(step: Step): readonly ComposeResource[] {
   if (step.kind !== 'change') return []
   return step.changes.flatMap(({ desired }) =>
-    desired?.kind === 'compose' && desired.state === 'running' ? [desired.project] : [],
+    desired?.kind === 'compose' && desired.state === 'running' ? [desired] : [],
   )
 }

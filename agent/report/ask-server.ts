@@ -3,7 +3,7 @@ import http from 'node:http'
 import https from 'node:https'
 import { PlumbError } from '../../shared/problem.ts'
 import { httpProblemSchema } from '../../shared/protocol.ts'
-import { isDistrust, serverTls } from './server-tls.ts'
+import { distrusted, isDistrust, serverAgent } from './server-tls.ts'
 
 export type Asking = {
   readonly url: URL
@@ -12,7 +12,7 @@ export type Asking = {
   readonly method?: 'DELETE' | undefined
   /** An operator's token. */
   readonly token?: string | undefined
-  /** PEM of the one certificate the server may show. */
+  /** PEM of a certificate with the one key the server may have. */
   readonly certificate?: string | undefined
   readonly credentials?: { readonly username: string; readonly password: string } | undefined
   /** What to do when it does not answer. */
@@ -64,7 +64,7 @@ function exchange(asking: Asking): Promise<{ readonly status: number; readonly b
     },
     ...(credentials === undefined ? {} : { auth: `${credentials.username}:${credentials.password}` }),
     signal: AbortSignal.timeout(deadlineMs),
-    ...(isSecure ? serverTls(certificate) : {}),
+    ...(isSecure ? { agent: serverAgent(certificate) } : {}),
   }
   return new Promise((resolve, reject) => {
     const call = (isSecure ? https : http).request(url, options, (response) => {
@@ -84,17 +84,8 @@ function exchange(asking: Asking): Promise<{ readonly status: number; readonly b
   })
 }
 
-function notReached({ url: { origin }, remedy }: Asking, error: Error): PlumbError {
-  if (isDistrust(error))
-    return new PlumbError(
-      {
-        code: 'server-untrusted',
-        message: `${origin} is not the server it should be: ${error.message}.`,
-        remedy:
-          'Take the install line from the server again. If it did not change its certificate, somebody is in between.',
-      },
-      { cause: error },
-    )
+function notReached({ url: { origin }, certificate, remedy }: Asking, error: Error): PlumbError {
+  if (isDistrust(error)) return distrusted(origin, error, { isPinned: certificate !== undefined })
   // Several addresses of one name were tried, and the error for all of them has no text.
   const said = error.message || (error instanceof AggregateError ? String(error.errors.at(-1)) : error.name)
   return new PlumbError(

@@ -1,6 +1,5 @@
 // The agent's one connection to its server: dials out, proves who it is, sends what the spool holds, and hears what the server asks. Always
 // trying; a server that is away, or is hostile, stops nothing else.
-import https from 'node:https'
 import { WebSocket } from 'ws'
 import type { ServerHold } from '../../shared/hold.ts'
 import type { HostName } from '../../shared/names.ts'
@@ -17,20 +16,24 @@ import {
 } from '../../shared/protocol.ts'
 import type { Report } from '../../shared/report.ts'
 import type { Identity } from './identity.ts'
-import { serverTls, serverUrl } from './server-tls.ts'
+import { type MachineMarker, signedMachine } from './machine.ts'
+import { serverAgent, serverUrl } from './server-tls.ts'
 import type { Spool } from './spool.ts'
 
 export type ConnectionParts = {
   readonly server: string
-  /** PEM of the one certificate the server may show. */
+  /** PEM of a certificate with the one key the server may have. */
   readonly certificate?: string
   readonly host: HostName
   readonly identity: Identity
+  readonly machine: MachineMarker
   readonly agentVersion: string
   readonly spool: Spool
   readonly asked: (what: 'sync' | 'check') => void
   /** All that the server wants held on this host. */
   readonly held: (holds: readonly ServerHold[]) => void
+  /** The server refused this machine as a copy of the one it knows, or took it (again). */
+  readonly takenForCopy: (isCopy: boolean) => void
   /** `connected`, `lost: <reason>`, `refused: <reason>`: for the log. */
   readonly noted: (event: string) => void
   /** In [0, 1). */
@@ -144,7 +147,7 @@ export class ServerConnection {
       const secure = url.protocol === 'https:'
       url.protocol = secure ? 'wss:' : 'ws:'
       return new WebSocket(url, {
-        ...(secure ? { agent: new https.Agent(serverTls(certificate)) } : {}),
+        ...(secure ? { agent: serverAgent(certificate) } : {}),
         handshakeTimeout: 15_000,
         maxPayload: frameLimit,
         perMessageDeflate: false,
@@ -210,6 +213,7 @@ export class ServerConnection {
         break
       case 'refused':
         session.refused = true
+        if (message.code === 'identity-shared') this.#parts.takenForCopy(true)
         this.#note(`refused: ${message.reason}`)
         session.socket.close()
         break
@@ -218,14 +222,16 @@ export class ServerConnection {
 
   /** Once on each connection: nobody gets this host's signature under two texts. */
   #sayHello(session: Session, nonce: string): void {
-    const { host, identity, agentVersion } = this.#parts
+    const { host, identity, agentVersion, machine: marker } = this.#parts
     session.stage = 'hello-said'
     const signature = identity.sign(helloText(nonce, host)).toString('base64')
-    this.#send(session, { type: 'hello', protocol: protocolVersion, host, agentVersion, signature })
+    const machine = signedMachine(marker, nonce, identity)
+    this.#send(session, { type: 'hello', protocol: protocolVersion, host, agentVersion, signature, machine })
   }
 
   #begin(session: Session): void {
     session.stage = 'welcome'
+    this.#parts.takenForCopy(false)
     this.#note('connected')
     this.#sendNext(session)
   }

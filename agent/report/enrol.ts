@@ -11,7 +11,7 @@ export type Enrolment = {
   readonly token: string
   readonly host: HostName
   readonly stateDirectory: string
-  /** PEM of the one certificate the server may show. */
+  /** PEM of a certificate with the one key the server may have. */
   readonly certificate?: string
 }
 

@@ -38,6 +38,9 @@ function shortened(report: Report, most: number): Report {
     ...report,
     services,
     ...(report.apply === undefined ? {} : { apply: shortenedApply(report.apply, most) }),
+    ...(report.personApplies === undefined
+      ? {}
+      : { personApplies: report.personApplies.map((apply) => shortenedApply(apply, most)) }),
   }
 }
 

@@ -1,40 +1,74 @@
-// Whom the agent takes for its server: with a pinned certificate that one alone, whatever its names; else what the system's
+// Whom the agent takes for its server: with a pinned certificate whoever has its key, whatever the names; else what the system's
 // authorities vouch for. Without TLS only this machine itself.
 import { X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import https from 'node:https'
 import tls from 'node:tls'
+import { splitAddress } from '../../shared/address.ts'
 import { PlumbError } from '../../shared/problem.ts'
-
-export type ServerTls = {
-  readonly ca: string[]
-  readonly allowPartialTrustChain: boolean
-  readonly checkServerIdentity?: typeof tls.checkServerIdentity
-}
+import { NotPinned, pinnedAgent } from '../host/pinned-agent.ts'
 
 /** Throws PlumbError `server-untrusted` for plain http to another machine: whoever sits in between could read and answer. */
 export function serverUrl(server: string): URL {
-  const url = URL.parse(server)
+  const { url: address, credentials } = splitAddress(server)
+  if (credentials !== undefined)
+    throw new PlumbError({
+      code: 'usage',
+      message: `${address} is given with a user and password, which a Plumbline server does not take.`,
+      remedy: 'Give the address without them. Hosts show their key, operators the operator token.',
+    })
+  const url = URL.parse(address)
   if (url?.protocol === 'https:') return url
   if (url?.protocol === 'http:' && isThisMachine(url.hostname)) return url
   throw new PlumbError({
     code: 'server-untrusted',
-    message: `${server} is not an https:// address. Without TLS a server is used on this machine alone.`,
+    message: `${address} is not an https:// address. Without TLS a server is used on this machine alone.`,
     remedy: 'Start the server with --tls-self-signed, then install with the line it gives.',
   })
 }
 
-/** `certificate`: PEM. Throws PlumbError `usage` when it is none. */
-export function serverTls(certificate: string | undefined): ServerTls {
-  if (certificate === undefined) {
-    const system = tls.getCACertificates('system')
-    return { ca: system.length > 0 ? system : tls.getCACertificates('default'), allowPartialTrustChain: false }
+/** A PEM file as an option names it. Throws PlumbError `usage`. */
+export async function certificateIn(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
+    throw new PlumbError(
+      {
+        code: 'usage',
+        message: `the certificate cannot be read (${code}).`,
+        where: { file },
+        remedy: `The server keeps it as ${ownCertificate}.`,
+      },
+      { cause },
+    )
   }
-  const pinned = parsed(certificate)
-  return {
-    ca: [certificate],
-    // One that an authority signed is pinned like one that signed itself: the authority is not asked.
-    allowPartialTrustChain: true,
-    checkServerIdentity: (_name, shown) => (pinned.raw.equals(shown.raw) ? undefined : new NotPinned()),
-  }
+}
+
+/** `certificate`: PEM, of the server's key. Throws PlumbError `usage` when it is none. */
+export function serverAgent(certificate: string | undefined): https.Agent {
+  if (certificate !== undefined) return pinnedAgent(parsed(certificate))
+  const system = tls.getCACertificates('system')
+  return new https.Agent({ ca: system.length > 0 ? system : tls.getCACertificates('default') })
+}
+
+/** Where a server with --tls-self-signed keeps its certificate. */
+const ownCertificate = 'tls/certificate.pem in its data directory'
+
+/** Of an error that `isDistrust`; `isPinned`: a certificate was given. */
+export function distrusted(origin: string, error: Error, { isPinned }: { readonly isPinned: boolean }): PlumbError {
+  // Node's advice is for those who can start node with other options.
+  const said = error.message.replace(/; if the root CA is installed locally.*$/s, '')
+  return new PlumbError(
+    {
+      code: 'server-untrusted',
+      message: `${origin} is not the server it should be: ${said}.`,
+      remedy: isPinned
+        ? 'Take the certificate, or the install line, from the server again. If it did not change its key, somebody is in between.'
+        : `If it is self-signed, name its certificate: --certificate FILE. The server keeps it as ${ownCertificate}.`,
+    },
+    { cause: error },
+  )
 }
 
 /** Errors of a TLS handshake that mean: this is not the server that was pinned. */
@@ -42,10 +76,6 @@ export function isDistrust(error: unknown): boolean {
   if (error instanceof NotPinned) return true
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
   return /^(?:CERT_|ERR_TLS_CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA|HOSTNAME_MISMATCH)/.test(code)
-}
-
-class NotPinned extends Error {
-  override readonly message = 'the server shows another certificate than the pinned one'
 }
 
 function isThisMachine(name: string): boolean {

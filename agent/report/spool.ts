@@ -2,7 +2,7 @@
 // only for the apply it tells of. Bounded; what is not sent is counted, and the next report says so.
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type Report, reportSchema } from '../../shared/report.ts'
+import { appliesIn, type Report, reportSchema } from '../../shared/report.ts'
 import { readIfThere, replaceFile } from '../state/durable.ts'
 import { fitted } from './fit.ts'
 
@@ -34,7 +34,7 @@ export function openSpool(stateDirectory: string, limits: SpoolLimits = defaultL
   }
   return {
     add: (report) => {
-      const isSuperseded = ({ id, apply }: Report) => apply === undefined && id !== onItsWay
+      const isSuperseded = (report: Report) => appliesIn(report).length === 0 && report.id !== onItsWay
       const rest = without(waiting, isSuperseded)
       const added = {
         reports: [...rest.reports, { ...fitted(report), dropped: report.dropped + rest.dropped }],

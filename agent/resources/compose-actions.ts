@@ -57,6 +57,8 @@ export type Foresight = {
   readonly changing: ReadonlySet<string>
   /** By service, mounted files that its containers see as they are to be, also when they are replaced. */
   readonly rightlySeen?: ReadonlyMap<string, ReadonlySet<string>>
+  /** By service, what its containers mount instead of what they have now. */
+  readonly moved?: ReadonlyMap<string, string>
   /** Services that compose says it would make anew. */
   readonly recreated?: ReadonlySet<string> | undefined
 }
@@ -65,15 +67,125 @@ export type Foresight = {
 export function foreseenActions(own: readonly Container[], foresight: Foresight): readonly ContainerAction[] {
   const { declared, replaced } = foresight
   const isDue =
-    containersText(own, declared, replaced) !== asDeclared ||
+    containersText(own, declared, { replaced }) !== asDeclared ||
     declared.services.some((service) => service.builds || whyRemounted(service, own, foresight) !== undefined)
   if (!isDue) return []
   const first = servicesOf(own, declared).flatMap((service) => foreseenAction(service, own, foresight) ?? [])
-  const dragged = declared.services.flatMap((service) => draggedAlong(service, own, foresight) ?? [])
+  const { dragged, again } = draggedBy(first, own, foresight)
   const stronger = new Set(first.filter(({ kind }) => kind !== 'start-again').map(({ service }) => service))
   const added = dragged.filter(({ service }) => !stronger.has(service))
   const services = new Set(added.map(({ service }) => service))
-  return [...first.filter(({ service }) => !services.has(service)), ...added].toSorted(byService)
+  return [...first.filter(({ service }) => !services.has(service)), ...added, ...again].toSorted(byService)
+}
+
+type Dragged = { readonly dragged: readonly ContainerAction[]; readonly again: readonly ContainerAction[] }
+
+/** What happens for what happens to others. A job that has ended well takes part once something that depends on it is started. */
+function draggedBy(first: readonly ContainerAction[], own: readonly Container[], foresight: Foresight): Dragged {
+  const { declared } = foresight
+  const resting = new Set(endedJobs(own, foresight))
+  const again = new Set<string>()
+  for (;;) {
+    const recreated = foresight.recreated && recreatedWithout(resting, foresight.recreated, own, declared)
+    const dragged = declared.services.flatMap((service) =>
+      resting.has(service.name) ? [] : (draggedAlong(service, own, { ...foresight, recreated }) ?? []),
+    )
+    const started = startedFor([...first, ...dragged], declared).filter((name) => resting.has(name))
+    for (const name of started) {
+      resting.delete(name)
+      again.add(name)
+    }
+    if (started.length > 0) continue
+    const others = [...again].filter((name) => !dragged.some(({ service }) => service === name))
+    return { dragged, again: others.map((service) => ({ service, kind: 'start-again' })) }
+  }
+}
+
+/** Of what compose would make anew in an `up` of everything, what it makes anew in one without those jobs. */
+function recreatedWithout(
+  resting: ReadonlySet<string>,
+  recreated: ReadonlySet<string>,
+  own: readonly Container[],
+  declared: Declaration,
+): ReadonlySet<string> {
+  const anew = outdatedServices(own, declared)
+  const found = new Set<string>()
+  const isDragged = ({ name, dependsOn }: DeclaredService) => {
+    const reasons = dependsOn.filter((other) => anew.has(other) || recreated.has(other))
+    return !resting.has(name) && (reasons.length === 0 || reasons.some((other) => anew.has(other) || found.has(other)))
+  }
+  for (let size = -1; size < found.size; ) {
+    size = found.size
+    for (const service of declared.services)
+      if (recreated.has(service.name) && isDragged(service)) found.add(service.name)
+  }
+  return found
+}
+
+/**
+ * The services that the `up` is for, where a job that has ended well is to stay as it is: without it, and without what depends on it,
+ * since compose starts what a service depends on. Undefined: all.
+ */
+export function servicesToBringUp(
+  own: readonly Container[],
+  actions: readonly ContainerAction[],
+  foresight: Pick<Foresight, 'declared' | 'replaced'>,
+): readonly string[] | undefined {
+  const { services } = foresight.declared
+  const touched = new Set(actions.map(({ service }) => service))
+  const resting = [...endedJobs(own, foresight)].filter((name) => !touched.has(name))
+  if (resting.length === 0) return undefined
+  const names = services.map(({ name }) => name)
+  return names.filter((name) => !resting.some((job) => requiredBy(name, services).has(job)))
+}
+
+/** Whether an `up` of the whole project would run a job again. */
+export function hasEndedJobs(own: readonly Container[], foresight: Pick<Foresight, 'declared' | 'replaced'>): boolean {
+  return endedJobs(own, foresight).size > 0
+}
+
+/** Containers that no `up` removes: of services that the compose file has no more, or none of, or in a profile that is not active. */
+export function undeclaredContainers(own: readonly Container[], { services }: Declaration): readonly Container[] {
+  const wanted = new Set(services.filter(({ replicas }) => replicas > 0).map(({ name }) => name))
+  return own.filter(({ service }) => !wanted.has(service))
+}
+
+/** Services that are meant to end, did so well, and are as declared. */
+function endedJobs(
+  all: readonly Container[],
+  { declared, replaced }: Pick<Foresight, 'declared' | 'replaced'>,
+): ReadonlySet<string> {
+  const jobs = declared.services.filter((service) => {
+    const own = all.filter((container) => container.service === service.name)
+    const isAsItWas = own.every((container) => configurationFault(service, container, declared) === undefined)
+    const isWhole = own.length > 0 && own.length === service.replicas
+    return (
+      isWhole &&
+      isAsItWas &&
+      own.every((one) => isDone(service, one)) &&
+      mountFault(service, own, replaced) === undefined
+    )
+  })
+  return new Set(jobs.map(({ name }) => name))
+}
+
+function isDone({ ends }: DeclaredService, { state, exitCode }: Container): boolean {
+  return ends && state === 'exited' && exitCode === 0
+}
+
+/** Compose starts what a service depends on, also what had ended. */
+function startedFor(actions: readonly ContainerAction[], { services }: Declaration): readonly string[] {
+  const touched = actions.filter(({ kind }) => kind !== 'remove').map(({ service }) => service)
+  const required = touched.flatMap((name) => [...requiredBy(name, services)].filter((other) => other !== name))
+  return [...new Set(required)].filter((name) => !touched.includes(name))
+}
+
+/** A service and all that it depends on. */
+function requiredBy(name: string, services: readonly DeclaredService[]): ReadonlySet<string> {
+  const found = new Set([name])
+  for (const each of found)
+    for (const other of services.find((service) => service.name === each)?.dependsOn ?? []) found.add(other)
+  return found
 }
 
 /** Something depends on what is outdated: what happens to it then is asked of compose, whose versions differ in it. */
@@ -97,7 +209,10 @@ export function actionsBetween(
     const kept = now.filter(({ id }) => old.some((container) => container.id === id))
     if (kept.length < Math.min(old.length, now.length)) return [{ service, kind: 'make-anew' }]
     if (old.length !== now.length) return [{ service, kind: 'scale', replicas: now.length }]
-    const isStarted = old.some(({ state, id }) => state !== 'running' || restarted.has(id))
+    const isStarted = kept.some(({ id, state }) => {
+      const was = old.find((container) => container.id === id)?.state
+      return restarted.has(id) || (was !== 'running' && state === 'running')
+    })
     return isStarted ? [{ service, kind: 'start-again' }] : []
   })
 }
@@ -114,11 +229,12 @@ function foreseenAction(service: string, all: readonly Container[], foresight: F
   if (own.length === 0) return { service, kind: 'start' }
   const faults = own.flatMap((container) => configurationFault(wanted, container, declared) ?? [])
   const [fault] = faults
-  if (fault !== undefined) return { service, kind: 'make-anew', why: whyAnew(fault, wanted, foresight) }
+  if (fault !== undefined)
+    return { service, kind: 'make-anew', why: foresight.moved?.get(service) ?? whyAnew(fault, wanted, foresight) }
   const stale = whyRemounted(wanted, own, foresight) ?? mountFault(wanted, own, replaced)
   if (stale !== undefined) return { service, kind: 'make-anew', why: stale }
   if (own.length !== wanted.replicas) return { service, kind: 'scale', replicas: wanted.replicas }
-  if (own.some(({ state }) => state !== 'running')) return { service, kind: 'start-again' }
+  if (own.some((one) => one.state !== 'running' && !isDone(wanted, one))) return { service, kind: 'start-again' }
   if (own.some(({ health }) => health === 'unhealthy')) return { service, kind: 'make-anew', why: 'it is unhealthy' }
   return wanted.builds ? { service, kind: 'build' } : undefined
 }

@@ -35,7 +35,8 @@ export async function declarationOf(desired: ComposeResource, model: ComposeMode
   if (version === '') throw noEngine('docker compose 2 is not installed here')
   const labels = labelsFor(model.services, desired.files)
   const hashes = await configHashes({ ...desired, labels }, model, query)
-  return { services: model.services, labels, hashes, composeVersion: version }
+  const { services, objects, unset } = model
+  return { services, objects, labels, hashes, composeVersion: version, unset }
 }
 
 function remembered({ file, sha256 }: ComposeResource, declaration: Declaration): Declaration {

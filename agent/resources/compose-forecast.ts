@@ -2,18 +2,24 @@
 import { PlumbError, problemLine } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
 import { composeModelText, servicesToRecreate } from '../host/compose-command.ts'
-import { parseModel } from '../host/compose-model.ts'
-import { type Container, containersOf, listContainers } from '../host/docker.ts'
-import { realPaths } from '../host/real-paths.ts'
+import { type ComposeModel, parseModel } from '../host/compose-model.ts'
+import { type Container, containersOf, type Listing, listContainers } from '../host/docker.ts'
+import { healthSecondsOf } from '../host/health-times.ts'
 import type { Run } from '../host/run.ts'
 import { type ContainerAction, foreseenActions, foreseenText, needsAsking } from './compose-actions.ts'
 import { declarationOf, rightHashes } from './compose-declaration.ts'
-import { mountRefusal, reachedPaths } from './compose-mounts.ts'
+import { guardProject, type Judged, judgeProject } from './compose-guard.ts'
 import { projectState } from './compose-state.ts'
+import { movedTexts } from './moved-mounts.ts'
 import { replacedMountsOf, rightlySeen } from './replaced-mounts.ts'
 
 export type ComposeForecast =
-  | { readonly kind: 'up'; readonly actions: readonly ContainerAction[] }
+  | {
+      readonly kind: 'up'
+      readonly actions: readonly ContainerAction[]
+      /** Until all are healthy, by what their health checks declare. */
+      readonly healthSeconds: number
+    }
   | { readonly kind: 'stop' | 'take-down'; readonly services: readonly string[] }
   /** The apply would fail with this. */
   | { readonly kind: 'refused'; readonly why: string }
@@ -60,7 +66,7 @@ export async function composeForecast(input: ForecastInput, query: Run): Promise
   if (desired.state === 'stopped')
     return { kind: 'stop', services: projectState(own) === 'stopped' ? [] : servicesOf(own.filter(isRunning)) }
   try {
-    return await upForecast({ ...input, desired }, own, query)
+    return await upForecast({ ...input, desired }, listing, query)
   } catch (error) {
     if (!(error instanceof PlumbError)) throw error
     return { kind: 'refused', why: error.problems.map(problemLine).join('; ').replaceAll(input.root, '') }
@@ -71,13 +77,12 @@ type UpInput = ForecastInput & { readonly desired: ComposeResource }
 
 async function upForecast(
   { desired, root, changing }: UpInput,
-  own: readonly Container[],
+  listing: Listing,
   query: Run,
 ): Promise<ComposeForecast> {
-  const staged = { project: desired.project, file: `${root}${desired.file}` }
-  const model = parseModel((await composeModelText(staged, query)).replaceAll(`${root}/`, '/'))
-  const refusal = mountRefusal(desired, await resolved(reachedPaths(model.services), { desired, root }, query))
-  if (refusal !== undefined) throw refusal
+  const own = containersOf(desired.project, listing)
+  const model = await stagedModel({ desired, root }, query)
+  const moved = movedTexts(await guardProject({ desired, model, root }, listing, query))
   const first = await declarationOf(desired, model, query)
   const right = await rightHashes({ desired, own, declared: first, model }, query)
   const declared = { ...first, hashes: new Map([...first.hashes, ...right]) }
@@ -90,24 +95,26 @@ async function upForecast(
     { ...mounting, files: desired.files.filter(({ path }) => changing.has(path)) },
     query,
   )
-  return { kind: 'up', actions: foreseenActions(own, { declared, replaced, changing, rightlySeen: seen, recreated }) }
+  const actions = foreseenActions(own, { declared, replaced, changing, rightlySeen: seen, moved, recreated })
+  return { kind: 'up', actions, healthSeconds: actions.length === 0 ? 0 : healthSecondsOf(model) }
 }
 
-/** A link that the apply brings is followed where it is staged. */
-async function resolved(
-  reached: ReturnType<typeof reachedPaths>,
-  { desired, root }: Pick<UpInput, 'desired' | 'root'>,
+type StagedInput = Pick<UpInput, 'desired' | 'root'>
+
+/** What a project would be refused for. Throws PlumbError where compose refuses its files. */
+export async function judgeStaged(
+  input: StagedInput & { readonly leaving: readonly string[] },
   query: Run,
-) {
-  const isInside = (path: string) => path.startsWith(`${desired.directory}/`)
-  const real = await realPaths(
-    reached.map(({ path }) => (isInside(path) ? `${root}${path}` : path)),
-    query,
-  )
-  return reached.map((one, index) => {
-    const path = real[index] ?? one.path
-    return { ...one, resolved: path.startsWith(`${root}/`) ? path.slice(root.length) : path }
-  })
+): Promise<Judged> {
+  const listing = await listContainers(query)
+  return judgeProject({ ...input, model: await stagedModel(input, query) }, listing, query)
+}
+
+async function stagedModel({ desired, root }: StagedInput, query: Run): Promise<ComposeModel> {
+  const overrides = (desired.overrides ?? []).map((file) => `${root}${file}`)
+  const staged = { project: desired.project, file: `${root}${desired.file}`, overrides }
+  const { text, unset } = await composeModelText(staged, query)
+  return { ...parseModel(text.replaceAll(`${root}/`, '/')), unset }
 }
 
 function servicesOf(own: readonly Container[]): readonly string[] {

@@ -1,5 +1,6 @@
 // What is wrong with a project's containers, in words; pure.
 import { createHash } from 'node:crypto'
+import type { EngineObject } from '../../shared/resource.ts'
 import { judgedDigest, type ProjectFile } from '../../shared/resource.ts'
 import type { DeclaredService } from '../host/compose-model.ts'
 import type { Container } from '../host/docker.ts'
@@ -7,11 +8,14 @@ import type { Container } from '../host/docker.ts'
 /** What a compose file asks for, worked out when the files on disk were those of the revision. */
 export type Declaration = {
   readonly services: readonly DeclaredService[]
+  readonly objects: readonly EngineObject[]
   /** Per service, digest of the files it mounts; the label of its containers. */
   readonly labels: Readonly<Record<string, string>>
   /** Per service, compose's own configuration hash with that label. */
   readonly hashes: ReadonlyMap<string, string>
   readonly composeVersion: string
+  /** Variables without a value. */
+  readonly unset: readonly string[]
 }
 
 export const asDeclared = 'as declared'
@@ -38,11 +42,18 @@ export function labelsFor(
   )
 }
 
-/** `as declared`, or `web: stopped; db: missing; cache: other configuration`. */
+export type LiveParts = {
+  /** By container, targets of mounts that hold on to what was replaced. */
+  readonly replaced?: ReadonlyMap<string, readonly string[]>
+  /** Networks and volumes with other settings, as text. */
+  readonly objects?: readonly string[]
+}
+
+/** `as declared`, or `web: stopped; db: missing; cache: other configuration; network app_a has internal false instead of true`. */
 export function containersText(
   listed: readonly Container[],
   declared: Declaration | undefined,
-  replaced: ReadonlyMap<string, readonly string[]> = new Map(),
+  { replaced = new Map(), objects = [] }: LiveParts = {},
 ): string {
   // The engine lists one for a moment longer that is on its way out.
   const containers = listed.filter(({ state }) => state !== 'removing')
@@ -56,7 +67,7 @@ export function containersText(
   })
   const known = new Set(declared.services.map(({ name }) => name))
   const others = [...new Set(containers.map(({ service }) => service))].filter((name) => !known.has(name))
-  const all = [...faults, ...others.map((name) => `${name}: not declared`)]
+  const all = [...faults, ...others.map((name) => `${name}: not declared`), ...objects]
   return all.length === 0 ? asDeclared : all.join('; ').slice(0, 2000)
 }
 

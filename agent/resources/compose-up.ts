@@ -2,56 +2,79 @@
 import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
 import { eventually } from '../host/backoff.ts'
-import { composeUp, type Project } from '../host/compose-command.ts'
-import { type Container, containersOf, listedContainers, logEnd, restartContainers, unpause } from '../host/docker.ts'
-import { realPaths } from '../host/real-paths.ts'
+import { composeDown, composeUp, type Project, servicesToRecreate } from '../host/compose-command.ts'
+import { dockerRestarts } from '../host/daemons.ts'
+import {
+  type Container,
+  containersOf,
+  listedContainers,
+  logEnd,
+  removeContainers,
+  restartContainers,
+  stopContainers,
+  unpause,
+} from '../host/docker.ts'
 import { withLogins } from '../host/registry-login.ts'
 import type { Run } from '../host/run.ts'
+import { sharing } from '../host/shared-look.ts'
 import { startTimes } from '../host/start-times.ts'
-import { actionsBetween, doneText, foreseenActions } from './compose-actions.ts'
+import {
+  actionsBetween,
+  doneText,
+  foreseenActions,
+  hasEndedJobs,
+  needsAsking,
+  servicesToBringUp,
+  undeclaredContainers,
+} from './compose-actions.ts'
 import { corrected, declare } from './compose-declaration.ts'
-import { mountRefusal, reachedPaths } from './compose-mounts.ts'
+import { guardProject } from './compose-guard.ts'
 import { asDeclared, containersText, type Declaration } from './compose-state.ts'
+import type { ApplyHost } from './kind.ts'
 import { type Mounting, replacedMountsOf } from './replaced-mounts.ts'
 
 /** What was done to its containers, past tense; undefined when none had to be touched. */
 export async function bringUp(
   desired: ComposeResource,
   own: readonly Container[],
-  run: Run,
+  { run, waiting }: Pick<ApplyHost, 'run' | 'waiting'>,
 ): Promise<string | undefined> {
   const declared = await corrected(desired, own, await declare(desired, run), run)
-  await refuseMounts(desired, declared.services, run)
+  const listing = await listedContainers(run)
+  await guardProject({ desired, model: declared, root: '' }, listing, run)
+  const { replaceProject } = desired
+  const isReplacing = replaceProject !== undefined && containersOf(replaceProject, listing).length > 0
   const mounting = { services: declared.services, files: desired.files }
   const replaced = await replacedMountsOf(own, mounting, run)
-  // Compose would run services again that are meant to end, such as migrations.
-  if (foreseenActions(own, { declared, replaced, changing: new Set() }).length === 0) return undefined
+  const project = { ...desired, labels: declared.labels }
+  const isAsked = hasEndedJobs(own, { declared, replaced }) && needsAsking(own, declared)
+  const recreated = isAsked ? await servicesToRecreate(project, own, run) : undefined
+  const foreseen = foreseenActions(own, { declared, replaced, changing: new Set(), recreated })
+  if (foreseen.length === 0) return undefined
+  if (isReplacing) await composeDown(replaceProject, run)
   await unpause(own, run)
   const startedAt = await startTimes(idsOf(own), run)
-  const project = { ...desired, labels: declared.labels }
   const build = declared.services.some(({ builds }) => builds)
-  await withLogins(desired.registries, run, (environment) => composeUp(project, run, { build, environment }))
+  const services = servicesToBringUp(own, foreseen, { declared, replaced }) ?? declared.services.map(({ name }) => name)
+  const isAll = services.length === declared.services.length
+  const undeclared = idsOf(undeclaredContainers(own, declared))
+  // What comes may need their ports. They are removed when it is there: until then an undo has the same containers.
+  await stopContainers(undeclared, run)
+  if (services.length > 0)
+    await withLogins(desired.registries, run, (environment) =>
+      composeUp(project, run, { build, environment, ...(isAll ? {} : { services }) }),
+    )
+  await removeContainers(undeclared, run)
   await recreateStale(project, mounting, run, unhealthyIn(own))
   await restartLooping(desired.project, own, run)
-  const now = await settled(desired, declared, run)
+  const now = await waiting(() => settled(desired, declared, run))
   const restarted = await startTimes(idsOf(own.filter(({ id }) => has(now, id))), run)
   const again = new Set([...restarted].flatMap(([id, at]) => (startedAt.get(id) === at ? [] : [id])))
   const actions = actionsBetween(own, now, again)
-  return actions.length === 0 ? undefined : `brought up ${desired.project}: ${actions.map(doneText).join(', ')}`
-}
-
-/** Throws before any container is touched. */
-async function refuseMounts(desired: ComposeResource, services: Declaration['services'], run: Run): Promise<void> {
-  const reached = reachedPaths(services)
-  const real = await realPaths(
-    reached.map(({ path }) => path),
-    run,
-  )
-  const refusal = mountRefusal(
-    desired,
-    reached.map((one, index) => ({ ...one, resolved: real[index] ?? one.path })),
-  )
-  if (refusal !== undefined) throw refusal
+  const removed = isReplacing ? `, removed the containers of ${replaceProject}` : ''
+  return actions.length === 0
+    ? undefined
+    : `brought up ${desired.project}: ${actions.map(doneText).join(', ')}${removed}`
 }
 
 function idsOf(containers: readonly Container[]): readonly string[] {
@@ -77,10 +100,14 @@ function staleServices(
 async function settled(desired: ComposeResource, declared: Declaration, run: Run): Promise<readonly Container[]> {
   let own: readonly Container[] = []
   let fault: Container | undefined
+  const list = sharedListing(run)
+  const isRestarting = dockerRestarts()
   const look = async () => {
     const before = own
-    own = containersOf(desired.project, await listedContainers(run))
+    own = containersOf(desired.project, await list())
     fault = own.find((container) => isFaulty(container, declared))
+    // Another service of this apply restarts docker, and what ran before is started again.
+    if (fault !== undefined && isRestarting()) return undefined
     if (fault?.state === 'exited' || fault?.health === 'unhealthy') return 'over' as const
     const isSettled = fault === undefined && own.every(({ id, health }) => health !== 'starting' && has(before, id))
     return isSettled ? ('well' as const) : undefined
@@ -99,6 +126,15 @@ async function settled(desired: ComposeResource, declared: Declaration, run: Run
     remedy: `See more: docker compose --project-name ${desired.project} logs ${faulty?.service ?? ''}`.trim(),
   })
 }
+
+/** Projects that come up side by side look at one listing of all containers. */
+function sharedListing(run: Run): () => ReturnType<typeof listedContainers> {
+  const known = listings.get(run) ?? sharing(() => listedContainers(run))
+  listings.set(run, known)
+  return known
+}
+
+const listings = new WeakMap<Run, () => ReturnType<typeof listedContainers>>()
 
 function isFaulty(container: Container, { services }: Declaration): boolean {
   if (container.health === 'unhealthy') return true

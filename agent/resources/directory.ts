@@ -1,5 +1,6 @@
 // Directories: mode and owner, and with purge nothing in them that the repository does not have.
 import type { AbsolutePath } from '../../shared/names.ts'
+import { placesBy } from '../../shared/places.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { DirectoryResource } from '../../shared/resource.ts'
 import type { SavedPath } from '../host/files.ts'
@@ -38,14 +39,16 @@ export const directoryKind: ResourceKind<DirectoryResource, SavedPath> = {
   restore: (saved, host) => putBackAll(inOrderOfChange(saved), host),
 }
 
-/** Entries of a purged directory that no service has, as `list` names them. A mount, and what holds one, is left alone. */
+/** Entries of a purged directory that no service has, as `list` names them. A mount or reserved ground, and what holds one, is left alone. */
 export function extrasOf({ path, keep }: DirectoryResource, host: HostReader): readonly string[] {
   const kept = new Set(keep.map((name) => host.files.shown(name)))
   const extras = host.files.list(path).filter((name) => !kept.has(name))
   if (extras.length === 0) return []
   const mounts = [...host.files.mounts()]
+  const placeOf = placesBy(host.files.waysInto([path]))
   return extras.filter((name) => {
     const entry = `${path}/${name}`
+    if (host.files.reserved(placeOf(entry)) !== undefined) return false
     return !mounts.some((mount) => mount === entry || mount.startsWith(`${entry}/`))
   })
 }

@@ -2,9 +2,10 @@
 import { hash } from 'node:crypto'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileResource } from '../../shared/resource.ts'
-import { aclText, capabilitiesText, setExtended } from '../host/file-attributes.ts'
+import { aclText, capabilitiesText } from '../host/file-attributes.ts'
 import type { NewContent, SavedPath } from '../host/files.ts'
-import { endText } from '../host/run.ts'
+import { endText, outputText } from '../host/run.ts'
+import { setStagedAttributes } from '../host/staged-attributes.ts'
 import { compareAttributes } from './compare.ts'
 import { observeFiles } from './file-live.ts'
 import { appliedAttributes, judgedAttributes, seenContent, withoutJudged } from './judged.ts'
@@ -24,7 +25,7 @@ import { becomesOf, compareLeaving, isReturning, leftText, putBackOriginal } fro
 /** Contents held in memory at a time. */
 const batchBytes = 8 * 1024 * 1024
 const batchFiles = 64
-const outputEnd = 2000
+const attributesAtOnce = 4
 
 export const fileKind: ResourceKind<FileResource, SavedPath> = {
   kind: 'file',
@@ -77,8 +78,7 @@ async function change(changes: readonly FileChange[], host: ApplyHost): Promise<
     for (const { desired } of staged)
       if (files.stat(desired.path)?.type === 'directory') files.removeEmptied(desired.path)
     for (const batch of batches(staged)) await stageAll(batch, host)
-    if (host.capabilities.commands)
-      for (const { desired } of staged) await setExtended(files.stagedPath(desired.path), desired, host)
+    if (host.capabilities.commands) await setAttributes(staged, host)
     for (const { desired } of staged) await validate(desired, host)
     for (const { desired } of staged) files.publish(desired.path)
     for (const { desired } of inPlace)
@@ -101,9 +101,10 @@ async function inPlaceOf(writes: readonly Write[], host: ApplyHost): Promise<rea
   const right: Write[] = []
   for (const write of writes) {
     const { desired, live, differences } = write
-    // What is put back after a failure keeps its own; a change of owner takes capabilities away.
+    // What is put back after a failure keeps its own; a change of owner would take capabilities away.
     const isNew = differences.some(({ name }) => ['content', 'type', 'acl', 'capabilities'].includes(name))
-    if (isNew || desired.acl !== undefined || desired.capabilities !== undefined) continue
+    const isGiven = desired.judged === undefined && differences.some(({ name }) => ['owner', 'group'].includes(name))
+    if (isNew || isGiven || desired.acl !== undefined || desired.capabilities !== undefined) continue
     const found = await host.files.inspect(desired.path)
     // Other bytes may say the same.
     const isRight = found?.content === desired.sha256 || found?.content === live.attributes['content']
@@ -139,13 +140,27 @@ async function stageAll(writes: readonly Write[], host: ApplyHost): Promise<void
   await host.files.stageAll(staged)
 }
 
+/** Some at a time: each takes commands. */
+async function setAttributes(writes: readonly Write[], host: ApplyHost): Promise<void> {
+  const waiting = [...writes]
+  const work = async () => {
+    for (let write = waiting.pop(); write !== undefined; write = waiting.pop()) {
+      const { desired } = write
+      await host.files.withStaged(desired.path, (open) => setStagedAttributes(open, desired, host))
+    }
+  }
+  const results = await Promise.allSettled(Array.from({ length: attributesAtOnce }, work))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
+}
+
 async function validate({ path, validate: text }: FileResource, host: ApplyHost): Promise<void> {
   if (text === undefined || !host.capabilities.commands) return
   const staged = host.files.stagedPath(path)
   const command = { args: ['sh', '-c', text.replaceAll('{}', shellWord(staged))], deadlineSeconds: 120 }
   const result = await host.run(command)
   if (result.code === 0) return
-  const output = `${result.stdout}\n${result.stderr}`.trim().replaceAll(staged, path).slice(-outputEnd)
+  const named = (text: string) => text.replaceAll(staged, path)
+  const output = outputText({ ...result, stdout: named(result.stdout), stderr: named(result.stderr) })
   throw new PlumbError({
     code: 'validation-failed',
     message: `it fails its validation: ${endText(command, result)} (${text}).${output === '' ? '' : `\n${output}\n`}`,

@@ -3,7 +3,7 @@
 import type { DriftPolicy } from '../../shared/drift-policy.ts'
 import type { AbsolutePath, ResourceId, Sha256 } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
-import type { ContentSource, Resource, UnitTrigger } from '../../shared/resource.ts'
+import type { ContentSource, EngineObject, Resource, UnitTrigger } from '../../shared/resource.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
 import type { Original } from './original.ts'
 
@@ -28,6 +28,8 @@ export type BaselineResource = {
   readonly secrets?: readonly string[]
   /** Of a package at any version: the newest that was ever seen here, so that a downgrade is known. */
   readonly newest?: string
+  /** Of a unit: it ran while it was applied. */
+  readonly ran?: boolean
   /** What is told when it leaves the repository: what it triggered while it was there. */
   readonly triggers?: readonly UnitTrigger[]
 }
@@ -64,7 +66,20 @@ export type UnitFacts = {
   readonly isForgotten?: boolean
   /** Files that change it beside its package's, the repository's among them. */
   readonly overrides?: readonly AbsolutePath[]
+  /** As what is to stay up, and no job. */
+  readonly isUp?: boolean
+  /** It ran before, and the condition that now keeps it from being started ended it. */
+  readonly isEndedByCondition?: boolean
+  /** Networks and volumes that it uses, and that exist. */
+  readonly objects?: readonly EngineObject[]
+  /** Of what it starts, or of itself where something starts it. */
+  readonly lastRun?: LastRun
 }
+
+export type LastRun =
+  | { readonly kind: 'failed'; readonly unit: string; readonly why: string }
+  /** How the run before it ended is not known to systemd any more. */
+  | { readonly kind: 'under-way' }
 
 export type JudgedLive = {
   /** Digests of what it says, by the text of the rules. */
@@ -106,8 +121,15 @@ export type ResourceChange<R extends Resource = Resource> = Subject<R> & {
 /** Bytes of desired content, in the order asked. */
 export type ReadContents = (sources: readonly ContentSource[]) => Promise<readonly Uint8Array[]>
 
+/** Does `wait`, which changes nothing itself; other services go on meanwhile. `isStarting`: false where nothing heavy is under way. */
+export type Waiting = <Result>(
+  wait: () => Promise<Result>,
+  options?: { readonly isStarting?: boolean },
+) => Promise<Result>
+
 /** What a change is made with. */
 export type ApplyHost = HostWriter & {
+  readonly waiting: Waiting
   readonly contents: ReadContents
   /** What the agent itself has kept, in parts. */
   readonly kept: (sha256: Sha256) => AsyncIterable<Uint8Array>

@@ -1,5 +1,6 @@
 // What the kinds that are paths - file, symlink, directory - have in common: their names, owners, and being put back.
 import { z } from 'zod'
+import { unsafeLinkType } from '../../shared/finding-kind.ts'
 import { type AbsolutePath, absolutePathSchema, type ResourceId } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
 import type { FileStat, Permissions } from '../host/files.ts'
@@ -117,7 +118,10 @@ export const missing: LiveResource = { attributes: { type: 'missing' } }
 /** A parent exchanged for a link is drift like any other; what cannot be read is a problem. */
 export function unreachable(thrown: unknown): LiveResource {
   const [problem] = problemsOf(thrown)
-  if (problem === undefined || problem.code === 'unsafe-path') return { attributes: { type: 'behind an unsafe link' } }
+  if (problem === undefined || problem.code === 'unsafe-path') {
+    const link = problem?.where?.file
+    return { attributes: { type: link === undefined ? unsafeLinkType : `${unsafeLinkType} at ${link}` } }
+  }
   return { attributes: {}, problem }
 }
 
@@ -148,12 +152,13 @@ export async function putBackAll(saved: readonly unknown[], host: HostWriter): P
 function typeText({ expected, live }: AttributeDifference): string {
   if (expected === 'missing') return `still there (${live}), should be gone`
   if (live === 'missing') return 'missing'
-  return live.startsWith('behind') ? `${live}, not followed` : `a ${live}, should be a ${expected}`
+  return live.startsWith(unsafeLinkType) ? `${live}, not followed` : `a ${live}, should be a ${expected}`
 }
 
 /** A hash says nothing to a person; a mode or an owner does. */
 function attributeText({ name, expected, live }: AttributeDifference): string {
-  if (name === 'content') return 'content differs'
+  if (name === 'content')
+    return live.startsWith('size ') ? `content differs: it has ${live.slice(5)} bytes` : 'content differs'
   if (name === 'leave') return `no longer needed, left because it is not empty (${live})`
   if (name === 'override') return `changes ${live}, and is not in the repository`
   return name === 'extra' ? `not in the repository: ${live}` : `${name} is ${live}, should be ${expected}`

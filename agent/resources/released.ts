@@ -1,7 +1,7 @@
 // What an apply took on this host - paths where something was before, directories made on the way - by whom each is needed
 // now, and what nobody needs any more. Pure.
 import { type AbsolutePath, type ResourceId, resourceId, type ServiceName } from '../../shared/names.ts'
-import type { DesiredHost, DesiredService } from '../../shared/resource.ts'
+import { claimsOf, type DesiredHost, type DesiredService } from '../../shared/resource.ts'
 import type { Baselines } from '../state/baseline.ts'
 import type { Subject } from './kind.ts'
 import type { Taken } from './original.ts'
@@ -26,7 +26,7 @@ export type TakenPath = {
 }
 
 export function takenPaths({ services }: DesiredHost, baselines: Baselines): ReadonlyMap<string, TakenPath> {
-  const desired = new Set<string>(services.flatMap(({ resources }) => resources.map(({ id }) => id)))
+  const desired = new Set<string>(services.flatMap((service) => claimsOf(service).map(({ id }) => id)))
   const owned = ownedPaths(baselines, desired)
   if (owned.size === 0) return new Map()
   const needed = neededBy(services, owned)
@@ -103,11 +103,12 @@ function neededBy(services: readonly DesiredService[], owned: ReadonlyMap<string
     if (needers === undefined) needed.set(path, [service])
     else if (!needers.includes(service)) needers.push(service)
   }
-  for (const { name, resources } of services)
-    for (const resource of resources) {
-      if (!('path' in resource)) continue
-      const { path } = resource
-      if (resource.kind !== 'directory' || resource.purge) closed.set(path, name)
+  for (const service of services)
+    for (const claim of claimsOf(service)) {
+      if (!('path' in claim)) continue
+      const { name } = service
+      const { path } = claim
+      if (!('kind' in claim) || claim.kind !== 'directory' || claim.purge) closed.set(path, name)
       if (owned.has(path)) need(path, name)
       for (const parent of parentsOf(path).filter((one) => owned.has(one))) {
         need(parent, name)

@@ -1,7 +1,16 @@
 // What there is to look at on a host: for each service its desired resources, and those it was last applied with and no longer has.
 import { type AbsolutePath, type ResourceId, resourceId, type ServiceName } from '../../shared/names.ts'
-import type { DesiredHost, DesiredService, Resource, UnitTrigger } from '../../shared/resource.ts'
+import { triggerOfChange } from '../../shared/repository/changed-unit.ts'
+import {
+  claimsOf,
+  type DesiredHost,
+  type DesiredService,
+  type Resource,
+  type UnitTrigger,
+  type WithheldResource,
+} from '../../shared/resource.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
+import { clearedFirst } from './in-the-way.ts'
 import type { BaselineResource, Subject } from './kind.ts'
 import { type Own, withReleased } from './leaving.ts'
 import type { Before } from './original.ts'
@@ -52,8 +61,8 @@ function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly Ser
     ...left.map((baseline) => leftService(baseline, host)),
     ...services.map((desired) => presentService(desired, baselines.get(desired.name), host)),
   ]
-  return withReleased(all, host.taken).map((service) => {
-    const moved = movedResources(service.baseline, service.desired, { baselines, host })
+  return withReleased(clearedFirst(all), host.taken).map(({ cleared, ...service }) => {
+    const moved = [...cleared, ...movedResources(service.baseline, service.desired, { baselines, host })]
     return { ...service, handedOver: [...service.handedOver, ...moved], moved: moved.map(({ id }) => id) }
   })
 }
@@ -79,7 +88,10 @@ function triggeredOnly(services: readonly ServiceSubjects[]): readonly Subject[]
 
 /** A file that is gone is a change like any other to the unit that read it. */
 export function triggersOnLeaving({ desired, baseline, overrides }: Subject): readonly UnitTrigger[] {
-  if (overrides !== undefined) return [{ kind: 'restart', unit: overrides.unit }]
+  if (overrides !== undefined) {
+    const action = triggerOfChange(overrides.unit)
+    return action === undefined ? [] : [action]
+  }
   return desired === undefined ? (baseline?.triggers ?? []) : []
 }
 
@@ -122,13 +134,13 @@ function appliedResources(baselines: Baselines): Applied {
 
 function claimedBy(services: readonly DesiredService[]): ReadonlyMap<string, ServiceName> {
   return new Map(
-    services.flatMap(({ name, resources }) =>
-      resources.flatMap((resource) => [resource.id, ...pathsOf(resource)].map((claim) => [claim, name] as const)),
+    services.flatMap((service) =>
+      claimsOf(service).flatMap((claim) => [claim.id, ...pathsOf(claim)].map((key) => [key, service.name] as const)),
     ),
   )
 }
 
-function pathsOf(resource: Resource): readonly AbsolutePath[] {
+function pathsOf(resource: Resource | WithheldResource): readonly AbsolutePath[] {
   return 'path' in resource ? [resource.path] : []
 }
 

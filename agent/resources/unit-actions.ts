@@ -3,7 +3,7 @@ import type { UnitResource } from '../../shared/resource.ts'
 import type { LiveResource, ResourceChange, UnitFacts } from './kind.ts'
 import { isAsGood } from './unit-state.ts'
 
-export type UnitAction = 'unmask' | 'enable' | 'disable' | 'stop' | 'mask' | 'start'
+export type UnitAction = 'unmask' | 'reenable' | 'enable' | 'disable' | 'stop' | 'mask' | 'start'
 
 export type UnitState = Pick<LiveResource, 'attributes' | 'unit'>
 
@@ -15,13 +15,24 @@ export function unitActions(change: ResourceChange<UnitResource>, now: UnitState
   if (desired.masked) return masking(here)
   // A oneshot unit that is not running now may never have run: then what was seen before the change decides.
   const neverRan = here.state === 'finished' && live.attributes['state'] === 'missing'
+  const isSkipped = here.state === 'skipped' && live.unit?.isEndedByCondition !== true
   return [
     ...when(isMasked(here.enabled), 'unmask'),
+    ...when(isInstallable(here.enabled) && isInstalledElsewhere(change), 'reenable'),
     ...when(desired.enabled === true && !isAsGood(here.enabled, 'yes'), 'enable'),
     ...when(desired.enabled === false && !isAsGood(here.enabled, 'no'), 'disable'),
     ...when(desired.state === 'stopped' && !isAsGood(here.state, 'stopped'), 'stop'),
-    ...when(desired.state === 'running' && (neverRan || !isAsGood(here.state, 'running')), 'start'),
+    ...when(desired.state === 'running' && (neverRan || !(isSkipped || isAsGood(here.state, 'running'))), 'start'),
   ]
+}
+
+/** Static is what has no [Install] section yet. */
+export function isInstallable(enabled: string | undefined): boolean {
+  return enabled === 'yes' || enabled === 'static'
+}
+
+function isInstalledElsewhere({ differences }: ResourceChange<UnitResource>): boolean {
+  return differences.some(({ name }) => name === 'install')
 }
 
 /** `enable and start caddy.service`, `leave ssh.service as it is: its file is a package's`. */
@@ -30,11 +41,14 @@ export function unitPlanText(change: ResourceChange<UnitResource>): string {
   return verbs.length === 0 ? `leave ${reasonToLeave(change, change.live)}` : sentence(verbs, change)
 }
 
-/** The same in the past tense; a package may have done all of it before: `found nginx.service as it should be`. */
-export function unitDoneText(change: ResourceChange<UnitResource>, before: UnitState): string {
-  const verbs = unitActions(change, before).map((action) => pastOf[action])
+/** The same in the past tense; a package may have done all of it before: `nginx.service was already correct`. `skipped`: not started, and why. */
+export function unitDoneText(change: ResourceChange<UnitResource>, before: UnitState, skipped?: string): string {
+  const done = unitActions(change, before)
+  const verbs = done.filter((action) => skipped === undefined || action !== 'start').map((action) => pastOf[action])
+  if (skipped !== undefined)
+    return verbs.length === 0 ? `${nameOf(change)} ${skipped}` : `${sentence(verbs, change)}; ${skipped}`
   if (verbs.length > 0) return sentence(verbs, change)
-  if (change.desired !== undefined) return `found ${change.desired.name} as it should be`
+  if (change.desired !== undefined) return `${change.desired.name} was already correct`
   return `left ${reasonToLeave(change, before)}`
 }
 
@@ -86,6 +100,7 @@ function nameOf({ id }: ResourceChange<UnitResource>): string {
 
 const pastOf: Readonly<Record<UnitAction, string>> = {
   unmask: 'unmasked',
+  reenable: 'reenabled',
   enable: 'enabled',
   disable: 'disabled',
   stop: 'stopped',

@@ -15,6 +15,14 @@ export function isAsGood(here: string, wanted: string): boolean {
   return here === wanted || (asGood[wanted]?.includes(here) ?? false)
 }
 
+/**
+ * Whether a unit that is to run may rest because a condition of it does not hold: one that never ran under Plumbline may, and so may
+ * a job, which often makes its own condition untrue. `ran`: it did at some time before this boot.
+ */
+export function maySkip({ type, wasActive }: Pick<UnitStatus, 'type' | 'wasActive'>, ran: boolean): boolean {
+  return !wasActive && (type === 'oneshot' || !ran)
+}
+
 export function enablementText({ enablement, loadState, needsDaemonReload }: UnitStatus): string {
   if (loadState === 'template' && enablement !== 'not-found') return 'template'
   switch (enablement) {
@@ -65,6 +73,6 @@ function restText(unit: UnitStatus): string {
 const asGood: Readonly<Record<string, readonly string[]>> = {
   yes: ['static', 'indirect', 'generated', 'transient', 'template'],
   no: ['static', 'indirect', 'generated', 'transient', 'template', 'missing'],
-  running: ['finished', 'skipped', 'starting', 'template'],
+  running: ['finished', 'starting', 'template'],
   stopped: ['finished', 'skipped', 'stopping', 'failed', 'missing', 'template'],
 }

@@ -1,40 +1,47 @@
 // systemd units: enabled or not, running or not. Their files are files; a unit whose file changed is restarted by its
 // trigger, not here. A unit that left the repository is stopped and disabled when its file is not a package's; a
 // package's unit is left as it is, like the package itself (package.ts): nobody wants ssh stopped for a line removed.
-import { z } from 'zod'
+import { lastRunName, objectName } from '../../shared/finding-kind.ts'
 import type { AbsolutePath, ResourceId } from '../../shared/names.ts'
-import { PlumbError, problemsOf } from '../../shared/problem.ts'
-import type { UnitResource } from '../../shared/resource.ts'
-import type { HostReader, HostWriter } from '../host/host.ts'
+import { problemsOf } from '../../shared/problem.ts'
+import type { EngineObject, UnitResource } from '../../shared/resource.ts'
+import { podmanObjects } from '../host/engine-objects.ts'
+import type { HostReader } from '../host/host.ts'
 import {
   daemonReload,
   disableUnits,
   enableUnits,
   forgetRestarts,
   maskUnits,
+  shownUnits,
   stopUnits,
   type UnitStatus,
   unitStatuses,
   unmaskUnits,
+  unmetCondition,
 } from '../host/systemd.ts'
-import { startUnits } from '../host/unit-start.ts'
+import { skippedText, startUnits } from '../host/unit-start.ts'
+import { changedObjects } from './changed-objects.ts'
 import { compareAttributes } from './compare.ts'
 import type {
   ApplyHost,
   AttributeDifference,
   Attributes,
+  LastRun,
   LiveResource,
   ResourceChange,
   ResourceKind,
   Subject,
 } from './kind.ts'
-import { isMasked, isRunning, type UnitAction, type UnitState, unitActions, unitDoneText } from './unit-actions.ts'
+import { lastRunDifference, lastRuns } from './last-run.ts'
+import { pathOf } from './paths.ts'
+import { isInstallable, isMasked, type UnitAction, type UnitState, unitActions, unitDoneText } from './unit-actions.ts'
 import { isLocal, overridesOf } from './unit-files.ts'
-import { enablementText, isAsGood, stateText, unitAttributes } from './unit-state.ts'
-
-const savedUnitSchema = z.object({ name: z.string(), enabled: z.string(), state: z.string() })
-
-type SavedUnit = z.infer<typeof savedUnitSchema>
+import { linksIn, linksText, presentLinks } from './unit-links.ts'
+import { mountsAttribute } from './unit-mounts.ts'
+import { emptyUnitFile, maskOfAlias, noSuchUnit } from './unit-problems.ts'
+import { realNames, restoreUnits, type SavedUnit } from './unit-restore.ts'
+import { enablementText, isAsGood, maySkip, stateText, unitAttributes } from './unit-state.ts'
 
 export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   kind: 'unit',
@@ -44,13 +51,16 @@ export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   describe,
   save,
   change,
-  restore,
+  restore: restoreUnits,
 }
 
-function attributes({ enabled, state, masked }: UnitResource): Attributes {
+function attributes(unit: UnitResource): Attributes {
+  const { enabled, state, masked, links } = unit
   if (masked) return { enabled: 'masked', state: 'stopped' }
   return {
+    ...mountsAttribute(unit),
     ...(enabled === undefined ? {} : { enabled: enabled ? 'yes' : 'no' }),
+    ...(enabled === true && links !== undefined ? { install: linksText(links) } : {}),
     ...(state === undefined ? {} : { state }),
   }
 }
@@ -63,7 +73,17 @@ async function observe(subjects: readonly Subject<UnitResource>[], host: HostRea
       statuses.map(([, { name }]) => name),
       host.files,
     )
-    return new Map(statuses.map(([{ id }, unit]) => [id, withFiles(unit, overrides.get(unit.name) ?? [])] as const))
+    const runs = await lastRuns(statuses, host.query)
+    const objects = await podmanObjects(
+      subjects.flatMap(({ desired }) => desired?.objects ?? []),
+      host.query,
+    )
+    return new Map(
+      statuses.map(([subject, unit]) => {
+        const live = withLastRun(withFacts(subject, unit, overrides.get(unit.name) ?? []), runs.get(unit.name))
+        return [subject.id, withLinks(withObjects(live, objects), subject, host)]
+      }),
+    )
   } catch (error) {
     const [problem] = problemsOf(error)
     return new Map(subjects.map(({ id }) => [id, { attributes: {}, ...(problem ? { problem } : {}) }] as const))
@@ -73,10 +93,45 @@ async function observe(subjects: readonly Subject<UnitResource>[], host: HostRea
 function compare({ desired, baseline }: Subject<UnitResource>, live: LiveResource) {
   const wanted = desired && attributes(desired)
   const seenAs = (expected: Attributes | undefined) =>
-    compareAttributes(wanted, baseline?.attributes, leniently(live.attributes, expected))
+    compareAttributes(wanted, baseline?.attributes, leniently(live, expected))
   const { drift } = seenAs(baseline?.attributes)
   const { pending } = seenAs(wanted ?? baseline?.attributes)
-  return { drift: desired !== undefined && live.unit?.isForgotten ? [...drift, forgotten] : drift, pending }
+  if (desired === undefined) return { drift, pending }
+  const stale = live.unit?.isForgotten ? [forgotten] : []
+  return {
+    drift: [...drift, ...stale, ...objectDifference(desired, live), ...lastRunDifference(live.unit?.lastRun)],
+    pending,
+  }
+}
+
+function withObjects(live: LiveResource, objects: readonly EngineObject[]): LiveResource {
+  return live.unit === undefined || objects.length === 0 ? live : { ...live, unit: { ...live.unit, objects } }
+}
+
+/** Drift whoever changed what: podman makes what is missing, and changes nothing that exists. */
+function objectDifference(
+  { name: user, objects = [] }: UnitResource,
+  { unit }: LiveResource,
+): readonly AttributeDifference[] {
+  return changedObjects(objects, unit?.objects ?? []).map(({ kind, name, text }) => {
+    const madeBy = objects.find((one) => one.kind === kind && one.name === name)?.madeBy ?? name
+    const anew = `to have it made anew: systemctl stop ${madeBy} (what uses it stops, too), podman network rm ${name}, systemctl start ${user}`
+    return { name: objectName, expected: kind === 'network' ? anew : toReplaceVolume, live: text }
+  })
+}
+
+const toReplaceVolume =
+  'a volume keeps its data where it is: give the volume with the new settings another name and take the data along, or, once nothing in it is needed, remove it with podman volume rm'
+
+function withLastRun(live: LiveResource, lastRun: LastRun | undefined): LiveResource {
+  return lastRun === undefined || live.unit === undefined ? live : { ...live, unit: { ...live.unit, lastRun } }
+}
+
+/** Of the links that enable it now, or did when it was last applied, those that are there. */
+function withLinks(live: LiveResource, { desired, baseline }: Subject<UnitResource>, host: HostReader): LiveResource {
+  if (desired?.links === undefined || !isInstallable(live.attributes['enabled'])) return live
+  const known = [...new Set([...desired.links, ...linksIn(baseline?.attributes['install'])])]
+  return { ...live, attributes: { ...live.attributes, install: linksText(presentLinks(known, host.files)) } }
 }
 
 /** Drift whoever applied what: an apply of ours never leaves it. */
@@ -86,11 +141,13 @@ const forgotten: AttributeDifference = {
   live: 'as they were before',
 }
 
-function leniently(live: Attributes, expected: Attributes = {}): Attributes {
+function leniently({ attributes: here, unit }: LiveResource, expected: Attributes = {}): Attributes {
+  const maySkip = unit?.isEndedByCondition !== true
   return Object.fromEntries(
-    Object.entries(live).map(([name, here]) => {
+    Object.entries(here).map(([name, value]) => {
       const wanted = expected[name]
-      return [name, wanted !== undefined && isAsGood(here, wanted) ? wanted : here]
+      const isSkipped = value === 'skipped' && wanted === 'running' && maySkip
+      return [name, wanted !== undefined && (isSkipped || isAsGood(value, wanted)) ? wanted : value]
     }),
   )
 }
@@ -98,7 +155,11 @@ function leniently(live: Attributes, expected: Attributes = {}): Attributes {
 function describe(id: ResourceId, differences: readonly AttributeDifference[]): string {
   const texts = differences.map(({ name, expected, live }) => {
     if (name === 'type') return 'no longer in the repository'
+    if (name === lastRunName) return `its last run failed (${live})`
+    if (name === objectName) return `${live}, and podman does not change what exists; ${expected}`
+    if (name === 'install') return `enabled by ${live}, should be by ${expected}`
     if (name === 'loaded') return 'its files changed, and systemd has not read them again (systemctl daemon-reload)'
+    if (live === 'skipped') return `not running, since a condition of it does not hold; should be ${expected}`
     return name === 'enabled'
       ? `${enabledWord(live)}, should be ${enabledWord(expected)}`
       : `${live}, should be ${expected}`
@@ -112,7 +173,13 @@ function enabledWord(value: string): string {
 
 async function save(changes: readonly ResourceChange<UnitResource>[], host: HostReader): Promise<readonly SavedUnit[]> {
   const statuses = await statusesOf(changes, host.query)
-  return statuses.map(([, unit]) => ({ name: unit.name, enabled: enablementText(unit), state: stateText(unit) }))
+  return statuses.map(([{ live, desired }, unit]) => {
+    const { install, enabled = 'missing', state = 'missing' } = live.attributes
+    // Masked by what this apply wrote: as it was before that.
+    if (isEmptied(desired, unit, host)) return { name: unit.name, enabled, state }
+    const links = install === undefined ? {} : { links: [...linksIn(install)] }
+    return { name: unit.name, enabled: enablementText(unit), state: stateText(unit), ...links }
+  })
 }
 
 /** One line for each change. */
@@ -121,6 +188,10 @@ async function change(changes: readonly ResourceChange<UnitResource>[], host: Ap
   const planned = before.map(([one, unit]) => ({ one, unit, actions: unitActions(one, stateOf(unit)) }))
   const named = (action: UnitAction) =>
     planned.flatMap(({ unit, actions }) => (actions.includes(action) ? unit.name : []))
+  const alias = planned.find(({ unit, actions }) => actions.includes('mask') && unit.id !== unit.name)
+  if (alias !== undefined) throw maskOfAlias(alias.unit)
+  const emptied = planned.find(({ one, unit }) => isEmptied(one.desired, unit, host))
+  if (emptied !== undefined) throw emptyUnitFile(emptied.unit)
   await stopUnits(named('stop'), host.run)
   await unmaskUnits(named('unmask'), host.run)
   // What a mask hid is known only now.
@@ -129,10 +200,14 @@ async function change(changes: readonly ResourceChange<UnitResource>[], host: Ap
   if (lacking !== undefined) throw noSuchUnit(lacking[1].name)
   const has = new Map(now.map(([, unit]) => [unit.name, enablementText(unit)]))
   const lacks = (wanted: string) => (name: string) => !isAsGood(has.get(name) ?? 'missing', wanted)
-  await enableUnits(named('enable').filter(lacks('yes')), host.run)
+  const realName = realNames(now.map(([, unit]) => unit))
+  const again = named('reenable')
+  await disableUnits(again, host.run)
+  await enableUnits(again.filter(hasLinks(changes)), host.run)
+  await enableUnits(realName(named('enable').filter(lacks('yes'))), host.run)
   // Of a unit that is gone, the symlinks that enabled it are left.
   await disableUnits(
-    named('disable').filter((name) => has.get(name) === 'missing' || lacks('no')(name)),
+    realName(named('disable').filter((name) => has.get(name) === 'missing' || lacks('no')(name))),
     host.run,
   )
   await maskAll(named('mask'), host)
@@ -141,8 +216,32 @@ async function change(changes: readonly ResourceChange<UnitResource>[], host: Ap
     named('start').filter((name) => looping.has(name)),
     host.run,
   )
-  await startUnits(named('start'), host.run)
-  return before.map(([one, unit]) => unitDoneText(one, stateOf(unit)))
+  const ran = new Set(changes.flatMap(({ id, baseline }) => (baseline?.ran === true ? nameOf(id) : [])))
+  const started = named('start')
+  await startUnits(started, host.run, { waiting: host.waiting, maySkip: (unit) => maySkip(unit, ran.has(unit.name)) })
+  const skipped = await skippedOf(started, host.query)
+  return before.map(([one, unit]) => unitDoneText(one, stateOf(unit), skipped.get(unit.name)))
+}
+
+/** By name, what kept it from being started. */
+async function skippedOf(names: readonly string[], query: HostReader['query']): Promise<ReadonlyMap<string, string>> {
+  const now = names.length === 0 ? [] : [...(await shownUnits(names, query)).values()]
+  const skipped = now.filter((unit) => stateText(unit) === 'skipped')
+  const texts = skipped.map(async ({ name }) => [name, skippedText(await unmetCondition(name, query))] as const)
+  return new Map(await Promise.all(texts))
+}
+
+/** An empty unit file is a mask, and `systemctl unmask` removes it. */
+function isEmptied(desired: UnitResource | undefined, unit: UnitStatus, { files }: HostReader): boolean {
+  if (desired?.file === undefined || !isMasked(enablementText(unit))) return false
+  const stat = files.stat(pathOf(desired.file))
+  return stat?.type === 'file' && stat.size === 0
+}
+
+/** `systemctl enable` of a unit without an [Install] section only warns. */
+function hasLinks(changes: readonly ResourceChange<UnitResource>[]): (name: string) => boolean {
+  const linked = changes.filter(({ desired }) => (desired?.links ?? []).length > 0)
+  return (name) => linked.some(({ desired }) => desired?.name === name)
 }
 
 /** By what is on disk: systemd reads it first, when it has not yet. */
@@ -182,63 +281,18 @@ function stateOf(unit: UnitStatus): UnitState {
   }
 }
 
-function withFiles(unit: UnitStatus, overrides: readonly AbsolutePath[]): LiveResource {
+function withFacts(
+  { baseline }: Subject<UnitResource>,
+  unit: UnitStatus,
+  overrides: readonly AbsolutePath[],
+): LiveResource {
   const { attributes, unit: facts } = stateOf(unit)
   const isTheirs = overrides.length > 0 || [unit.fragmentPath, ...unit.dropInPaths].some(isLocal)
   const isForgotten = unit.needsDaemonReload && isTheirs
-  return { attributes, ...(facts === undefined ? {} : { unit: { ...facts, isForgotten, overrides } }) }
-}
-
-/** After files are back in place: a unit that was there and ran is enabled and running again, a new one is stopped and disabled. */
-async function restore(saved: readonly SavedUnit[], host: HostWriter): Promise<void> {
-  const units = z.array(savedUnitSchema).parse(saved)
-  const names = (matches: (unit: SavedUnit) => boolean) => units.filter(matches).map(({ name }) => name)
-  const now = await statusesAsOnDisk(
-    units.map(({ name }) => name),
-    host,
-  )
-  const isNow = (name: string, attribute: 'enabled' | 'state', holds: (value: string) => boolean) => {
-    const unit = now.get(name)
-    return unit !== undefined && holds(unitAttributes(unit)[attribute] ?? '')
-  }
-  const ran = ({ state }: SavedUnit) => isRunning(state)
-  await unmaskUnits(
-    names(({ name, enabled }) => !isMasked(enabled) && isNow(name, 'enabled', isMasked)),
-    host.run,
-  )
-  // Whether it was enabled beneath a mask could not be seen: most are.
-  await disableUnits(
-    names(({ name, enabled }) => enabled !== 'yes' && !isMasked(enabled) && isNow(name, 'enabled', isEnabled)),
-    host.run,
-  )
-  await stopUnits(
-    names((unit) => !ran(unit) && isNow(unit.name, 'state', isRunning)),
-    host.run,
-  )
-  await maskUnits(
-    names(({ name, enabled }) => isMasked(enabled) && !isNow(name, 'enabled', isMasked)),
-    host.run,
-  )
-  await enableUnits(
-    names(({ name, enabled }) => enabled === 'yes' && !isNow(name, 'enabled', isEnabled)),
-    host.run,
-  )
-  await startUnits(
-    names((unit) => ran(unit) && !isNow(unit.name, 'state', (state) => state === 'running')),
-    host.run,
-  )
-}
-
-/** systemd reads its units again when it has others than those on disk: their files have just been put back. */
-async function statusesAsOnDisk(names: readonly string[], { query, run }: HostWriter) {
-  const known = await unitStatuses(names, query)
-  if (![...known.values()].some(({ needsDaemonReload }) => needsDaemonReload)) return known
-  await daemonReload(run)
-  return await unitStatuses(names, query)
-}
-
-function isEnabled(value: string): boolean {
-  return value === 'yes'
+  if (facts === undefined) return { attributes }
+  const isUp = unit.activeState === 'active' && unit.type !== 'oneshot'
+  const isEndedByCondition = attributes['state'] === 'skipped' && !maySkip(unit, baseline?.ran === true)
+  return { attributes, unit: { ...facts, isForgotten, overrides, isUp, isEndedByCondition } }
 }
 
 type Status = readonly [ResourceChange<UnitResource>, UnitStatus]
@@ -259,12 +313,4 @@ async function statusesOf<S extends Subject<UnitResource>>(
 
 function nameOf(id: ResourceId): string {
   return id.slice(id.indexOf(':') + 1)
-}
-
-function noSuchUnit(name: string): PlumbError {
-  return new PlumbError({
-    code: 'apply-failed',
-    message: `${name}: there is no such unit on this host.`,
-    remedy: 'Add the package it comes with to `packages`, or its file to units/.',
-  })
 }

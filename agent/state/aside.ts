@@ -7,11 +7,12 @@ import { errnoOf } from '../host/files-errors.ts'
 
 /** Of each part of the state directory, the names that are files. */
 const filesIn: Readonly<Record<string, RegExp>> = {
-  '.': /^(?:(?:applies|digests|displaced|evidence|failures|hashes|holds|repairs|spool|status)\.json|journal)$/,
+  '.': /^(?:(?:agent-restart|applies|digests|displaced|evidence|failures|hashes|holds|repairs|spool|status)\.json|journal)$/,
   baseline: /\.json$/,
   objects: /^[0-9a-f]{64}$/,
   lock: /^\d+$/,
   'agent-lock': /^\d+$/,
+  'person-applies': /\.json$/,
 }
 
 export function setAsideStrange(directory: string): readonly Problem[] {

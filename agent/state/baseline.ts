@@ -23,7 +23,10 @@ const baselineResourceSchema = z.object({
   blob: z.string().exactOptional(),
   secrets: z.array(z.string()).exactOptional(),
   newest: z.string().exactOptional(),
-  triggers: z.array(z.object({ kind: z.enum(['reload', 'restart']), unit: z.string() })).exactOptional(),
+  ran: z.boolean().exactOptional(),
+  triggers: z
+    .array(z.object({ kind: z.enum(['reload', 'restart', 'reload-or-restart']), unit: z.string() }))
+    .exactOptional(),
 })
 
 export const serviceBaselineSchema = z.object({

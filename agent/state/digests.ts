@@ -1,13 +1,18 @@
 // SHA-256 and size of git objects by their id, so that desiring a revision reads only the blobs that are new in it.
 import { z } from 'zod'
 import { sha256Schema } from '../../shared/names.ts'
+import { foreignForms } from '../desire/foreign-content.ts'
 import { readIfThere, replaceFile } from './durable.ts'
 
 const digestSchema = z.object({
   sha256: sha256Schema,
   size: z.number().int().nonnegative(),
+  foreign: z.enum(foreignForms).exactOptional(),
   meanings: z.record(z.string(), sha256Schema).exactOptional(),
 })
+
+/** Version 2: every blob was looked at for foreign content. What an older agent remembers is read again. */
+const fileSchema = z.object({ version: z.literal(2), digests: z.record(z.string(), digestSchema) })
 
 export type StoredDigest = z.infer<typeof digestSchema>
 
@@ -23,7 +28,7 @@ export function digestStore(path: string): DigestStore {
   return {
     read: () => parse(readIfThere(path)),
     write: (digests) => {
-      const content = JSON.stringify(Object.fromEntries(digests))
+      const content = JSON.stringify({ version: 2, digests: Object.fromEntries(digests) })
       if (readIfThere(path)?.equals(Buffer.from(content)) !== true) replaceFile({ path, content })
     },
   }
@@ -31,8 +36,8 @@ export function digestStore(path: string): DigestStore {
 
 function parse(bytes: Buffer | undefined): ReadonlyMap<string, StoredDigest> {
   try {
-    const entries = z.record(z.string(), digestSchema).parse(JSON.parse(bytes?.toString('utf8') ?? '{}'))
-    return new Map(Object.entries(entries))
+    if (bytes === undefined) return new Map()
+    return new Map(Object.entries(fileSchema.parse(JSON.parse(bytes.toString('utf8'))).digests))
   } catch {
     return new Map()
   }

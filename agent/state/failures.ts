@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem, ProblemCode } from '../../shared/problem.ts'
 import { type Failure, failureSchema } from '../../shared/report.ts'
-import { readIfThere, removeIfThere, replaceFile } from './durable.ts'
+import { sharedRecord } from './shared-record.ts'
 
 export type NewFailure = {
   readonly service: ServiceName
@@ -12,15 +12,26 @@ export type NewFailure = {
   readonly at: Date
   readonly step: string
   readonly problem: Problem
+  /** The failure before this one, where it has been cleared since. */
+  readonly earlier?: Failure | undefined
 }
 
+export type Failures = ReadonlyMap<string, Failure>
+
 export type FailureStore = {
-  get(service: ServiceName): Failure | undefined
+  /** As they are now; asks the disk, so it is read once for a thousand services. */
+  read(): Failures
   /** Counts on when the same revision failed before. */
   add(failure: NewFailure): Failure
-  clear(service: ServiceName): void
-  /** False while a failed revision waits for its next try. */
-  mayTry(service: ServiceName, revision: Revision, now: Date): boolean
+  clear(services: readonly ServiceName[]): void
+}
+
+/** False while a failed revision waits for its next try. */
+export function mayTry(failure: Failure | undefined, revision: Revision, now: Date): boolean {
+  if (failure === undefined || failure.revision !== revision) return true
+  const waitedMs = now.getTime() - Date.parse(failure.at)
+  // A failure that is yet to come was told by a clock that has been set back since: its wait could last for years.
+  return waitedMs < 0 || waitedMs >= retryDelaySeconds(failure.attempts, failure.problem.code) * 1000
 }
 
 /** 1, 2, 4, ... 60 minutes; what cut the host off waits for 1, 2, 4, ... 24 hours: each try is a minute without contact. */
@@ -32,39 +43,30 @@ export function retryDelaySeconds(attempts: number, code: ProblemCode): number {
 const fileSchema = z.record(z.string(), failureSchema)
 
 export function failureStore(directory: string): FailureStore {
-  const path = join(directory, 'failures.json')
-  const failures = read(path)
-  const save = () =>
-    failures.size === 0
-      ? removeIfThere(path)
-      : replaceFile({ path, content: JSON.stringify(Object.fromEntries(failures)) })
+  const record = sharedRecord(join(directory, 'failures.json'), parsed)
+  const save = (failures: Failures) =>
+    record.set(failures, failures.size === 0 ? undefined : JSON.stringify(Object.fromEntries(failures)))
   return {
-    get: (service) => failures.get(service),
-    add: ({ service, revision, at, step, problem }) => {
-      const before = failures.get(service)
+    read: record.get,
+    add: ({ service, revision, at, step, problem, earlier }) => {
+      const before = record.get().get(service) ?? earlier
       const attempts = before?.revision === revision ? before.attempts + 1 : 1
-      const failure: Failure = { revision, at: at.toISOString(), step: step.slice(0, 500), problem, attempts }
-      failures.set(service, failure)
-      save()
+      const nextAttemptAt = new Date(at.getTime() + retryDelaySeconds(attempts, problem.code) * 1000).toISOString()
+      const about = { revision, at: at.toISOString(), nextAttemptAt }
+      const failure: Failure = { ...about, step: step.slice(0, 500), problem, attempts }
+      save(new Map([...record.get(), [service, failure]]))
       return failure
     },
-    clear: (service) => {
-      if (failures.delete(service)) save()
-    },
-    mayTry: (service, revision, now) => {
-      const failure = failures.get(service)
-      if (failure === undefined || failure.revision !== revision) return true
-      const waitedMs = now.getTime() - Date.parse(failure.at)
-      // A failure that is yet to come was told by a clock that has been set back since: its wait could last for years.
-      return waitedMs < 0 || waitedMs >= retryDelaySeconds(failure.attempts, failure.problem.code) * 1000
+    clear: (services) => {
+      const failures = record.get()
+      if (failures.size === 0) return
+      const cleared = new Set<string>(services)
+      const left = new Map([...failures].filter(([name]) => !cleared.has(name)))
+      if (left.size < failures.size) save(left)
     },
   }
 }
 
-function read(path: string): Map<string, Failure> {
-  try {
-    return new Map(Object.entries(fileSchema.parse(JSON.parse(readIfThere(path)?.toString('utf8') ?? '{}'))))
-  } catch {
-    return new Map()
-  }
+function parsed(content = '{}'): Failures {
+  return new Map(Object.entries(fileSchema.parse(JSON.parse(content))))
 }

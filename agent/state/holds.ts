@@ -109,7 +109,7 @@ function holdsAt(kept: readonly KeptHold[], at: Date): Omit<HoldsNow, 'problems'
     of: (service) => {
       const covering = active.filter((one) => covers(one.service, service))
       const [last] = covering.toSorted((one, other) => Date.parse(other.until) - Date.parse(one.until))
-      return last === undefined ? undefined : holdOf(last)
+      return last === undefined ? undefined : holdOf(last, covering)
     },
     active,
     ended: kept
@@ -123,8 +123,9 @@ function isActive({ until, releasedBy }: KeptHold, at: Date): boolean {
   return releasedBy === undefined && at.getTime() < Date.parse(until)
 }
 
-function holdOf({ by, why, until, since, origin, id }: KeptHold): Hold {
-  return { by, why, until, since, origin, ...(id === undefined ? {} : { id }) }
+function holdOf({ by, why, until, since, origin, id }: KeptHold, covering: readonly KeptHold[]): Hold {
+  const targets = [...new Set(covering.map(({ service }) => service))].toSorted()
+  return { by, why, until, since, origin, ...(id === undefined ? {} : { id }), targets }
 }
 
 function endedOf({ isLogged: _, ...hold }: KeptHold): EndedHold {

@@ -11,6 +11,8 @@ export type JournalFile = {
   append(record: object): Promise<void>
   /** What was appended, by whichever process. */
   read(): readonly unknown[]
+  /** This process has appended to it: nothing was killed since. */
+  isOwn(): boolean
   /** Also when nothing in it can be read: its first line was cut by a crash. */
   isThere(): boolean
   remove(): Promise<void>
@@ -28,6 +30,7 @@ export function journalFile(path: string): JournalFile {
       }
     },
     read: () => (readIfThere(path)?.toString('utf8') ?? '').split('\n').flatMap(parsed),
+    isOwn: () => open !== undefined,
     isThere: () => existsSync(path),
     remove: async () => {
       if (open !== undefined) closeSync(open.fd)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { PlumbError } from '../../shared/problem.ts'
+import { absoluteTime } from '../../shared/time-text.js'
 import { bootId } from '../host/boot.ts'
 import { errnoOf, fileError } from '../host/files-errors.ts'
 import { makeStateDirectory, removeIfThere } from './durable.ts'
@@ -29,6 +30,8 @@ export type LockOptions = {
   readonly now: Date
   /** How long to wait for another holder to end; default 0. */
   readonly waitSeconds?: number
+  /** Aborted: no longer waited for. */
+  readonly stop?: AbortSignal | undefined
   /** Told who it is that is waited for, once, when it takes longer than a look does. */
   readonly onWait?: (text: string) => void
 }
@@ -46,7 +49,7 @@ export async function acquireLock(directory: string, options: LockOptions): Prom
   for (;;) {
     const taken = attempt(directory, options)
     if (typeof taken === 'string') return { purpose: options.purpose, release: () => release(taken) }
-    if (performance.now() >= giveUpAt) throw locked(directory, taken)
+    if (performance.now() >= giveUpAt || options.stop?.aborted === true) throw locked(directory, taken)
     if (!isTold && performance.now() - since > quietWaitMs) {
       options.onWait?.(`waits: ${underWay(taken)}`)
       isTold = true
@@ -152,7 +155,7 @@ function startOf(pid: number): string | undefined {
 }
 
 function underWay({ pid, purpose, at }: Holder): string {
-  return `"${purpose}" is under way: process ${pid}, since ${at}.`
+  return `"${purpose}" is under way: process ${pid}, since ${absoluteTime(at)}.`
 }
 
 function locked(directory: string, holder: Holder): PlumbError {

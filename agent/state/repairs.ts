@@ -1,10 +1,10 @@
 // When drift was put back by policy, so that a fight is noticed: what another program undoes again and again is not put back any
-// more, and told instead. A new process reads the file; one that runs on remembers also where the disk is full.
+// more, and told instead.
 import { z } from 'zod'
 import { type Fight, fightSchema } from '../../shared/finding.ts'
 import { type ResourceId, resourceIdSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { readIfThere, removeIfThere, replaceFile } from './durable.ts'
+import { sharedRecord } from './shared-record.ts'
 
 export type RepairStore = {
   /** What is not put back any more. */
@@ -35,18 +35,21 @@ type Records = ReadonlyMap<ResourceId, RepairRecord>
 const kept = 2000
 
 export function repairStore(path: string): RepairStore {
-  let records = read(path)
+  const records = sharedRecord(path, parsed)
   const change = (next: Records) => {
-    if (JSON.stringify([...next.values()]) === JSON.stringify([...records.values()])) return
-    records = next
-    write(path, records)
+    if (textOf(next) === textOf(records.get())) return
+    try {
+      records.set(next, next.size === 0 ? undefined : textOf(next))
+    } catch (error) {
+      if (!(error instanceof PlumbError)) throw error
+    }
   }
   return {
     fights: () =>
-      new Map([...records].flatMap(([id, { fight }]) => (fight === undefined ? [] : [[id, fight] as const]))),
-    looked: (drifted, now) => change(afterLook(records, drifted, now)),
-    repaired: (resources, now) => change(afterRepair(records, resources, now)),
-    forget: (resources) => change(new Map([...records].filter(([id]) => !resources.includes(id)))),
+      new Map([...records.get()].flatMap(([id, { fight }]) => (fight === undefined ? [] : [[id, fight] as const]))),
+    looked: (drifted, now) => change(afterLook(records.get(), drifted, now)),
+    repaired: (resources, now) => change(afterRepair(records.get(), resources, now)),
+    forget: (resources) => change(new Map([...records.get()].filter(([id]) => !resources.includes(id)))),
   }
 }
 
@@ -94,23 +97,11 @@ function recent(times: readonly string[], now: Date): string[] {
   })
 }
 
-function write(path: string, records: Records): void {
-  try {
-    if (records.size === 0) removeIfThere(path)
-    else replaceFile({ path, content: JSON.stringify([...records.values()]) })
-  } catch (error) {
-    if (!(error instanceof PlumbError)) throw error
-  }
+function textOf(records: Records): string {
+  return JSON.stringify([...records.values()])
 }
 
-function read(path: string): Records {
-  try {
-    const file = z
-      .array(recordSchema)
-      .max(kept)
-      .parse(JSON.parse(readIfThere(path)?.toString('utf8') ?? '[]'))
-    return new Map(file.map((record) => [record.resource, record]))
-  } catch {
-    return new Map()
-  }
+function parsed(content = '[]'): Records {
+  const file = z.array(recordSchema).max(kept).parse(JSON.parse(content))
+  return new Map(file.map((record) => [record.resource, record]))
 }

@@ -1,6 +1,7 @@
 // What the agent remembers between runs, below one root-only directory (default /var/lib/plumb).
-import { chmodSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { PlumbError } from '../../shared/problem.ts'
 import { fileError, unsafePath } from '../host/files-errors.ts'
 import { type ApplyTimes, applyTimes } from './applies.ts'
 import { setAsideStrange } from './aside.ts'
@@ -16,6 +17,7 @@ import { type JournalFile, journalFile } from './journal.ts'
 import { acquireLock, type Lock, type LockOptions } from './lock.ts'
 import { type ObjectStore, objectStore } from './objects.ts'
 import { keptOriginals } from './originals.ts'
+import { type PersonApplies, personApplies } from './person-applies.ts'
 import { type RepairStore, repairStore } from './repairs.ts'
 
 export type State = {
@@ -29,6 +31,7 @@ export type State = {
   readonly holds: HoldStore
   readonly evidence: EvidenceStore
   readonly applies: ApplyTimes
+  readonly personApplies: PersonApplies
   readonly repairs: RepairStore
   readonly journal: JournalFile
   /** Throws PlumbError `locked`, saying who holds it. */
@@ -40,7 +43,8 @@ export type State = {
 export function openState(directory: string): State {
   secure(directory)
   const at = (name: string) => join(directory, name)
-  for (const part of ['.', 'baseline', 'objects', 'lock', 'agent-lock', 'repository']) sweepUnfinished(at(part))
+  for (const part of ['.', 'baseline', 'objects', 'lock', 'agent-lock', 'repository', 'person-applies'])
+    sweepUnfinished(at(part))
   const lost = setAsideStrange(directory)
   const objects = objectStore(at('objects'))
   const displaced = displacedStore(directory)
@@ -56,6 +60,7 @@ export function openState(directory: string): State {
     holds: holdStore(directory),
     evidence: evidenceStore(at('evidence.json')),
     applies: applyTimes(at('applies.json')),
+    personApplies: personApplies(at('person-applies')),
     repairs: repairStore(at('repairs.json')),
     journal: journalFile(at('journal')),
     lock: (options) => acquireLock(at('lock'), options),
@@ -65,6 +70,21 @@ export function openState(directory: string): State {
     },
   }
 }
+
+/** For what only asks, or changes what is there: a mistyped directory is neither made nor taken over. Throws PlumbError `usage`. */
+export function openExistingState(directory: string): State {
+  if (!marks.some((name) => existsSync(join(directory, name))))
+    throw new PlumbError({
+      code: 'usage',
+      message: 'there is no state of an agent.',
+      where: { file: directory },
+      remedy: 'Name its directory by --state; plumb check and the agent make one.',
+    })
+  return openState(directory)
+}
+
+/** Any one of them is in each state directory, from the first check or hold on. */
+const marks = ['status.json', 'holds.json', 'baseline', 'objects', 'displaced.json', 'repository', 'identity.pem']
 
 function appliedContents(baselines: Baselines): ReadonlySet<string> {
   const resources = [...baselines.values()].flatMap((baseline) => [...baseline.resources.values()])

@@ -1,7 +1,7 @@
 // The latest report, kept where `plumb status` finds it without asking anybody.
 import { join } from 'node:path'
 import { type Report, reportSchema } from '../../shared/report.ts'
-import { readIfThere, replaceFile } from './durable.ts'
+import { readIfThere, removeIfThere, replaceFile } from './durable.ts'
 
 /** Undefined before the first pass, or when it cannot be read: the next pass writes it again. */
 export function readStatus(stateDirectory: string): Report | undefined {
@@ -14,8 +14,15 @@ export function readStatus(stateDirectory: string): Report | undefined {
   }
 }
 
+/** What an earlier check found is no answer any more, whether this one's has room or not. */
 export function writeStatus(stateDirectory: string, report: Report): void {
-  replaceFile({ path: pathIn(stateDirectory), content: `${JSON.stringify(report)}\n` })
+  const path = pathIn(stateDirectory)
+  try {
+    replaceFile({ path, content: `${JSON.stringify(report)}\n` })
+  } catch (error) {
+    removeIfThere(path)
+    throw error
+  }
 }
 
 function pathIn(stateDirectory: string): string {

@@ -1,6 +1,7 @@
 // What kind of remote an address is, and the address without the credentials it may carry.
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { splitAddress, withoutUserInformation } from '../../shared/address.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Remote } from './revision.ts'
 
@@ -11,9 +12,10 @@ export type Address =
 
 /** Throws PlumbError `usage` for what is none. `url` is fit for messages and argument lists. */
 export function addressOf(remote: Remote): Address {
-  const { url } = remote
+  const { url, credentials } = splitAddress(remote.url)
   if (url === '' || url.startsWith('-') || /^[\w+]+::/.test(url) || url.includes('\0')) throw noAddress(url)
-  if (/^https?:\/\//i.test(url)) return httpAddress(url, remote.credentials)
+  if (/^https?:\/\//i.test(url))
+    return httpAddress(url, remote.credentials ?? (credentials === undefined ? undefined : () => credentials))
   if (/^(?:ssh|git\+ssh|ssh\+git):\/\//i.test(url)) return { kind: 'ssh', url }
   if (/^file:\/\//i.test(url)) return { kind: 'local', url: fileURLToPath(url) }
   if (/^[\w+.-]+:\/\//.test(url)) throw noAddress(url)
@@ -24,20 +26,14 @@ export function addressOf(remote: Remote): Address {
 function httpAddress(url: string, credentials: Remote['credentials']): Address {
   const parsed = URL.parse(url)
   if (parsed === null) throw noAddress(url)
-  const username = decodeURIComponent(parsed.username)
-  const password = decodeURIComponent(parsed.password)
-  parsed.username = ''
-  parsed.password = ''
   const plain = parsed.href.replace(/\/+$/, '')
-  if (credentials !== undefined) return { kind: 'http', url: plain, credentials }
-  if (username === '' && password === '') return { kind: 'http', url: plain }
-  return { kind: 'http', url: plain, credentials: () => ({ username, password }) }
+  return { kind: 'http', url: plain, ...(credentials === undefined ? {} : { credentials }) }
 }
 
 function noAddress(url: string): PlumbError {
   return new PlumbError({
     code: 'usage',
-    message: `"${url}" is not the address of a repository.`,
+    message: `"${withoutUserInformation(url)}" is not the address of a repository.`,
     remedy: 'Give http(s)://HOST/PATH, ssh://USER@HOST/PATH, USER@HOST:PATH or a directory.',
   })
 }

@@ -1,13 +1,18 @@
 // Objects by one long `git cat-file --batch`. Not by `Run`, which gives the text of a command that ends: these are bytes,
 // asked for one by one and by the thousand, and a process each would cost more than everything else.
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { Socket } from 'node:net'
+import { startChild } from '../host/child.ts'
+import type { Command } from '../host/run.ts'
+import { packLimits } from './pack/limits.ts'
 
 export type CatFileOptions = {
-  readonly gitDirectory: string
-  readonly environment: Readonly<Record<string, string>>
+  /** `git cat-file --batch` in a repository. */
+  readonly command: Command
   /** Default 60: without a byte for so long, git has hung. */
   readonly silenceSeconds?: number
+  /** Default 32 MiB: a larger file is not taken into memory. A tree or a commit has its limit from `packLimits`. */
+  readonly limitBytes?: number
   /** Default 2: kept for the next question for so long. */
   readonly idleSeconds?: number
 }
@@ -35,6 +40,10 @@ export class CatFile {
   }
 }
 
+export class ObjectTooLarge extends Error {
+  override readonly name = 'ObjectTooLarge'
+}
+
 type ObjectKind = 'blob' | 'tree' | 'commit'
 
 type Question = {
@@ -50,6 +59,7 @@ class Session {
   readonly #asked: Question[] = []
   readonly #silenceMs: number
   readonly #idleMs: number
+  readonly #limitBytes: number
   #held: Buffer[] = []
   #heldBytes = 0
   /** How many bytes must be held before it is worth looking at them. */
@@ -57,28 +67,34 @@ class Session {
   #timer: NodeJS.Timeout | undefined
   #said = ''
 
-  constructor({ gitDirectory, environment, silenceSeconds = 60, idleSeconds = 2 }: CatFileOptions) {
+  constructor({ command, silenceSeconds = 60, idleSeconds = 2, limitBytes = 32 * 1024 * 1024 }: CatFileOptions) {
     this.#silenceMs = silenceSeconds * 1000
     this.#idleMs = idleSeconds * 1000
-    this.#child = spawn('git', [`--git-dir=${gitDirectory}`, 'cat-file', '--batch'], {
-      cwd: '/',
+    this.#limitBytes = limitBytes
+    const { environment = {}, user } = command
+    const [program = '', ...args] = command.args
+    this.#child = startChild(program, args, {
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: environment,
+      environment,
+      ...(user === undefined ? {} : { user }),
     })
+    this.#child.on('error', (error) => this.#end(`could not be started: ${error.message}`))
+    // Without a process there may be no pipe either (EMFILE).
+    if (this.#child.pid === undefined) return
     this.#child.stdout.on('data', (chunk: Buffer) => this.#hear(chunk))
     this.#child.stderr.on('data', (chunk: Buffer) => {
       this.#said = (this.#said + chunk.toString('utf8')).slice(-1000)
     })
-    // A git that ends early closes its stdin: EPIPE says nothing that its end does not.
-    this.#child.stdin.on('error', () => {})
-    this.#child.once('error', (error) => this.#end(`could not be started: ${error.message}`))
+    // A git that ends early closes its pipes: EPIPE says nothing that its end does not.
+    for (const pipe of this.#child.stdio) pipe?.on('error', () => {})
     this.#child.once('close', (code) => this.#end(`ended (${[code ?? 'killed', this.#said.trim()].join(': ')})`))
   }
 
   ask(oid: string, kind: ObjectKind): Promise<Uint8Array | undefined> {
     return new Promise((answer, fail) => {
       this.#asked.push({ oid, kind, answer, fail })
+      if (this.#child.pid === undefined) return
       this.#child.stdin.write(`${oid}\n`)
       if (this.#asked.length === 1) this.#watch()
     })
@@ -107,6 +123,8 @@ class Session {
     const heading = bytes.toString('latin1', 0, line)
     const size = /^[0-9a-f]+ [a-z]+ (\d+)$/.exec(heading)?.[1]
     const end = line + 1 + Number(size ?? -1) + 1
+    if (Number(size ?? 0) > this.#limitOf(question))
+      return this.#refuse(question, `object ${question.oid} has ${size} bytes`)
     if (bytes.length < end) {
       this.#needed = end
       return 0
@@ -118,6 +136,20 @@ class Session {
     else if (heading === `${question.oid} missing`) question.answer(undefined)
     else question.fail(new Error(`object ${question.oid} cannot be read (${heading.slice(0, 100)})`))
     return end
+  }
+
+  #limitOf({ kind }: Question): number {
+    return kind === 'blob' ? this.#limitBytes : packLimits.headerBytes
+  }
+
+  /** git would go on sending it: it is ended, and whatever else was asked has to be asked again. */
+  #refuse(question: Question, why: string): 0 {
+    this.#asked.shift()
+    question.fail(new ObjectTooLarge(why))
+    this.#needed = Number.POSITIVE_INFINITY
+    this.ended = true
+    this.#kill()
+    return 0
   }
 
   /** While something is asked, silence is counted and the process waits; else idleness is, and it does not. */

@@ -4,66 +4,108 @@ import { PlumbError } from '../../shared/problem.ts'
 import { entryKind } from '../../shared/repository/listing.ts'
 import type { TreeEntry } from '../../shared/repository/tree.ts'
 
-/** `readTrees` gives the bytes of tree objects, in the order asked; each is asked for once. */
-export async function entriesBelow(
-  root: string,
-  readTrees: (oids: readonly string[]) => Promise<readonly Uint8Array[]>,
-): Promise<readonly TreeEntry[]> {
+export type TreeReader = {
+  /** The bytes of a tree object; each is asked for once. */
+  readTree(oid: string): Promise<Uint8Array>
+  /** How many may be asked for side by side. */
+  readonly atOnce: number
+}
+
+/** Throws PlumbError `repository-invalid` as soon as there is more than `revisionShape` allows, before the rest is read. */
+export async function entriesBelow(root: string, { readTree, atOnce }: TreeReader): Promise<readonly TreeEntry[]> {
   const trees = new Map<string, readonly TreeLine[]>()
-  for (let level = [root]; level.length > 0; ) {
-    const read = await readTrees(level)
-    for (const [index, oid] of level.entries()) trees.set(oid, linesOf(Buffer.from(read[index] ?? [])))
-    const below = level.flatMap((oid) => (trees.get(oid) ?? []).filter(isTree).map((line) => line.oid))
+  const count = { files: 0, trees: 0 }
+  let depth = 0
+  for (let level = [root]; level.length > 0; depth += 1) {
+    if (depth > revisionShape.depth) throw tooDeep()
+    for (let start = 0; start < level.length; start += atOnce)
+      await Promise.all(
+        level.slice(start, start + atOnce).map(async (oid) => {
+          trees.set(oid, linesOf(await readTree(oid), count))
+        }),
+      )
+    const below = level.flatMap((oid) => (trees.get(oid) ?? []).flatMap((line) => (isTree(line) ? line.oid : [])))
     level = [...new Set(below)].filter((oid) => !trees.has(oid))
   }
   return unfolded(root, trees)
 }
 
-type TreeLine = { readonly mode: string; readonly name: string; readonly oid: string }
+/** Beyond what `safeEntries` takes, and still little enough for the memory of a small host. */
+export const revisionShape = {
+  files: 200_000,
+  directories: 200_000,
+  /** Directories in each other. */
+  depth: 256,
+  /** Of all paths together. */
+  pathCharacters: 16 * 1024 * 1024,
+} as const
 
-const most = { entries: 200_000, trees: 200_000, pathLength: 8000 } as const
+type FileLine = { readonly kind: TreeEntry['kind']; readonly name: string; readonly oid: string }
+type DirectoryLine = { readonly kind: 'tree'; readonly name: string; readonly oid: string }
+type TreeLine = FileLine | DirectoryLine
+type Count = { files: number; trees: number }
 
 /** Never cut short in silence: a file that is not listed would be removed from hosts. */
 function unfolded(root: string, trees: ReadonlyMap<string, readonly TreeLine[]>): readonly TreeEntry[] {
   const entries: TreeEntry[] = []
-  let seen = 0
-  const unfold = (oid: string, prefix: string): void => {
-    seen += 1
+  let directories = 0
+  let characters = 0
+  const unfold = (oid: string, prefix: string, depth: number): void => {
+    directories += 1
+    if (directories > revisionShape.directories) throw tooManyFiles()
+    if (depth > revisionShape.depth) throw tooDeep()
     for (const line of trees.get(oid) ?? []) {
-      if (entries.length > most.entries || seen > most.trees || prefix.length > most.pathLength) throw tooMany()
-      const kind = entryKind(line.mode)
-      if (kind !== undefined) entries.push({ path: prefix + line.name, kind, oid: line.oid })
-      else if (isTree(line)) unfold(line.oid, `${prefix}${line.name}/`)
+      if (isTree(line)) {
+        unfold(line.oid, `${prefix}${line.name}/`, depth + 1)
+        continue
+      }
+      characters += prefix.length + line.name.length
+      if (entries.length >= revisionShape.files || characters > revisionShape.pathCharacters) throw tooManyFiles()
+      entries.push({ path: prefix + line.name, kind: line.kind, oid: line.oid })
     }
   }
-  unfold(root, '')
+  unfold(root, '', 0)
   return entries
 }
 
-function linesOf(tree: Buffer): readonly TreeLine[] {
+/** `count` is of all trees so far: a tree that is there has its lines in the listing once at least. */
+function linesOf(bytes: Uint8Array, count: Count): readonly TreeLine[] {
+  const tree = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const lines: TreeLine[] = []
   for (let start = 0; start < tree.length; ) {
     const space = tree.indexOf(0x20, start)
     const end = tree.indexOf(0, space)
     if (space < 0 || end < 0 || end + 21 > tree.length) throw new Error('a tree object is malformed')
-    lines.push({
-      mode: tree.toString('latin1', start, space),
-      name: tree.toString('utf8', space + 1, end),
-      oid: tree.toString('hex', end + 1, end + 21),
-    })
+    const mode = tree.toString('latin1', start, space)
+    const kind = mode === directoryMode ? 'tree' : entryKind(mode)
+    // What git knows by no mode is on no host.
+    if (kind !== undefined) {
+      count[kind === 'tree' ? 'trees' : 'files'] += 1
+      if (count.files > revisionShape.files || count.trees > revisionShape.directories) throw tooManyFiles()
+      lines.push({ kind, name: tree.toString('utf8', space + 1, end), oid: tree.toString('hex', end + 1, end + 21) })
+    }
     start = end + 21
   }
   return lines
 }
 
-function isTree({ mode }: TreeLine): boolean {
-  return mode === '40000'
+const directoryMode = '40000'
+
+function isTree(line: TreeLine): line is DirectoryLine {
+  return line.kind === 'tree'
 }
 
-function tooMany(): PlumbError {
-  return new PlumbError({
-    code: 'repository-invalid',
-    message: `The revision has more than ${most.entries} files or directories, or they lie too deep.`,
-    remedy: 'Keep large trees out of the fleet repository.',
-  })
+export function tooManyFiles(): PlumbError {
+  return invalidShape(
+    `The revision has more than ${revisionShape.files} files or directories, or their paths are too long.`,
+  )
+}
+
+function tooDeep(): PlumbError {
+  return invalidShape(`The revision has more than ${revisionShape.depth} directories in each other.`)
+}
+
+function invalidShape(message: string): PlumbError {
+  const remedy = 'Keep large trees out of the fleet repository.'
+  return new PlumbError({ code: 'repository-invalid', message, remedy })
 }

@@ -4,6 +4,7 @@ import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import tls from 'node:tls'
 import { PlumbError } from '../../shared/problem.ts'
+import { pinnedAgent } from '../host/pinned-agent.ts'
 import type { Address } from './address.ts'
 import { later, unreachable, unreachableByCode } from './reasons.ts'
 
@@ -24,8 +25,13 @@ export type HttpAnswer = {
   readonly body: AsyncIterableIterator<Uint8Array>
 }
 
+/** Takes something out of the body of an answer while it is read. */
+export type BodyFilter = (body: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
+
 export type GitHttp = {
-  request(call: HttpCall): Promise<HttpAnswer>
+  request(call: HttpCall, filter?: BodyFilter): Promise<HttpAnswer>
+  /** The same client, whose requests end when the signal aborts. */
+  within(stop: AbortSignal): GitHttp
   /** Closes idle connections; the next request opens one again and resumes its TLS session. */
   rest(): void
 }
@@ -36,9 +42,17 @@ export type HttpLimits = {
   /** For one request and its answer. */
   readonly totalSeconds: number
   readonly bodyBytes: number
+  /** What is left of a body after its filter: it is held in memory. */
+  readonly heldBytes: number
 }
 
-const defaultLimits: HttpLimits = { idleSeconds: 30, totalSeconds: 900, bodyBytes: 512 * 1024 * 1024 }
+const mebibyte = 1024 * 1024
+const defaultLimits: HttpLimits = {
+  idleSeconds: 30,
+  totalSeconds: 900,
+  bodyBytes: 512 * mebibyte,
+  heldBytes: 32 * mebibyte,
+}
 
 /** Every failure is a PlumbError `repository-unreachable` that says why. */
 export function createGitHttp(
@@ -51,35 +65,37 @@ export function createGitHttp(
   // As git does: once the first request was sent on to a new address, the ones after it go there directly.
   let moved: { readonly from: string; readonly to: string } | undefined
   let active = 0
-  return {
-    request: (call) => {
+  const client = (stop: AbortSignal | undefined): GitHttp => ({
+    request: (call, filter) => {
       active += 1
-      return answered(call).finally(() => {
+      return answered(call, { filter, stop }).finally(() => {
         active -= 1
       })
     },
+    within: (also) => client(stop === undefined ? also : AbortSignal.any([stop, also])),
     rest: () => {
       moved = undefined
       // `destroy` also breaks off what another sync of this process is still reading.
       if (active === 0) agents.destroy()
     },
-  }
+  })
+  return client(undefined)
 
-  async function answered(call: HttpCall): Promise<HttpAnswer> {
+  async function answered(call: HttpCall, { filter, stop }: Pick<Sent, 'filter' | 'stop'>): Promise<HttpAnswer> {
     const body = call.body === undefined ? undefined : await gathered(call.body)
     let url = new URL(
       moved !== undefined && call.url.startsWith(moved.from) ? moved.to + call.url.slice(moved.from.length) : call.url,
     )
     for (let redirects = 0; redirects <= 5; redirects += 1) {
       const headers = { ...call.headers, ...authorization(address, url.origin === origin) }
-      const answer = await send({ url, method: call.method ?? 'GET', headers, body }, agents.for(url), limits).catch(
-        (error) => {
-          throw (
-            unreachableByCode(address.url, error) ??
-            unreachable(address.url, { why: String(error), remedy: later }, error)
-          )
-        },
-      )
+      const sent = { url, method: call.method ?? 'GET', headers, body, filter, stop }
+      const answer = await send(sent, agents.for(url), limits).catch((error) => {
+        if (error instanceof PlumbError) throw error
+        throw (
+          unreachableByCode(address.url, error) ??
+          unreachable(address.url, { why: String(error), remedy: later }, error)
+        )
+      })
       const target = redirectOf(answer, url, body !== undefined)
       if (target === undefined) return answer
       if (url.protocol === 'https:' && target.protocol !== 'https:')
@@ -112,20 +128,28 @@ function baseMove(from: string, to: URL): { from: string; to: string } | undefin
   return { from: from.slice(0, -tail.length), to: to.href.slice(0, -tail.length) }
 }
 
-type Sent = { url: URL; method: string; headers: Record<string, string>; body: Buffer | undefined }
+type Sent = {
+  readonly url: URL
+  readonly method: string
+  readonly headers: Record<string, string>
+  readonly body: Buffer | undefined
+  readonly filter: BodyFilter | undefined
+  readonly stop: AbortSignal | undefined
+}
 
 /** The whole answer is read before it is handed on: one that breaks off is an error here, never half a pack. */
 function send(call: Sent, agent: http.Agent | https.Agent, limits: HttpLimits): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const { request: open } = call.url.protocol === 'https:' ? https : http
-    const signal = AbortSignal.timeout(limits.totalSeconds * 1000)
+    const overdue = AbortSignal.timeout(limits.totalSeconds * 1000)
+    const signal = call.stop === undefined ? overdue : AbortSignal.any([overdue, call.stop])
     const headers =
       call.body === undefined ? call.headers : { ...call.headers, 'content-length': String(call.body.length) }
     const request = open(call.url, { method: call.method, headers, agent, signal })
     request.setTimeout(limits.idleSeconds * 1000, () => request.destroy(late()))
-    request.once('error', (error) => reject(signal.aborted ? late() : error))
+    request.on('error', (error) => reject(signal.aborted ? late() : error))
     request.once('response', (response) => {
-      read(response, limits.bodyBytes).then(
+      read(response, call.filter, limits).then(
         (chunks) => resolve(answerOf(call, response, chunks)),
         (error) => {
           request.destroy()
@@ -137,15 +161,28 @@ function send(call: Sent, agent: http.Agent | https.Agent, limits: HttpLimits): 
   })
 }
 
-async function read(response: IncomingMessage, limitBytes: number): Promise<Uint8Array[]> {
+async function read(
+  response: IncomingMessage,
+  filter: BodyFilter | undefined,
+  { bodyBytes, heldBytes }: HttpLimits,
+): Promise<Uint8Array[]> {
+  const body = atMost(response, bodyBytes)
   const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response) {
-    size += chunk.length
-    if (size > limitBytes) throw new Error(`it sent more than ${Math.round(limitBytes / 1024 / 1024)} MiB`)
+  for await (const chunk of atMost(
+    filter !== undefined && response.statusCode === 200 ? filter(body) : body,
+    heldBytes,
+  ))
     chunks.push(chunk)
-  }
   return chunks
+}
+
+async function* atMost(body: AsyncIterable<Uint8Array>, limitBytes: number): AsyncGenerator<Uint8Array> {
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > limitBytes) throw new Error(`it sent more than ${Math.round(limitBytes / mebibyte)} MiB`)
+    yield chunk
+  }
 }
 
 function answerOf(call: Sent, response: IncomingMessage, chunks: Uint8Array[]): HttpAnswer {
@@ -190,7 +227,7 @@ function createAgents(certificate: string | undefined): Agents {
   return {
     for: (url) => {
       if (url.protocol !== 'https:') return plain
-      secure ??= new https.Agent({ keepAlive: true, proxyEnv: process.env, ...trust(certificate) })
+      secure ??= secureAgent(certificate)
       return secure
     },
     destroy: () => {
@@ -200,17 +237,13 @@ function createAgents(certificate: string | undefined): Agents {
   }
 }
 
-/** The system's authorities and `certificate`. A server that shows exactly that certificate may have any name. */
-function trust(certificate: string | undefined): tls.ConnectionOptions {
+/** The system's authorities and `certificate`. A server with the key of exactly that certificate may have any name. */
+function secureAgent(certificate: string | undefined): https.Agent {
   const system = tls.getCACertificates('system')
-  const authorities = new Set(system.length > 0 ? system : tls.getCACertificates('default'))
-  if (certificate === undefined) return { ca: [...authorities] }
-  const pinned = parsed(certificate)
-  return {
-    ca: [...authorities, certificate],
-    checkServerIdentity: (name, shown) =>
-      pinned.raw.equals(shown.raw) ? undefined : tls.checkServerIdentity(name, shown),
-  }
+  const authorities = system.length > 0 ? system : tls.getCACertificates('default')
+  const options = { keepAlive: true, proxyEnv: process.env }
+  if (certificate === undefined) return new https.Agent({ ...options, ca: authorities })
+  return pinnedAgent(parsed(certificate), { ...options, ca: [...authorities, certificate], orElseByAuthority: true })
 }
 
 function parsed(certificate: string): X509Certificate {

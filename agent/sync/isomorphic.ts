@@ -1,20 +1,36 @@
-// http(s) remotes by isomorphic-git, which is imported here alone: a bare host needs no git.
+// http(s) remotes by isomorphic-git: a bare host needs no git.
 import git from 'isomorphic-git'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Address } from './address.ts'
+import { copyFault, createCopyObjects } from './copy-objects.ts'
 import { durableFs as fs } from './durable-fs.ts'
-import { entriesBelow } from './entries.ts'
-import type { GitHttp } from './http.ts'
-import { corrupt, diskProblem, noBranch, noCommit, noSmartHttp, reasonOfStatus, unreachable } from './reasons.ts'
-import type { Objects, RemoteHead, Transport } from './transport.ts'
+import type { GitHttp, HttpAnswer, HttpCall } from './http.ts'
+import { incomingPack } from './pack/incoming-pack.ts'
+import { PackMalformed, PackTooLarge } from './pack/limits.ts'
+import {
+  damagedPack,
+  danglingHead,
+  diskProblem,
+  noBranch,
+  noCommit,
+  noSmartHttp,
+  type Reason,
+  reasonOfStatus,
+  sha256,
+  tooLarge,
+  unreachable,
+} from './reasons.ts'
+import type { RemoteHead, Transport } from './transport.ts'
 
 export function createHttpTransport(
-  { url }: Extract<Address, { kind: 'http' }>,
+  address: Extract<Address, { kind: 'http' }>,
   branch: string | undefined,
   http: GitHttp,
 ): Transport {
+  const { url } = address
   return {
+    within: (stop) => createHttpTransport(address, branch, http.within(stop)),
     head: () => remoteHead({ url, branch, http }).catch((error) => Promise.reject(remoteFault(url, error))),
     create: async (directory) => {
       await git.init({ fs, gitdir: directory, bare: true, defaultBranch: 'main' })
@@ -27,72 +43,52 @@ export function createHttpTransport(
       const ref = await remoteName({ url, name, http }).catch((error) => Promise.reject(remoteFault(url, error)))
       if (ref === undefined) return undefined
       const oid = await fetchRef({ url, http, directory, ref, depth: 1 })
-      return await createObjects(directory).resolve(oid)
+      return await createCopyObjects(directory).resolve(oid)
     },
-    objects: createObjects,
+    objects: createCopyObjects,
     rest: () => http.rest(),
   }
-}
-
-/** Reads any bare repository here; what it remembers is let go of when nothing was read for a while. */
-function createObjects(gitdir: string): Objects {
-  const caches = createIdleCache(10)
-  const read = (oid: string) => git.readObject({ fs, gitdir, oid, format: 'content', cache: caches.current() })
-  const objects: Objects = {
-    hasCommit: async (revision) => {
-      try {
-        return (await read(revision)).type === 'commit'
-      } catch (error) {
-        if (isNotFound(error)) return false
-        throw localFault(gitdir, error)
-      }
-    },
-    descends: async (revision, ancestor) => {
-      if (revision === ancestor) return true
-      return await git
-        .isDescendent({ fs, gitdir, oid: revision, ancestor, depth: -1, cache: caches.current() })
-        .catch((error) => Promise.reject(localFault(gitdir, error)))
-    },
-    resolve: async (name) => {
-      const oid = await objectNamed(gitdir, name, caches.current())
-      if (oid === undefined) return undefined
-      // A tag with a message is an object of its own: the commit behind it is meant.
-      const commit = await git.readCommit({ fs, gitdir, oid, cache: caches.current() }).catch(() => undefined)
-      return commit === undefined ? undefined : revisionSchema.parse(commit.oid)
-    },
-    entries: async (revision) => {
-      try {
-        const commit = await git.readCommit({ fs, gitdir, oid: revision, cache: caches.current() })
-        return await entriesBelow(commit.commit.tree, (oids) =>
-          inOrder(oids, 16, async (oid) => bytesOf(await read(oid))),
-        )
-      } catch (error) {
-        throw localFault(gitdir, error)
-      }
-    },
-    readMany: async (oids) => {
-      try {
-        return await inOrder(oids, 16, async (oid) => bytesOf(await read(oid)))
-      } catch (error) {
-        throw localFault(gitdir, error)
-      }
-    },
-  }
-  return objects
 }
 
 type Asked = { readonly url: string; readonly http: GitHttp }
 
 async function remoteHead({ url, branch, http }: Asked & { branch: string | undefined }): Promise<RemoteHead> {
   const prefix = branch === undefined ? 'HEAD' : `refs/heads/${branch}`
-  const refs = await git.listServerRefs({ http, url, protocolVersion: 2, prefix, symrefs: true })
+  const format = formatNoting(http)
+  const refs = await git
+    .listServerRefs({ http: format, url, protocolVersion: 2, prefix, symrefs: true })
+    // Asked in the words of SHA-1, a server of SHA-256 breaks off.
+    .catch((error) => Promise.reject(format.isSha256() ? unreachable(url, sha256, error) : error))
   const found = refs.find((candidate) => candidate.ref === prefix)
-  if (found === undefined) throw unreachable(url, branch === undefined ? noCommit : noBranch(branch))
+  if (found === undefined) throw unreachable(url, branch === undefined ? await noHead({ url, http }) : noBranch(branch))
   const revision = revisionSchema.safeParse(found.oid)
   if (!revision.success) throw unreachable(url, sha256)
   const ref = branch === undefined ? found.target : prefix
   if (ref === undefined) throw unreachable(url, noDefaultBranch)
   return { ref, revision: revision.data }
+}
+
+/** The library passes over what a server says of its object format. */
+function formatNoting(http: GitHttp): { request(call: HttpCall): Promise<HttpAnswer>; isSha256(): boolean } {
+  let seen = ''
+  async function* noting(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      if (seen.length < 4096) seen += Buffer.from(chunk).toString('latin1')
+      yield chunk
+    }
+  }
+  return {
+    request: (call) => http.request(call, call.method === 'POST' ? undefined : noting),
+    isSha256: () => seen.includes('object-format=sha256'),
+  }
+}
+
+/** Protocol version 2 does not name the branch of a HEAD that leads nowhere. */
+async function noHead({ url, http }: Asked): Promise<Reason> {
+  const prefix = 'refs/heads/'
+  const refs = await git.listServerRefs({ http, url, protocolVersion: 2, prefix })
+  const branches = refs.filter(({ ref }) => ref.startsWith(prefix)).map(({ ref }) => ref.slice(prefix.length))
+  return branches.length === 0 ? noCommit : danglingHead(undefined, branches)
 }
 
 /** Branches before tags, as everywhere; an id is asked for as it is, which not every forge allows. */
@@ -107,75 +103,40 @@ async function remoteName({ url, name, http }: Asked & { name: string }): Promis
 
 type Fetch = Asked & { readonly directory: string; readonly ref: string; readonly depth: number | undefined }
 
-async function fetchRef({ url, http, directory: gitdir, ref, depth }: Fetch): Promise<Revision> {
-  // With `singleBranch` the haves come from the local ref of that name: unless it is moved here, every fetch brings
-  // everything since the clone again. `cache` is new, since a fetch fills it with the pack.
-  const call = { fs, http, gitdir, url, ref, remoteRef: ref, singleBranch: true, tags: false, cache: {} }
+async function fetchRef(fetch: Fetch): Promise<Revision> {
+  const { url, directory } = fetch
   try {
-    const result = await git
-      .fetch({ ...call, ...(depth === undefined ? {} : { depth }) })
-      .catch((error) => (codeOf(error) === 'RemoteCapabilityError' ? git.fetch(call) : Promise.reject(error)))
+    return await fetched(fetch).catch((error) => {
+      if (fetch.depth === undefined || codeOf(error) !== 'RemoteCapabilityError') throw error
+      return fetched({ ...fetch, depth: undefined })
+    })
+  } catch (error) {
+    if (error instanceof PackMalformed) throw unreachable(url, damagedPack(error.message), error)
+    if (error instanceof PackTooLarge) throw tooLarge(url, error)
+    throw (
+      diskProblem(error, directory) ?? (isRemoteFault(error) ? remoteFault(url, error) : copyFault(directory, error))
+    )
+  }
+}
+
+/** The library speaks with the remote; the pack is taken out of its answer, and never gets as far as the library. */
+async function fetched({ url, http, directory: gitdir, ref, depth }: Fetch): Promise<Revision> {
+  const pack = incomingPack(gitdir)
+  const isPack = ({ url: to, method }: HttpCall) => method === 'POST' && to.endsWith('/git-upload-pack')
+  const client = { request: (call: HttpCall) => http.request(call, isPack(call) ? pack.through : undefined) }
+  // With `singleBranch` the haves come from the local ref of that name: unless it is moved here, every fetch brings
+  // everything since the clone again.
+  const call = { fs, http: client, gitdir, url, ref, remoteRef: ref, singleBranch: true, tags: false, cache: {} }
+  try {
+    const result = await git.fetch({ ...call, ...(depth === undefined ? {} : { depth }) })
+    await pack.finish()
     const revision = revisionSchema.parse(result.fetchHead)
     const name = ref.startsWith('refs/') ? ref : `refs/heads/${ref}`
     await git.writeRef({ fs, gitdir, ref: name, value: revision, force: true })
     return revision
-  } catch (error) {
-    throw diskProblem(error, gitdir) ?? (isRemoteFault(error) ? remoteFault(url, error) : localFault(gitdir, error))
+  } finally {
+    await pack.discard()
   }
-}
-
-async function objectNamed(gitdir: string, name: string, cache: object): Promise<string | undefined> {
-  if (revisionSchema.safeParse(name).success) return name
-  for (const ref of [`refs/heads/${name}`, `refs/tags/${name}`]) {
-    const oid = await git.resolveRef({ fs, gitdir, ref }).catch(() => undefined)
-    if (oid !== undefined) return oid
-  }
-  if (!/^[0-9a-f]{4,39}$/.test(name)) return undefined
-  return await git.expandOid({ fs, gitdir, oid: name, cache }).catch((error) => {
-    if (codeOf(error) !== 'AmbiguousError') return undefined
-    const message = `"${name}" is the beginning of more than one id.`
-    throw new PlumbError({ code: 'usage', message, remedy: 'Give more of its digits.' })
-  })
-}
-
-async function inOrder<In, Out>(
-  items: readonly In[],
-  atOnce: number,
-  make: (item: In) => Promise<Out>,
-): Promise<readonly Out[]> {
-  const made: Out[] = new Array(items.length)
-  const queue = items.entries()
-  const work = async () => {
-    for (const [index, item] of queue) made[index] = await make(item)
-  }
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, work))
-  return made
-}
-
-function bytesOf(result: Awaited<ReturnType<typeof git.readObject>>): Uint8Array {
-  if (result.object instanceof Uint8Array) return Uint8Array.from(result.object)
-  throw new Error(`object ${result.oid} was not read as bytes`)
-}
-
-/** Packs and inflated objects stay in the cache for as long as it lives: megabytes that an agent at rest does not need. */
-function createIdleCache(seconds: number): { current(): object } {
-  let cache: object = {}
-  let timer: NodeJS.Timeout | undefined
-  return {
-    current: () => {
-      timer ??= setTimeout(() => {
-        cache = {}
-        timer = undefined
-      }, seconds * 1000).unref()
-      timer.refresh()
-      return cache
-    },
-  }
-}
-
-const sha256 = {
-  why: 'the repository uses SHA-256 ids, which Plumbline does not read',
-  remedy: 'Make it with git init --object-format=sha1.',
 }
 
 const noDefaultBranch = {
@@ -205,17 +166,6 @@ function isRemoteFault(error: unknown): boolean {
   ]
   const code = codeOf(error)
   return code === undefined ? error instanceof Error && error.constructor === Error : remote.includes(code)
-}
-
-function localFault(directory: string, error: unknown): unknown {
-  if (error instanceof PlumbError) return error
-  return (
-    diskProblem(error, directory) ?? corrupt(directory, error instanceof Error ? error.message : String(error), error)
-  )
-}
-
-function isNotFound(error: unknown): boolean {
-  return codeOf(error) === 'NotFoundError'
 }
 
 function codeOf(error: unknown): string | undefined {

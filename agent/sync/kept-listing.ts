@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
-import { isParsed, type TreeEntry } from '../../shared/repository/tree.ts'
+import { parsedEntries, type TreeEntry } from '../../shared/repository/tree.ts'
 import { replaceFile } from '../state/durable.ts'
 
 export type KeptListing = {
@@ -23,14 +23,22 @@ export function readKeptListing(path: string, revision: Revision): KeptListing |
   const kept = keptSchema.safeParse(JSON.parse(body))
   if (!kept.success || kept.data.revision !== revision) return undefined
   const texts = Object.entries(kept.data.texts).map(([oid, base64]) => [oid, Buffer.from(base64, 'base64')] as const)
-  return { entries: kept.data.entries.map(([kind, oid, path]) => ({ path, kind, oid })), texts: new Map(texts) }
+  return {
+    entries: kept.data.entries.map(([kind, oid, path, size]) => ({
+      path,
+      kind,
+      oid,
+      ...(size === null ? {} : { size }),
+    })),
+    texts: new Map(texts),
+  }
 }
 
 /** Best effort: without it the next check is slower, and nothing else. */
 export function writeKeptListing(path: string, revision: Revision, { entries, texts }: KeptListing): void {
   const body = JSON.stringify({
     revision,
-    entries: entries.map(({ path, kind, oid }) => [kind, oid, path]),
+    entries: entries.map(({ path, kind, oid, size = null }) => [kind, oid, path, size]),
     texts: Object.fromEntries([...texts].map(([oid, bytes]) => [oid, Buffer.from(bytes).toString('base64')])),
   })
   try {
@@ -45,9 +53,7 @@ export async function keepableTexts(
   entries: readonly TreeEntry[],
   readMany: (oids: readonly string[]) => Promise<readonly Uint8Array[]>,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
-  const oids = [
-    ...new Set(entries.filter((entry) => entry.kind !== 'submodule' && isParsed(entry)).map(({ oid }) => oid)),
-  ]
+  const oids = [...new Set(parsedEntries(entries).map(({ oid }) => oid))]
   const bytes = await readMany(oids)
   const small = oids.flatMap((oid, index) => {
     const text = bytes[index]
@@ -58,7 +64,14 @@ export async function keepableTexts(
 
 const keptSchema = z.object({
   revision: revisionSchema,
-  entries: z.array(z.tuple([z.enum(['file', 'executable', 'symlink', 'submodule']), z.string(), z.string()])),
+  entries: z.array(
+    z.tuple([
+      z.enum(['file', 'executable', 'symlink', 'submodule']),
+      z.string(),
+      z.string(),
+      z.number().int().nullable(),
+    ]),
+  ),
   texts: z.record(z.string(), z.string()),
 })
 

@@ -11,6 +11,12 @@ export async function localHead(directory: string, branch: string | undefined): 
   return (await headIn(inside, branch)) ?? (await headIn(directory, branch))
 }
 
+/** Also of a branch that does not exist. */
+export async function branchOfHead(directory: string): Promise<string | undefined> {
+  const head = (await smallText(join(directory, '.git/HEAD'))) ?? (await smallText(join(directory, 'HEAD')))
+  return /^ref: refs\/heads\/(\S+)\n?$/.exec(head ?? '')?.[1]
+}
+
 async function headIn(gitDirectory: string, branch: string | undefined): Promise<RemoteHead | undefined> {
   const head = await smallText(join(gitDirectory, 'HEAD'))
   if (head === undefined) return undefined

@@ -12,6 +12,8 @@ const markSchema = z.object({
   /** Where it came from, without credentials. */
   url: z.string(),
   ref: z.string(),
+  /** What the remote's HEAD named when it was last followed; null: a branch was given each time. Older agents leave it out: then `ref`. */
+  head: z.string().nullable().exactOptional(),
 })
 
 export type Mark = z.infer<typeof markSchema>
@@ -25,6 +27,12 @@ export function readMark(path: string): Mark | undefined {
   } catch {
     throw unreadable(path, 'it is not the JSON it should be')
   }
+}
+
+/** The branch that this host keeps to where it was given none; undefined when there is none yet. */
+export function pinnedBranch(mark: Mark | undefined, url: string): string | undefined {
+  if (mark === undefined || mark.url !== url) return undefined
+  return (mark.head === undefined ? mark.ref : mark.head) ?? undefined
 }
 
 export async function writeMark(path: string, mark: Mark): Promise<void> {

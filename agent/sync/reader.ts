@@ -1,6 +1,7 @@
 // Reads one revision from a copy on this host; damage that is met on the way is remembered for the next sync.
 import type { Revision } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
+import type { TreeEntry } from '../../shared/repository/tree.ts'
 import { type KeptListing, keepableTexts, readKeptListing, writeKeptListing } from './kept-listing.ts'
 import type { RevisionReader } from './revision.ts'
 import type { Objects } from './transport.ts'
@@ -27,7 +28,7 @@ export function createReader({ revision, objects, listing, onDamage }: ReaderOpt
   const list = async (): Promise<KeptListing> => {
     const kept = listing === undefined ? undefined : readKeptListing(listing, revision)
     if (kept !== undefined) return kept
-    const entries = await objects.entries(revision)
+    const entries = await withSizes(await objects.entries(revision), objects)
     const made = { entries, texts: await keepableTexts(entries, objects.readMany) }
     if (listing !== undefined) writeKeptListing(listing, revision, made)
     return made
@@ -55,4 +56,14 @@ export function createReader({ revision, objects, listing, onDamage }: ReaderOpt
     read: async (oid) => (await readMany([oid]))[0] ?? new Uint8Array(),
     readMany,
   }
+}
+
+async function withSizes(entries: readonly TreeEntry[], objects: Objects): Promise<readonly TreeEntry[]> {
+  const oids = [...new Set(entries.flatMap(({ kind, oid }) => (kind === 'submodule' ? [] : [oid])))]
+  const sizes = await objects.sizes(oids)
+  const sizeOf = new Map(oids.map((oid, index) => [oid, sizes[index]]))
+  return entries.map((entry) => {
+    const size = entry.kind === 'submodule' ? undefined : sizeOf.get(entry.oid)
+    return size === undefined ? entry : { ...entry, size }
+  })
 }

@@ -2,7 +2,7 @@
 import { PlumbError } from '../../shared/problem.ts'
 import type { Address } from './address.ts'
 
-type Reason = { readonly why: string; readonly remedy: string }
+export type Reason = { readonly why: string; readonly remedy: string }
 
 export function unreachable(url: string, reason: Reason, cause?: unknown): PlumbError {
   return new PlumbError(
@@ -50,6 +50,24 @@ export function diskFull(directory: string, cause?: unknown): PlumbError {
   )
 }
 
+/** Of a pack that would cost more than it may. It is the content's fault: to try again does not help. */
+export function tooLarge(where: string, cause: Error): PlumbError {
+  return new PlumbError(
+    {
+      code: 'repository-invalid',
+      message: `${where}: what was fetched is not unpacked: ${cause.message}.`,
+      remedy:
+        'Take large files out of the repository and its history. After a rewritten history: plumb apply --allow-rewind. ' +
+        'The last good revision stays in place.',
+    },
+    { cause },
+  )
+}
+
+export function damagedPack(what: string): Reason {
+  return { why: `the pack that it sent is damaged (${what})`, remedy: later }
+}
+
 export function reasonOfStatus(status: number): Reason {
   if (status === 401)
     return {
@@ -81,6 +99,22 @@ export const noSmartHttp: Reason = {
 }
 
 export const noCommit: Reason = { why: 'the repository has no commit yet', remedy: 'Push a first commit.' }
+
+/** There are commits, but not where HEAD says: a default branch that was renamed. */
+export function danglingHead(named: string | undefined, branches: readonly string[]): Reason {
+  const missing = named === undefined ? 'a branch that does not exist' : `the branch "${named}", which does not exist`
+  const more = branches.length > 5 ? ` and ${branches.length - 5} more` : ''
+  const [first = 'NAME'] = branches
+  return {
+    why: `its HEAD names ${missing}; there ${branches.length === 1 ? 'is' : 'are'} ${branches.slice(0, 5).join(', ')}${more}`,
+    remedy: `Correct its default branch (git symbolic-ref HEAD refs/heads/${first}), or name the one to follow: --branch ${first}.`,
+  }
+}
+
+export const sha256: Reason = {
+  why: 'the repository uses SHA-256 ids, which Plumbline does not read',
+  remedy: 'Make it with git init --object-format=sha1.',
+}
 
 export function noBranch(branch: string): Reason {
   return { why: `there is no branch "${branch}"`, remedy: 'Correct the branch, or push it.' }

@@ -8,11 +8,11 @@ import type { Run } from '../host/run.ts'
 import { acquireLock } from '../state/lock.ts'
 import { type Address, addressOf } from './address.ts'
 import { bringHead, type CopyParts, compacted, isDamage } from './copy.ts'
-import { readMark, writeMark } from './mark.ts'
+import { pinnedBranch, readMark, writeMark } from './mark.ts'
 import { createReader } from './reader.ts'
 import type { Remote, RevisionReader } from './revision.ts'
 import { createStore, sealedPacks, unseal } from './store.ts'
-import type { Transport } from './transport.ts'
+import { branchName, type RemoteHead, type Transport } from './transport.ts'
 
 export type RepositoryOptions = {
   /** The agent's; the copy lives below it. */
@@ -26,13 +26,17 @@ export type RepositoryOptions = {
 export type SyncOptions = {
   /** A person has said that a history without the mark is meant. */
   readonly allowRewind: boolean
+  /** A person has said that the branch which the remote's HEAD names by now is meant. */
+  readonly allowBranchChange?: boolean
+  /** Aborted: the remote is no longer waited for. */
+  readonly stop?: AbortSignal
 }
 
 /** Every failure is a PlumbError. */
 export type Repository = {
   /**
    * Looks at the remote, brings what is new, and resolves to its head. Throws `repository-unreachable`, `git-missing`,
-   * `repository-rewound`, `disk-full`...; the last good revision stays as it was.
+   * `repository-rewound`, `branch-changed`, `disk-full`...; the last good revision stays as it was.
    */
   sync(options: SyncOptions): Promise<RevisionReader>
   /** Called when the revision was verified and desired: later heads must descend from it. On disk when it resolves. */
@@ -68,23 +72,29 @@ async function openAt(address: Address, options: RepositoryOptions): Promise<Rep
   const parts: CopyParts = { url, transport, store: createStore(directory) }
   const { store } = parts
   const readers = createReaders(transport)
+  const isBranchGiven = remote.branch !== undefined
   let followed: string | undefined
 
-  const sync = async ({ allowRewind }: SyncOptions): Promise<RevisionReader> => {
-    const head = await transport.head()
-    followed = head.ref
+  const sync = async ({ allowRewind, allowBranchChange, stop }: SyncOptions): Promise<RevisionReader> => {
+    const remote = stop === undefined ? transport : transport.within(stop)
+    const talking: CopyParts = { ...parts, transport: remote }
+    const waiting = { directory, stop }
     const mark = readMark(markPath)
+    const pinned = isBranchGiven || allowBranchChange === true ? undefined : pinnedBranch(mark, url)
+    const headWithin = async (way: Transport) => requireBranch(url, await way.head(), pinned)
+    const head = await headWithin(remote.within(AbortSignal.timeout(pollSeconds * 1000)))
+    followed = head.ref
     const copy = store.current()
     const packs = copy === undefined ? undefined : sealedPacks(copy)
     if (copy !== undefined && packs !== undefined && mark?.revision === head.revision) {
       if (packs <= packsAtMost) return readers.kept(copy, head.revision)
-      return readers.kept(await locked(parts, directory, () => compacted(parts, head, copy)), head.revision)
+      return readers.kept(await locked(talking, waiting, () => compacted(talking, head, copy)), head.revision)
     }
-    const brought = await locked(parts, directory, async () => {
+    const brought = await locked(talking, waiting, async () => {
       const markNow = readMark(markPath)
       // Another process has accepted a revision meanwhile: held against that one, the head seen before could look rewound.
-      const headNow = markNow?.revision === mark?.revision ? head : await transport.head()
-      return await bringHead(parts, { head: headNow, mark: markNow, allowRewind })
+      const headNow = markNow?.revision === mark?.revision ? head : await headWithin(remote)
+      return await bringHead(talking, { head: headNow, mark: markNow, allowRewind })
     })
     return readers.kept(brought.copy, brought.revision)
   }
@@ -102,7 +112,7 @@ async function openAt(address: Address, options: RepositoryOptions): Promise<Rep
     const copy = store.current()
     const here = copy === undefined ? undefined : await transport.objects(copy).resolve(name)
     if (copy !== undefined && here !== undefined) return readers.once(copy, here)
-    return await locked(parts, directory, async () => {
+    return await locked(parts, { directory }, async () => {
       // In a place of its own: what it holds is cut off from history, which in the copy would look like a rewind.
       const aside = join(directory, 'aside')
       await rm(aside, { recursive: true, force: true })
@@ -116,8 +126,10 @@ async function openAt(address: Address, options: RepositoryOptions): Promise<Rep
   return {
     sync: (syncOptions) => sync(syncOptions).finally(transport.rest),
     accept: async (revision) => {
-      const ref = followed ?? readMark(markPath)?.ref ?? `refs/heads/${remote.branch ?? 'main'}`
-      await writeMark(markPath, { version: 1, revision, url, ref })
+      const mark = readMark(markPath)
+      const ref = followed ?? mark?.ref ?? `refs/heads/${remote.branch ?? 'main'}`
+      const head = isBranchGiven ? (pinnedBranch(mark, url) ?? null) : ref
+      await writeMark(markPath, { version: 1, revision, url, ref, head })
     },
     lastGood,
     readerAt: (name) => readerAt(name).finally(transport.rest),
@@ -164,9 +176,18 @@ function createReaders(transport: Transport): Readers {
   }
 }
 
-async function locked<Result>({ store }: CopyParts, directory: string, work: () => Promise<Result>): Promise<Result> {
+/** To say where the branch stands takes a remote a moment. */
+const pollSeconds = 60
+
+type Waiting = { readonly directory: string; readonly stop?: AbortSignal | undefined }
+
+async function locked<Result>(
+  { store }: CopyParts,
+  { directory, stop }: Waiting,
+  work: () => Promise<Result>,
+): Promise<Result> {
   const purpose = 'sync of the repository'
-  const lock = await acquireLock(join(directory, 'lock'), { purpose, now: new Date(), waitSeconds: 600 })
+  const lock = await acquireLock(join(directory, 'lock'), { purpose, now: new Date(), waitSeconds: 600, stop })
   try {
     await store.tidy()
     return await work()
@@ -177,6 +198,20 @@ async function locked<Result>({ store }: CopyParts, directory: string, work: () 
   } finally {
     lock.release()
   }
+}
+
+/** Who can set HEAD at the remote - a setting of the forge, no push - would else choose what the host becomes. */
+function requireBranch(url: string, head: RemoteHead, pinned: string | undefined): RemoteHead {
+  const { ref } = head
+  if (pinned === undefined || ref === pinned) return head
+  throw new PlumbError({
+    code: 'branch-changed',
+    message:
+      `${url}: the remote's HEAD names ${branchName(ref)} by now; this host has followed ${branchName(pinned)} so far, ` +
+      'and was given no branch. Nothing of it is applied.',
+    remedy:
+      'If that was meant: plumb apply --allow-branch-change, or plumb install --branch NAME. If not, set the default branch back at the remote.',
+  })
 }
 
 function absentWhenDamaged(error: unknown): boolean {

@@ -1,4 +1,5 @@
 // What sync hands on: a revision whose objects are on this host, readable without touching the network.
+import type { Credentials } from '../../shared/address.ts'
 import type { Revision } from '../../shared/names.ts'
 import type { TreeEntry } from '../../shared/repository/tree.ts'
 
@@ -21,5 +22,5 @@ export type Remote = {
   /** PEM of the certificate authority to trust for https, beside the system's. */
   readonly certificate?: string
   /** Called per request for HTTP basic credentials. */
-  readonly credentials?: () => { readonly username: string; readonly password: string }
+  readonly credentials?: () => Credentials
 }

@@ -3,10 +3,24 @@ import { readdir, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import type { PlumbError } from '../../shared/problem.ts'
+import { becoming, closedUploadPack } from '../host/git.ts'
+import { awaitedGitFile, awaitedText } from '../host/git-files.ts'
+import type { Account } from '../host/operator.ts'
+import { repositoryOwner } from '../host/repository-owner.ts'
 import type { CommandResult, Run } from '../host/run.ts'
 import type { Address } from './address.ts'
-import { localHead } from './local-head.ts'
-import { corrupt, diskFull, noBranch, noCommit, unreachable } from './reasons.ts'
+import { branchOfHead, localHead } from './local-head.ts'
+import {
+  corrupt,
+  danglingHead,
+  diskFull,
+  noBranch,
+  noCommit,
+  type Reason,
+  sha256,
+  tooLarge,
+  unreachable,
+} from './reasons.ts'
 import { createSystemObjects, isPlainName } from './system-objects.ts'
 import { createSystemGit, lastLines, type SystemGit } from './system-settings.ts'
 import type { Objects, RemoteHead, Transport } from './transport.ts'
@@ -20,15 +34,25 @@ export type SystemGitOptions = {
 }
 
 export function createSystemGitTransport({ address, branch, directory, run }: SystemGitOptions): Transport {
-  const git = createSystemGit(address, directory, run)
+  const git = createSystemGit({ address, directory, run })
   const opened = new Map<string, Objects>()
   const objects = (gitDirectory: string): Objects => {
     const known = opened.get(gitDirectory) ?? createSystemObjects(git, gitDirectory)
     opened.set(gitDirectory, known)
     return known
   }
-  const parts = { git, address, objects }
+  const owner = () => requireOwner(address.url, run)
+  return transportOf({ git, address, objects, run, owner }, branch)
+}
+
+function transportOf(parts: Parts, branch: string | undefined): Transport {
+  const { git, objects } = parts
   return {
+    within: (stop) => {
+      const run: SystemGit['run'] = (args, limits = {}) =>
+        git.run(args, { ...limits, stop: AbortSignal.any([stop, ...(limits.stop === undefined ? [] : [limits.stop])]) })
+      return transportOf({ ...parts, git: { ...git, run } }, branch)
+    },
     head: () => headOf(parts, branch),
     create: async (gitDirectory) => {
       const answer = await git.run(['init', '--bare', '--quiet', '--template=', '--', gitDirectory])
@@ -45,19 +69,34 @@ type Parts = {
   readonly git: SystemGit
   readonly address: SystemGitOptions['address']
   readonly objects: (gitDirectory: string) => Objects
+  readonly run: Run
+  /** Of a repository of this host; undefined: the user who runs plumb. */
+  readonly owner: () => Promise<Account | undefined>
 }
 
 /** A local repository tells by its files; git is asked when they do not. */
-async function headOf({ git, address: { kind, url } }: Parts, branch: string | undefined): Promise<RemoteHead> {
+async function headOf(parts: Parts, branch: string | undefined): Promise<RemoteHead> {
+  const { kind, url } = parts.address
   const told = kind === 'local' ? await localHead(url, branch) : undefined
   if (told !== undefined) return told
   if (kind === 'local') await requireDirectory(url)
   const asked = branch === undefined ? 'HEAD' : `refs/heads/${branch}`
-  const answer = await git.run(['ls-remote', '--symref', '--', url, asked], { deadlineSeconds: 60 })
+  const args = ['ls-remote', ...(await uploadPack(parts)), '--symref', '--', url, asked]
+  const answer = await parts.git.run(args, { deadlineSeconds: 60 })
   if (answer.code !== 0) throw gitFailed(url, answer)
   const head = headIn(answer.stdout, asked)
-  if (head === undefined) throw unreachable(url, branch === undefined ? noCommit : noBranch(branch))
-  return head
+  if (head !== undefined) return head
+  if (/^[0-9a-f]{64}\t/m.test(answer.stdout)) throw unreachable(url, sha256)
+  throw unreachable(url, branch === undefined ? await noHead(parts) : noBranch(branch))
+}
+
+async function noHead(parts: Parts): Promise<Reason> {
+  const { kind, url } = parts.address
+  const args = ['ls-remote', ...(await uploadPack(parts)), '--heads', '--', url]
+  const answer = await parts.git.run(args, { deadlineSeconds: 60, outputLimitBytes: 1024 * 1024 })
+  const branches = answer.stdout.split('\n').flatMap((line) => /\trefs\/heads\/(.+)$/.exec(line)?.[1] ?? [])
+  if (branches.length === 0) return noCommit
+  return danglingHead(kind === 'local' ? await branchOfHead(url) : undefined, branches)
 }
 
 type Fetch = { readonly gitDirectory: string; readonly ref: string; readonly depth: number | undefined }
@@ -70,13 +109,15 @@ async function fetchRef(parts: Parts, { gitDirectory, ref, depth }: Fetch): Prom
     'fetch',
     ...fetchFlags,
     ...deepening,
+    ...(await uploadPack(parts)),
     '--',
     address.url,
     `+${ref}:${fetched}`,
   ]
   for (let attempt = 1; ; attempt += 1) {
-    const answer = await git.run(args, { deadlineSeconds: 900 })
+    const answer = await git.run(args, { deadlineSeconds: fetchSeconds, fileLimitBytes: packLimitBytes })
     if (answer.code === 0) break
+    if (isTooLarge(answer)) throw tooLarge(address.url, new Error('it is larger than a fleet repository may be'))
     const error = await fault(parts, gitDirectory, answer)
     // The git of an agent that was killed may still have been at work here, and have moved the ref in between.
     if (error.code !== 'repository-unreachable' || attempt === 2) throw error
@@ -87,16 +128,50 @@ async function fetchRef(parts: Parts, { gitDirectory, ref, depth }: Fetch): Prom
 }
 
 /** A local remote also knows the beginnings of ids; any other gives what it has a name for, or a whole id. */
-async function bringNamed(
-  { git, address, objects }: Parts,
-  gitDirectory: string,
-  name: string,
-): Promise<Revision | undefined> {
+async function bringNamed(parts: Parts, gitDirectory: string, name: string): Promise<Revision | undefined> {
   if (!isPlainName(name)) return undefined
-  const full = address.kind === 'local' ? await objects(await gitDirectoryOf(address.url)).resolve(name) : undefined
-  const args = ['fetch', ...fetchFlags, '--depth=1', '--', address.url, `+${full ?? name}:${fetched}`]
-  const answer = await git.run([`--git-dir=${gitDirectory}`, ...args], { deadlineSeconds: 900 })
+  const { git, address, objects } = parts
+  const full = address.kind === 'local' ? await fullId(parts, name) : undefined
+  const from = [...(await uploadPack(parts)), '--', address.url]
+  const args = ['fetch', ...fetchFlags, '--depth=1', ...from, `+${full ?? name}:${fetched}`]
+  const answer = await git.run([`--git-dir=${gitDirectory}`, ...args], {
+    deadlineSeconds: fetchSeconds,
+    fileLimitBytes: packLimitBytes,
+  })
   return answer.code === 0 ? await objects(gitDirectory).resolve(fetched) : undefined
+}
+
+async function fullId({ address, run, owner }: Parts, name: string): Promise<Revision | undefined> {
+  const user = await owner()
+  const git = createSystemGit({ address, run, ...(user === undefined ? {} : { user }) })
+  return await createSystemObjects(git, await gitDirectoryOf(address.url)).resolve(name)
+}
+
+/** What serves a remote over ssh is the other machine's choice. */
+async function uploadPack({ address, owner }: Parts): Promise<readonly string[]> {
+  return address.kind === 'local' ? [`--upload-pack=${closedUploadPack(await owner())}`] : []
+}
+
+/** Tried, since a host can have no program that becomes another user. */
+async function requireOwner(url: string, run: Run): Promise<Account | undefined> {
+  const awaited = await awaitedGitFile(url, { workTree: false })
+  if (awaited !== undefined)
+    throw unreachable(url, { why: awaitedText(awaited), remedy: 'Remove it. The last good revision stays in place.' })
+  const owner = await repositoryOwner(url, run)
+  if (owner === undefined || (await run({ args: [...becoming(owner), 'true'] })).code === 0) return owner
+  throw unreachable(url, {
+    why: `it belongs to another user (uid ${owner.uid}), and there is no setpriv here to read it as that user`,
+    remedy: 'Install util-linux (on Alpine: setpriv), or give an address over https or ssh.',
+  })
+}
+
+const fetchSeconds = 900
+/** As over http(s). */
+const packLimitBytes = 512 * 1024 * 1024
+
+/** By the words of git about an allocation, of the kernel about a file (EFBIG), or by the signal that goes with it. */
+function isTooLarge({ stderr }: CommandResult): boolean {
+  return /attempting to allocate \d+ over limit|File too large|died of signal 25/.test(stderr)
 }
 
 const fetched = 'refs/plumb/fetched'

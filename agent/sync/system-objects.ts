@@ -1,15 +1,16 @@
 // Reads a bare repository on this host by the system's git.
 import { revisionSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { CatFile } from './cat-file.ts'
-import { entriesBelow } from './entries.ts'
+import { CatFile, ObjectTooLarge } from './cat-file.ts'
+import { entriesBelow, tooManyFiles } from './entries.ts'
 import { corrupt } from './reasons.ts'
 import { lastLines, type SystemGit } from './system-settings.ts'
 import type { Objects } from './transport.ts'
 
 export function createSystemObjects(git: SystemGit, gitDirectory: string): Objects {
   const here = `--git-dir=${gitDirectory}`
-  const files = new CatFile({ gitDirectory, environment: git.environment })
+  const files = new CatFile({ command: git.command([here, 'cat-file', '--batch']) })
+  const readTree = (oid: string) => files.read(oid, 'tree').catch(largeTree)
   const damaged = (error: unknown): never => {
     if (error instanceof PlumbError) throw error
     throw corrupt(gitDirectory, error instanceof Error ? error.message : String(error), error)
@@ -33,16 +34,28 @@ export function createSystemObjects(git: SystemGit, gitDirectory: string): Objec
       return answer.code === 0 && revision.success ? revision.data : undefined
     },
     entries: async (revision) => {
-      const readTrees = (oids: readonly string[]) => Promise.all(oids.map((oid) => files.read(oid, 'tree')))
       try {
-        return await entriesBelow(treeOf(await files.read(revision, 'commit')), readTrees)
+        return await entriesBelow(treeOf(await files.read(revision, 'commit')), { readTree, atOnce: 8 })
       } catch (error) {
         return damaged(error)
       }
     },
+    sizes: async (oids) => {
+      if (oids.length === 0) return []
+      const stdin = oids.map((oid) => `${oid}\n`).join('')
+      const args = [here, 'cat-file', '--batch-check=%(objectsize)', '--buffer']
+      const answer = await git.run(args, { stdin, outputLimitBytes: 8 * stdin.length })
+      const sizes = answer.stdout.trimEnd().split('\n').map(Number)
+      if (answer.code === 0 && sizes.length === oids.length && !sizes.some(Number.isNaN)) return sizes
+      throw corrupt(gitDirectory, lastLines(answer.stderr || 'the size of an object is not known'))
+    },
     readMany: (oids) => Promise.all(oids.map((oid) => files.read(oid))).catch(damaged),
   }
   return objects
+}
+
+function largeTree(error: unknown): never {
+  throw error instanceof ObjectTooLarge ? tooManyFiles() : error
 }
 
 /** What git's own syntax would make of `a..b`, `:/text` or `@{u}` is not meant. */

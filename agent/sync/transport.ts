@@ -10,6 +10,8 @@ export type RemoteHead = {
 
 /** Throws PlumbError: `repository-unreachable` when the other side is at fault, `repository-corrupt` when this one is. */
 export type Transport = {
+  /** The same, whose talk with the remote ends when the signal aborts, as if it had not answered in time. */
+  within(stop: AbortSignal): Transport
   /** Where the followed branch stands now. Cheap, and changes nothing here. */
   head(): Promise<RemoteHead>
   /** Makes an empty bare repository in a directory that does not exist yet. */
@@ -34,6 +36,8 @@ export type Objects = {
   /** Of a branch, a tag, a full or an abbreviated id; undefined when nothing here has that name. */
   resolve(name: string): Promise<Revision | undefined>
   entries(revision: Revision): Promise<readonly TreeEntry[]>
+  /** Bytes of each content, without reading it; in the order asked. */
+  sizes(oids: readonly string[]): Promise<readonly number[]>
   /** In the order asked. */
   readMany(oids: readonly string[]): Promise<readonly Uint8Array[]>
 }

@@ -98,8 +98,8 @@ export class FileEvents {
     }
     try {
       const watcher = watch(directory, { persistent: false }, (_, name) => this.#event(directory, name))
-      // The directory went away; the watch above it has said so.
-      watcher.on('error', () => this.#parts.changed())
+      // The kernel took the watch away: the next look watches the directory again, if it is still there.
+      watcher.on('error', () => this.#lost(directory, watcher))
       this.#watches.set(directory, { watcher, identity, names })
       return true
     } catch (error) {
@@ -108,6 +108,12 @@ export class FileEvents {
         this.#problem ??= unwatched(`the kernel gives no more file watches (${errno})`, moreWatches)
       return false
     }
+  }
+
+  #lost(directory: string, watcher: FSWatcher): void {
+    watcher.close()
+    if (this.#watches.get(directory)?.watcher === watcher) this.#watches.delete(directory)
+    this.#parts.changed()
   }
 
   #event(directory: string, name: string | null): void {

@@ -35,7 +35,7 @@ export class HostWatch {
     const changed = () => this.#gather.event()
     this.#files = new FileEvents({ root: parts.root, changed, overflowed: () => parts.ask('full-check') })
     const unitNames = () => this.#unitNames
-    this.#units = new Source((ended) => listenToUnits(unitNames, changed, ended), changed)
+    this.#units = new Source((ended) => listenToUnits(unitNames, { changed, ended }), changed)
     this.#docker = new Source((ended) => listenToDocker(changed, ended), changed)
     this.#podman = new Source((ended) => listenToPodman(changed, ended), changed)
   }

@@ -5,7 +5,7 @@ export type Listening = { close(): void }
 /** Starts to listen; calls `ended` once when it is over by itself. */
 export type Listen = (ended: () => void) => Listening
 
-const firstPauseMs = 1000
+const usualFirstPauseMs = 1000
 const longestPauseMs = 60_000
 
 export class Source {
@@ -14,11 +14,15 @@ export class Source {
   readonly #missed: () => void
   #listening: Listening | undefined
   #again: NodeJS.Timeout | undefined
-  #pauseMs = firstPauseMs
+  readonly #firstPauseMs: number
+  #pauseMs: number
 
-  constructor(listen: Listen, missed: () => void) {
+  /** `firstPauseMs`: before it listens again; doubled each time, up to a minute. */
+  constructor(listen: Listen, missed: () => void, firstPauseMs = usualFirstPauseMs) {
     this.#listen = listen
     this.#missed = missed
+    this.#firstPauseMs = firstPauseMs
+    this.#pauseMs = firstPauseMs
   }
 
   /** Listens from now on, or no longer. */
@@ -31,22 +35,39 @@ export class Source {
   close(): void {
     clearTimeout(this.#again)
     this.#again = undefined
-    this.#listening?.close()
+    const listening = this.#listening
     this.#listening = undefined
-    this.#pauseMs = firstPauseMs
+    listening?.close()
+    this.#pauseMs = this.#firstPauseMs
   }
 
   #start(): void {
-    const startedAt = performance.now()
     this.#again = undefined
-    this.#listening = this.#listen(() => {
-      this.#listening = undefined
-      if (performance.now() - startedAt > longestPauseMs) this.#pauseMs = firstPauseMs
-      this.#again = setTimeout(() => {
-        this.#start()
-        this.#missed()
-      }, this.#pauseMs).unref()
-      this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs)
-    })
+    const startedAt = performance.now()
+    let own: Listening | undefined
+    let isOver = false
+    const ended = () => {
+      // `close` makes a stream end, too.
+      if (isOver || this.#listening !== own) return
+      isOver = true
+      if (performance.now() - startedAt > longestPauseMs) this.#pauseMs = this.#firstPauseMs
+      this.#listenLater()
+    }
+    try {
+      own = this.#listen(ended)
+      if (!isOver) this.#listening = own
+    } catch {
+      // No descriptors, no memory: as a stream that ends at once.
+      ended()
+    }
+  }
+
+  #listenLater(): void {
+    this.#listening = undefined
+    this.#again = setTimeout(() => {
+      this.#start()
+      this.#missed()
+    }, this.#pauseMs).unref()
+    this.#pauseMs = Math.min(this.#pauseMs * 2, longestPauseMs)
   }
 }

@@ -1,8 +1,9 @@
 // systemd's own signals, over its private socket: no message bus is needed for them, and root alone may listen there.
+import { Socket } from 'node:net'
 import { createClient, type MessageBus } from '@homebridge/dbus-native'
 import type { Listening } from './source.ts'
 
-const socket = '/run/systemd/private'
+const privateSocket = '/run/systemd/private'
 const systemd = { destination: 'org.freedesktop.systemd1', path: '/org/freedesktop/systemd1' }
 const manager = 'org.freedesktop.systemd1.Manager'
 
@@ -10,16 +11,23 @@ const manager = 'org.freedesktop.systemd1.Manager'
  * Calls `changed` for what may change a unit's state or enablement. Every unit's signals come, also those nobody manages; `names` are
  * the units that count. `ended` is called once, when there is no connection (any more).
  */
-export function listenToUnits(names: () => ReadonlySet<string>, changed: () => void, ended: () => void): Listening {
-  const bus: MessageBus = createClient({ busAddress: `unix:path=${socket}`, direct: true })
+export function listenToUnits(
+  names: () => ReadonlySet<string>,
+  { changed, ended }: { readonly changed: () => void; readonly ended: () => void },
+  socketPath = privateSocket,
+): Listening {
+  const socket = new ParsedSocket().connect(socketPath)
+  const bus: MessageBus = createClient({ stream: socket, direct: true })
   const { connection } = bus
   let isOpen = true
   const end = () => {
     if (isOpen) ended()
     isOpen = false
+    socket.destroy()
   }
+  // The library's 'error' is also a refused handshake, which leaves the socket open.
   connection.on('error', end)
-  connection.on('end', end)
+  socket.on('close', end)
   connection.on('connect', () => bus.invoke({ ...systemd, interface: manager, member: 'Subscribe' }, () => undefined))
   connection.on('message', (message) => {
     if (message.type === signal && matters(message, names())) changed()
@@ -27,8 +35,24 @@ export function listenToUnits(names: () => ReadonlySet<string>, changed: () => v
   return {
     close: () => {
       isOpen = false
-      connection.end()
+      socket.destroy()
     },
+  }
+}
+
+/**
+ * The library parses messages in the socket's 'readable' event. At the end of the stream, as of a `daemon-reexec`, the last one may be cut
+ * off, and the parser throws: that is an error of this connection, not of the process.
+ */
+class ParsedSocket extends Socket {
+  override emit(event: string | symbol, ...values: unknown[]): boolean {
+    if (event !== 'readable') return super.emit(event, ...values)
+    try {
+      return super.emit(event, ...values)
+    } catch (error) {
+      this.destroy(error instanceof Error ? error : new Error(String(error)))
+      return true
+    }
   }
 }
 

@@ -1,6 +1,8 @@
 // What in a text is likely a secret that must not reach the repository: text -> lines, with the value's place where one can be cut out.
 // Errs to the side of telling: whoever asked can say that it is none. Values never stand in what is returned.
 import { knownTokens } from './known-tokens.ts'
+import { isOrdinary, passwordHashIn } from './ordinary-values.ts'
+import { isOpenlyRandom, randomTexts } from './random-text.ts'
 
 export type LikelySecret = {
   /** 1-based. */
@@ -28,14 +30,24 @@ export function secretPlaces(text: string): readonly SecretPlace[] {
   let start = 0
   let inBlock = false
   for (const [index, line] of text.split('\n').entries()) {
-    // The body of a certificate or key is random; what begins it was told where it is a secret.
-    inBlock = inBlock && /^\s*[A-Za-z0-9+/=]*\s*$/.test(line.slice(0, lineLimit))
+    const head = line.slice(0, lineLimit)
+    // The body of a certificate, key or digest is random; what begins it was told where it is a secret.
+    inBlock = inBlock && isBlockLine(head)
     // What is longer is data rather than a line somebody wrote; patterns are not tried on all of it.
-    if (!inBlock) found.push(...placesIn(line.slice(0, lineLimit), { line: index + 1, start }))
-    if (line.includes('-----BEGIN ')) inBlock = true
+    if (!inBlock) found.push(...placesIn(head, { line: index + 1, start }))
+    if (/-----BEGIN |LS0tLS1CRUdJTi/.test(head) || (isOpenlyRandom(head) && isBlockLine(head.slice(-20))))
+      inBlock = true
     start += line.length + 1
   }
   return found
+}
+
+/** Base64 alone, as it is laid out in PEM, in zone files and in quotes; the headers of an OpenPGP block. */
+function isBlockLine(line: string): boolean {
+  return (
+    /^[\s"'(]*[A-Za-z0-9+/]*={0,2}["'\s;,)}\\]*$/.test(line) ||
+    /^(?:Version|Comment|Hash|Charset): |^=[A-Za-z0-9+/]{4}$/.test(line)
+  )
 }
 
 const lineLimit = 16_384
@@ -44,12 +56,17 @@ type At = { readonly line: number; readonly start: number }
 type Found = { readonly what: string; readonly from: number; readonly to: number; readonly key?: string }
 
 function placesIn(line: string, { line: number, start }: At): readonly SecretPlace[] {
+  // `psk abc`
+  if (line.length < 7) return []
   if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----/.test(line)) return [{ line: number, what: 'a private key' }]
   const isComment = /^\s*(?:#|;|\/\/|--\s|<!--|\/?\*)/.test(line)
   const all = [
     ...knownTokens(line),
     ...inAddresses(line),
-    ...(isComment ? [] : [...passwordHashes(line), ...assignments(line), ...headers(line), ...random(line)]),
+    ...encodedKeys(line),
+    ...(isComment
+      ? []
+      : [...passwordHashes(line), ...assignments(line), ...onCommandLines(line), ...headers(line), ...random(line)]),
   ].toSorted((one, other) => one.from - other.from || one.to - other.to)
   const places: Found[] = []
   for (const one of all) if (one.from >= (places.at(-1)?.to ?? 0)) places.push(one)
@@ -66,7 +83,7 @@ const secretWord =
 const quotedOr = `"((?:[^"\\\\]|\\\\.)*)"|'((?:[^'\\\\]|\\\\.)*)'`
 /** `key = value`, `key: value`, `"key": "value"`, also within a line. */
 const assigned = new RegExp(
-  `(?:^|[\\s"'{(,;&?-])([A-Za-z0-9_.-]{0,100}?${secretWord})["']?\\s*(?:=>|:=|=|:(?=[\\s"']))\\s*(?:${quotedOr}|([^\\s"']+))`,
+  `(?:^|[\\s"'{(,;&?$-])([A-Za-z0-9_.-]{0,100}?${secretWord})["']?\\s*(?:=>|:=|=|:(?=[\\s"']))\\s*(?:${quotedOr}|([^\\s"']+))`,
   'dgi',
 )
 /** `requirepass value` and nothing else: PAM's `password required pam_unix.so` is none. */
@@ -75,106 +92,119 @@ const directive = new RegExp(
   'di',
 )
 /** haproxy: `user anna insecure-password value groups ops`; redis: `user anna on >value ~*`. */
-const userDirective = /^\s*user\s+\S+\s+(?:\S+\s+)*?((?:insecure-)?password\s+|>|#(?=[0-9a-f]{64}))(\S+)/di
-const statsAuth = /^\s*(?:stats\s+)?(auth)\s+[^\s:]+:(\S+)\s*$/di
+const userDirective = /^\s*user\s+\S+\s+(?:((?:insecure-)?password)\s+|(?:[^\s>#]\S*\s+)*?(>|#(?=[0-9a-f]{64})))(\S+)/di
+const statsAuth = /^\s*(?:stats\s+)?(auth)()\s+[^\s:]+:(\S+)\s*$/di
+/** netrc, fetchmail: `login anna password value`. */
+const login = /\b(?:login|username)\s+\S+\s+(password)()\s+(?:is\s+)?"?([^\s"]+)/di
+/** PHP: `define('DB_PASSWORD', 'value')`. */
+const defined = new RegExp(
+  `\\bdefine\\(\\s*["']([A-Za-z0-9_.-]{0,100}?${secretWord})["']\\s*,\\s*(?:${quotedOr})`,
+  'dgi',
+)
+/** Postfix: `[mail.example.org]:587 anna:value`. */
+const mailLogin = /^\s*(\[[\w.-]+\](?::\w+)?)()\s+[^\s:]+:(\S+)\s*$/d
 const element = new RegExp(`<([A-Za-z0-9_.-]{0,100}?${secretWord})>([^<]+)</`, 'dgi')
 
 function assignments(line: string): readonly Found[] {
   const one = directive.exec(line)
-  const user = userDirective.exec(line) ?? statsAuth.exec(line)
-  const matches = [...line.matchAll(assigned), ...line.matchAll(element), ...(one === null ? [] : [one])]
+  const matches = [
+    ...line.matchAll(assigned),
+    ...line.matchAll(element),
+    ...line.matchAll(defined),
+    ...(one === null ? [] : [one]),
+  ]
+  const users = [userDirective, statsAuth, login, mailLogin]
+    .map((pattern) => pattern.exec(line))
+    .filter((match) => match !== null)
   return [
-    ...matches.flatMap((match) => {
-      const at = [2, 3, 4].find((group) => match[group] !== undefined) ?? 0
-      const [from, to] = match.indices?.[at] ?? [0, 0]
-      const key = match[1] ?? ''
-      const value = at === 4 ? line.slice(from, to).replace(/[;,})\]]+$/, '') : line.slice(from, to)
-      // Of a value of many lines only the beginning is here.
-      if (/^[|>][-+]?$/.test(value)) return [{ what: `the value of "${key}"`, from, to: from, key }]
-      return isPlaceholder(value, key) ? [] : [{ what: `the value of "${key}"`, from, to: from + value.length, key }]
+    ...matches.flatMap((match) => assignedIn(match, line)),
+    ...users.flatMap((match) => {
+      const { from, to } = placeOf(match, 3)
+      const isOne = !isOrdinary({ key: '', value: line.slice(from, to), isQuoted: false })
+      return isOne ? [{ what: 'the password of a user', from, to, key: 'password' }] : []
     }),
-    ...(user === null || isPlaceholder(user[2] ?? '', '')
-      ? []
-      : [secondOf(user, 'the password of a user', 'password')]),
   ]
 }
 
-function secondOf(match: RegExpExecArray, what: string, key: string): Found {
-  const [from, to] = match.indices?.[2] ?? [0, 0]
-  return { what, from, to, key }
+function assignedIn(match: RegExpExecArray, line: string): readonly Found[] {
+  const at = [2, 3, 4].find((group) => match[group] !== undefined) ?? 0
+  const key = match[1] ?? ''
+  const what = `the value of "${key}"`
+  const whole = placeOf(match, at)
+  const from = whole.from + (isNamedCredential.test(key) ? line.slice(whole.from).indexOf(':') + 1 : 0)
+  const written = line.slice(from, whole.to)
+  // Of a value of many lines only the beginning is here.
+  if (/^[|>][-+]?$/.test(written)) return [{ what, from, to: from, key }]
+  // A default within a reference is a value of its own: ${DB_PASSWORD:-value}.
+  const [, opening, fallback = ''] = /^(\$\{\w+:?[-=])([^${}]+)\}/.exec(written) ?? []
+  if (opening !== undefined) {
+    const start = from + opening.length
+    const isOne = !isOrdinary({ key, value: fallback, isQuoted: true })
+    return isOne ? [{ what, from: start, to: start + fallback.length, key }] : []
+  }
+  const value = at === 4 ? written.replace(/[;,})\]]+$/, '') : written
+  if (isOrdinary({ key, value, isQuoted: at !== 4 })) return []
+  return [{ what, from, to: from + value.length, key }]
 }
 
-const placeholders =
-  /^(?:yes|no|true|false|on|off|null|nil|none|never|always|required|requisite|optional|sufficient|include|prompt|ask|default|disabled?|enabled?|auto|basic|bearer|md5|scram-sha-256|files|compat|db|sss|ldap|systemd|public|password|passwd|secret|token|changeme|change[_-]?me|replace[_-]?me|example|foobared|todo|x+|\*+|\.+|-+|your[_-].*|my[_-]?(?:password|secret|token))$/i
+/** systemd: `SetCredential=name:value`. */
+const isNamedCredential = /^SetCredential$/i
 
-/** What names a value rather than being one, or is too plain to be one. */
-function isPlaceholder(value: string, key: string): boolean {
-  if (isHash(value)) return false
-  return (
-    value.length < 3 ||
-    placeholders.test(value) ||
-    value.toLowerCase() === key.toLowerCase() ||
-    /^[0-9]{1,5}(?:ms|[smhd])?$/.test(value) ||
-    // Shell, compose, templates, systemd's specifiers; <angle brackets> of manuals.
-    /^(?:\$[A-Za-z_{(]|\{\{|%[({A-Za-z]|<.*>$|@[A-Z_]+@$|!vault|!secret)/.test(value) ||
-    // A path, or a call in a program.
-    (/^(?:~|\.{1,2})?\/(?:[A-Za-z0-9_.@-]+\/)*[A-Za-z0-9_.@-]+\/?$/.test(value) && /[a-z]{3}/.test(value)) ||
-    /\.(?:pem|key|crt|cert|file|txt|so|conf|env)$/i.test(value) ||
-    /^[A-Za-z_][\w.]*[([]/.test(value) ||
-    /^file:\/\//.test(value)
-  )
+function placeOf(match: RegExpExecArray, group: number): { readonly from: number; readonly to: number } {
+  const [from, to] = match.indices?.[group] ?? [0, 0]
+  return { from, to }
 }
 
-const hashPattern = /\$(?:2[abxy]?\$[0-9]{2}\$[./A-Za-z0-9]{53}|(?:apr1|1|5|6|y|7|sha1|argon2(?:id|i|d))\$[^\s:"']{8,})/
-const scramPattern = /SCRAM-SHA-256\$[0-9]+:[^\s"']{20,}/
+const optionValue = new RegExp(
+  `\\s--(?:[a-z-]*-)?(?:${secretWord})\\s+(?:"([^"]+)"|'([^']+)'|([^\\s"'|;&-][^\\s"'|;&]*))`,
+  'dgi',
+)
+const loginOption = /\bcurl\b.*?\s(?:-u|--user)[\s=]+["']?[^\s:"']+:([^\s"']+)/dg
 
-function isHash(value: string): boolean {
-  return hashPattern.test(value) || scramPattern.test(value)
+/** `--password value`, `curl -u anna:value`. */
+function onCommandLines(line: string): readonly Found[] {
+  return [...line.matchAll(optionValue), ...line.matchAll(loginOption)].flatMap((match) => {
+    const group = [1, 2, 3].find((one) => match[one] !== undefined) ?? 1
+    const { from, to } = placeOf(match, group)
+    const isOne = !isOrdinary({ key: 'password', value: line.slice(from, to), isQuoted: false })
+    return isOne ? [{ what: 'a password on a command line', from, to, key: 'password' }] : []
+  })
+}
+
+/** As in kubeconfig: the base64 of a PEM private key. */
+function encodedKeys(line: string): readonly Found[] {
+  return [...line.matchAll(/\bLS0tLS1CRUdJTi[A-Za-z0-9+/]{20,}={0,2}/g)].flatMap(({ 0: token, index }) => {
+    const begin = Buffer.from(token.slice(0, 80), 'base64').toString('latin1')
+    return begin.includes('PRIVATE KEY') ? [{ what: 'a private key', from: index, to: index + token.length }] : []
+  })
 }
 
 function passwordHashes(line: string): readonly Found[] {
-  const match = hashPattern.exec(line) ?? scramPattern.exec(line) ?? /\{S?SHA\}[A-Za-z0-9+/=]{20,}/.exec(line)
-  return match === null ? [] : [{ what: 'a password hash', from: match.index, to: match.index + match[0].length }]
+  const place = passwordHashIn(line)
+  return place === undefined ? [] : [{ what: 'a password hash', ...place }]
 }
 
-const address = /[a-z][a-z0-9+.-]{1,30}:\/\/([^\s/:@'"]{0,200}):([^\s/@'"]{1,500})@/dgi
+/** References in braces may hold colons: postgres://${USER:-app}:${PASSWORD}@db. */
+const reference = '\\$?\\{\\{?[^{}\\s]*\\}\\}?'
+const address = new RegExp(
+  `[a-z][a-z0-9+.-]{1,30}://((?:${reference}|[^\\s/:@'"{}]){0,200}):((?:${reference}|[^\\s/@'"]){1,500})@`,
+  'dgi',
+)
 
 function inAddresses(line: string): readonly Found[] {
   return [...line.matchAll(address)].flatMap((match) => {
-    const [from, to] = match.indices?.[2] ?? [0, 0]
-    const isExample = isPlaceholder(match[2] ?? '', match[1] ?? '') || /^pass(?:word)?$/i.test(match[2] ?? '')
+    const { from, to } = placeOf(match, 2)
+    const [key = '', value = ''] = [match[1], match[2]]
+    const isExample = isOrdinary({ key, value, isQuoted: true }) || /^pass(?:word)?$/i.test(value)
     return isExample ? [] : [{ what: 'a password in an address', from, to, key: 'password' }]
   })
 }
 
 function headers(line: string): readonly Found[] {
-  const match = /\b(Bearer|Basic)\s+([A-Za-z0-9+/_.=~-]{16,})/d.exec(line)
-  return match === null ? [] : [secondOf(match, `a value after "${match[1]}"`, 'authorization')]
+  const match = /\b(Bearer|Basic)\s+(?=\S*[0-9A-Z+/=])([A-Za-z0-9+/_.=~-]{16,})/d.exec(line)
+  return match === null ? [] : [{ what: `a value after "${match[1]}"`, ...placeOf(match, 2), key: 'authorization' }]
 }
-
-/** Digests, fingerprints and public keys are random and meant to be seen. */
-const openlyRandom =
-  /public|fingerprint|sha-?(?:1|224|256|384|512)|md5|ssh-(?:rsa|ed25519)|ecdsa-|\bAAAA[A-Z]|DNSKEY|integrity/i
 
 function random(line: string): readonly Found[] {
-  if (openlyRandom.test(line)) return []
-  return [...line.matchAll(/(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_]{32,512}={0,2}(?![A-Za-z0-9+/_-])/g)].flatMap((match) => {
-    const [token] = match
-    const looksTyped =
-      !/[a-z]/.test(token) ||
-      !/[A-Z]/.test(token) ||
-      (token.match(/[0-9]/g) ?? []).length < 2 ||
-      /[/_][a-z]{3,}[/_]/.test(token)
-    if (looksTyped || entropyOf(token) < 4.2) return []
-    return [{ what: `a random text of ${token.length} characters`, from: match.index, to: match.index + token.length }]
-  })
-}
-
-/** Bits a character. */
-function entropyOf(text: string): number {
-  const counts = Map.groupBy(text, (character) => character)
-  return [...counts.values()].reduce(
-    (sum, { length }) => sum - (length / text.length) * Math.log2(length / text.length),
-    0,
-  )
+  return randomTexts(line).map(({ from, to }) => ({ what: `a random text of ${to - from} characters`, from, to }))
 }

@@ -10,12 +10,14 @@ export type RunOptions = {
   readonly stdin?: number
   readonly env?: Readonly<Record<string, string>>
   readonly timeoutMs?: number
+  /** Called with each part of its standard output as it comes. */
+  readonly onOutput?: (text: string) => void
 }
 
 /** A code of 128 + n says that signal n ended it, as in a shell. Rejects when it cannot be started or takes too long. */
 export async function run(args: Arguments, options: RunOptions = {}): Promise<Ran> {
   const [program, ...rest] = args
-  const timeoutMs = options.timeoutMs ?? 120_000
+  const timeoutMs = options.timeoutMs ?? 300_000
   const child = spawn(program, rest, {
     detached: true,
     env: { ...(options.env ?? process.env) },
@@ -23,7 +25,10 @@ export async function run(args: Arguments, options: RunOptions = {}): Promise<Ra
   })
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []
-  child.stdout?.on('data', (chunk: Buffer) => stdout.push(chunk))
+  child.stdout?.on('data', (chunk: Buffer) => {
+    stdout.push(chunk)
+    options.onOutput?.(chunk.toString('utf8'))
+  })
   child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk))
   // A program may end without reading its input; that is not an error of ours.
   child.stdin?.on('error', () => {})
@@ -53,7 +58,7 @@ export async function outputOf(args: Arguments, options: RunOptions = {}): Promi
 /** For tear-down, which also runs while the process exits and cannot wait for anything then. */
 export function runNow(args: Arguments): Ran {
   const [program, ...rest] = args
-  const { status, signal, stdout, stderr, error } = spawnSync(program, rest, { encoding: 'utf8', timeout: 60_000 })
+  const { status, signal, stdout, stderr, error } = spawnSync(program, rest, { encoding: 'utf8', timeout: 300_000 })
   if (error !== undefined) throw new CommandFailed(args, { code: 127, stdout: '', stderr: '' }, error.message)
   return { code: codeOf(status, signal), stdout, stderr }
 }

@@ -141,7 +141,7 @@ function isMounted(directory: string): boolean {
 
 function waitNow(what: string, isSo: () => boolean): void {
   const never = new Int32Array(new SharedArrayBuffer(4))
-  const deadline = performance.now() + 30_000
+  const deadline = performance.now() + 300_000
   while (!isSo()) {
     if (performance.now() > deadline) throw new Error(`${what}: not so after 30 s.`)
     Atomics.wait(never, 0, 0, 20)

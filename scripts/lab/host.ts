@@ -5,7 +5,7 @@ import { type Arguments, CommandFailed, outputNow, type Ran, type RunOptions, ru
 import { consoleOf, initOf, killContainer, startContainer } from './container.ts'
 import { addressOf, deviceOf } from './places.ts'
 import { type HostRecord, isAlive, type ProcessMark, writeRecord } from './records.ts'
-import { eventually, GivenUp } from './waiting.ts'
+import { eventually, GivenUp, generousMs } from './waiting.ts'
 
 export type ExecOptions = Omit<RunOptions, 'stdin'>
 
@@ -82,7 +82,7 @@ export class LabHost {
   }
 
   /** Resolves when the unit is in the state; rejects at once, with its journal, when it failed instead. */
-  async waitForUnit(unit: string, state = 'active', withinMs = 60_000): Promise<void> {
+  async waitForUnit(unit: string, state = 'active', withinMs = generousMs): Promise<void> {
     await eventually(
       `${this.name}: ${unit} is ${state}`,
       async () => {
@@ -159,7 +159,7 @@ export class LabHost {
   }
 
   async #end(supervisor: ProcessMark): Promise<void> {
-    await eventually(`${this.name} is off`, () => !isAlive(supervisor) || undefined, { withinMs: 120_000 })
+    await eventually(`${this.name} is off`, () => !isAlive(supervisor) || undefined, { withinMs: generousMs })
     this.#off(supervisor)
   }
 

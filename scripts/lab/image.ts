@@ -1,4 +1,5 @@
-// Base images: a Debian as debootstrap makes it, kept whole and unchanged; hosts lie on them as overlays.
+// Base images: a Debian as debootstrap makes it, with packages; kept whole and unchanged, and hosts lie on them as overlays.
+// Images of one suite are copies of one bootstrap, to which their packages are added.
 import { createHash } from 'node:crypto'
 import {
   appendFileSync,
@@ -7,6 +8,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -23,25 +25,56 @@ export function isImageName(name: string): name is ImageName {
   return Object.hasOwn(recipes, name)
 }
 
-/** The directory of the image, made first when it is not there. `inUse`: directories that must not be removed. */
-export async function baseImage(name: ImageName, inUse: () => readonly string[], say: Say): Promise<string> {
+export const imageNames = (): readonly ImageName[] => Object.keys(recipes).filter(isImageName)
+
+export type ImageOptions = {
+  /** Directories that must not be removed. */
+  readonly inUse: () => readonly string[]
+  readonly say: Say
+}
+
+/** The directory of the image, made first when it is not there. */
+export async function baseImage(name: ImageName, options: ImageOptions): Promise<string> {
   const recipe: Recipe = recipes[name]
   const apt = aptSourcesFor(recipe.suite)
-  const directory = join(imagesDirectory, `${name}-${hashOf(recipe, apt)}`)
+  const made = { name, hash: hashOf(recipe, apt), takes: recipe.takes }
+  return once(made, options, async (directory) => {
+    const bootstrap = await bootstrapOf(recipe.suite, apt, options)
+    await step(['cp', '--archive', '--reflink=auto', bootstrap, directory], directory)
+    await addPackages(recipe, directory)
+    writeSystemSetup(directory)
+  })
+}
+
+/** What the images of a suite have in common. */
+function bootstrapOf(suite: Suite, apt: AptSources, options: ImageOptions): Promise<string> {
+  const made = { name: `debian-${suite}`, hash: hashOf(suite, apt), takes: 'about half a minute' }
+  return once(made, options, (directory) => bootstrapInto(directory, suite, apt))
+}
+
+type Made = { readonly name: string; readonly hash: string; readonly takes: string }
+
+async function once(
+  { name, hash, takes }: Made,
+  { inUse, say }: ImageOptions,
+  make: (directory: string) => Promise<void>,
+): Promise<string> {
+  const directory = join(imagesDirectory, `${name}-${hash}`)
   if (existsSync(directory)) return directory
-  const onWait = () => say(`waiting for another process that makes the base image ${name}`)
+  const onWait = () => say(`waiting for another process that makes ${name}`)
   return locked(join(cacheDirectory, `${name}.lock`), () => makeOnce(), onWait)
 
   async function makeOnce(): Promise<string> {
     if (existsSync(directory)) return directory
     for (const former of formerOf(name)) if (!inUse().includes(former)) rmSync(former, { recursive: true, force: true })
     const start = performance.now()
-    say(`making the base image ${name}, once: ${recipe.takes}`)
+    say(`making ${name}, once: ${takes}`)
     const building = `${directory}${unfinished}`
-    await make(recipe, apt, building)
+    await make(building)
+    rmSync(logOf(building), { force: true })
     // A build that was killed keeps its name, and is not taken for a finished one.
     renameSync(building, directory)
-    say(`base image ${name} made in ${((performance.now() - start) / 1000).toFixed(0)} s`)
+    say(`${name} made in ${((performance.now() - start) / 1000).toFixed(0)} s`)
     return directory
   }
 }
@@ -62,7 +95,7 @@ type Recipe = {
 const bare = ['systemd', 'systemd-sysv', 'dbus', 'ca-certificates', 'iproute2', 'curl']
 
 const recipes = {
-  bookworm: { suite: 'bookworm', packages: bare, fetched: ['nginx', 'python3', 'git'], takes: 'about a minute' },
+  bookworm: { suite: 'bookworm', packages: bare, fetched: ['nginx', 'python3', 'git'], takes: 'half a minute' },
   'trixie-docker': {
     suite: 'trixie',
     packages: [
@@ -77,65 +110,78 @@ const recipes = {
       'libcap2-bin',
     ],
     fetched: [],
-    takes: 'about two minutes',
+    takes: 'about a minute',
   },
   'trixie-podman': {
     suite: 'trixie',
     packages: [...bare, 'podman', 'docker-compose', 'nftables', 'aardvark-dns', 'catatonit', 'busybox-static'],
     fetched: [],
-    takes: 'about two minutes',
+    takes: 'about a minute',
   },
 } as const satisfies Readonly<Record<string, Recipe>>
 
-/** Changes with what the image is made of, and every week, because package lists grow stale. */
-function hashOf(recipe: Recipe, apt: AptSources): string {
+/** Changes with what it is made of, and every week, because package lists grow stale. */
+function hashOf(recipe: Recipe | Suite, apt: AptSources): string {
   const week = Math.floor(Date.now() / (7 * 24 * 3600 * 1000))
   return createHash('sha256')
-    .update(JSON.stringify([formVersion, recipe, apt, week]))
+    .update(JSON.stringify([formVersion, recipe, bare, apt, week]))
     .digest('hex')
     .slice(0, 12)
 }
 
-/** Raised when `make` below changes what it makes. */
-const formVersion = 3
+/** Raised when the functions below change what they make. */
+const formVersion = 4
 
-function formerOf(name: ImageName): readonly string[] {
+/** Those that nobody finished, and those of weeks ago: a checkout of another commit may have another recipe. */
+function formerOf(name: string): readonly string[] {
   mkdirSync(imagesDirectory, { recursive: true, mode: 0o700 })
   const form = new RegExp(`^${name}-[0-9a-f]{12}(?:\\${unfinished})?(?:\\.log)?$`)
   return readdirSync(imagesDirectory)
     .filter((entry) => form.test(entry))
     .map((entry) => join(imagesDirectory, entry))
+    .filter((path) => path.includes(unfinished) || Date.now() - statSync(path).mtimeMs > keptMs)
 }
 
-async function make(recipe: Recipe, apt: AptSources, directory: string): Promise<void> {
-  const log = `${directory}.log`
-  const bootstrap = [
-    'debootstrap',
-    '--variant=minbase',
-    `--include=${bare.join(',')}`,
-    recipe.suite,
-    directory,
-    apt.mirror,
-  ]
+const keptMs = 14 * 24 * 3600 * 1000
+
+async function bootstrapInto(directory: string, suite: Suite, apt: AptSources): Promise<void> {
+  writeAptSetup(directory)
+  const bootstrap = ['debootstrap', '--variant=minbase', `--include=${bare.join(',')}`, suite, directory, apt.mirror]
   // In namespaces of its own: what debootstrap started and mounted is gone with it, also when it is killed.
-  await step(['unshare', '--mount', '--pid', '--fork', '--kill-child', ...bootstrap], log)
-  writeAptSetup(directory, apt)
-  const inside = (...args: readonly string[]) => step(chroot(directory, args), log)
-  await inside('apt-get', 'update')
-  const more = recipe.packages.filter((name) => !bare.includes(name))
-  if (more.length > 0) await inside('apt-get', 'install', '--yes', '--no-install-recommends', ...more)
-  await inside('apt-get', 'clean')
-  if (recipe.fetched.length > 0) await inside('apt-get', 'install', '--yes', '--download-only', ...recipe.fetched)
-  writeSystemSetup(directory)
-  rmSync(log)
-}
-
-function writeAptSetup(directory: string, apt: AptSources): void {
+  await step(['unshare', '--mount', '--pid', '--fork', '--kill-child', ...bootstrap], directory)
   rmSync(join(directory, 'etc/apt/sources.list'), { force: true })
   writeFileSync(join(directory, 'etc/apt/sources.list.d/debian.sources'), apt.sources)
   writeFileSync(join(directory, 'etc/apt/apt.conf.d/99lab'), apt.configuration)
+  await inside(directory, 'apt-get', 'update')
+  dropArchives(directory)
+}
+
+async function addPackages(recipe: Recipe, directory: string): Promise<void> {
+  const more = recipe.packages.filter((name) => !bare.includes(name))
+  if (more.length > 0) await inside(directory, 'apt-get', 'install', '--yes', '--no-install-recommends', ...more)
+  dropArchives(directory)
+  const fetching = ['install', '--yes', '--no-install-recommends', '--download-only', ...recipe.fetched]
+  if (recipe.fetched.length > 0) await inside(directory, 'apt-get', ...fetching)
+  // Hosts install what a test asks for in full.
+  rmSync(join(directory, dpkgSetup.forImages))
+}
+
+/** Unlike `apt-get clean`, which takes apt's index too: each host would work it out again. */
+function dropArchives(directory: string): void {
+  const archives = join(directory, 'var/cache/apt/archives')
+  for (const name of readdirSync(archives)) if (name.endsWith('.deb')) rmSync(join(archives, name))
+}
+
+const dpkgSetup = { forHosts: 'etc/dpkg/dpkg.cfg.d/lab', forImages: 'etc/dpkg/dpkg.cfg.d/lab-image' } as const
+
+/** Before the first package: most of the files of a Debian are documentation and translations. */
+function writeAptSetup(directory: string): void {
+  mkdirSync(join(directory, 'etc/dpkg/dpkg.cfg.d'), { recursive: true })
   // A lab host is thrown away: syncing each unpacked file would only make installing slow.
-  writeFileSync(join(directory, 'etc/dpkg/dpkg.cfg.d/lab'), 'force-unsafe-io\n')
+  writeFileSync(join(directory, dpkgSetup.forHosts), 'force-unsafe-io\n')
+  const left = ['doc/*', 'info/*', 'locale/*', 'man/*'].map((path) => `path-exclude=/usr/share/${path}\n`)
+  const kept = 'path-include=/usr/share/doc/*/copyright\n'
+  writeFileSync(join(directory, dpkgSetup.forImages), [...left, kept].join(''))
 }
 
 /** Each host gets its own machine id, and sets up its network by itself at every boot. */
@@ -162,8 +208,17 @@ function chroot(directory: string, args: readonly string[]): Arguments {
   return ['systemd-nspawn', '--quiet', ...settings, '--setenv=DEBIAN_FRONTEND=noninteractive', '-D', directory, ...args]
 }
 
-async function step(args: Arguments, log: string): Promise<void> {
-  const ran = await run([...untilParentEnds, ...args], { timeoutMs: 15 * 60_000, env: environment() })
+function inside(directory: string, ...args: readonly string[]): Promise<void> {
+  return step(chroot(directory, args), directory)
+}
+
+function logOf(directory: string): string {
+  return `${directory}.log`
+}
+
+async function step(args: Arguments, directory: string): Promise<void> {
+  const log = logOf(directory)
+  const ran = await run([...untilParentEnds, ...args], { timeoutMs: 60 * 60_000, env: environment() })
   appendFileSync(log, `$ ${args.join(' ')}\n${ran.stdout}${ran.stderr}`)
   if (ran.code !== 0) throw new CommandFailed(args, ran, `exit ${ran.code}; the whole output is in ${log}`)
 }

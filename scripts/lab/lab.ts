@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { runNow } from './command.ts'
 import { mountDisk, removeHost, rootOf } from './container.ts'
 import { LabHost } from './host.ts'
-import { baseImage, type ImageName, type Say } from './image.ts'
+import { baseImage, type ImageName, imageNames, type Say } from './image.ts'
 import { lockedNow } from './lock.ts'
 import { networkDown, networkUp } from './network.ts'
 import { addressOf, hostNumbers, machineAddress, runDirectory } from './places.ts'
@@ -46,7 +46,7 @@ export function openLab({ say = () => {}, keep = false }: LabOptions = {}): Lab 
   const forget = atExit(close)
   return {
     async host(name, image = 'bookworm') {
-      const base = await baseImage(image, () => hostRecords().map((record) => record.base), say)
+      const base = await baseImage(image, { inUse, say })
       const host = new LabHost(claim({ name, image, base }), keep)
       hosts.push(host)
       prepareDisk(host.record)
@@ -62,6 +62,17 @@ export function openLab({ say = () => {}, keep = false }: LabOptions = {}): Lab 
       forget()
     },
   }
+}
+
+/** Makes every base image that is missing, side by side. */
+export async function makeImages(say: Say): Promise<void> {
+  const reason = labUnavailable()
+  if (reason !== null) throw new Error(`No base image can be made here: ${reason}.`)
+  await Promise.all(imageNames().map((name) => baseImage(name, { inUse, say })))
+}
+
+function inUse(): readonly string[] {
+  return hostRecords().map(({ base }) => base)
 }
 
 /** Every host there is, those of other processes too. */

@@ -4,11 +4,12 @@ import { parseArgs } from 'node:util'
 import { initOf } from './container.ts'
 import { entering, environment } from './host.ts'
 import { isImageName } from './image.ts'
-import { allHosts, openLab, release, removeLeftovers } from './lab.ts'
+import { allHosts, makeImages, openLab, release, removeLeftovers } from './lab.ts'
 import { addressOf, machineAddress } from './places.ts'
 import type { HostRecord } from './records.ts'
 
 const usage = `npm run lab -- up [N] [--image bookworm|trixie-docker|trixie-podman]   boot N more hosts (1)
+npm run lab -- images                                     make the base images that are missing
 npm run lab -- list [--json]
 npm run lab -- shell NAME
 npm run lab -- down [NAME]                                stop and remove one, or all`
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
 const [verb, argument] = positionals
 try {
   if (verb === 'up') await up(Number(argument ?? 1), values.image)
+  else if (verb === 'images') await makeImages((text) => console.log(`lab: ${text}`))
   else if (verb === 'list') list(values.json)
   else if (verb === 'shell') shell(named(argument))
   else if (verb === 'down') down(argument === undefined ? kept() : [named(argument)])

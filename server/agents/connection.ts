@@ -2,30 +2,44 @@
 // the schema, and then the signature, says otherwise.
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { RawData, WebSocket } from 'ws'
 import type { HostName } from '../../shared/names.ts'
 import {
   type AgentMessage,
-  agentMessageSchema,
   frameLimitBeforeHello,
   helloText,
+  type Machine,
+  machineText,
   protocolVersion,
   type ServerMessage,
 } from '../../shared/protocol.ts'
 import type { Report } from '../../shared/report.ts'
+import { guarded } from '../guarded.ts'
 import { isSignedBy } from './host-key.ts'
+import { parseMessage } from './parse-message.ts'
 
 export type ConnectionEvents = {
   /** The enrolled key of a host; undefined when it is not enrolled. */
   publicKeyOf(host: HostName): Promise<string | undefined>
+  /** How the machine gave itself away as a copy of the one that is known; undefined: it is the known one. */
+  copySignOf(host: HostName, machine: Machine | undefined, address: string): Promise<string | undefined>
   /** The agent proved to be `host`. */
   authenticated(connection: AgentConnection, host: HostName): void
   heard(host: HostName): void
-  /** Resolves when the report is stored, with false when it must not be. */
-  received(report: Report): Promise<boolean>
+  /** It said what a check found, or that it found nothing new. */
+  checked(host: HostName): void
+  /** What its clock says. `isFresh`: just now. */
+  clockSaid(host: HostName, said: { readonly at: string; readonly isFresh: boolean }): void
+  /** Resolves when the report is stored, to the rows that it has cost; undefined when it must not be stored. */
+  received(report: Report): Promise<number | undefined>
   closed(connection: AgentConnection): void
+  /** Milliseconds until the host may be heard again, after a message that has cost so much. */
+  waitAfter(host: HostName, cost: MessageCost): number
 }
+
+export type MessageCost = { readonly bytes: number; readonly rows: number }
 
 export type ConnectionLimits = {
   readonly helloWithinMs: number
@@ -37,13 +51,20 @@ export type ConnectionLimits = {
 }
 
 /** What the close frame says; 4000 and up are for applications to define. */
-export const closeCodes = { refused: 4001, replaced: 4002, flood: 4003, removed: 4004 } as const
+export const closeCodes = { refused: 4001, replaced: 4002, flood: 4003, removed: 4004, copy: 4005 } as const
+
+/** How long an agent may take to answer a ping before it counts as gone. */
+const answersWithinMs = 10_000
+
+const longestRestMs = 10_000
 
 export class AgentConnection {
   host: HostName | undefined
+  machine: Machine | undefined
   readonly #webSocket: WebSocket
   readonly #events: ConnectionEvents
   readonly #limits: ConnectionLimits
+  readonly #address: string
   readonly #nonce = randomBytes(32).toString('base64url')
   readonly #helloTimer: NodeJS.Timeout
   readonly #waiting: string[] = []
@@ -58,17 +79,28 @@ export class AgentConnection {
     this.#events = rest.events
     this.#limits = rest.limits
     this.#log = rest.log
+    this.#address = rest.address
     this.#allowance = rest.limits.burst
-    this.#helloTimer = setTimeout(() => this.refuse('no hello came in time'), rest.limits.helloWithinMs)
-    boundBytes(socket, frameLimitBeforeHello, () => this.host === undefined)
-    webSocket.on('message', (message, isBinary) => this.#take(message, isBinary))
-    webSocket.on('pong', () => {
-      this.#unansweredPings = 0
-      // A word too: an agent that applies for ten minutes, or looks only every ten, is not silent.
-      if (this.host !== undefined) this.#events.heard(this.host)
-    })
-    webSocket.on('error', (error) => this.#log.info({ reason: error.message }, 'agent connection broke'))
-    webSocket.on('close', () => this.#end())
+    const ends = (thrown: unknown) => this.#fail(thrown)
+    const late = guarded(() => this.refuse('no hello came in time'), ends)
+    this.#helloTimer = setTimeout(late, rest.limits.helloWithinMs)
+    boundBytes(socket, { limit: frameLimitBeforeHello, applies: () => this.host === undefined, ends })
+    webSocket.on(
+      'message',
+      guarded((message: RawData, isBinary: boolean) => this.#take(message, isBinary), ends),
+    )
+    webSocket.on(
+      'pong',
+      guarded(() => this.#pong(), ends),
+    )
+    webSocket.on(
+      'error',
+      guarded((error: Error) => this.#log.info({ reason: error.message }, 'agent connection broke'), ends),
+    )
+    webSocket.on(
+      'close',
+      guarded(() => this.#end(), ends),
+    )
     this.send({ type: 'challenge', nonce: this.#nonce, protocol: protocolVersion })
   }
 
@@ -92,10 +124,33 @@ export class AgentConnection {
     if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#webSocket.ping()
   }
 
+  /** Whether the agent is there now; it is asked by a ping. */
+  answers(): Promise<boolean> {
+    const socket = this.#webSocket
+    if (socket.readyState !== socket.OPEN) return Promise.resolve(false)
+    // It has just sent something, and nothing more is read until that is recorded.
+    if (this.#working) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const settle = (answer: boolean) => {
+        clearTimeout(timer)
+        socket.off('pong', heard)
+        socket.off('close', gone)
+        resolve(answer)
+      }
+      const ends = (thrown: unknown) => this.#fail(thrown)
+      const heard = guarded(() => settle(true), ends)
+      const gone = guarded(() => settle(false), ends)
+      const timer = setTimeout(gone, answersWithinMs)
+      socket.once('pong', heard)
+      socket.once('close', gone)
+      socket.ping()
+    })
+  }
+
   refuse(reason: string, code: number = closeCodes.refused): void {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return
     this.#log.warn({ reason }, 'agent connection refused')
-    this.send({ type: 'refused', reason })
+    this.send({ type: 'refused', reason, ...(code === closeCodes.copy ? { code: 'identity-shared' } : {}) })
     this.close(code, reason)
   }
 
@@ -103,15 +158,30 @@ export class AgentConnection {
   close(code: number, reason: string): void {
     this.#waiting.length = 0
     this.#webSocket.close(code, reason.slice(0, 120))
-    setTimeout(() => this.#webSocket.terminate(), 1000).unref()
+    const terminate = guarded(
+      () => this.#webSocket.terminate(),
+      (thrown) => this.#fail(thrown),
+    )
+    setTimeout(terminate, 1000).unref()
   }
 
-  #take(message: RawData, isBinary: boolean): void {
+  #pong(): void {
+    this.#unansweredPings = 0
+    // A word too: an agent that applies for ten minutes, or looks only every ten, is not silent.
+    if (this.host !== undefined) this.#events.heard(this.host)
+  }
+
+  #fail(thrown: unknown): void {
+    this.#log.error({ err: thrown }, 'an event handler failed: its connection is closed')
+    this.#webSocket.terminate()
+  }
+
+  async #take(message: RawData, isBinary: boolean): Promise<void> {
     if (this.#webSocket.readyState !== this.#webSocket.OPEN) return
     if (isBinary) this.refuse('messages are JSON text')
     else if (!this.#spendAllowance()) this.refuse('too many messages', closeCodes.flood)
     else this.#waiting.push(textOf(message))
-    if (!this.#working) void this.#work()
+    if (!this.#working) return this.#work()
   }
 
   #spendAllowance(): boolean {
@@ -127,7 +197,10 @@ export class AgentConnection {
     this.#working = true
     this.#webSocket.pause()
     try {
-      for (let text = this.#waiting.shift(); text !== undefined; text = this.#waiting.shift()) await this.#hear(text)
+      for (let text = this.#waiting.shift(); text !== undefined; text = this.#waiting.shift()) {
+        const rows = await this.#hear(text)
+        await this.#rest({ bytes: text.length, rows })
+      }
     } catch (thrown) {
       this.#log.error(
         { err: thrown },
@@ -140,13 +213,25 @@ export class AgentConnection {
     }
   }
 
-  async #hear(text: string): Promise<void> {
-    const message = parseMessage(text)
-    if (message === undefined) return this.refuse('not a message of this protocol')
-    if (message.type === 'hello') return this.#hearHello(message)
-    if (this.host === undefined) return this.refuse('the first message must be hello')
-    if (message.type === 'report') return this.#hearReport(this.host, message.report)
-    this.#events.heard(this.host)
+  async #rest(cost: MessageCost): Promise<void> {
+    const wait = this.host === undefined ? 0 : this.#events.waitAfter(this.host, cost)
+    // Not longer than its pings are waited for.
+    if (wait > 0) await delay(Math.min(wait, longestRestMs), undefined, { ref: false })
+  }
+
+  /** Rows that it has cost. */
+  async #hear(text: string): Promise<number> {
+    const message = await parseMessage(text)
+    if (message === undefined) this.refuse('not a message of this protocol')
+    else if (message.type === 'hello') await this.#hearHello(message)
+    else if (this.host === undefined) this.refuse('the first message must be hello')
+    else if (message.type === 'report') return this.#hearReport(this.host, message.report)
+    else {
+      this.#events.heard(this.host)
+      this.#events.checked(this.host)
+      this.#events.clockSaid(this.host, { at: message.at, isFresh: true })
+    }
+    return 0
   }
 
   async #hearHello(hello: Extract<AgentMessage, { type: 'hello' }>): Promise<void> {
@@ -161,17 +246,48 @@ export class AgentConnection {
       return this.refuse('not an enrolled host, or not its key')
     }
     clearTimeout(this.#helloTimer)
+    if (!(await this.#isKnownMachine(hello.host, key, hello.machine))) return
+    this.machine = hello.machine
     this.host = hello.host
     this.#log = this.#log.child({ host: hello.host })
     this.#events.authenticated(this, hello.host)
     this.#events.heard(hello.host)
   }
 
-  async #hearReport(host: HostName, report: Report): Promise<void> {
-    if (report.host !== host) return this.refuse(`${host} may not report for ${report.host}`)
+  async #isKnownMachine(host: HostName, key: string, machine: Machine | undefined): Promise<boolean> {
+    if (
+      machine !== undefined &&
+      !isSignedBy(key, machineText(this.#nonce, machine), Buffer.from(machine.signature, 'base64'))
+    ) {
+      this.refuse('what the agent says of its machine is not signed by its key')
+      return false
+    }
+    const sign = await this.#events.copySignOf(host, machine, this.#address)
+    if (sign !== undefined) {
+      this.#log.warn({ host, sign }, 'another machine shows the key of a host')
+      this.refuse(`${host} is known as another machine`, closeCodes.copy)
+    }
+    // Meanwhile the agent may have gone, and the host may have been removed and enrolled with another key.
+    const isCurrent = sign === undefined && (await this.#events.publicKeyOf(host)) === key
+    if (sign === undefined && !isCurrent) this.refuse('the host was removed', closeCodes.removed)
+    return isCurrent && this.#webSocket.readyState === this.#webSocket.OPEN
+  }
+
+  async #hearReport(host: HostName, report: Report): Promise<number> {
+    if (report.host !== host) {
+      this.refuse(`${host} may not report for ${report.host}`)
+      return 0
+    }
     this.#events.heard(host)
-    if (!(await this.#events.received(report))) return this.refuse('the host was removed', closeCodes.removed)
+    const rows = await this.#events.received(report)
+    if (rows === undefined) {
+      this.refuse('the host was removed', closeCodes.removed)
+      return 0
+    }
+    this.#events.checked(host)
+    this.#events.clockSaid(host, { at: report.at, isFresh: false })
     this.send({ type: 'ack', report: report.id })
+    return rows
   }
 
   #end(): void {
@@ -185,28 +301,28 @@ export type ConnectionParts = {
   readonly events: ConnectionEvents
   readonly limits: ConnectionLimits
   readonly log: Logger
+  /** Of the client. */
+  readonly address: string
 }
 
 /** The frame limit is one for the whole server, so that before the hello the bytes themselves are counted. */
-function boundBytes(socket: Duplex, limit: number, applies: () => boolean): void {
+function boundBytes(socket: Duplex, { limit, applies, ends }: ByteBound): void {
   let bytes = 0
-  const count = (chunk: Buffer) => {
+  const count = guarded((chunk: Buffer) => {
     bytes += chunk.length
     if (!applies()) socket.off('data', count)
     else if (bytes > limit) socket.destroy()
-  }
+  }, ends)
   socket.on('data', count)
+}
+
+type ByteBound = {
+  readonly limit: number
+  applies(): boolean
+  ends(thrown: unknown): void
 }
 
 function textOf(message: RawData): string {
   if (Array.isArray(message)) return Buffer.concat(message).toString('utf8')
   return (Buffer.isBuffer(message) ? message : Buffer.from(message)).toString('utf8')
-}
-
-function parseMessage(text: string): AgentMessage | undefined {
-  try {
-    return agentMessageSchema.safeParse(JSON.parse(text)).data
-  } catch {
-    return undefined
-  }
 }

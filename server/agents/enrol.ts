@@ -2,9 +2,10 @@
 import { z } from 'zod'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
 import type { EnrolRequest } from '../../shared/protocol.ts'
+import { absoluteTime } from '../../shared/time-text.js'
 import { type Clock, later } from '../clock.ts'
 import { findToken, forgetTokens, insertToken, saveRefusal, takeTokenUse } from '../store/enrolment.ts'
-import { insertTransition } from '../store/history.ts'
+import { insertTransitions } from '../store/history.ts'
 import { findHost, insertHost } from '../store/hosts.ts'
 import type { Db } from '../store/tables.ts'
 import { parseHostKey } from './host-key.ts'
@@ -77,7 +78,7 @@ export async function enrolHost(
       return { kind: 'refused', reason: 'another took the last use at the same moment', told: false }
     }
     await insertHost(transaction, request.host, request.publicKey, at)
-    await insertTransition(transaction, request.host, { at, to: 'enrolled' })
+    await insertTransitions(transaction, request.host, [{ at, to: 'enrolled' }])
     return { kind: 'enrolled' }
   })
 }
@@ -85,7 +86,7 @@ export async function enrolHost(
 type TokenLife = { readonly host?: HostName; readonly usesLeft: number; readonly expiresAt: string }
 
 function endOf(token: TokenLife, host: HostName, now: string): string | undefined {
-  if (token.expiresAt <= now) return `the token expired at ${token.expiresAt}`
+  if (token.expiresAt <= now) return `the token expired at ${absoluteTime(token.expiresAt)}`
   if (token.usesLeft <= 0) return 'the token is used up'
   if (token.host !== undefined && token.host !== host) return `the token was made for ${token.host}`
   return undefined

@@ -1,14 +1,21 @@
 // The gate agents come in by: WebSocket upgrades on the server's own port -> one live connection per host.
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
-import { WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import type { HostName } from '../../shared/names.ts'
 import { agentSocketPath, frameLimit, pingEverySeconds, type ServerMessage } from '../../shared/protocol.ts'
 import type { Report } from '../../shared/report.ts'
+import { bounds } from '../allowance/bounds.ts'
+import { createRate, type RateLimit } from '../allowance/rate.ts'
+import { createSlots, type SlotLimits } from '../allowance/slots.ts'
+import { type ClientAddress, shareOf } from '../client-address.ts'
+import { endsConnection, guarded } from '../guarded.ts'
 import type { HoldsMessage } from '../holds.ts'
 import { isOwnOrigin } from '../origin.ts'
 import { AgentConnection, type ConnectionEvents, type ConnectionLimits, closeCodes } from './connection.ts'
+import type { Machines } from './machines.ts'
 
 export type AgentGate = {
   /** For the http server's `upgrade` event. */
@@ -17,8 +24,8 @@ export type AgentGate = {
   /** Asks every connected agent; returns how many were asked. */
   askAll(message: AskMessage): number
   connectedHosts(): readonly HostName[]
-  /** Nothing happens when it is not connected. */
-  tell(host: HostName, message: HoldsMessage): void
+  /** False: it is not connected, and nothing happens. */
+  tell(host: HostName, message: HoldsMessage | AskMessage): boolean
   disconnect(host: HostName): void
   close(): Promise<void>
 }
@@ -28,37 +35,59 @@ export type AskMessage = Extract<ServerMessage, { type: 'sync' | 'check' }>
 
 export type GateParts = {
   readonly publicUrl: URL
+  readonly clientAddress: ClientAddress
   readonly version: string
   readonly log: Logger
   publicKeyOf(host: HostName): Promise<string | undefined>
+  readonly machines: Machines
   heard(host: HostName): void
-  received(report: Report): Promise<boolean>
+  checked(host: HostName): void
+  /** What its clock says. `isFresh`: just now. */
+  clockSaid(host: HostName, said: { readonly at: string; readonly isFresh: boolean }): void
+  /** Rows that it has cost; undefined: the host was removed. */
+  received(report: Report): Promise<number | undefined>
   /** A host came or went. */
   connectionChanged(host: HostName): void
   /** How long a host may be silent before a person is told. */
   silentAfterMs(): number
+  /** The socket is an agent's: it does not count as one of an unknown client any more. */
+  proved(socket: Socket): void
   readonly limits?: Partial<GateLimits>
 }
 
 export type GateLimits = ConnectionLimits & {
-  /** Connections that have not said hello yet. */
-  readonly strangers: number
+  /** Connections that have not said hello yet: in all, and of one address. */
+  readonly strangers: SlotLimits
+  readonly reportRows: RateLimit
   /** At least: where hosts may be silent for a short time only, they are asked as often as it takes. */
   readonly pingEveryMs: number
 }
 
 const usualLimits: GateLimits = {
   helloWithinMs: 10_000,
-  burst: 1000,
+  burst: bounds.messages.limit,
   messagesPerSecond: 20,
   unreadBytes: 1024 * 1024,
-  strangers: 4096,
+  strangers: { total: bounds.allStrangers.limit, each: bounds.strangers.limit },
+  // A host with 1,000 services that all change with a commit takes 2,000.
+  reportRows: { burst: bounds.reportRows.limit, perSecond: 100 },
   pingEveryMs: pingEverySeconds * 1000,
 }
 
+/** What a host may send: a spool of reports after a day without a server is far less. */
+const messageBytes = { burst: bounds.messageBytes.limit, perSecond: 1024 * 1024 }
+
 export function createAgentGate(parts: GateParts): AgentGate {
   const limits = { ...usualLimits, ...parts.limits }
-  const strangers = new Set<AgentConnection>()
+  /** With the way to give their place back. */
+  const strangers = new Map<AgentConnection, () => void>()
+  const places = createSlots(limits.strangers)
+  const bytes = createRate(messageBytes, () => performance.now())
+  const rows = createRate(limits.reportRows, () => performance.now())
+  const known = (connection: AgentConnection) => {
+    strangers.get(connection)?.()
+    strangers.delete(connection)
+  }
   const byHost = new Map<HostName, AgentConnection>()
   const server = new WebSocketServer({
     noServer: true,
@@ -69,44 +98,61 @@ export function createAgentGate(parts: GateParts): AgentGate {
   })
   const events: ConnectionEvents = {
     publicKeyOf: parts.publicKeyOf,
+    copySignOf: (host, machine, address) =>
+      parts.machines.copySignOf({ host, machine, address, connected: byHost.get(host) }),
     heard: parts.heard,
+    checked: parts.checked,
+    clockSaid: parts.clockSaid,
     received: parts.received,
+    waitAfter: (host, cost) => Math.max(bytes.spend(host, cost.bytes), rows.spend(host, cost.rows)),
     authenticated(connection, host) {
-      strangers.delete(connection)
+      known(connection)
       byHost.get(host)?.close(closeCodes.replaced, 'a newer connection of this host took over')
       byHost.set(host, connection)
       connection.send({ type: 'welcome', serverVersion: parts.version })
       parts.connectionChanged(host)
     },
     closed(connection) {
-      strangers.delete(connection)
+      known(connection)
       const { host } = connection
       if (host === undefined || byHost.get(host) !== connection) return
       byHost.delete(host)
       parts.connectionChanged(host)
     },
   }
-  const all = () => [...strangers, ...byHost.values()]
-  const pingAfter = (milliseconds: number) =>
-    setTimeout(() => {
-      for (const connection of all()) connection.ping()
-      // An agent that applies has nothing else to say meanwhile: one answer may be late, or lost.
-      pings = pingAfter(Math.min(limits.pingEveryMs, Math.max(1000, parts.silentAfterMs() / 4)))
-    }, milliseconds)
+  const all = () => [...strangers.keys(), ...byHost.values()]
+  const pingAll = () => {
+    // An agent that applies has nothing else to say meanwhile: one answer may be late, or lost.
+    pings = pingAfter(Math.min(limits.pingEveryMs, Math.max(1000, parts.silentAfterMs() / 4)))
+    for (const connection of all()) connection.ping()
+  }
+  const pingsFailed = (thrown: unknown) => parts.log.error({ err: thrown }, 'agents could not be pinged')
+  const pingAfter = (milliseconds: number) => setTimeout(guarded(pingAll, pingsFailed), milliseconds)
   let pings = pingAfter(Math.min(limits.pingEveryMs, 1000))
 
   return {
     upgrade(request, socket, head) {
-      const refusal = refusalOf(request, parts.publicUrl) ?? (strangers.size >= limits.strangers ? 503 : undefined)
+      const refusal = refusalOf(request, parts.publicUrl)
       if (refusal !== undefined) return refuseUpgrade(socket, refusal)
-      server.handleUpgrade(request, socket, head, (webSocket) => {
-        const log = parts.log.child({ from: request.socket.remoteAddress })
-        strangers.add(new AgentConnection(webSocket, socket, { events, limits, log }))
-      })
+      const address = parts.clientAddress(request)
+      const leave = places.take(shareOf(address))
+      if (leave === undefined) return refuseUpgrade(socket, 503)
+      // Also when the handshake fails, and there is never a connection to be closed.
+      socket.once('close', guarded(leave, leave))
+      const log = parts.log.child({ from: address })
+      const admit = (webSocket: WebSocket) =>
+        strangers.set(new AgentConnection(webSocket, socket, { events, limits, log, address }), () => {
+          leave()
+          parts.proved(request.socket)
+        })
+      server.handleUpgrade(request, socket, head, guarded(admit, endsConnection(log, socket)))
     },
     isConnected: (host) => byHost.has(host),
     connectedHosts: () => [...byHost.keys()],
-    tell: (host, message) => byHost.get(host)?.send(message),
+    tell(host, message) {
+      byHost.get(host)?.send(message)
+      return byHost.has(host)
+    },
     askAll(message) {
       const asked = byHost.size
       for (const connection of [...byHost.values()]) connection.send(message)
@@ -122,13 +168,21 @@ export function createAgentGate(parts: GateParts): AgentGate {
 
 /** Agents send no origin; a page that does is only let in from this server itself. */
 function refusalOf(request: IncomingMessage, publicUrl: URL): number | undefined {
-  const path = new URL(request.url ?? '/', 'http://server').pathname
-  if (path !== agentSocketPath) return 404
+  // `//` and the like are no address at all.
+  if (URL.parse(request.url ?? '/', 'http://server')?.pathname !== agentSocketPath) return 404
   const { origin, host } = request.headers
   return origin === undefined || isOwnOrigin(origin, host, publicUrl) ? undefined : 403
 }
 
 function refuseUpgrade(socket: Duplex, status: number): void {
   const reasons: Record<number, string> = { 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' }
+  // Its reader has ended: what the client says, and that it leaves, is not seen any more.
+  socket.once(
+    'finish',
+    guarded(
+      () => socket.destroy(),
+      () => socket.destroy(),
+    ),
+  )
   socket.end(`HTTP/1.1 ${status} ${reasons[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 }

@@ -17,7 +17,7 @@ export function installScript({ server, key, certificate, repository, artifacts 
   const pin = key.kind === 'none' ? '' : `sha256//${key.pin}`
   return `#!/bin/sh
 # Makes this machine a host of the Plumbline server at ${server.href}
-#   curl -fsSL ${new URL('install', server).href} | sudo sh -s -- TOKEN [HOST]
+#   curl -fsSL ${new URL('install', server).href} | sh -s -- TOKEN [HOST]      (as root)
 set -eu
 
 say() { printf 'install: %s\\n' "$*"; }
@@ -26,8 +26,8 @@ stop() { printf 'install: %s\\n' "$*" >&2; exit 1; }
 # Called on the last line, so that a download that was cut off runs nothing.
 main() {
   token=\${1:-} host=\${2:-}
-  [ -n "$token" ] || stop 'a token is missing. Usage: sudo sh -s -- TOKEN [HOST]'
-  [ "$(id -u)" = 0 ] || stop 'it changes the machine, so it needs root: pipe it into sudo sh -s -- TOKEN'
+  [ -n "$token" ] || stop 'a token is missing. Usage: sh -s -- TOKEN [HOST], as root'
+  [ "$(id -u)" = 0 ] || stop 'it changes the machine, so it needs root: run the line as root, or install sudo'
   case $(uname -s)-$(uname -m) in
     Linux-x86_64) platform=linux-x64 ;;
     Linux-aarch64) platform=linux-arm64 ;;

@@ -2,9 +2,12 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { hashOf, isToken, randomToken } from '../agents/tokens.ts'
+import { isFromThisMachine } from '../client-address.ts'
 import { type Clock, later } from '../clock.ts'
+import type { Viewers } from '../settings.ts'
 import { deleteSession, insertSession, isSessionOpen } from '../store/sessions.ts'
 import type { Db } from '../store/tables.ts'
+import { arrivalOf } from './arrival.ts'
 import { RefusedRequest } from './errors.ts'
 
 export type Access = {
@@ -14,6 +17,8 @@ export type Access = {
   /** Starts a session when the token is the operator's. */
   signIn(context: Context, token: string): Promise<boolean>
   signOut(context: Context): Promise<void>
+  /** Of the session or token that the request is proved by; undefined when it proves nothing. */
+  personOf(context: Context): Promise<string | undefined>
   /** True when the request carries a session, which a browser sends by itself. */
   hasSession(context: Context): boolean
 }
@@ -23,7 +28,7 @@ export type AccessParts = {
   readonly clock: Clock
   readonly operatorTokenHash: string
   readonly syncTokenHash: string
-  readonly viewers: 'anyone' | 'signed-in'
+  readonly viewers: Viewers
   /** The address browsers use is https. */
   readonly secure: boolean
 }
@@ -44,9 +49,13 @@ export function createAccess(parts: AccessParts): Access {
     return session !== undefined && (await isSessionOpen(db, hashOf(session), clock.now().toISOString()))
   }
   const access: Access = {
-    mayRead: async (context) => parts.viewers === 'anyone' || (await access.isOperator(context)),
+    mayRead: async (context) => isViewer(context, parts.viewers) || (await access.isOperator(context)),
     isOperator: async (context) => bears(context, parts.operatorTokenHash) || (await inSession(context)),
     maySync: async (context) => bears(context, parts.syncTokenHash) || (await access.isOperator(context)),
+    async personOf(context) {
+      if (!(await access.isOperator(context))) return undefined
+      return hashOf(getCookie(context, cookie) ?? bearerToken(context) ?? '')
+    },
     hasSession: (context) => getCookie(context, cookie) !== undefined,
     async signIn(context, token) {
       if (!isToken(token.trim(), parts.operatorTokenHash)) return false
@@ -63,6 +72,12 @@ export function createAccess(parts: AccessParts): Access {
     },
   }
   return access
+}
+
+function isViewer(context: Context, viewers: Viewers): boolean {
+  if (viewers !== 'this-machine') return viewers === 'anyone'
+  const arrival = arrivalOf(context)
+  return arrival !== undefined && isFromThisMachine(arrival)
 }
 
 export function allowed(may: (context: Context) => Promise<boolean>, remedy: string): MiddlewareHandler {

@@ -15,6 +15,8 @@ export type AgentParts = {
   /** The token as a line to run on a bare host. */
   invite(request: TokenRequest): Promise<Invitation>
   removeHost(host: HostName): Promise<boolean>
+  /** False: no such host is enrolled. */
+  forgetMachine(host: HostName): Promise<boolean>
   addressOf(context: Context): string
 }
 
@@ -68,6 +70,12 @@ export function agentRoutes(parts: AgentParts): Hono {
     const name = context.req.param('host')
     const host = hostNameSchema.safeParse(name)
     if (!host.success || !(await parts.removeHost(host.data))) throw notFound(`enrolled host "${name}"`)
+    return context.json({ host: host.data })
+  })
+  routes.delete('/hosts/:host/machine', parts.operatorOnly, async (context) => {
+    const name = context.req.param('host')
+    const host = hostNameSchema.safeParse(name)
+    if (!host.success || !(await parts.forgetMachine(host.data))) throw notFound(`enrolled host "${name}"`)
     return context.json({ host: host.data })
   })
   return routes

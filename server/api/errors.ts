@@ -3,7 +3,8 @@ import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Logger } from 'pino'
-import { PlumbError, type ProblemCode } from '../../shared/problem.ts'
+import { PlumbError, type Problem, type ProblemCode } from '../../shared/problem.ts'
+import { recordingProblem } from '../store/recording.ts'
 
 export type Refusal = {
   readonly status: ContentfulStatusCode
@@ -37,11 +38,16 @@ export function errorAnswer(log: Logger): (thrown: Error, context: Context) => R
         message: thrown.message || 'The request is malformed.',
       })
     }
-    if (thrown instanceof PlumbError) {
-      const [problem] = thrown.problems
-      const remedy = problem?.remedy === undefined ? {} : { remedy: problem.remedy }
+    const unrecorded = recordingProblem(thrown)
+    if (unrecorded !== undefined) {
       log.error({ err: thrown, path: context.req.path }, 'request failed')
-      return answer(context, { status: 500, code: thrown.code, message: problem?.message ?? thrown.message, ...remedy })
+      return answer(context, { status: 503, ...refusalOf(unrecorded) })
+    }
+    if (thrown instanceof PlumbError) {
+      log.error({ err: thrown, path: context.req.path }, 'request failed')
+      const [problem] = thrown.problems
+      const { code, message } = thrown
+      return answer(context, { status: 500, ...(problem === undefined ? { code, message } : refusalOf(problem)), code })
     }
     log.error({ err: thrown, path: context.req.path }, 'request failed')
     return answer(context, {
@@ -51,6 +57,10 @@ export function errorAnswer(log: Logger): (thrown: Error, context: Context) => R
       remedy: "Look at the server's log.",
     })
   }
+}
+
+function refusalOf({ code, message, remedy }: Problem): Omit<Refusal, 'status'> {
+  return { code, message, ...(remedy === undefined ? {} : { remedy }) }
 }
 
 export function answer(context: Context, { status, code, message, remedy }: Refusal): Response {

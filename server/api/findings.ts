@@ -14,10 +14,12 @@ export function findingRoutes(views: Pick<Views, 'host'>): Hono {
     const isAsked = filterOf(context)
     const view = host.success ? await views.host(host.data) : undefined
     if (view === undefined) throw notFound(`host "${name}" in the repository, nor did one enrol`)
-    const services = view.services.map(({ service, applied, hold, findings }) => ({
+    const services = view.services.map(({ service, applied, hold, findings, waysOut }) => ({
       service,
       ...(applied === undefined ? {} : { applied }),
       held: hold !== undefined,
+      ...(hold === undefined ? {} : { hold }),
+      waysOut,
       findings: findings.filter((finding) => isAsked(service, finding)),
     }))
     return context.json({

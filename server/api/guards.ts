@@ -1,18 +1,61 @@
 // What every request passes before its route: size, origin, the name it was addressed to, and headers that bind browsers.
-import type { MiddlewareHandler } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
+import type { Context, MiddlewareHandler } from 'hono'
 import { secureHeaders } from 'hono/secure-headers'
-import { isOwnOrigin } from '../origin.ts'
+import { bounds } from '../allowance/bounds.ts'
+import type { Rate } from '../allowance/rate.ts'
+import { receive } from '../allowance/receive.ts'
+import { createSlots } from '../allowance/slots.ts'
+import { isLoopbackName, isOwnOrigin } from '../origin.ts'
 import type { Access } from './access.ts'
 import { answer, RefusedRequest } from './errors.ts'
 
-export const bodyLimitBytes = 1024 * 1024
+/** Received whole before anything else is done for the request. Credentials are judged first: they decide how large it may be. */
+export function receiveBody({ personOf }: Pick<Access, 'personOf'>, shareOf: (context: Context) => string) {
+  const shares = createSlots({ total: bounds.allBodyBytes.limit, each: bounds.bodyBytes.limit })
+  const middleware: MiddlewareHandler = async (context, next) => {
+    if (['GET', 'HEAD', 'OPTIONS'].includes(context.req.method)) return next()
+    const person = await personOf(context)
+    const limit = (person === undefined ? bounds.strangersBody : bounds.body).limit
+    const received = await receive(context.req.raw, { limit, shares, owner: person ?? shareOf(context) })
+    if (received.kind === 'too-large')
+      return answer(context, { status: 413, code: 'too-large', message: `A request may be at most ${limit} bytes.` })
+    if (received.kind === 'busy') {
+      context.header('retry-after', '5')
+      return answer(context, { status: 503, code: 'busy', message: 'Too many requests are being received.' })
+    }
+    if (received.kind === 'gone') return context.body(null, 400)
+    context.req.raw = new Request(context.req.raw, { body: received.bytes })
+    try {
+      await next()
+    } finally {
+      received.release()
+    }
+    return
+  }
+  return middleware
+}
 
-export const limitBody: MiddlewareHandler = bodyLimit({
-  maxSize: bodyLimitBytes,
-  onError: (context) =>
-    answer(context, { status: 413, code: 'too-large', message: `A request may be at most ${bodyLimitBytes} bytes.` }),
-})
+/** One address that tries again and again is told to wait; another is not. `counts`: the statuses of attempts that count. */
+export function limitRate(
+  rate: Rate,
+  { addressOf, counts }: { addressOf(context: Context): string; counts(status: number): boolean },
+): MiddlewareHandler {
+  return async (context, next) => {
+    const address = addressOf(context)
+    if (rate.take(address)) {
+      await next()
+      // Taken before, so that many at once do not pass.
+      if (!counts(context.res.status)) rate.spend(address, -1)
+      return
+    }
+    context.header('retry-after', '60')
+    return answer(context, {
+      status: 429,
+      code: 'busy',
+      message: 'Too many attempts came from this address. Try again in a minute.',
+    })
+  }
+}
 
 /** Answers of the API are data: nothing in them is to be run, framed or kept. */
 export const dataHeaders: MiddlewareHandler = secureHeaders({
@@ -60,8 +103,4 @@ export function ownNamesOnly(publicUrl: URL): MiddlewareHandler {
       remedy: 'If that is its name, start it with --public-url.',
     })
   }
-}
-
-export function isLoopbackName(name: string): boolean {
-  return name === 'localhost' || name === '[::1]' || name === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name)
 }

@@ -1,11 +1,14 @@
 // GET: what the pages show, as JSON.
 import { Hono } from 'hono'
+import { compress } from 'hono/compress'
 import { hostNameSchema, serviceNameSchema } from '../../shared/names.ts'
 import type { Views } from '../show/views.ts'
 import { notFound } from './errors.ts'
 
 export function readingRoutes(views: Views): Hono {
   const routes = new Hono()
+  // Of a large fleet, megabytes. Nothing of a request is repeated in these, so that their length tells nothing of a secret.
+  routes.on('GET', ['/fleet', '/hosts/:host', '/services/:service', '/holds', '/alerts'], compress())
   routes.get('/fleet', async (context) => context.json(await views.fleet()))
   routes.get('/hosts/:host', async (context) => {
     const name = context.req.param('host')

@@ -1,18 +1,22 @@
 // Everything the server answers over HTTP, by noun: the API, what bare hosts fetch, the repository mirror, and last the pages.
-import { getConnInfo } from '@hono/node-server/conninfo'
 import { type Context, Hono } from 'hono'
 import type { Logger } from 'pino'
-import type { HostName } from '../../shared/names.ts'
+import { type HostName, hostNameSchema } from '../../shared/names.ts'
+import { bounds } from '../allowance/bounds.ts'
+import { createRate } from '../allowance/rate.ts'
+import { type ClientAddress, shareOf } from '../client-address.ts'
 import type { Holds } from '../holds.ts'
 import type { SyncAnswer } from '../loop.ts'
 import type { Changes } from '../show/changes.ts'
 import type { Views } from '../show/views.ts'
+import type { RecordingProblem } from '../store/recording.ts'
 import { type Access, allowed } from './access.ts'
 import { type AgentParts, agentRoutes } from './agents.ts'
-import { answer, errorAnswer } from './errors.ts'
+import { arrivalOf } from './arrival.ts'
+import { answer, errorAnswer, notFound } from './errors.ts'
 import { eventRoutes } from './events.ts'
 import { findingRoutes } from './findings.ts'
-import { dataHeaders, limitBody, neverStored, ownNamesOnly, ownOriginOnly } from './guards.ts'
+import { dataHeaders, limitRate, neverStored, ownNamesOnly, ownOriginOnly, receiveBody } from './guards.ts'
 import { holdRoutes } from './holds.ts'
 import { type InstallParts, installRoutes } from './install.ts'
 import { readingRoutes } from './reading.ts'
@@ -29,11 +33,15 @@ export type RouteParts = Omit<AgentParts, 'operatorOnly' | 'addressOf'> &
     /** Anyone on this machine may read, so that other names for it are refused. */
     readonly answersOwnNamesOnly: boolean
     syncAll(): Promise<SyncAnswer>
+    /** False: it is not connected. */
+    syncHost(host: HostName): Promise<boolean>
     readonly holds: Pick<Holds, 'place' | 'release'>
     /** The enrolled host by whose key the request is signed. */
     hostOf(request: Request): Promise<HostName | undefined>
-    /** Rejects when the database does not answer. */
-    checkHealth(): Promise<void>
+    /** Why nothing can be recorded. */
+    recordingProblem(): Promise<RecordingProblem | undefined>
+    /** Of the client, behind proxies. */
+    readonly clientAddress: ClientAddress
     readonly mirror: Hono
     readonly pages: Hono
   }
@@ -48,14 +56,30 @@ export function serverRoutes(parts: RouteParts): Hono {
   )
   const syncersOnly = allowed(access.maySync, 'Use the sync token or the operator token of the data directory.')
 
+  const addressOf = addressBy(parts.clientAddress)
+  const shareOfClient = (context: Context) => shareOf(addressOf(context))
+  const readerOf = async (context: Context) => (await access.personOf(context)) ?? shareOfClient(context)
+  const receiving = receiveBody(access, shareOfClient)
+  const elapsed = () => performance.now()
+  const logIns = createRate({ burst: bounds.logIns.limit, perSecond: 1 / 6 }, elapsed)
+  const enrollments = createRate({ burst: bounds.enrollments.limit, perSecond: 10 }, elapsed)
+
   const api = new Hono()
-  api.use(neverStored, dataHeaders, limitBody)
+  api.use(neverStored, dataHeaders)
+  api.post('/agents/enrol', limitRate(enrollments, { addressOf: shareOfClient, counts: () => true }))
+  api.use(receiving)
   api.route('/', agentRoutes({ ...parts, operatorOnly, addressOf }))
   api.post('/sync', syncersOnly, async (context) => context.json(await parts.syncAll()))
+  api.post('/hosts/:host/sync', syncersOnly, async (context) => {
+    const name = context.req.param('host')
+    const host = hostNameSchema.safeParse(name)
+    if (!host.success || (await parts.views.host(host.data)) === undefined) throw notFound(`host "${name}"`)
+    return context.json({ host: host.data, connected: await parts.syncHost(host.data) })
+  })
   api.get('/why', whyRoute({ views: parts.views, mayRead: access.mayRead, hostOf: parts.hostOf, signIn }))
   api.route('/', holdRoutes(parts.holds, operatorOnly))
   api.use(readers)
-  api.route('/', eventRoutes(parts.changes, parts.closing))
+  api.route('/', eventRoutes({ ...parts, mayRead: access.mayRead, readerOf }))
   api.route('/', readingRoutes(parts.views))
   api.route('/', findingRoutes(parts.views))
   api.all('*', (context) =>
@@ -66,23 +90,25 @@ export function serverRoutes(parts: RouteParts): Hono {
   if (parts.answersOwnNamesOnly) app.use(ownNamesOnly(publicUrl))
   app.use('*', ownOriginOnly(access, publicUrl))
   app.get('/healthz', async (context) => {
-    await parts.checkHealth()
-    return context.json({ ok: true, version: parts.version })
+    const problem = await parts.recordingProblem()
+    if (problem === undefined) return context.json({ ok: true, version: parts.version })
+    const { code, message, remedy, since } = problem
+    return context.json({ ok: false, version: parts.version, error: { code, message, remedy, since } }, 503)
   })
   app.route('/api/v1', api)
   app.route('/', installRoutes(parts))
   app.route('/', parts.mirror)
-  app.use(limitBody)
+  // What another site makes a browser send is refused with 403, and takes no attempts from its user.
+  app.post('/login', limitRate(logIns, { addressOf: shareOfClient, counts: (status) => status === 401 }))
+  app.use(receiving)
   app.route('/', parts.pages)
   app.onError(errorAnswer(parts.log))
   return app
 }
 
-function addressOf(context: Context): string {
-  try {
-    return getConnInfo(context).remote.address ?? 'an unknown address'
-  } catch {
-    // A request that came over no socket: a test's.
-    return 'an unknown address'
+function addressBy(clientAddress: ClientAddress): AgentParts['addressOf'] {
+  return (context) => {
+    const arrival = arrivalOf(context)
+    return arrival === undefined ? 'an unknown address' : clientAddress(arrival)
   }
 }

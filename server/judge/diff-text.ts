@@ -3,6 +3,7 @@ import { changeLines } from '../../shared/change-text.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
 import { fightText } from '../../shared/fight-text.ts'
 import { diffLimitBytes, type Finding } from '../../shared/finding.ts'
+import { hiddenText } from '../../shared/hidden-text.ts'
 
 const summariesShown = 20
 const evidenceShown = 5
@@ -25,10 +26,12 @@ const changesShown = 20
 export function diffText(findings: readonly Finding[]): string | undefined {
   const parts: string[] = []
   let size = 0
-  const withDiff = findings.filter(({ diff, changes = [] }) => diff !== undefined || changes.length > 0)
+  const withDiff = findings.filter(
+    ({ diff, diffHidden, changes = [] }) => diff !== undefined || diffHidden !== undefined || changes.length > 0,
+  )
   for (const [index, finding] of withDiff.entries()) {
     const { diffCut, resource } = finding
-    const diff = `${changesText(finding)}${finding.diff ?? ''}`
+    const diff = `${changesText(finding)}${finding.diff ?? ''}${hiddenPart(finding)}`
     if (size + diff.length > diffLimitBytes) {
       parts.push(`[the diffs of ${withDiff.length - index} more resources are left out]\n`)
       break
@@ -38,6 +41,10 @@ export function diffText(findings: readonly Finding[]): string | undefined {
     size += diff.length
   }
   return parts.length === 0 ? undefined : parts.join('')
+}
+
+function hiddenPart({ resource, diffHidden }: Finding): string {
+  return diffHidden === undefined ? '' : `${resource}: ${hiddenText(diffHidden)}\n`
 }
 
 function changesText(finding: Finding): string {

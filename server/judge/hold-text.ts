@@ -2,6 +2,9 @@
 import { covers } from '../../shared/hold.ts'
 import type { HostName } from '../../shared/names.ts'
 import { type ServiceReport, stateOf } from '../../shared/report.ts'
+import { absoluteTime } from '../../shared/time-text.js'
+import { waysOut } from '../../shared/ways-out.ts'
+import { wayOutLines } from '../../shared/ways-out-text.ts'
 import type { RecordedEnd } from '../store/holds.ts'
 
 /** Something that it covered is not as the repository says, and nobody holds it again. */
@@ -10,24 +13,44 @@ export function isBehind(hold: RecordedEnd, services: readonly ServiceReport[]):
   return covered.some((service) => stateOf(service) !== 'in-plumb' && service.hold === undefined)
 }
 
-export function endedHoldText(host: HostName, hold: RecordedEnd) {
+export type HeldHost = {
+  readonly host: HostName
+  readonly services: readonly ServiceReport[]
+  /** What is desired there now. */
+  readonly revision: string | undefined
+}
+
+export function endedHoldText(hold: RecordedEnd, held: HeldHost) {
+  const { host } = held
   const { service, by, why, since, until, findings, pending } = hold
   const what = service === '*' ? 'all services' : service
-  const isClean = findings + pending === 0
   const again = `plumb hold ${service === '*' ? "'*'" : service} --for 2h --why "..."`
+  const ways = waysAfter(hold, held)
   return {
     title: `${host}: the hold of ${what} has ended`,
-    text: `Held by ${by} from ${timeText(since)} until ${timeText(until)}: ${why}\nThe normal policy applies again. ${foundText(hold)}`,
-    remedy: isClean
-      ? `Nothing has to be done. To hold it again, on ${host}: ${again}`
-      : `${stayText(hold)}, or run on ${host}: plumb apply. To hold it again: ${again}`,
+    text: `Held by ${by} from ${absoluteTime(since)} until ${absoluteTime(until)}: ${why}\nThe normal policy applies again. ${foundText(hold)}`,
+    remedy: [
+      ...(findings + pending === 0 ? ['Nothing has to be done.'] : []),
+      ...ways,
+      `To hold it again on ${host}: ${again}`,
+    ].join('\n'),
   }
 }
 
-/** What was found is not known one by one any more. */
-function stayText({ service, findings }: RecordedEnd): string {
-  if (findings === 0) return 'Commit what is to stay'
-  return `Keep what is to stay (there: plumb adopt ${service === '*' ? 'SERVICE' : service})`
+const servicesShown = 5
+
+/** Of all that it covered, as it is now. */
+function waysAfter({ service: target }: RecordedEnd, { host, services, revision }: HeldHost): readonly string[] {
+  const covered = services
+    .filter(({ service, hold }) => covers(target, service) && hold === undefined)
+    .map((report) => ({ service: report.service, ways: waysOut({ ...report, revision }) }))
+    .filter(({ ways }) => ways.length > 0)
+  const lines = covered.slice(0, servicesShown).flatMap(({ service, ways }) => {
+    const own = wayOutLines(ways, { on: ` on ${host}` })
+    return target === '*' ? own.map((line) => `${service}: ${line}`) : own
+  })
+  const rest = covered.length - servicesShown
+  return rest > 0 ? [...lines, `and ${rest} more services: see plumb check on ${host}`] : lines
 }
 
 function foundText({ findings, pending }: RecordedEnd): string {
@@ -36,9 +59,4 @@ function foundText({ findings, pending }: RecordedEnd): string {
     ...(pending === 0 ? [] : [`${pending} ${pending === 1 ? 'change' : 'changes'} pending`]),
   ]
   return parts.length === 0 ? 'At its end nothing differed.' : `At its end: ${parts.join(', ')}.`
-}
-
-/** `2026-11-23 14:00 UTC`; what a host wrote that is no time is shown as it is. */
-function timeText(at: string): string {
-  return Number.isNaN(Date.parse(at)) ? at : `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }

@@ -1,6 +1,14 @@
 // judge: what is true of hosts and fleet, and the alerts that are open -> the changes that make the alerts say what is true. Pure.
+import type { AlertEnd } from '../alert-end.ts'
 import type { Alert, Cause } from '../store/alerts.ts'
-import { type FleetFacts, fleetConditions, type HostFacts, hostConditions, type Surroundings } from './conditions.ts'
+import {
+  type Context,
+  type FleetFacts,
+  fleetConditions,
+  type HostFacts,
+  hostConditions,
+  type Surroundings,
+} from './conditions.ts'
 
 export type Facts = {
   readonly hosts: readonly HostFacts[]
@@ -14,7 +22,9 @@ export type Facts = {
 export type AlertChange =
   | { readonly kind: 'open'; readonly cause: Cause }
   | { readonly kind: 'update'; readonly alert: Alert; readonly cause: Cause }
-  | { readonly kind: 'resolve'; readonly alert: Alert }
+  /** The same is true, and something else is to be done about it: recorded, and not sent. */
+  | { readonly kind: 'amend'; readonly alert: Alert; readonly cause: Cause }
+  | { readonly kind: 'resolve'; readonly alert: Alert; readonly end: AlertEnd }
 
 export function judge(facts: Facts): readonly AlertChange[] {
   const open = new Map(facts.openAlerts.map((alert) => [alert.key, alert]))
@@ -24,30 +34,54 @@ export function judge(facts: Facts): readonly AlertChange[] {
     const alert = open.get(cause.key)
     if (alert === undefined) changes.push({ kind: 'open', cause })
     else if (saysMore(alert, cause)) changes.push({ kind: 'update', alert, cause })
+    else if (alert.remedy !== cause.remedy || alert.common?.key !== cause.common?.key)
+      changes.push({ kind: 'amend', alert, cause })
   }
+  const hosts = new Map(facts.hosts.map((host) => [`host:${host.host}`, host]))
   for (const alert of facts.openAlerts) {
-    if (!causes.has(alert.key)) changes.push({ kind: 'resolve', alert })
+    const host = hosts.get(alert.scope)
+    if (!causes.has(alert.key) && !(host !== undefined && isUnanswered(alert, host)))
+      changes.push({ kind: 'resolve', alert, end: endOf(alert, host, facts) })
   }
   return changes
 }
 
+/** The host has said nothing of the service from which the end of its alert could be known. */
+function isUnanswered({ service }: Alert, { given, isElsewhere, services }: HostFacts): boolean {
+  if (service === undefined || !(given?.includes(service) ?? true)) return false
+  return isElsewhere || !services.some((report) => report.service === service)
+}
+
 function causesIn({ hosts, fleet, surroundings }: Facts, open: ReadonlyMap<string, Alert>): ReadonlyMap<string, Cause> {
   const isOpen = (key: string) => open.has(key)
-  const causes: Cause[] = []
-  for (const host of hosts) {
-    const scope = `host:${host.host}` as const
-    for (const { kind, severity, found } of hostConditions) {
-      for (const cause of found(host, { ...surroundings, isOpen })) {
-        causes.push({ scope, kind, severity, host: host.host, ...cause })
-      }
-    }
-  }
+  const causes: Cause[] = hosts.flatMap((host) => hostCauses(host, { ...surroundings, isOpen }))
   if (fleet !== undefined) {
     for (const { kind, severity, found } of fleetConditions) {
       for (const cause of found(fleet)) causes.push({ scope: 'fleet', kind, severity, ...cause })
     }
   }
   return new Map(causes.map((cause) => [cause.key, cause]))
+}
+
+function hostCauses(facts: HostFacts, context: Context): readonly Cause[] {
+  const { host } = facts
+  return hostConditions.flatMap(({ kind, severity, found }) =>
+    found(facts, context).map((cause) => ({ scope: `host:${host}` as const, kind, severity, host, ...cause })),
+  )
+}
+
+/** A cause that is found again where nothing is held is hidden by a hold. */
+function endOf(alert: Alert, host: HostFacts | undefined, { surroundings }: Facts): AlertEnd {
+  if (alert.scope === 'fleet') return { kind: 'no-longer-true' }
+  if (host === undefined) return { kind: 'host-removed' }
+  const { service } = alert
+  const own = host.services.filter((report) => service === undefined || report.service === service)
+  if (service !== undefined && own.length === 0) return { kind: 'service-left' }
+  const hold = own.find((report) => report.hold !== undefined)?.hold
+  if (hold === undefined) return { kind: 'no-longer-true' }
+  const released = { ...host, services: own.map(({ hold: _hold, ...report }) => report) }
+  const isHidden = hostCauses(released, { ...surroundings, isOpen: () => true }).some(({ key }) => key === alert.key)
+  return isHidden ? { kind: 'held', by: hold.by, until: hold.until } : { kind: 'no-longer-true' }
 }
 
 function saysMore(alert: Alert, cause: Cause): boolean {

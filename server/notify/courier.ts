@@ -2,16 +2,33 @@
 import type { Logger } from 'pino'
 import type { ProblemCode } from '../../shared/problem.ts'
 import { type Clock, later } from '../clock.ts'
-import { type Channel, deleteSent, listChannels, nextMessage, saveAttempts, type Waiting } from '../store/outbox.ts'
+import {
+  type Batch,
+  type Channel,
+  type Due,
+  type FailedMessages,
+  findStuckMessage,
+  listChannels,
+  nextBatch,
+  saveChannelFailed,
+  saveChannelWorks,
+  saveMessagesFailed,
+} from '../store/outbox.ts'
 import { fromJson } from '../store/rows.ts'
 import type { Db } from '../store/tables.ts'
 import { bodyFor, channelSpecSchema } from './channels/channel.ts'
-import { alertMessageSchema } from './message.ts'
+import { messageOf } from './merge.ts'
+import { type AlertMessage, shortMessage } from './message.ts'
 import type { PostOptions, PostOutcome } from './post.ts'
 import { addressOf, type ChannelAddress } from './secrets.ts'
+import { queueWhatHadNoRoom, settleDelivered } from './settle.ts'
 
 export type Courier = {
-  /** Sends what is due on every channel; resolves when nothing more is due or a channel must wait. */
+  /** Channels that may be sent to now and are not being served. */
+  due(): Promise<readonly Channel[]>
+  /** Sends what is due on the channel; resolves when nothing more is due or it must wait. Each channel is served on its own. */
+  deliver(channel: Channel): Promise<void>
+  /** All channels that are due. */
   deliverDue(): Promise<void>
   /** Channels that cannot be used as they are, for a person to know. */
   problems(): Promise<readonly ChannelProblem[]>
@@ -41,94 +58,158 @@ export type CourierParts = {
 const deadlineMs = 10_000
 const firstWaitMs = 5_000
 const longestWaitMs = 10 * 60_000
-const keepTryingMs = 3 * 24 * 3600_000
-const failingAfterAttempts = 5
+/** Waits are spread by a fifth, so that many servers do not return at once. */
+const spread = 0.2
+/** A message that failed so often lets the others pass. */
+const asideAfterAttempts = 3
+const unusableAfterAttempts = 5
+const unusableAfterMs = 15 * 60_000
 
 export function createCourier(parts: CourierParts): Courier {
   const { db, clock, log } = parts
-  let running: Promise<void> | undefined
-  return {
-    deliverDue() {
-      running ??= deliverAll().finally(() => {
-        running = undefined
-      })
-      return running
+  const running = new Map<string, Promise<void>>()
+  const courier: Courier = {
+    async due() {
+      const { now, beyond } = dueAt(clock.now())
+      return (await listChannels(db)).filter(
+        ({ key, nextAttemptAt }) => (nextAttemptAt <= now || nextAttemptAt > beyond) && !running.has(key),
+      )
+    },
+    deliver(channel) {
+      const delivery = running.get(channel.key) ?? deliverOn(channel).finally(() => running.delete(channel.key))
+      running.set(channel.key, delivery)
+      return delivery
+    },
+    async deliverDue() {
+      const due = await courier.due()
+      await Promise.all([...running.values(), ...due.map(courier.deliver)])
     },
     async problems() {
-      return (await listChannels(db)).flatMap((channel) => problemOf(channel, addressFor(channel)))
+      const problems = (await listChannels(db)).map((channel) => problemOf(channel))
+      return (await Promise.all(problems)).flatMap((problem) => problem ?? [])
     },
   }
 
-  async function deliverAll(): Promise<void> {
-    const now = clock.now().toISOString()
-    const ready = (await listChannels(db)).filter((channel) => channel.nextAttemptAt <= now)
-    await Promise.all(ready.map(deliverOn))
-  }
+  return courier
 
   async function deliverOn(channel: Channel): Promise<void> {
     const address = addressFor(channel)
-    let { attempts } = channel
-    for (let failed = false; !failed; ) {
-      const waiting = await nextMessage(db, channel.key, clock.now().toISOString())
-      if (waiting === undefined) return
-      const outcome = await attempt(channel, waiting, address)
-      failed = outcome.kind === 'failed'
-      attempts = failed ? attempts + 1 : 0
-      await settle(waiting, outcome, { key: channel.key, attempts })
+    for (let { attempts } = channel; ; attempts = 0) {
+      const order = { asideAfter: asideAfterAttempts, leastTriedFirst: attempts >= asideAfterAttempts }
+      const batch = await nextBatch(db, channel.key, { ...dueAt(clock.now()), ...order })
+      if (batch === undefined) return queueWhatHadNoRoom(db, channel.key, clock.now())
+      const outcome = await attempt(channel, batch, address)
+      if (outcome.kind !== 'delivered') {
+        const isTried = address.kind === 'ready'
+        return await notDelivered(batch, outcome, { ...channel, attempts: attempts + 1, isTried })
+      }
+      await settleDelivered(db, channel.key, { sent: batch.messages, now: clock.now() })
+      await saveChannelWorks(db, channel.key)
+      log.info(aboutOf(channel, batch), 'alert sent')
     }
   }
 
-  async function attempt(channel: Channel, waiting: Waiting, address: ChannelAddress): Promise<PostOutcome> {
+  async function attempt(channel: Channel, batch: Batch, address: ChannelAddress): Promise<PostOutcome> {
     if (address.kind === 'unusable') return { kind: 'failed', reason: address.message }
-    const spec = fromJson(channelSpecSchema, channel.body)
-    const message = fromJson(alertMessageSchema, waiting.body)
+    const { to } = fromJson(channelSpecSchema, channel.body)
     const dashboard = new URL('alerts', parts.publicUrl).href
-    const body = bodyFor[spec.to]({ message, delivery: `${channel.key}-${waiting.id}`, dashboard })
-    const anywhere = parts.allowOwnAddresses || address.byOperator
-    return parts.post(address.url, body, { deadlineMs, anywhere })
-  }
-
-  async function settle(waiting: Waiting, outcome: PostOutcome, { key, attempts }: Attempts): Promise<void> {
-    const now = clock.now()
-    const about = { channel: key, alert: waiting.alert, event: waiting.event, attempts }
-    const tooOld = now.getTime() - new Date(waiting.createdAt).getTime() > keepTryingMs
-    if (outcome.kind !== 'failed' || tooOld) await deleteSent(db, waiting)
-    if (outcome.kind === 'failed') {
-      const nextAttemptAt = later(now, outcome.retryAfterMs ?? waitAfter(attempts)).toISOString()
-      await saveAttempts(db, key, { attempts, nextAttemptAt, error: outcome.reason })
-      log.warn({ ...about, reason: outcome.reason, nextAttemptAt, givenUp: tooOld }, 'alert not sent')
-      return
+    const options = { deadlineMs, anywhere: parts.allowOwnAddresses || address.byOperator }
+    const { message, delivery } = messageOf(batch)
+    const post = (said: AlertMessage) => {
+      return parts.post(address.url, bodyFor[to]({ message: said, delivery, dashboard }), options)
     }
-    await saveAttempts(db, key, { attempts, nextAttemptAt: now.toISOString(), error: null })
-    if (outcome.kind === 'delivered') log.info(about, 'alert sent')
-    else log.error({ ...about, reason: outcome.reason }, 'alert given up: the receiver does not take it')
+    const outcome = await post(message)
+    if (outcome.kind !== 'rejected') return outcome
+    const { reason, answer } = outcome
+    log.warn({ ...aboutOf(channel, batch), reason, answer }, 'alert refused: it is sent in a short form')
+    return post(shortMessage(message))
   }
 
-  /** Doubled each time, and spread by a fifth so that many servers do not return at once. */
+  /** The channel waits as a whole. A message that fails again and again waits longer than the others. */
+  async function notDelivered(batch: Batch, outcome: NotDelivered, channel: FailedChannel): Promise<void> {
+    const now = clock.now()
+    const { reason } = outcome
+    const isRefused = outcome.kind === 'rejected'
+    const asked = outcome.kind === 'failed' ? outcome.retryAfterMs : undefined
+    const wait = asked === undefined ? waitAfter(channel.attempts) : Math.min(asked, longestWaitMs)
+    const nextAttemptAt = later(now, wait).toISOString()
+    const since = channel.attempts > 1 ? channel.failingSince : undefined
+    // The clock may have been set back.
+    const failingSince = since !== undefined && since < now.toISOString() ? since : now.toISOString()
+    await db.transaction().execute(async (transaction) => {
+      await saveChannelFailed(transaction, channel.key, {
+        attempts: channel.attempts,
+        nextAttemptAt,
+        failingSince,
+        error: reason,
+      })
+      if (!channel.isTried) return
+      const failed = Math.max(...batch.messages.map((message) => message.attempts)) + 1
+      const attempts = isRefused ? Math.max(failed, asideAfterAttempts) : failed
+      const aside = attempts < asideAfterAttempts ? {} : { dueAt: later(now, waitAfter(attempts)).toISOString() }
+      await saveMessagesFailed(transaction, batch.messages, { attempts, ...aside, ...errorOf(batch, outcome) })
+    })
+    log.warn({ ...aboutOf(channel, batch), attempts: channel.attempts, reason, nextAttemptAt }, 'alert not sent')
+  }
+
+  /** Doubled each time. */
   function waitAfter(attempts: number): number {
     const wait = Math.min(firstWaitMs * 2 ** (attempts - 1), longestWaitMs)
-    return wait * (0.9 + 0.2 * parts.random())
+    return wait * (1 - spread / 2 + spread * parts.random())
   }
 
   function addressFor(channel: Channel): ChannelAddress {
     return addressOf(fromJson(channelSpecSchema, channel.body), parts.secretsDirectory)
   }
+
+  async function problemOf(channel: Channel): Promise<ChannelProblem | undefined> {
+    const { key, attempts, failingSince, lastError } = channel
+    const address = addressFor(channel)
+    if (address.kind === 'unusable') {
+      const { code, message, remedy } = address
+      return { key, code, message, remedy }
+    }
+    const stuck = await findStuckMessage(db, key)
+    if (stuck?.isRefused) {
+      return {
+        key,
+        code: 'server-unreachable',
+        message: `The receiver refuses messages, also in their short form: ${stuck.error}.`,
+        remedy:
+          'They are kept and tried again. Look at what the receiver takes, or correct the address or the kind (`to`) under `alerts` in plumb.yaml.',
+      }
+    }
+    const longAgo = later(clock.now(), -unusableAfterMs).toISOString()
+    const isLong = (at: string | undefined) => at !== undefined && at <= longAgo
+    const isFailing = attempts >= unusableAfterAttempts || (stuck !== undefined && isLong(failingSince))
+    const error = isLong(stuck?.createdAt) ? stuck?.error : isFailing ? lastError : undefined
+    if (error === undefined) return undefined
+    return {
+      key,
+      code: 'server-unreachable',
+      message: `Messages are not getting through: ${error}.`,
+      remedy: 'They are kept and tried again. Look at the receiver, or correct `alerts` in plumb.yaml.',
+    }
+  }
 }
 
-type Attempts = { readonly key: string; readonly attempts: number }
+type NotDelivered = Exclude<PostOutcome, { kind: 'delivered' }>
+/** `isTried`: there was an address to send to. */
+type FailedChannel = Channel & { readonly isTried: boolean }
 
-function problemOf(channel: Channel, address: ChannelAddress): readonly ChannelProblem[] {
-  if (address.kind === 'unusable') {
-    const { code, message, remedy } = address
-    return [{ key: channel.key, code, message, remedy }]
-  }
-  if (channel.attempts < failingAfterAttempts || channel.lastError === undefined) return []
-  return [
-    {
-      key: channel.key,
-      code: 'server-unreachable',
-      message: `Messages are not getting through: ${channel.lastError}.`,
-      remedy: 'They are kept and tried again for three days. Look at the receiver, or correct `alerts` in plumb.yaml.',
-    },
-  ]
+/** The first refusal stays: an answer may be another one each time. */
+function errorOf({ messages: [first] }: Batch, outcome: NotDelivered): Pick<FailedMessages, 'error' | 'isRefused'> {
+  if (outcome.kind === 'failed') return { error: outcome.reason, isRefused: false }
+  if (first.isRefused && first.error !== undefined) return { error: first.error, isRefused: true }
+  const answer = outcome.answer === '' ? '' : `: "${outcome.answer}"`
+  return { error: `${outcome.reason}${answer}`, isRefused: true }
+}
+
+function dueAt(now: Date): Due {
+  const longest = longestWaitMs * (1 + spread / 2)
+  return { now: now.toISOString(), beyond: later(now, longest).toISOString() }
+}
+
+function aboutOf({ key }: Channel, { messages: [{ alert, event, delivery }] }: Batch) {
+  return { channel: key, alert, event, delivery }
 }

@@ -1,5 +1,7 @@
 // What is told of an alert: one message per event, the same for every channel, which only gives it another form.
 import { z } from 'zod'
+import { visibleText } from '../../shared/visible-text.ts'
+import { alertEndSchema } from '../alert-end.ts'
 import type { Alert } from '../store/alerts.ts'
 
 export const alertMessageSchema = z.object({
@@ -14,9 +16,13 @@ export const alertMessageSchema = z.object({
     text: z.string(),
     remedy: z.string().optional(),
     host: z.string().optional(),
+    /** Of one cause on many hosts, instead of `host`: their names, and the ids of their alerts. */
+    hosts: z.array(z.string()).optional(),
+    members: z.array(z.number()).optional(),
     service: z.string().optional(),
     openedAt: z.string(),
     resolvedAt: z.string().optional(),
+    end: alertEndSchema.optional(),
     /** Unified, secrets masked. */
     diff: z.string().optional(),
   }),
@@ -26,9 +32,36 @@ export type AlertMessage = z.infer<typeof alertMessageSchema>
 /** `delivery` is the same on every attempt, so that a receiver can drop what it has had; `dashboard` is where people look. */
 export type Delivery = { readonly message: AlertMessage; readonly delivery: string; readonly dashboard: string }
 
+const shortTitleLength = 300
+
+/** For a receiver that refused the whole message: what is wrong and where, without what makes a message long. */
+export function shortMessage({ alert, ...message }: AlertMessage): AlertMessage {
+  const { text: _text, remedy: _remedy, diff: _diff, members: _members, hosts, title, ...rest } = alert
+  return {
+    ...message,
+    alert: {
+      ...rest,
+      title: title.slice(0, shortTitleLength).toWellFormed(),
+      text: 'The receiver refused the whole message: the rest is on the dashboard.',
+      ...(hosts === undefined ? {} : { hosts: hosts.slice(0, shortHosts) }),
+    },
+  }
+}
+
+const shortHosts = 20
+
 export type AlertEvent = AlertMessage['event']
 
+/** Its texts are read by people, on whatever a channel ends in: what would be obeyed there is named. */
 export function alertMessage(event: AlertEvent, alert: Alert, at: string): AlertMessage {
-  const { key: _key, scope: _scope, updatedAt: _updatedAt, ...told } = alert
-  return alertMessageSchema.parse({ event, at, alert: told })
+  const { key: _key, scope: _scope, updatedAt: _updatedAt, common: _common, remedy, ...told } = alert
+  const { title, text, diff } = told
+  const visible = {
+    title: visibleText(title),
+    text: visibleText(text),
+    // Of what is over there is nothing to do.
+    ...(remedy === undefined || event === 'resolved' ? {} : { remedy: visibleText(remedy) }),
+    ...(diff === undefined ? {} : { diff: visibleText(diff) }),
+  }
+  return alertMessageSchema.parse({ event, at, alert: { ...told, ...visible } })
 }

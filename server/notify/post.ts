@@ -1,14 +1,16 @@
 // One POST to an address outside: a deadline over all of it, no redirects, a bounded answer, no way to the machine's own services.
-// What went wrong is told by codes alone, because messages of the network stack hold the address, and addresses are secrets.
+// What went wrong is said by codes, because messages of the network stack hold the address, and addresses are secrets.
 import { lookup } from 'node:dns'
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { visibleText } from '../../shared/visible-text.ts'
+import { guarded } from '../guarded.ts'
 
 export type PostOutcome =
   | { readonly kind: 'delivered' }
-  /** The receiver will not take this message, however often it is sent. */
-  | { readonly kind: 'rejected'; readonly reason: string }
+  /** The receiver does not take this message as it is. `answer`: how its text begins, without the address. */
+  | { readonly kind: 'rejected'; readonly reason: string; readonly answer: string }
   | { readonly kind: 'failed'; readonly reason: string; readonly retryAfterMs?: number }
 
 export type PostOptions = {
@@ -22,9 +24,7 @@ export async function postJson(url: URL, body: object, options: PostOptions): Pr
   if (!options.anywhere && isForbidden(address)) return { kind: 'failed', reason: forbidden }
   try {
     const response = await responseTo(url, JSON.stringify(body), options)
-    const outcome = outcomeOf(response)
-    await drain(response)
-    return outcome
+    return outcomeOf(response, await answerOf(response, url))
   } catch (thrown) {
     return { kind: 'failed', reason: codeOf(thrown) }
   }
@@ -73,36 +73,70 @@ function responseTo(url: URL, body: string, { deadlineMs, anywhere }: PostOption
   }
   return new Promise((resolve, reject) => {
     const request = url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
-    request.once('response', resolve)
-    request.once('error', reject)
+    request.once('response', guarded(resolve, reject))
+    request.once('error', guarded(reject, reject))
     request.end(body)
   })
 }
 
 const rejectedFor = new Set([400, 413, 422])
 
-function outcomeOf(response: IncomingMessage): PostOutcome {
+function outcomeOf(response: IncomingMessage, answer: string): PostOutcome {
   const status = response.statusCode ?? 0
   if (status >= 200 && status < 300) return { kind: 'delivered' }
   const reason = `the receiver answered ${status}`
-  if (rejectedFor.has(status)) return { kind: 'rejected', reason }
+  if (rejectedFor.has(status)) return { kind: 'rejected', reason, answer }
   const seconds = Number(response.headers['retry-after'])
   if (!Number.isFinite(seconds) || seconds <= 0) return { kind: 'failed', reason }
-  return { kind: 'failed', reason, retryAfterMs: Math.min(seconds, 3600) * 1000 }
+  return { kind: 'failed', reason, retryAfterMs: seconds * 1000 }
 }
 
-/** The answer's text means nothing here; it is read so that the receiver is not cut off, and only as far as is decent. */
-async function drain(response: IncomingMessage): Promise<void> {
+/** Read so that the receiver is not cut off, and only as far as is decent. */
+async function answerOf(response: IncomingMessage, url: URL): Promise<string> {
   let size = 0
+  let start = ''
   try {
     for await (const chunk of response) {
-      size += Buffer.isBuffer(chunk) ? chunk.length : 0
+      if (!Buffer.isBuffer(chunk)) continue
+      size += chunk.length
+      if (start.length < answerStartBytes) start += chunk.toString('latin1')
       if (size > answerLimitBytes) break
     }
   } catch {
     // The status was what counted.
   }
   response.destroy()
+  return answerText(Buffer.from(start.slice(0, answerStartBytes), 'latin1').toString('utf8'), url)
+}
+
+const answerStartBytes = 4096
+const answerShown = 200
+
+/** One line of plain text. Receivers like to repeat where they were asked. */
+function answerText(answer: string, url: URL): string {
+  const parts = addressParts(url)
+  const masked = parts.reduce((shown, part) => shown.replaceAll(part, '[...]'), answer)
+  // A part that the end of what was read cuts in two is not masked.
+  const whole = Buffer.byteLength(answer) < answerStartBytes ? masked : masked.slice(0, -(parts[0]?.length ?? 1))
+  const text = whole.replace(/<(script|style)\b[\s\S]*?<\/\1>/gi, ' ').replace(/<[^>]*>/g, ' ')
+  const line = visibleText(text.replace(/\s+/g, ' ').trim())
+  return line.length > answerShown ? `${line.slice(0, answerShown).toWellFormed()}...` : line
+}
+
+const shortestSecret = 4
+
+function addressParts({ host, hostname, pathname, search, username, password }: URL): readonly string[] {
+  const parts = [host, hostname, username, password, ...`${pathname}${search}`.split(/[/?&=]/)]
+  const spellings = new Set(parts.flatMap((part) => [part, decoded(part)]))
+  return [...spellings].filter((part) => part.length >= shortestSecret).toSorted((a, b) => b.length - a.length)
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
 }
 
 function codeOf(thrown: unknown): string {

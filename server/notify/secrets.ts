@@ -1,8 +1,8 @@
 // The server's own secrets, one file each, and the addresses of channels that name them.
-import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { identifierSchema } from '../../shared/names.ts'
 import type { ProblemCode } from '../../shared/problem.ts'
+import { readRegularFile } from '../regular-file.ts'
 import type { ChannelSpec } from './channels/channel.ts'
 
 export type ChannelAddress =
@@ -20,8 +20,8 @@ export function addressOf(spec: ChannelSpec, secretsDirectory: string): ChannelA
     values.set(name, secret.value)
   }
   const text = spec.url.replaceAll(reference, (_all, name: string) => values.get(name) ?? '')
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+  const url = URL.parse(text)
+  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     return {
       kind: 'unusable',
       code: values.size === 0 ? 'repository-invalid' : 'secret-missing',
@@ -41,7 +41,8 @@ function readSecret(directory: string, name: string): Secret {
   }
   const file = join(directory, name)
   try {
-    if ((statSync(file).mode & 0o077) !== 0) {
+    const { text, mode } = readRegularFile(file)
+    if ((mode & 0o077) !== 0) {
       return {
         kind: 'unusable',
         code: 'secret-exposed',
@@ -49,14 +50,19 @@ function readSecret(directory: string, name: string): Secret {
         remedy: `Run on the server: chmod 600 ${file}`,
       }
     }
-    return { kind: 'ready', value: readFileSync(file, 'utf8').trim() }
+    const value = text.trim()
+    return value === '' ? missing(name, file, 'has it, and it is empty') : { kind: 'ready', value }
   } catch {
-    return {
-      kind: 'unusable',
-      code: 'secret-missing',
-      message: `plumb.yaml sends alerts to \${{ secrets.${name} }}, and the server has no such secret.`,
-      remedy: `Write the address into ${file} on the server, mode 0600.`,
-    }
+    return missing(name, file, 'has no such secret')
+  }
+}
+
+function missing(name: string, file: string, what: string): Secret {
+  return {
+    kind: 'unusable',
+    code: 'secret-missing',
+    message: `plumb.yaml sends alerts to \${{ secrets.${name} }}, and the server ${what}.`,
+    remedy: `Write the address into ${file} on the server, mode 0600.`,
   }
 }
 

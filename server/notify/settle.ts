@@ -1,14 +1,30 @@
 // Alert changes and the messages about them, written in one transaction: neither is ever there without the other.
+import { bounds } from '../allowance/bounds.ts'
+import { noticeKinds } from '../judge/conditions.ts'
 import type { AlertChange } from '../judge/judge.ts'
-import { type Alert, insertAlert, listOpenAlerts, resolveAlert, trimAlerts, updateAlert } from '../store/alerts.ts'
 import {
+  type Alert,
+  insertAlert,
+  listAlertsById,
+  listOpenAlerts,
+  resolveAlert,
+  trimAlerts,
+  updateAlert,
+} from '../store/alerts.ts'
+import { listHostNames } from '../store/hosts.ts'
+import {
+  countWaitingOf,
   deleteChannel,
   deleteMessages,
   insertChannel,
   insertMessage,
+  isTold,
   listChannels,
-  type NewMessage,
+  listUnqueuedAlerts,
+  listUnqueuedEnds,
   replaceMessage,
+  saveDelivered,
+  type Waiting,
 } from '../store/outbox.ts'
 import type { Db } from '../store/tables.ts'
 import { type ChannelSpec, channelKey } from './channels/channel.ts'
@@ -16,6 +32,9 @@ import { type AlertEvent, alertMessage } from './message.ts'
 
 /** A diff that keeps changing is told at most this often. */
 const updateEveryMs = 30_000
+
+/** Alerts of one cause on other hosts that come within this time are in the same message. */
+const togetherMs = 10_000
 
 /** `db` is a transaction of the caller. */
 export async function settleAlerts(db: Db, changes: readonly AlertChange[], now: Date): Promise<void> {
@@ -32,10 +51,12 @@ export async function settleAlerts(db: Db, changes: readonly AlertChange[], now:
         await updateAlert(db, change.alert.id, change.cause, at)
         await tell('updated', { ...change.alert, ...change.cause, updatedAt: at })
         break
+      case 'amend':
+        await updateAlert(db, change.alert.id, change.cause, at)
+        break
       case 'resolve':
-        await resolveAlert(db, change.alert.id, at)
-        await deleteMessages(db, change.alert.id, 'updated')
-        await tell('resolved', { ...change.alert, resolvedAt: at, updatedAt: at })
+        await resolveAlert(db, change.alert.id, { at, end: change.end })
+        await tellResolved(db, { ...change.alert, resolvedAt: at, updatedAt: at, end: change.end }, { channels, now })
         await trimAlerts(db, change.alert.scope)
         break
     }
@@ -58,6 +79,48 @@ export async function adoptChannels(db: Db, specs: readonly ChannelSpec[], now: 
   })
 }
 
+/** Opens that found no room in the outbox are queued once there is some. */
+export async function queueWhatHadNoRoom(db: Db, channel: string, now: Date): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    const unqueued = new Set(await listUnqueuedAlerts(transaction, channel))
+    if (unqueued.size === 0) return
+    const alerts = (await listOpenAlerts(transaction)).filter(({ id }) => unqueued.has(id))
+    for (const alert of alerts) await enqueue(transaction, { event: 'opened', alert, channels: [channel], now })
+  })
+}
+
+/** The channel took these messages. What ended before it knew of the beginning gets its end now. */
+export async function settleDelivered(
+  db: Db,
+  channel: string,
+  { sent, now }: { readonly sent: readonly Waiting[]; readonly now: Date },
+): Promise<void> {
+  await db.transaction().execute(async (transaction) => {
+    await saveDelivered(transaction, channel, sent)
+    const opened = sent.flatMap(({ event, alert }) => (event === 'opened' ? alert : []))
+    const ended = await listUnqueuedEnds(transaction, channel, opened)
+    for (const alert of await listAlertsById(transaction, ended))
+      await enqueue(transaction, { event: 'resolved', alert, channels: [channel], now })
+  })
+}
+
+/**
+ * A channel that was not told of the alert need not be told at all, unless the alert is a notice that is over at once: the end of
+ * that follows its delivery.
+ */
+async function tellResolved(
+  db: Db,
+  alert: Alert,
+  { channels, now }: { readonly channels: readonly string[]; readonly now: Date },
+): Promise<void> {
+  for (const channel of channels) {
+    const told = await isTold(db, channel, alert.id)
+    const events = told || noticeKinds.has(alert.kind) ? ['updated'] : ['updated', 'opened']
+    await deleteMessages(db, { channel, alert: alert.id, events })
+    if (told) await enqueue(db, { event: 'resolved', alert, channels: [channel], now })
+  }
+}
+
 type Telling = {
   readonly event: AlertEvent
   readonly alert: Alert
@@ -66,14 +129,41 @@ type Telling = {
 }
 
 async function enqueue(db: Db, { event, alert, channels, now }: Telling): Promise<void> {
-  const at = now.toISOString()
-  const body = JSON.stringify(alertMessage(event, alert, at))
+  const body = bodyOf(event, alert)
   for (const channel of channels) {
     // That a channel is broken is not told to the channel itself.
     if (alert.key === `channel-unusable:${channel}`) continue
-    const dueAt = event === 'updated' ? new Date(now.getTime() + updateEveryMs).toISOString() : at
-    const message: NewMessage = { channel, alert: alert.id, event, body, createdAt: at, dueAt }
-    if (event === 'updated' && (await replaceMessage(db, message))) continue
-    await insertMessage(db, message)
+    const message = { channel, alert: alert.id, event, body }
+    if (event === 'updated' && (await isCurrent(db, { message, alert }))) continue
+    const dueAt = new Date(now.getTime() + (await waitOf(db, { event, alert }))).toISOString()
+    if (await hasRoom(db, channel, { event, alert }))
+      await insertMessage(db, { ...message, createdAt: now.toISOString(), dueAt })
   }
+}
+
+function bodyOf(event: AlertEvent, alert: Alert): string {
+  const at = { opened: alert.openedAt, updated: alert.updatedAt, resolved: alert.resolvedAt ?? alert.updatedAt }
+  return JSON.stringify(alertMessage(event, alert, at[event]))
+}
+
+type Updated = { readonly message: { readonly channel: string; readonly body: string }; readonly alert: Alert }
+
+/** A message that waits says it now; a channel that was not told gets the alert as it is when there is room. */
+async function isCurrent(db: Db, { message: { channel, body }, alert }: Updated): Promise<boolean> {
+  const waiting = { channel, alert: alert.id }
+  if (await replaceMessage(db, { ...waiting, event: 'opened', body: bodyOf('opened', alert) })) return true
+  if (await replaceMessage(db, { ...waiting, event: 'updated', body })) return true
+  return !(await isTold(db, channel, alert.id))
+}
+
+/** The end of what a channel was told of always has. */
+async function hasRoom(db: Db, channel: string, { event, alert }: Pick<Telling, 'event' | 'alert'>): Promise<boolean> {
+  if (event === 'resolved') return true
+  return (await countWaitingOf(db, channel, alert.host ?? null)) < bounds.messagesWaiting.limit
+}
+
+/** Where there is one host, there is nothing to wait for. */
+async function waitOf(db: Db, { event, alert }: Pick<Telling, 'event' | 'alert'>): Promise<number> {
+  if (event === 'updated') return updateEveryMs
+  return alert.common !== undefined && (await listHostNames(db)).length > 1 ? togetherMs : 0
 }

@@ -3,7 +3,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { every } from 'hono/combine'
 import { csrf } from 'hono/csrf'
 import { secureHeaders } from 'hono/secure-headers'
-import { isOwnOrigin } from '../origin.ts'
+import { isLoopbackName, isOwnOrigin } from '../origin.ts'
 import type { PageOptions } from './options.ts'
 
 /** Scripts and styles only from files of this site; no frame, no foreign form target. */
@@ -28,6 +28,12 @@ export const notKept: MiddlewareHandler = async (c, next) => {
   if (!c.res.headers.has('cache-control')) c.header('cache-control', 'private, no-cache')
 }
 
+/** For a page that holds a secret. */
+export const neverKept: MiddlewareHandler = async (c, next) => {
+  await next()
+  c.header('cache-control', 'no-store')
+}
+
 export function readersOnly(options: PageOptions): MiddlewareHandler {
   return async (c, next) => {
     if ((await options.readAccess(c)) || (await options.operator(c))) return await next()
@@ -38,7 +44,7 @@ export function readersOnly(options: PageOptions): MiddlewareHandler {
 export function operatorOnly(options: PageOptions): MiddlewareHandler {
   return async (c, next) => {
     if (await options.operator(c)) return await next()
-    return c.redirect(c.req.method === 'GET' ? loginLink(c) : '/login?required=1', 303)
+    return c.redirect(loginLink(c), 303)
   }
 }
 
@@ -73,7 +79,27 @@ function hostOf(c: Context): string {
   return c.req.header('host') ?? new URL(c.req.url).host
 }
 
+/** Leads back to the page that was asked for, or to the one whose form was sent: the form itself is not sent again. */
 function loginLink(c: Context): string {
-  const { pathname, search } = new URL(c.req.url)
-  return `/login?required=1&next=${encodeURIComponent(pathname + search)}`
+  const isForm = c.req.method !== 'GET'
+  const page = URL.parse(isForm ? (c.req.header('referer') ?? '') : c.req.url)
+  const next = page === null ? '/' : page.pathname + page.search
+  return `/login?required=1${isForm ? '&undone=1' : ''}&next=${encodeURIComponent(next)}`
+}
+
+/**
+ * Where to sign in instead: a session is kept by browsers for https alone, once that is the public address. Undefined: here. Behind a
+ * proxy every request comes by http; browsers say `sec-fetch-mode` only where they themselves use https, or stay on the machine.
+ */
+export function signInElsewhere(options: PageOptions, c: Context): string | undefined {
+  const publicUrl = publicUrlOf(options, c)
+  const origin = URL.parse(c.req.header('origin') ?? '')
+  const host = hostOf(c)
+  const isHere =
+    publicUrl.protocol !== 'https:' ||
+    isLoopbackName(URL.parse(`http://${host}`)?.hostname ?? '') ||
+    (origin === null
+      ? host === publicUrl.host || c.req.header('sec-fetch-mode') !== undefined
+      : origin.protocol === 'https:')
+  return isHere ? undefined : new URL('/login', publicUrl).href
 }

@@ -4,12 +4,16 @@ import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { html } from 'hono/html'
 import type { Child } from 'hono/jsx'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { HostName } from '../../shared/names.ts'
+import { visibleProse } from '../../shared/visible-text.ts'
 import { Layout, type Section } from './components/layout.tsx'
 import type { PageOptions } from './options.ts'
 
 export type Page = {
   readonly title: string
   readonly section?: Section
+  /** *Sync* in the header is for this host alone. */
+  readonly host?: HostName
   /** Follows changes while it is open; not for pages with a form being filled in. */
   readonly live?: boolean
   readonly status?: ContentfulStatusCode
@@ -25,12 +29,22 @@ export async function showPage(c: Context, options: PageOptions, page: Page): Pr
     title: page.title,
     section: page.section ?? 'none',
     live: page.live ?? false,
+    host: page.host,
+    address: addressOf(c),
     now: options.now(),
     operator,
     openAlerts: reads ? await openAlerts(options) : undefined,
+    unrecorded: await options.recordingProblem(),
+    isNotified: !reads || (await options.isNotified()),
     notice: takeNotice(c),
   }
   return c.html(documentOf(<Layout frame={frame}>{page.body}</Layout>), page.status ?? 200)
+}
+
+/** Undefined: one does not come back to it. */
+function addressOf(c: Context): string | undefined {
+  const { pathname, search } = new URL(c.req.url)
+  return c.req.method === 'GET' && pathname !== '/login' ? pathname + search : undefined
 }
 
 async function openAlerts(options: PageOptions): Promise<number> {
@@ -38,14 +52,18 @@ async function openAlerts(options: PageOptions): Promise<number> {
 }
 
 /** Asks nothing of the views: they may be what failed. */
-export function showPlainPage(c: Context, options: PageOptions, page: Page): Response | Promise<Response> {
+export async function showPlainPage(c: Context, options: PageOptions, page: Page): Promise<Response> {
   const frame = {
     title: page.title,
     section: 'none',
     live: false,
+    host: undefined,
+    address: undefined,
     now: options.now(),
     operator: false,
     openAlerts: undefined,
+    unrecorded: await options.recordingProblem(),
+    isNotified: true,
     notice: undefined,
   } as const
   return c.html(documentOf(<Layout frame={frame}>{page.body}</Layout>), page.status ?? 200)
@@ -62,7 +80,9 @@ function takeNotice(c: Context): string | undefined {
   return notice
 }
 
-function documentOf(document: Child) {
-  return html`<!doctype html>
+/** Whatever a page forgot to make visible is made so here: a reversed line would be one in the source, too. */
+async function documentOf(document: Child): Promise<string> {
+  const text = await html`<!doctype html>
 ${document}`
+  return visibleProse(text.toString())
 }

@@ -1,21 +1,30 @@
-// `/hosts/:host/drift?resource=...`: one finding - what differs, since when, why the repository says otherwise, and the ways out.
+// `/hosts/:host/drift?resource=...`: one finding - what was changed on the host, what a commit changes beside it, and the ways out.
+import type { Child } from 'hono/jsx'
 import type { Evidence } from '../../shared/evidence.ts'
 import { surroundingTexts } from '../../shared/evidence-text.ts'
+import { hiddenText } from '../../shared/hidden-text.ts'
+import type { Revision } from '../../shared/names.ts'
+import { stateIn } from '../../shared/report.ts'
 import type { DriftView } from '../show/views.ts'
-import { CommitCard } from './components/commit.tsx'
+import { CommitCard, RevisionCode } from './components/commit.tsx'
 import { Diff } from './components/diff.tsx'
-import { Differences } from './components/differences.tsx'
+import { Differences, RevisedValues } from './components/differences.tsx'
+import { HeldPart } from './components/hold.tsx'
 import { hostLink, hostServiceLink, serviceLink, whyLink } from './components/links.ts'
 import { ResourceName, resourceParts } from './components/resource.tsx'
-import { State } from './components/state.tsx'
+import { ServiceFailure, UnknownPart } from './components/service-parts.tsx'
+import { StaleNote } from './components/stale.tsx'
+import { States } from './components/state.tsx'
 import { ValueChanges } from './components/value-changes.tsx'
-import { When } from './components/when.tsx'
+import { ClockAhead, ClockNote, HostTime, When } from './components/when.tsx'
 import { visibleText } from './visible-text.ts'
 import { type OwnAddress, WaysOut } from './ways-out.tsx'
 
 const diffLinesShown = 5000
 
-export function DriftPage({ drift, server }: { readonly drift: DriftView; readonly server: OwnAddress }) {
+type DriftProps = { readonly drift: DriftView; readonly server: OwnAddress; readonly operator: boolean }
+
+export function DriftPage({ drift, server, operator }: DriftProps) {
   const { finding } = drift
   return (
     <>
@@ -28,36 +37,130 @@ export function DriftPage({ drift, server }: { readonly drift: DriftView; readon
         <h1>
           <ResourceName resource={finding.resource} />
         </h1>
-        <State state="drift" />
+        <States state={stateIn(drift.facts)} facts={drift.facts} was={drift.staleSince !== undefined} />
       </div>
+      <StaleNote host={drift.host} since={drift.staleSince} connected={drift.connected} />
+      <ClockNote host={drift.host} aheadSeconds={drift.clockAheadSeconds} />
       <p class="lead">{visibleText(finding.summary)}</p>
-      <div class="columns is-wide-left">
-        <div>
-          <Differences differences={finding.differences} />
-          <ValueChanges finding={drift.finding} />
-          <FindingDiff drift={drift} />
+      <ClockAhead.Provider value={drift.clockAheadSeconds}>
+        <Circumstances drift={drift} operator={operator} />
+        <div class="columns is-wide-left">
+          <div>
+            <OnHost drift={drift} />
+            {drift.pending !== undefined && <InRevision drift={drift} pending={drift.pending} />}
+          </div>
+          <aside>
+            <Since drift={drift} />
+            <Why drift={drift} />
+            <WaysOut drift={drift} server={server} />
+          </aside>
         </div>
-        <aside>
-          <Since drift={drift} />
-          <Why drift={drift} />
-          <WaysOut drift={drift} server={server} />
-        </aside>
-      </div>
+      </ClockAhead.Provider>
     </>
+  )
+}
+
+/** Whatever decides what can be done now: the hold first. */
+function Circumstances({ drift, operator }: { readonly drift: DriftView; readonly operator: boolean }) {
+  const { host, service, hold, failure, unknown } = drift
+  if (hold === undefined && failure === undefined && unknown === undefined) return null
+  return (
+    <section class="host-service" aria-label="What decides what can be done now">
+      {hold !== undefined && <HeldPart host={host} service={service} hold={hold} operator={operator} />}
+      {failure !== undefined && <ServiceFailure failure={failure} hold={hold} />}
+      {unknown !== undefined && <UnknownPart unknown={unknown} />}
+    </section>
+  )
+}
+
+/** Last applied -> live. */
+function OnHost({ drift }: { readonly drift: DriftView }) {
+  return (
+    <section aria-labelledby="on-host">
+      <h2 id="on-host">Changed on the host</h2>
+      <Differences differences={drift.finding.differences} />
+      <ValueChanges finding={drift.finding} />
+      <FindingDiff drift={drift} />
+    </section>
+  )
+}
+
+type InRevisionProps = { readonly drift: DriftView; readonly pending: NonNullable<DriftView['pending']> }
+
+/** Last applied -> desired. */
+function InRevision({ drift, pending }: InRevisionProps) {
+  const { finding, revision } = drift
+  const { revised } = finding
+  const name = resourceParts(finding.resource).name
+  return (
+    <section aria-labelledby="in-revision">
+      <h2 id="in-revision">Changed in the repository, not applied yet</h2>
+      {pending.commit !== undefined && <CommitCard commit={pending.commit} />}
+      {revised === undefined ? (
+        <p class="by">{visibleText(pending.summary)}</p>
+      ) : (
+        <>
+          <RevisedValues differences={revised.differences} />
+          {revised.diff !== undefined && (
+            <>
+              <DiffKey
+                before="last applied"
+                after={<>in revision {revision && <RevisionCode revision={revision} />}</>}
+              />
+              <Diff diff={revised.diff} label={`Diff of ${name} in the repository`} limit={diffLinesShown} />
+            </>
+          )}
+          {revised.diffCut && <p class="by">The diff was cut by the agent: it is longer than a report may carry.</p>}
+        </>
+      )}
+    </section>
+  )
+}
+
+function DiffKey({ before, after }: { readonly before: Child; readonly after: Child }) {
+  return (
+    <p class="diff-key">
+      <span class="removed">- {before}</span>
+      <span class="added">+ {after}</span>
+    </p>
   )
 }
 
 function FindingDiff({ drift }: { readonly drift: DriftView }) {
   const { finding } = drift
-  if (finding.diff === undefined) return <p class="by">No diff: not a text, or nothing but the attributes differs.</p>
+  if (finding.log !== undefined) return <FailureLog log={finding.log} />
+  if (finding.diffHidden !== undefined) return <p class="by">No diff: {visibleText(hiddenText(finding.diffHidden))}.</p>
+  if (finding.diff === undefined && finding.diffCut)
+    return <p class="by">No diff: the agent left it out, because the report would be longer than it may be.</p>
+  if (finding.diff === undefined) {
+    const isFile = resourceParts(finding.resource).kind === 'file'
+    return isFile ? <p class="by">No diff: not a text, or nothing but the attributes differs.</p> : null
+  }
   return (
     <>
-      <p class="diff-key">
-        <span class="removed">- the repository says</span>
-        <span class="added">+ is on the host</span>
-      </p>
+      <DiffKey
+        before={<>as last applied{drift.applied !== undefined && <AppliedAt revision={drift.applied} />}</>}
+        after="on the host"
+      />
       <Diff diff={finding.diff} label={`Diff of ${resourceParts(finding.resource).name}`} limit={diffLinesShown} />
       {finding.diffCut && <p class="by">The diff was cut by the agent: it is longer than a report may carry.</p>}
+    </>
+  )
+}
+
+function AppliedAt({ revision }: { readonly revision: Revision }) {
+  return (
+    <>
+      , at <RevisionCode revision={revision} />
+    </>
+  )
+}
+
+function FailureLog({ log }: { readonly log: string }) {
+  return (
+    <>
+      <p class="by">The end of its journal:</p>
+      <pre>{visibleText(log)}</pre>
     </>
   )
 }
@@ -83,7 +186,7 @@ function EvidenceFacts({ evidence }: { readonly evidence: Evidence }) {
       <dl class="evidence">
         {modifiedAt !== undefined && <EvidenceTime name="content written" at={modifiedAt} />}
         {changedAt !== undefined && <EvidenceTime name="inode changed" at={changedAt} />}
-        {stateChangedAt !== undefined && <EvidenceTime name="as it is since" at={stateChangedAt} />}
+        {stateChangedAt !== undefined && <EvidenceTime name="in this state since" at={stateChangedAt} />}
         {directoryChangedAt !== undefined && <EvidenceTime name="its directory changed" at={directoryChangedAt} />}
         {owners !== '' && <EvidenceFact name="owner" value={owners} />}
         {mode !== undefined && <EvidenceFact name="mode" value={mode} />}
@@ -117,30 +220,33 @@ function EvidenceTime({ name, at }: { readonly name: string; readonly at: string
     <div>
       <dt>{name}</dt>
       <dd>
-        <When at={at} exact />
+        <HostTime at={at} exact />
       </dd>
     </div>
   )
 }
 
+/** Of what was last applied, which is what a person changed; of a pending change its own commit is told beside it. */
 function Why({ drift }: { readonly drift: DriftView }) {
+  const { finding, host, service, why } = drift
   return (
     <section class="panel" aria-labelledby="why">
-      <h2 id="why">Why the repository says otherwise</h2>
-      {drift.finding.source !== undefined && (
+      <h2 id="why">
+        {drift.pending === undefined ? 'Why the repository says otherwise' : 'Why it was as last applied'}
+      </h2>
+      {finding.source !== undefined && (
         <p>
-          <a href={whyLink(drift.finding.source, drift.host)}>
-            <code>{visibleText(drift.finding.source)}</code>
+          <a href={whyLink(finding.source, host)}>
+            <code>{visibleText(finding.source)}</code>
           </a>
         </p>
       )}
-      {drift.why === undefined ? (
+      {why === undefined ? (
         <p class="by">
-          No commit is known for it; it follows from <a href={serviceLink(drift.service)}>{drift.service}</a> as a
-          whole.
+          No commit is known for it; it follows from <a href={serviceLink(service)}>{service}</a> as a whole.
         </p>
       ) : (
-        <CommitCard commit={drift.why} />
+        <CommitCard commit={why} />
       )}
     </section>
   )

@@ -3,16 +3,20 @@ import type { HostName } from '../../shared/names.ts'
 import type { EnrolView } from '../show/views.ts'
 import { Command } from './components/command.tsx'
 import { When } from './components/when.tsx'
+import { shownForMinutes } from './enrol-lines.ts'
 
 type EnrolFormProps = {
   /** Hosts that the repository names and nobody has enrolled. */
   readonly hosts: readonly HostName[]
   readonly chosen: string | undefined
   readonly plainHttp: boolean
+  /** There is an agent that the line would install. */
+  readonly hasAgent: boolean
   readonly refusal: string | undefined
 }
 
-export function EnrolForm({ hosts, chosen, plainHttp, refusal }: EnrolFormProps) {
+export function EnrolForm({ hosts, chosen, plainHttp, hasAgent, refusal }: EnrolFormProps) {
+  if (!hasAgent) return <NoAgent />
   return (
     <>
       <h1>Enrol a host</h1>
@@ -51,6 +55,18 @@ export function EnrolForm({ hosts, chosen, plainHttp, refusal }: EnrolFormProps)
   )
 }
 
+function NoAgent() {
+  return (
+    <>
+      <h1>Enrol a host</h1>
+      <p class="warning" role="note">
+        <b>No agent is built on this server,</b> so an install line would find nothing to install. Run{' '}
+        <code>npm run build</code> in the server’s checkout, then load this page again; the server needs no restart.
+      </p>
+    </>
+  )
+}
+
 type EnrolLineProps = { readonly host: string; readonly enrolment: EnrolView }
 
 export function EnrolLine({ host, enrolment }: EnrolLineProps) {
@@ -67,7 +83,7 @@ export function EnrolLine({ host, enrolment }: EnrolLineProps) {
             The token expires <When at={enrolment.expiresAt} exact />.
           </li>
           <li>It enrols one host, once.</li>
-          <li>It is shown only here, only now: leave this page and it is gone. Making another is free.</li>
+          <li>Only this page shows it, for {shownForMinutes} minutes. Making another is free.</li>
         </ul>
         <p>
           The agent then takes its services from the repository and applies them; watch it on{' '}

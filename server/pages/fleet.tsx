@@ -1,18 +1,35 @@
 // `/`: is the fleet in plumb, at which commit, what is open, and the grid of hosts and services.
 import type { Child } from 'hono/jsx'
-import type { FleetView, HostStateName } from '../show/views.ts'
+import type { FleetView } from '../show/views.ts'
 import { AlertLines } from './components/alert.tsx'
 import { CommitLine } from './components/commit.tsx'
 import { Empty } from './components/empty.tsx'
+import { countText } from './components/first-of.tsx'
 import { HoldLines } from './components/hold.tsx'
 import { enrolLink } from './components/links.ts'
 import { ProblemList } from './components/problem.tsx'
-import { State, states, stateWords } from './components/state.tsx'
+import { type Mark, State, states, stateWords } from './components/state.tsx'
 import { When } from './components/when.tsx'
-import { type FleetFilter, fleetGrid, fleetLink, hostsByOwnState, hostsByState, notEnrolled } from './fleet-filter.ts'
+import {
+  countedState,
+  type FleetFilter,
+  fleetGrid,
+  fleetLink,
+  hostsByOwnState,
+  hostsByState,
+  notEnrolled,
+} from './fleet-filter.ts'
 import { FleetGridTable } from './fleet-grid.tsx'
+import { FleetPages } from './fleet-pages.tsx'
 
 const alertsShown = 5
+/** The others are folded: what needs attention stays on the first screen. */
+const holdsShown = 3
+
+/** They come critical first; none of these is ever hidden. */
+function alertLines(alerts: FleetView['openAlerts']): number {
+  return Math.max(alertsShown, alerts.filter(({ severity }) => severity === 'critical').length)
+}
 
 type FleetProps = { readonly fleet: FleetView; readonly filter: FleetFilter; readonly operator: boolean }
 
@@ -30,8 +47,8 @@ export function FleetPage({ fleet, filter, operator }: FleetProps) {
       {openAlerts.length > 0 && (
         <section class="panel" aria-labelledby="open-alerts">
           <h2 id="open-alerts">Open alerts</h2>
-          <AlertLines alerts={openAlerts.slice(0, alertsShown)} />
-          {openAlerts.length > alertsShown && (
+          <AlertLines alerts={openAlerts.slice(0, alertLines(openAlerts))} />
+          {openAlerts.length > alertLines(openAlerts) && (
             <p class="more">
               <a href="/alerts">All {openAlerts.length} open alerts</a>
             </p>
@@ -41,7 +58,13 @@ export function FleetPage({ fleet, filter, operator }: FleetProps) {
       {holds.length > 0 && (
         <section class="panel" aria-labelledby="holds">
           <h2 id="holds">Held</h2>
-          <HoldLines holds={holds} operator={operator} />
+          <HoldLines holds={holds.slice(0, holdsShown)} operator={operator} />
+          {holds.length > holdsShown && (
+            <details id="more-holds">
+              <summary>{holds.length - holdsShown} more</summary>
+              <HoldLines holds={holds.slice(holdsShown)} operator={operator} />
+            </details>
+          )}
         </section>
       )}
       <FleetHosts fleet={fleet} filter={filter} operator={operator} />
@@ -51,13 +74,14 @@ export function FleetPage({ fleet, filter, operator }: FleetProps) {
 
 function FleetSummary({ fleet }: { readonly fleet: FleetView }) {
   const { repository, hosts } = fleet
-  const inPlumb = hosts.filter((row) => row.state === 'in-plumb').length
+  const inPlumb = hosts.filter((row) => countedState(row) === 'in-plumb').length
   const whole = hosts.length > 0 && inPlumb === hosts.length
   return (
     <section class="summary" aria-label="Summary">
       <div class="verdict">
         <h1 class={whole ? 'is-in-plumb' : ''}>{verdictOf(inPlumb, hosts.length)}</h1>
         {hosts.length > 0 && <StateBar counts={hostsByOwnState(hosts)} total={hosts.length} />}
+        <StaleHosts count={hosts.filter((row) => row.staleSince !== undefined).length} />
       </div>
       <dl class="facts">
         <Fact name={repository.branch === '' ? 'head' : repository.branch}>
@@ -75,9 +99,18 @@ function FleetSummary({ fleet }: { readonly fleet: FleetView }) {
   )
 }
 
+function StaleHosts({ count }: { readonly count: number }) {
+  if (count === 0) return null
+  return (
+    <p class="stale-hosts">
+      {countText(count)} {count === 1 ? 'host is' : 'hosts are'} not current: dashed, and said as “was”.
+    </p>
+  )
+}
+
 function verdictOf(inPlumb: number, hosts: number): string {
   if (hosts === 0) return 'No hosts yet'
-  return `${inPlumb} of ${hosts} ${hosts === 1 ? 'host' : 'hosts'} in plumb`
+  return `${countText(inPlumb)} of ${countText(hosts)} ${hosts === 1 ? 'host' : 'hosts'} in plumb`
 }
 
 function Fact({ name, children }: { readonly name: string; readonly children: Child }) {
@@ -89,7 +122,7 @@ function Fact({ name, children }: { readonly name: string; readonly children: Ch
   )
 }
 
-type StateBarProps = { readonly counts: ReadonlyMap<HostStateName, number>; readonly total: number }
+type StateBarProps = { readonly counts: ReadonlyMap<Mark, number>; readonly total: number }
 
 /** Widths are attributes of the drawing, because the content security policy refuses inline styles. */
 function StateBar({ counts, total }: StateBarProps) {
@@ -123,7 +156,11 @@ function FleetHosts({ fleet, filter, operator }: FleetProps) {
           </p>
         </Empty>
       ) : (
-        <FleetGridTable grid={grid} head={fleet.repository.head?.revision} operator={operator} />
+        <>
+          <FleetPages pages={grid.pages} shown={grid.hosts.length} filter={filter} place="above" />
+          <FleetGridTable grid={grid} head={fleet.repository.head?.revision} operator={operator} />
+          <FleetPages pages={grid.pages} shown={grid.hosts.length} filter={filter} place="below" />
+        </>
       )}
     </section>
   )

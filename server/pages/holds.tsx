@@ -2,11 +2,11 @@
 import type { Context } from 'hono'
 import { type HoldRequest, holdRequestSchema } from '../../shared/hold.ts'
 import { hostNameSchema } from '../../shared/names.ts'
+import { absoluteTime } from '../../shared/time-text.js'
 import type { Placed } from '../holds.ts'
 import { hostLink, hostServiceLink } from './components/links.ts'
 import { leaveNotice } from './document.tsx'
 import type { PageOptions } from './options.ts'
-import { absoluteTime } from './relative-time.ts'
 
 /** A session has no name. */
 const operatorName = 'the operator, on the dashboard'
@@ -35,11 +35,11 @@ export async function releaseHold(c: Context, options: PageOptions): Promise<Res
 function placedNotice(host: string, { service }: HoldRequest, placed: Placed): string {
   switch (placed.kind) {
     case 'placed': {
-      const until = absoluteTime(new Date(placed.hold.until))
+      const end = absoluteTime(placed.hold.until)
       const isTold = placed.connected > 0
       return isTold
-        ? `${host} was asked to hold ${service} until ${until}.`
-        : `${service} is to be held until ${until}; ${host} is not connected and is told when it is back.`
+        ? `${host} was asked to hold ${service} until ${end}.`
+        : `${service} is to be held until ${end}; ${host} is not connected and is told when it is back.`
     }
     case 'nobody':
       return `Nothing was held: ${placed.message}`

@@ -1,14 +1,14 @@
 // What happened on a host: its applies with the commit behind each changed file, and its transitions.
-import type { Revision } from '../../shared/names.ts'
-import type { ApplyReport, Change } from '../../shared/report.ts'
+import type { Change } from '../../shared/report.ts'
 import type { CommitView, HostView, TransitionView } from '../show/views.ts'
+import type { KeptApply } from '../store/history.ts'
 import { wroteIt } from './change-commits.ts'
 import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { hostServiceLink, serviceLink } from './components/links.ts'
 import { Repaired } from './components/repaired.tsx'
 import { WhyAnchor } from './components/resource.tsx'
 import { State, stateOfText } from './components/state.tsx'
-import { When } from './components/when.tsx'
+import { HostTime, When } from './components/when.tsx'
 import { visibleText } from './visible-text.ts'
 
 const changesShown = 200
@@ -24,8 +24,9 @@ export function HostApplies({ host, commits }: AppliesProps) {
         {host.applies.map((apply, index) => (
           <details id={`apply-${apply.at}`} open={index === 0}>
             <summary>
-              <ApplyHeading apply={apply} host={host} />
+              <ApplyHeading apply={apply} />
             </summary>
+            <FailedServices apply={apply} host={host} />
             <ApplyChanges apply={apply} commits={commits} host={host.host} />
           </details>
         ))}
@@ -34,24 +35,35 @@ export function HostApplies({ host, commits }: AppliesProps) {
   )
 }
 
-function ApplyHeading({ apply, host }: { readonly apply: ApplyReport; readonly host: HostView }) {
-  const commit = knownCommit(host, apply.revision)
+function ApplyHeading({ apply }: { readonly apply: HostView['applies'][number] }) {
+  const { commit } = apply
   return (
     <>
-      <b>{changesText(apply.changes.length)}</b>
+      <b>{changesText(apply.changes.length + (apply.changesLeftOut ?? 0))}</b>
       {apply.failed.length > 0 && (
         <span class="failed-services">
-          <State state="failed" />{' '}
-          {apply.failed.map((service) => (
-            <a href={hostServiceLink(host.host, service)}>{service}</a>
-          ))}
+          <State state="failed" /> {apply.failed.join(', ')}
         </span>
       )}
       {commit === undefined ? <RevisionCode revision={apply.revision} /> : <CommitLine commit={commit} />}
       <span class="by">
-        · applied <When at={apply.at} />
+        · applied <HostTime at={apply.at} />
+        {apply.by !== undefined && ` by ${visibleText(apply.by)}`}
       </span>
     </>
+  )
+}
+
+/** Not in the heading: that is a button already, and a link in a button is neither. */
+function FailedServices({ apply, host }: { readonly apply: KeptApply; readonly host: HostView }) {
+  if (apply.failed.length === 0) return null
+  return (
+    <p class="failed-services">
+      Why it failed:{' '}
+      {apply.failed.map((service) => (
+        <a href={hostServiceLink(host.host, service)}>{service}</a>
+      ))}
+    </p>
   )
 }
 
@@ -60,19 +72,14 @@ function changesText(count: number): string {
   return count === 1 ? '1 change' : `${count} changes`
 }
 
-function knownCommit(host: HostView, revision: Revision): CommitView | undefined {
-  if (host.commit?.revision === revision) return host.commit
-  return host.services.find((service) => service.commit?.revision === revision)?.commit
-}
-
 type ChangesProps = {
-  readonly apply: ApplyReport
+  readonly apply: KeptApply
   readonly commits: ReadonlyMap<string, CommitView>
   readonly host: string
 }
 
 function ApplyChanges({ apply, commits, host }: ChangesProps) {
-  const left = apply.changes.length - changesShown
+  const left = Math.max(0, apply.changes.length - changesShown) + (apply.changesLeftOut ?? 0)
   return (
     <>
       <ul class="changes">
@@ -102,11 +109,7 @@ function ApplyChange({ change, commit, host }: ChangeProps) {
   )
 }
 
-function commitOf(
-  change: Change,
-  apply: ApplyReport,
-  commits: ReadonlyMap<string, CommitView>,
-): CommitView | undefined {
+function commitOf(change: Change, apply: KeptApply, commits: ReadonlyMap<string, CommitView>): CommitView | undefined {
   const commit = change.source === undefined ? undefined : commits.get(change.source)
   return commit !== undefined && wroteIt(commit, apply) ? commit : undefined
 }
@@ -116,7 +119,7 @@ export function HostTransitions({ host }: { readonly host: HostView }) {
   return (
     <section aria-labelledby="transitions">
       <h2 id="transitions">Transitions</h2>
-      <div class="table-box">
+      <section class="table-box" aria-label="Transitions, as a table" tabindex={0}>
         <table class="list">
           <thead>
             <tr>
@@ -133,7 +136,7 @@ export function HostTransitions({ host }: { readonly host: HostView }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </section>
     </section>
   )
 }

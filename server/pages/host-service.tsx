@@ -5,23 +5,22 @@ import { evidenceLine } from '../../shared/evidence-text.ts'
 import { fightText } from '../../shared/fight-text.ts'
 import type { Finding } from '../../shared/finding.ts'
 import type { HostName, Revision } from '../../shared/names.ts'
-import type { Failure, IgnoredDrift, Pending } from '../../shared/report.ts'
+import type { IgnoredDrift, Pending } from '../../shared/report.ts'
 import type { CommitView, HostStateName, HostView } from '../show/views.ts'
 import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { Differences } from './components/differences.tsx'
 import { AskedPart, HeldPart, HoldForm } from './components/hold.tsx'
 import { driftLink, serviceAnchor, serviceLink, whyLink } from './components/links.ts'
-import { ProblemText } from './components/problem.tsx'
 import { ResourceName, WhyAnchor } from './components/resource.tsx'
-import { State } from './components/state.tsx'
-import { When } from './components/when.tsx'
+import { ServiceFailure, UnknownPart } from './components/service-parts.tsx'
+import { States } from './components/state.tsx'
+import { HostTime } from './components/when.tsx'
 import { visibleText } from './visible-text.ts'
 
 type ServiceOnHost = HostView['services'][number]
 
 type HostServiceProps = {
-  readonly host: HostName
-  readonly hostState: HostStateName
+  readonly host: Pick<HostView, 'host' | 'state' | 'staleSince'>
   readonly service: ServiceOnHost
   readonly operator: boolean
 }
@@ -29,23 +28,32 @@ type HostServiceProps = {
 const findingsShown = 100
 const pendingShown = 100
 
-export function HostService({ host, hostState, service, operator }: HostServiceProps) {
+export function HostService({ host: { host, state: hostState, staleSince }, service, operator }: HostServiceProps) {
+  const isStale = staleSince !== undefined
   const state = hostState === 'not-enrolled' ? 'not-enrolled' : service.state
   return (
-    <article class={`host-service is-${state}`} id={serviceAnchor(service.service)}>
+    <article class={`host-service is-${state}${isStale ? ' was' : ''}`} id={serviceAnchor(service.service)}>
       <header>
         <h3>
           <a href={serviceLink(service.service)}>{service.service}</a>
         </h3>
-        <State state={state} />
-        <span class="applied">
-          <Applied revision={service.applied} at={service.appliedAt} commit={service.commit} />
-        </span>
+        <States state={state} facts={state === 'not-enrolled' ? [] : service.facts} was={isStale} />
+        {service.unreported !== true && (
+          <span class="applied">
+            <Applied revision={service.applied} at={service.appliedAt} commit={service.commit} />
+          </span>
+        )}
       </header>
-      {service.failure !== undefined && <ServiceFailure failure={service.failure} />}
       {service.hold !== undefined && (
         <HeldPart host={host} service={service.service} hold={service.hold} operator={operator} />
       )}
+      {service.unknown !== undefined && <UnknownPart unknown={service.unknown} />}
+      {service.unreported === true && (
+        <p class="part is-unknown">
+          <b>Not reported</b>: the repository gives it to {host}, whose latest report says nothing of it
+        </p>
+      )}
+      {service.failure !== undefined && <ServiceFailure failure={service.failure} hold={service.hold} />}
       {service.asked.map((hold) => (
         <AskedPart host={host} hold={hold} operator={operator} />
       ))}
@@ -76,23 +84,10 @@ function Applied({ revision, at, commit }: AppliedProps) {
       {at !== undefined && (
         <span class="by">
           {' '}
-          · applied <When at={at} />
+          · applied <HostTime at={at} />
         </span>
       )}
     </>
-  )
-}
-
-function ServiceFailure({ failure }: { readonly failure: Failure }) {
-  return (
-    <div class="part is-failed">
-      <p class="what">
-        <b>Not applied</b>: failed at <code>{visibleText(failure.step)}</code>, revision{' '}
-        <RevisionCode revision={failure.revision} />, <When at={failure.at} />
-        {failure.attempts > 1 && `, ${failure.attempts} attempts`}
-      </p>
-      <ProblemText problem={failure.problem} />
-    </div>
   )
 }
 
@@ -117,6 +112,11 @@ function Findings({ host, findings }: { readonly host: HostName; readonly findin
             <WhyAnchor source={finding.source} host={host} />
             <Differences differences={finding.differences} />
             <EvidenceLine evidence={finding.evidence} />
+            {finding.seenAt !== undefined && (
+              <p class="by">
+                Found <HostTime at={finding.seenAt} />; it could not be checked again since.
+              </p>
+            )}
             {finding.fight !== undefined && <p class="by">{fightText(finding.fight)}</p>}
           </li>
         ))}

@@ -5,8 +5,10 @@ import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { Empty } from './components/empty.tsx'
 import { enrolLink } from './components/links.ts'
 import { ProblemList } from './components/problem.tsx'
+import { StaleNote } from './components/stale.tsx'
 import { State } from './components/state.tsx'
-import { When } from './components/when.tsx'
+import { ClockAhead, ClockNote, When } from './components/when.tsx'
+import { FailedApplies } from './failed-applies.tsx'
 import { HostApplies, HostTransitions } from './host-history.tsx'
 import { HostService } from './host-service.tsx'
 
@@ -26,8 +28,11 @@ export function HostPage({ host, commits, operator }: HostProps) {
       </nav>
       <div class="heading">
         <h1>{host.host}</h1>
-        <State state={host.state} />
+        <State state={host.state} was={host.staleSince !== undefined && host.state !== 'silent'} />
       </div>
+      <StaleNote host={host.host} since={host.staleSince} connected={host.connected} />
+      <ClockNote host={host.host} aheadSeconds={host.clockAheadSeconds} />
+      <Unplaced host={host} />
       <HostFacts host={host} />
       {host.problems.length > 0 && (
         <section class="panel is-problem" aria-labelledby="problems">
@@ -42,16 +47,29 @@ export function HostPage({ host, commits, operator }: HostProps) {
         </section>
       )}
       {host.state === 'not-enrolled' && <NotEnrolled host={host} operator={operator} />}
-      <section aria-labelledby="services">
-        <h2 id="services">Services</h2>
-        {host.state === 'silent' && (
-          <p class="lead by">As last reported; what they are now is not known while the host is silent.</p>
-        )}
-        {host.services.length === 0 ? <NoServices host={host} /> : <HostServices host={host} operator={operator} />}
-      </section>
-      <HostApplies host={host} commits={commits} />
+      <ClockAhead.Provider value={host.clockAheadSeconds}>
+        <section aria-labelledby="services">
+          <h2 id="services">Services</h2>
+          {host.services.length === 0 ? <NoServices host={host} /> : <HostServices host={host} operator={operator} />}
+        </section>
+        <FailedApplies host={host} />
+        <HostApplies host={host} commits={commits} />
+      </ClockAhead.Provider>
       <HostTransitions host={host} />
     </>
+  )
+}
+
+/** Why its state is unknown, though its services say nothing of that. */
+function Unplaced({ host }: { readonly host: HostView }) {
+  if (host.unnamed !== true && host.elsewhere !== true) return null
+  return (
+    <p class="stale" role="note">
+      <b>Nothing says what {host.host} should have.</b>{' '}
+      {host.unnamed === true
+        ? 'plumb.yaml does not name it: name it there, or remove the host.'
+        : 'Its revision is not in the repository, as far as this server has fetched it.'}
+    </p>
   )
 }
 
@@ -107,7 +125,7 @@ function HostServices({ host, operator }: { readonly host: HostView; readonly op
   return (
     <div class="services">
       {host.services.map((service) => (
-        <HostService host={host.host} hostState={host.state} service={service} operator={operator} />
+        <HostService host={host} service={service} operator={operator} />
       ))}
     </div>
   )
@@ -135,7 +153,7 @@ function NoServices({ host }: { readonly host: HostView }) {
   return (
     <Empty title="No service.">
       <p>
-        {host.state === 'unknown'
+        {host.state === 'no-report'
           ? 'The agent has enrolled and has not reported yet; its first report comes after its first sync.'
           : `List some under hosts.${host.host}.services in plumb.yaml, commit and push.`}
       </p>

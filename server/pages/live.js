@@ -1,10 +1,13 @@
 // Keeps a page fresh: relative times, live updates over server-sent events, the filter as typed, copy buttons.
-// Everything works without it, except that a page then shows the moment it was loaded.
+// Everything works without it, except that a page then shows the moment it was loaded, and says so.
+import { absoluteTime, relativeTime } from '../../shared/time-text.js'
 
 const refreshAfter = 200
 const refreshAfterHidden = 10_000
 const refreshEvery = 1000
 const reconnectAfter = 10_000
+/** For what is no event: that nothing was heard of a host for a while. */
+const refreshAnyway = 60_000
 
 /** The clocks of server and browser may differ; times are told by the server's. */
 const skew = Date.now() - Date.parse(document.body.dataset.now)
@@ -17,8 +20,11 @@ document.documentElement.classList.add('scripted')
 if (navigator.clipboard !== undefined) document.documentElement.classList.add('can-copy')
 refreshTimes()
 setInterval(refreshTimes, 5000)
+if (main().dataset.events !== undefined) setInterval(scheduleRefresh, refreshAnyway)
 filterAsTyped()
 copyOnClick()
+showMarks()
+addEventListener('toggle', showMarks, { capture: true })
 listen()
 addEventListener('pageshow', (event) => {
   if (!event.persisted) return
@@ -68,6 +74,17 @@ async function refresh() {
   }
 }
 
+/** What differs at the far end of a long line is scrolled into sight, once. */
+function showMarks() {
+  for (const diff of document.querySelectorAll('.diff:not([data-scrolled])')) {
+    const mark = diff.querySelector('mark')
+    if (mark === null || diff.clientWidth === 0) continue
+    diff.dataset.scrolled = ''
+    const left = mark.getBoundingClientRect().left - diff.getBoundingClientRect().left
+    if (left > diff.clientWidth) diff.scrollLeft += left - diff.clientWidth / 2
+  }
+}
+
 /** A person who marks text to copy it must not lose it. */
 function isSelecting() {
   const selection = getSelection()
@@ -76,6 +93,7 @@ function isSelecting() {
 
 function show(next) {
   document.title = next.title
+  for (const id of ['recording', 'made']) become(document.getElementById(id), next.getElementById(id))
   const focused = document.activeElement
   become(document.getElementById('nav'), next.getElementById('nav'))
   become(main(), next.getElementById('main'))
@@ -102,9 +120,9 @@ function becomeAttributes(old, next) {
   }
 }
 
-/** What a person has unfolded or folded is theirs. */
+/** What a person has unfolded or folded is theirs, and so is where a diff is scrolled to. */
 function isReaders(element, name) {
-  return name === 'open' && element.localName === 'details'
+  return (name === 'open' && element.localName === 'details') || name === 'data-scrolled'
 }
 
 function becomeChildren(old, next) {
@@ -162,35 +180,35 @@ function copyOnClick() {
 
 function showLive(live) {
   const sign = document.getElementById('live')
-  const text = live
-    ? 'live'
-    : `not live since ${new Date().toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })}`
   if (live === sign.classList.contains('is-live') && sign.textContent !== '') return
   sign.classList.toggle('is-live', live)
-  sign.textContent = text
+  sign.textContent = live ? 'live' : 'not live'
+  showOld(live ? undefined : serverNow())
+}
+
+/** Over the page, and in sight wherever it is scrolled to: what it shows may be so no more. */
+function showOld(since) {
+  const note = document.getElementById('not-live')
+  note.hidden = since === undefined
+  if (since === undefined) return
+  const time = document.createElement('time')
+  time.dateTime = since.toISOString()
+  time.title = absoluteTime(since)
+  const what = document.createElement('b')
+  what.append('Not live since ', time, ` (${absoluteTime(since)}).`)
+  note.replaceChildren(what, ' The server does not answer. What is shown was so then; it goes on by itself.')
+  refreshTimes()
 }
 
 function refreshTimes() {
   for (const time of document.querySelectorAll('time[datetime]')) {
-    const text = relativeTime(Date.parse(time.dateTime), Date.now() - skew)
+    const text = relativeTime(time.dateTime, serverNow())
     if (time.textContent !== text) time.textContent = text
   }
 }
 
-/** The rules of relative-time.ts. */
-function relativeTime(at, now) {
-  const seconds = Math.round((now - at) / 1000)
-  const distance = Math.abs(seconds)
-  if (distance < 10) return 'just now'
-  if (distance >= 90 * 86_400) return new Date(at).toISOString().slice(0, 10)
-  return seconds < 0 ? `in ${lengthOf(distance)}` : `${lengthOf(distance)} ago`
-}
-
-function lengthOf(seconds) {
-  if (seconds < 60) return `${seconds} s`
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`
-  if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3600)} h`
-  return `${Math.floor(seconds / 86_400)} d`
+function serverNow() {
+  return new Date(Date.now() - skew)
 }
 
 function main() {

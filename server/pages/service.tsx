@@ -1,15 +1,21 @@
 // `/services/:service`: its README, where it runs and in which state, each managed path with the commit behind it.
 import { raw } from 'hono/html'
-import type { PathView, ServiceView } from '../show/views.ts'
+import type { ServiceView } from '../show/views.ts'
 import { AlertLines } from './components/alert.tsx'
 import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { Empty } from './components/empty.tsx'
-import { hostServiceLink, whyLink } from './components/links.ts'
-import { State } from './components/state.tsx'
+import { FirstOf } from './components/first-of.tsx'
+import { hostServiceLink, serviceLink, whyLink } from './components/links.ts'
+import { States, states } from './components/state.tsx'
 import { When } from './components/when.tsx'
 import { visibleText } from './visible-text.ts'
 
-export function ServicePage({ service }: { readonly service: ServiceView }) {
+const hostsShown = 200
+const pathsShown = 500
+
+type ServiceProps = { readonly service: ServiceView; readonly showAll: boolean }
+
+export function ServicePage({ service, showAll }: ServiceProps) {
   const open = service.alerts.filter((alert) => alert.resolvedAt === undefined)
   return (
     <>
@@ -28,8 +34,8 @@ export function ServicePage({ service }: { readonly service: ServiceView }) {
       )}
       <div class="columns service-parts">
         <div>
-          <ServiceHosts service={service} />
-          <ServicePaths paths={service.paths} name={service.service} />
+          <ServiceHosts service={service} showAll={showAll} />
+          <ServicePaths service={service} showAll={showAll} />
           <ServiceHistory service={service} />
         </div>
         <section class="readme panel" aria-label="README">
@@ -46,11 +52,16 @@ export function ServicePage({ service }: { readonly service: ServiceView }) {
 }
 
 function verdictOf(service: ServiceView): string {
-  const inPlumb = service.hosts.filter((host) => host.state === 'in-plumb').length
-  return `in plumb on ${inPlumb} of ${service.hosts.length} ${service.hosts.length === 1 ? 'host' : 'hosts'}`
+  const inPlumb = service.hosts.filter((host) => host.state === 'in-plumb')
+  const stale = inPlumb.filter((host) => host.staleSince !== undefined).length
+  const hosts = `${service.hosts.length} ${service.hosts.length === 1 ? 'host' : 'hosts'}`
+  const verdict = `in plumb on ${inPlumb.length - stale} of ${hosts}`
+  return stale === 0 ? verdict : `${verdict}, and was on ${stale} more when last heard of`
 }
 
-function ServiceHosts({ service }: { readonly service: ServiceView }) {
+function ServiceHosts({ service, showAll }: ServiceProps) {
+  const byUrgency = service.hosts.toSorted((one, other) => states.indexOf(one.state) - states.indexOf(other.state))
+  const shown = showAll ? byUrgency : byUrgency.slice(0, hostsShown)
   return (
     <section aria-labelledby="hosts">
       <h2 id="hosts">Hosts</h2>
@@ -62,11 +73,16 @@ function ServiceHosts({ service }: { readonly service: ServiceView }) {
         </Empty>
       ) : (
         <ul class="host-list">
-          {service.hosts.map((host) => (
+          {shown.map((host) => (
             <li>
               <a href={hostServiceLink(host.host, service.service)}>{host.host}</a>
-              <State state={host.state} />
+              <States state={host.state} facts={host.facts} was={host.staleSince !== undefined} />
               {host.applied !== undefined && <RevisionCode revision={host.applied} />}
+              {host.staleSince !== undefined && (
+                <span class="by as-of">
+                  Not current: as of <When at={host.staleSince} exact />.
+                </span>
+              )}
               {host.hold !== undefined && (
                 <span class="by held-by">
                   by {visibleText(host.hold.by)}, ends <When at={host.hold.until} />: {visibleText(host.hold.why)}
@@ -76,11 +92,18 @@ function ServiceHosts({ service }: { readonly service: ServiceView }) {
           ))}
         </ul>
       )}
+      <FirstOf shown={shown.length} of={service.hosts.length} what="hosts" all={allLink(service)} />
     </section>
   )
 }
 
-function ServicePaths({ paths, name }: { readonly paths: readonly PathView[]; readonly name: string }) {
+function allLink({ service }: ServiceView): string {
+  return `${serviceLink(service)}?show=all`
+}
+
+function ServicePaths({ service, showAll }: ServiceProps) {
+  const { paths, service: name } = service
+  const shown = showAll ? paths : paths.slice(0, pathsShown)
   return (
     <section class="paths-part" aria-labelledby="paths">
       <h2 id="paths">Managed paths</h2>
@@ -92,7 +115,7 @@ function ServicePaths({ paths, name }: { readonly paths: readonly PathView[]; re
         </Empty>
       ) : (
         <ul class="paths">
-          {paths.map((path) => (
+          {shown.map((path) => (
             <li>
               <a href={whyLink(path.source)}>
                 <code title={visibleText(path.source)}>{visibleText(path.path)}</code>
@@ -102,6 +125,7 @@ function ServicePaths({ paths, name }: { readonly paths: readonly PathView[]; re
           ))}
         </ul>
       )}
+      <FirstOf shown={shown.length} of={paths.length} what="paths" all={allLink(service)} />
     </section>
   )
 }

@@ -20,7 +20,7 @@ export async function showWhy(c: Context, options: PageOptions): Promise<Respons
   const body = isOne ? (
     <WhyPage view={view} host={host} service={await serviceOf(options, view)} />
   ) : (
-    <WhyChoice asked={asked} paths={paths} host={host} />
+    <WhyChoice asked={asked} paths={paths} host={host} showAll={c.req.query('show') === 'all'} />
   )
   return await showPage(c, options, { title: `Why ${isOne ? view.path : asked}`, section: 'fleet', live: true, body })
 }

@@ -6,6 +6,7 @@ import type { PathView, ServiceView } from '../show/views.ts'
 import { BlameLines } from './components/blame.tsx'
 import { Command } from './components/command.tsx'
 import { CommitCard, CommitLine, RevisionCode } from './components/commit.tsx'
+import { countText, FirstOf } from './components/first-of.tsx'
 import { driftLink, hostLink, hostServiceLink, serviceLink, whyLink } from './components/links.ts'
 import { ResourceName } from './components/resource.tsx'
 import { State } from './components/state.tsx'
@@ -22,7 +23,8 @@ type WhyProps = {
 }
 
 export function WhyPage({ view, host, service }: WhyProps) {
-  const { path, source, why, blame, onHost } = view
+  const { path, source, why, removed, blame, onHost } = view
+  const commit = removed ?? why
   return (
     <>
       <nav class="crumbs" aria-label="Where this is">
@@ -48,8 +50,8 @@ export function WhyPage({ view, host, service }: WhyProps) {
       <div class="columns is-wide-left">
         <div>
           <section class="panel" aria-labelledby="last-commit">
-            <h2 id="last-commit">The last commit</h2>
-            {why === undefined ? <p class="by">It is not in a commit yet.</p> : <CommitCard commit={why} />}
+            <h2 id="last-commit">{removed === undefined ? 'The last commit' : 'Removed from the repository by'}</h2>
+            {commit === undefined ? <p class="by">It is not in a commit yet.</p> : <CommitCard commit={commit} />}
           </section>
           <section aria-labelledby="lines">
             <h2 id="lines">Line by line</h2>
@@ -148,26 +150,42 @@ function HereNow({ onHost }: { readonly onHost: OnHost }) {
   )
 }
 
+const hostsShown = 200
+
 function Hosts({ source, service }: { readonly source: string; readonly service: ServiceView | undefined }) {
   if (service === undefined || service.hosts.length === 0) return null
   return (
     <section class="panel" aria-labelledby="on-hosts">
       <h2 id="on-hosts">What happened to it on</h2>
       <ul class="here-now">
-        {service.hosts.map(({ host, state }) => (
+        {service.hosts.slice(0, hostsShown).map(({ host, state, staleSince }) => (
           <li>
-            <a href={whyLink(source, host)}>{host}</a> <State state={state} />
+            <a href={whyLink(source, host)}>{host}</a> <State state={state} was={staleSince !== undefined} />
           </li>
         ))}
       </ul>
+      {service.hosts.length > hostsShown && (
+        <p class="more">
+          All {countText(service.hosts.length)} hosts are on the page of{' '}
+          <a href={serviceLink(service.service)}>{service.service}</a>.
+        </p>
+      )}
     </section>
   )
 }
 
-type ChoiceProps = { readonly asked: string; readonly paths: readonly PathView[]; readonly host: string | undefined }
+type ChoiceProps = {
+  readonly asked: string
+  readonly paths: readonly PathView[]
+  readonly host: string | undefined
+  readonly showAll: boolean
+}
+
+const pathsShown = 500
 
 /** A directory, or a path that several services have. */
-export function WhyChoice({ asked, paths, host }: ChoiceProps) {
+export function WhyChoice({ asked, paths, host, showAll }: ChoiceProps) {
+  const shown = showAll ? paths : paths.slice(0, pathsShown)
   return (
     <>
       <nav class="crumbs" aria-label="Where this is">
@@ -181,7 +199,7 @@ export function WhyChoice({ asked, paths, host }: ChoiceProps) {
         <span class="by">{paths.length === 1 ? '1 path' : `${paths.length} paths`}</span>
       </div>
       <ul class="paths">
-        {paths.map(({ path, source, why }) => (
+        {shown.map(({ path, source, why }) => (
           <li>
             <a href={whyLink(source, host)}>
               <code>{visibleText(path)}</code>
@@ -191,6 +209,7 @@ export function WhyChoice({ asked, paths, host }: ChoiceProps) {
           </li>
         ))}
       </ul>
+      <FirstOf shown={shown.length} of={paths.length} what="paths" all={`${whyLink(asked, host)}&show=all`} />
     </>
   )
 }

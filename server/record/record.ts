@@ -3,20 +3,29 @@
 import { createHash } from 'node:crypto'
 import { covers } from '../../shared/hold.ts'
 import type { HostName, ServiceName } from '../../shared/names.ts'
-import { type Report, type ServiceReport, type ServiceStateName, stateOf } from '../../shared/report.ts'
-import { insertApply, insertReportId, insertTransition, isReportKnown, trimHistory } from '../store/history.ts'
+import { type ApplyReport, appliesIn, type Report, type ServiceReport, stateOf } from '../../shared/report.ts'
+import { saveFailedApplies, trimFailedApplies } from '../store/failed-applies.ts'
+import {
+  insertApply,
+  insertReportId,
+  insertTransitions,
+  isReportKnown,
+  type Transition,
+  trimHistory,
+} from '../store/history.ts'
 import { insertEndedHold, trimEndedHolds } from '../store/holds.ts'
 import { findHost, saveWhatHostSaid } from '../store/hosts.ts'
 import { insertResourceEvents } from '../store/resource-events.ts'
 import {
-  deleteFinding,
-  deleteServiceState,
+  deleteFindings,
+  deleteServiceStates,
   listServiceStates,
   type ServiceState,
-  saveFinding,
-  saveServiceState,
+  saveFindings,
+  saveServiceStates,
 } from '../store/service-states.ts'
 import type { Db } from '../store/tables.ts'
+import { boundedReport } from './bounded.ts'
 import { resourceEvents } from './resource-events.ts'
 
 export type Recorded =
@@ -24,20 +33,22 @@ export type Recorded =
   | { readonly kind: 'host-unknown' }
   /** This very report, or one that says the same, is recorded already. */
   | { readonly kind: 'nothing-new' }
-  | { readonly kind: 'recorded'; readonly services: readonly ServiceName[] }
+  /** `rows` of services that were read or written: what it has cost. */
+  | { readonly kind: 'recorded'; readonly services: readonly ServiceName[]; readonly rows: number }
 
-export async function recordReport(db: Db, report: Report, receivedAt: string): Promise<Recorded> {
+export async function recordReport(db: Db, reported: Report, receivedAt: string): Promise<Recorded> {
+  const report = boundedReport(reported)
   return db.transaction().execute(async (transaction) => {
     const known = await findHost(transaction, report.host)
     if (known === undefined) return { kind: 'host-unknown' }
     const digest = digestOf(report)
-    const saysNothingNew = known.reportDigest === digest && report.apply === undefined
+    const saysNothingNew = known.reportDigest === digest && appliesIn(report).length === 0
     if (saysNothingNew || (await isReportKnown(transaction, report.host, report.id))) return { kind: 'nothing-new' }
     const before = await listServiceStates(transaction, { hosts: [report.host] })
     const services = await recordServices(transaction, report, { before, at: receivedAt })
     const said = new Map(before.map((state) => [state.report.service, state.report]))
     await insertResourceEvents(transaction, report.host, resourceEvents(said, report, receivedAt))
-    await recordApply(transaction, report, receivedAt)
+    await recordApplies(transaction, report, receivedAt)
     await recordEndedHolds(transaction, report)
     await saveWhatHostSaid(transaction, report.host, {
       agentVersion: report.agentVersion,
@@ -48,7 +59,7 @@ export async function recordReport(db: Db, report: Report, receivedAt: string): 
     })
     await insertReportId(transaction, report.host, report.id, receivedAt)
     await trimHistory(transaction, report.host)
-    return { kind: 'recorded', services }
+    return { kind: 'recorded', services, rows: before.length + services.length }
   })
 }
 
@@ -65,35 +76,44 @@ async function recordServices(db: Db, report: Report, known: Known): Promise<rea
   const { at } = known
   const before = new Map(known.before.map((state) => [state.report.service, state]))
   const now = new Map(report.services.map((service) => [service.service, service]))
-  const changed: ServiceName[] = []
-  for (const service of now.values()) {
-    if (await recordService(db, report.host, { before: before.get(service.service), now: service, at })) {
-      changed.push(service.service)
-    }
-  }
-  for (const [service, { state }] of before) {
-    if (now.has(service)) continue
-    await deleteServiceState(db, report.host, service)
-    await insertTransition(db, report.host, { at, service, from: state, to: 'removed' })
-    changed.push(service)
-  }
-  return changed
+  const changed = [...now.values()]
+    .map((service) => ({ before: before.get(service.service), now: service, at }))
+    .filter(isChanged)
+  const left = known.before.filter(({ report: { service } }) => !now.has(service))
+  const gone = left.map(({ report: { service } }) => service)
+  // Few statements, however many services: nothing else of the server runs meanwhile.
+  await saveServiceStates(
+    db,
+    changed.map((step) => stateAfter(report.host, step)),
+  )
+  for (const step of changed) await recordFindings(db, report.host, step)
+  await deleteServiceStates(db, report.host, gone)
+  await insertTransitions(db, report.host, [
+    ...changed.flatMap(transitionsOf),
+    ...left.map(({ state, report: { service } }) => ({ at, service, from: state, to: 'removed' })),
+  ])
+  return [...changed.map(({ now: { service } }) => service), ...gone]
 }
 
 type ServiceStep = { readonly before: ServiceState | undefined; readonly now: ServiceReport; readonly at: string }
 
-async function recordService(db: Db, host: HostName, { before, now, at }: ServiceStep): Promise<boolean> {
-  if (before !== undefined && JSON.stringify(before.report) === JSON.stringify(sorted(now))) return false
-  const state: ServiceStateName = stateOf(now)
-  const since = before?.state === state ? before.since : at
-  await saveServiceState(db, { host, state, since, report: now })
-  await recordFindings(db, host, { before, now, at })
-  if (before?.state !== state) {
-    const from = before === undefined ? {} : { from: before.state }
-    const revision = now.applied === undefined ? {} : { revision: now.applied }
-    await insertTransition(db, host, { at, service: now.service, to: state, ...from, ...revision })
-  }
-  return true
+function isChanged({ before, now }: ServiceStep): boolean {
+  return before === undefined || JSON.stringify(before.report) !== JSON.stringify(sorted(now))
+}
+
+function stateAfter(host: HostName, { before, now, at }: ServiceStep) {
+  return { host, since: before?.state === stateOf(now) ? before.since : at, report: now }
+}
+
+function transitionsOf({ before, now, at }: ServiceStep): readonly Transition[] {
+  const about = { at, service: now.service, ...(now.applied === undefined ? {} : { revision: now.applied }) }
+  const state = stateOf(now)
+  const from = before === undefined ? {} : { from: before.state }
+  const wasHeld = before?.report.hold !== undefined
+  return [
+    ...(before?.state === state ? [] : [{ ...about, to: state, ...from }]),
+    ...(wasHeld === (now.hold !== undefined) ? [] : [{ ...about, to: wasHeld ? 'hold ended' : 'held' }]),
+  ]
 }
 
 /** In the order and the key order the store gives findings back. */
@@ -106,22 +126,36 @@ async function recordFindings(db: Db, host: HostName, { before, now, at }: Servi
   const owner = { host, service: now.service }
   const seen = new Map(before?.findings.map((found) => [found.finding.resource, found]))
   const current = new Map(now.findings.map((finding) => [finding.resource, finding]))
-  for (const [resource, finding] of current) {
+  const saved = [...current].flatMap(([resource, finding]) => {
     const known = seen.get(resource)
-    if (known !== undefined && JSON.stringify(known.finding) === JSON.stringify(finding)) continue
-    await saveFinding(db, owner, { finding, firstSeenAt: known?.firstSeenAt ?? at })
-  }
-  for (const resource of seen.keys()) {
-    if (!current.has(resource)) await deleteFinding(db, owner, resource)
-  }
+    const isSame = known !== undefined && JSON.stringify(known.finding) === JSON.stringify(finding)
+    return isSame ? [] : { finding, firstSeenAt: known?.firstSeenAt ?? at }
+  })
+  await saveFindings(db, owner, saved)
+  const gone = [...seen.keys()].filter((resource) => !current.has(resource))
+  await deleteFindings(db, owner, gone)
 }
 
-async function recordApply(db: Db, report: Report, at: string): Promise<void> {
-  const { apply } = report
-  if (apply === undefined || (apply.changes.length === 0 && apply.failed.length === 0)) return
-  await insertApply(db, report.host, apply, at)
-  const to = apply.failed.length === 0 ? 'applied' : 'apply failed'
-  await insertTransition(db, report.host, { at, to, revision: apply.revision })
+async function recordApplies(db: Db, report: Report, at: string): Promise<void> {
+  for (const apply of appliesIn(report)) {
+    if (apply.changes.length === 0 && apply.failed.length === 0) continue
+    const isKept = apply.changes.length > 0 || !isFailureTold(report, apply)
+    if (isKept && !(await insertApply(db, report.host, apply, at))) continue
+    const to = apply.failed.length === 0 ? 'applied' : 'apply failed'
+    await insertTransitions(db, report.host, [{ at, to, revision: apply.revision }])
+  }
+  const failures = report.services.flatMap(({ service, failure }) =>
+    failure === undefined ? [] : [{ service, failure, heardAt: at }],
+  )
+  await saveFailedApplies(db, report.host, failures)
+  await trimFailedApplies(db, report.host)
+}
+
+/** An apply that changed nothing and failed is one more attempt of what is kept for each service. */
+function isFailureTold({ services }: Report, { failed, revision }: ApplyReport): boolean {
+  return failed.every((name) =>
+    services.some(({ service, failure }) => service === name && failure?.revision === revision),
+  )
 }
 
 async function recordEndedHolds(db: Db, { host, endedHolds = [], services }: Report): Promise<void> {

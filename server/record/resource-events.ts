@@ -3,7 +3,7 @@ import { evidenceLine } from '../../shared/evidence-text.ts'
 import type { Finding } from '../../shared/finding.ts'
 import { covers } from '../../shared/hold.ts'
 import type { ServiceName } from '../../shared/names.ts'
-import type { Hold, Report, ServiceReport } from '../../shared/report.ts'
+import { type ApplyReport, appliesIn, type Hold, type Report, type ServiceReport } from '../../shared/report.ts'
 import type { NewResourceEvent } from '../store/resource-events.ts'
 
 /** `before`: what the host said last of each of its services. In the order in which it can have happened. */
@@ -16,8 +16,7 @@ export function resourceEvents(
   const now = new Map(report.services.map((service) => [service.service, service]))
   const left = [...before.keys()].filter((service) => !now.has(service))
   return [
-    ...repairedEvents(report, heardAt),
-    ...appliedEvents(report, heardAt),
+    ...appliesIn(report).flatMap((apply) => [...repairedEvents(apply, heardAt), ...appliedEvents(apply, heardAt)]),
     ...report.services.flatMap((service) => {
       const step = { before: before.get(service.service), now: service, report, at }
       return [...driftEvents(step), ...ignoredEvents(step), ...putRightEvents(step), ...holdEvents(step)]
@@ -29,8 +28,7 @@ export function resourceEvents(
 /** A summary is for a line on a page; the report itself is kept elsewhere. */
 const textLimit = 600
 
-function appliedEvents({ apply }: Report, heardAt: string): readonly NewResourceEvent[] {
-  if (apply === undefined) return []
+function appliedEvents(apply: ApplyReport, heardAt: string): readonly NewResourceEvent[] {
   const { revision, changes } = apply
   const at = momentOf(apply.at, heardAt)
   return changes.flatMap(({ service, resource, source, summary }) =>
@@ -41,8 +39,7 @@ function appliedEvents({ apply }: Report, heardAt: string): readonly NewResource
 }
 
 /** Drift that was put back before it was ever told. */
-function repairedEvents({ apply }: Report, heardAt: string): readonly NewResourceEvent[] {
-  if (apply === undefined) return []
+function repairedEvents(apply: ApplyReport, heardAt: string): readonly NewResourceEvent[] {
   const at = momentOf(apply.at, heardAt)
   return (apply.repaired ?? []).flatMap(({ service, finding }) => {
     const { resource, source } = finding
@@ -114,8 +111,8 @@ function putRightEvents({ before, now, report, at }: Step): readonly NewResource
 }
 
 /** Not every change names its resource: then what was changed in its service may have been it. */
-function isApplied({ apply }: Report, service: ServiceName, resource: string): boolean {
-  const changes = apply?.changes.filter((change) => change.service === service) ?? []
+function isApplied(report: Report, service: ServiceName, resource: string): boolean {
+  const changes = appliesIn(report).flatMap((apply) => apply.changes.filter((change) => change.service === service))
   return changes.some((change) => change.resource === undefined || change.resource === resource)
 }
 

@@ -4,9 +4,9 @@ import { PlumbError } from '../../shared/problem.ts'
 import { blameArguments, blameLimits, runsOfBlame, unblamable } from '../../shared/repository/blame.ts'
 import type { TreeEntry } from '../../shared/repository/tree.ts'
 import type { Blame, Commit } from '../../shared/why.ts'
+import { createTurns } from '../allowance/slots.ts'
 import type { Git, GitResult } from './git.ts'
 import { createRecent } from './recent.ts'
-import { createTurns } from './turns.ts'
 
 export type BlameParts = {
   readonly git: Git
@@ -22,12 +22,12 @@ export type BlameOf = (revision: Revision, path: string) => Promise<Blame | unde
 export function createBlame(parts: BlameParts): BlameOf {
   const blames = createRecent<Blame | undefined>(50)
   // A long history makes a blame slow: readers of many files wait for each other, not for a machine full of gits.
-  const turns = createTurns(2, Number.MAX_SAFE_INTEGER)
+  const turns = createTurns({ total: 2, each: 2 }, { total: Number.POSITIVE_INFINITY, each: Number.POSITIVE_INFINITY })
   return async (revision, path) => {
     const entry = (await parts.entries(revision)).find((candidate) => candidate.path === path)
     if (entry === undefined || entry.kind === 'submodule') return undefined
     return await blames(`${revision}:${path}`, async () => {
-      const leave = await turns.enter(new AbortController().signal)
+      const leave = await turns.enter('', new AbortController().signal)
       try {
         return await blameOf(parts, { revision, path, oid: entry.oid })
       } finally {

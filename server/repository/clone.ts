@@ -2,17 +2,20 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Credentials } from '../../shared/address.ts'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
 import type { CommitView } from '../show/views.ts'
 import type { Git, GitResult } from './git.ts'
 import { createObjects, type Objects } from './objects.ts'
-import { serverRemote, writeGitConfiguration } from './remote.ts'
+import { serverRemote, uploadPackFlags, writeGitConfiguration } from './remote.ts'
 
 export type CloneOptions = {
   /** Holds the bare repository `fleet.git` and git's configuration for it; nothing else may be in it. */
   readonly directory: string
   readonly url: string
+  /** For an address over http(s), which may also carry them itself. */
+  readonly credentials?: Credentials
   /** Default: the remote's HEAD. */
   readonly branch?: string
   /** PEM file with the authorities to trust for https, instead of the system's. */
@@ -42,7 +45,7 @@ export type FleetClone = Objects & {
 /** Touches no network. Throws PlumbError `git-missing` when there is no git, `usage` for an address that is none. */
 export async function openClone(options: CloneOptions): Promise<FleetClone> {
   const { directory, git } = options
-  const remote = serverRemote(options.url)
+  const remote = serverRemote(options.url, options.credentials)
   await requireGit(git)
   const configuration = await writeGitConfiguration(directory, remote, options.certificateFile)
   const gitDirectory = join(directory, 'fleet.git')
@@ -74,6 +77,7 @@ export async function openClone(options: CloneOptions): Promise<FleetClone> {
       ...call,
       args: [
         'fetch',
+        ...uploadPackFlags(remote),
         '--quiet',
         '--prune',
         '--no-tags',
@@ -84,6 +88,7 @@ export async function openClone(options: CloneOptions): Promise<FleetClone> {
         ...refspecs,
       ],
       deadlineSeconds: 900,
+      fileLimitBytes: packLimitBytes,
     })
     await required({ ...call, args: ['symbolic-ref', 'HEAD', `refs/heads/${followed}`] })
     const known = await git({ ...call, args: ['rev-parse', '--verify', '--quiet', `refs/heads/${followed}`] })
@@ -104,19 +109,24 @@ export async function openClone(options: CloneOptions): Promise<FleetClone> {
   }
 
   async function remoteHead(call: { gitDirectory: string; configuration: string }): Promise<string> {
-    const answer = await required({ ...call, args: ['ls-remote', '--symref', '--', remote.url, 'HEAD'] })
+    const answer = await required({
+      ...call,
+      args: ['ls-remote', ...uploadPackFlags(remote), '--symref', '--', remote.url, 'HEAD'],
+    })
     const name = /^ref: refs\/heads\/(\S+)\tHEAD$/m.exec(answer.stdout.toString('utf8'))?.[1]
     if (name !== undefined) return name
-    throw unreachable(
-      remote.url,
-      'it has no commit yet, or its HEAD names no branch',
-      'Push a first commit, or give a branch.',
-    )
+    const heads = await required({
+      ...call,
+      args: ['ls-remote', ...uploadPackFlags(remote), '--heads', '--', remote.url],
+    })
+    throw unreachable(remote.url, ...noHead(answer.stdout.toString('utf8'), heads.stdout.toString('utf8')))
   }
 
   async function required(call: Parameters<Git>[0]): Promise<GitResult> {
     const result = await git({ configuration, ...call })
     if (result.outcome === 0) return result
+    if (isTooLarge(result)) throw tooLarge(remote.url)
+    if (/mismatched algorithms|object-format/.test(result.stderr)) throw unreachable(remote.url, ...sha256)
     throw unreachable(
       remote.url,
       gitReason(result),
@@ -126,6 +136,14 @@ export async function openClone(options: CloneOptions): Promise<FleetClone> {
 }
 
 type At = { readonly gitDirectory: string; readonly configuration: string }
+
+/** The server's clone has all branches and the whole history. */
+const packLimitBytes = 2 * 1024 * 1024 * 1024
+
+const sha256 = [
+  'the repository uses SHA-256 ids, which Plumbline does not read',
+  'Make it with git init --object-format=sha1.',
+] as const
 
 const refspecs = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*']
 
@@ -182,6 +200,30 @@ function gitReason(result: GitResult): string {
   if (result.outcome === 'deadline') return 'git did not end within its time'
   const said = result.stderr.split('\n').filter((line) => line !== '' && !line.startsWith('hint:'))
   return `git says: ${said.slice(-4).join(' / ').slice(0, 1500) || result.outcome}`
+}
+
+/** Why, and what to do, when HEAD leads to no branch: nothing is there, it is detached, or its branch is gone. */
+function noHead(head: string, heads: string): readonly [reason: string, remedy: string] {
+  const branches = heads.split('\n').flatMap((line) => /\trefs\/heads\/(.+)$/.exec(line)?.[1] ?? [])
+  const [first] = branches
+  if (first === undefined) return ['it has no commit yet', 'Push a first commit.']
+  const reason = head.trim() === '' ? 'its HEAD names a branch that does not exist' : 'its HEAD names no branch'
+  const there = `${branches.slice(0, 5).join(', ')}${branches.length > 5 ? ` and ${branches.length - 5} more` : ''}`
+  const remedy = `Correct its default branch (git symbolic-ref HEAD refs/heads/${first}), or give the branch to follow.`
+  return [`${reason}; there ${branches.length === 1 ? 'is' : 'are'} ${there}`, remedy]
+}
+
+/** By the words of git about an allocation, of the kernel about a file (EFBIG), or by the signal that goes with it. */
+function isTooLarge({ stderr }: GitResult): boolean {
+  return /attempting to allocate \d+ over limit|File too large|died of signal 25/.test(stderr)
+}
+
+function tooLarge(url: string): PlumbError {
+  return new PlumbError({
+    code: 'repository-invalid',
+    message: `${url}: what was fetched is not unpacked: it is larger than a fleet repository may be.`,
+    remedy: 'Take large files out of the repository and its history. The last good revision stays in place.',
+  })
 }
 
 function unreachable(url: string, reason: string, remedy: string): PlumbError {

@@ -1,6 +1,9 @@
 // Runs the system git for the server: argument arrays, a deadline for its whole process group, output as bytes.
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
+import { withoutUserInformation } from '../../shared/address.ts'
+import { killGroup, startChild } from '../child.ts'
+import { guarded } from '../guarded.ts'
 
 export type GitCall = {
   /** After `git`; what comes from outside stands behind `--end-of-options` or `--`. */
@@ -14,6 +17,8 @@ export type GitCall = {
   readonly deadlineSeconds?: number
   /** Default 64 MiB; more is the outcome `too-much`, never a silent cut. */
   readonly outputLimitBytes?: number
+  /** No file that it writes becomes larger: the pack of a fetch. */
+  readonly fileLimitBytes?: number
 }
 
 export type GitResult = {
@@ -31,7 +36,9 @@ export function createGit(): Git {
       const child = start(call)
       const stdout = collect(child.stdout, call.outputLimitBytes ?? 64 * 1024 * 1024, () => end('too-much'))
       const stderr = collect(child.stderr, 64 * 1024)
-      const timer = setTimeout(() => end('deadline'), (call.deadlineSeconds ?? 60) * 1000)
+      const failed = () => end('killed')
+      const late = guarded(() => end('deadline'), failed)
+      const timer = setTimeout(late, (call.deadlineSeconds ?? 60) * 1000)
       let forced: GitResult['outcome'] | undefined
       const end = (why: GitResult['outcome']) => {
         forced ??= why
@@ -39,10 +46,20 @@ export function createGit(): Git {
       }
       const settle = (outcome: GitResult['outcome']) => {
         clearTimeout(timer)
-        resolve({ outcome: forced ?? outcome, stdout: stdout(), stderr: stderr().toString('utf8').trim() })
+        resolve({
+          outcome: forced ?? outcome,
+          stdout: stdout(),
+          stderr: withoutUserInformation(stderr().toString('utf8').trim()),
+        })
       }
-      child.once('error', () => settle('not-installed'))
-      child.once('close', (code) => settle(code ?? 'killed'))
+      child.once(
+        'error',
+        guarded(() => settle('not-installed'), failed),
+      )
+      child.once(
+        'close',
+        guarded((code: number | null) => settle(code ?? 'killed'), failed),
+      )
     })
 }
 
@@ -68,6 +85,9 @@ export function gitEnvironment(configuration = '/dev/null'): Record<string, stri
     LC_ALL: 'C.UTF-8',
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_CONFIG_GLOBAL: configuration,
+    GIT_ATTR_NOSYSTEM: '1',
+    GIT_NO_REPLACE_OBJECTS: '1',
+    GIT_PAGER: 'cat',
     GIT_TERMINAL_PROMPT: '0',
     GIT_ASKPASS: '',
     GIT_SSH_COMMAND: 'ssh -oBatchMode=yes -oConnectTimeout=15',
@@ -75,43 +95,48 @@ export function gitEnvironment(configuration = '/dev/null'): Record<string, stri
     GIT_LITERAL_PATHSPECS: '1',
     GIT_NO_LAZY_FETCH: '1',
     GIT_OPTIONAL_LOCKS: '0',
+    // git's own bound on one allocation. Files above bigFileThreshold are streamed; what a delta makes has to be in memory.
+    GIT_ALLOC_LIMIT: '256m',
   }
 }
 
-/** `detached` gave the child a group of its own: git's helpers (ssh, remote-https, index-pack) end with it. */
-export function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return
-  try {
-    process.kill(-child.pid, 'SIGKILL')
-  } catch {
-    // ESRCH: all of it has ended.
-  }
-}
+/** Programs that a repository's own settings can name. */
+const closedSettings = [
+  ...['core.fsmonitor=false', 'core.hooksPath=/dev/null', 'core.attributesFile=/dev/null', 'core.pager=cat'],
+  ...['log.showSignature=false', 'gpg.program=false', 'gpg.ssh.program=false', 'gpg.x509.program=false'],
+].flatMap((setting) => ['-c', setting])
 
 function start(call: GitCall): ChildProcess {
   const directory = call.gitDirectory === undefined ? [] : [`--git-dir=${call.gitDirectory}`]
-  const child = spawn('git', [...directory, ...call.args], {
-    cwd: '/',
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: gitEnvironment(call.configuration),
+  const [program, ...args] = limited(['git', ...closedSettings, ...directory, ...call.args], call.fileLimitBytes)
+  const child = startChild(program, args, {
+    stderr: 'pipe',
+    environment: gitEnvironment(call.configuration),
   })
-  // A git that ends before it has read its input says why by its exit code.
-  child.stdin?.on('error', () => {})
   child.stdin?.end(call.stdin ?? '')
   return child
+}
+
+/** git has no limit of its own for what it fetches; the kernel has one for every file. */
+function limited(command: readonly [string, ...string[]], bytes: number | undefined): readonly [string, ...string[]] {
+  if (bytes === undefined) return command
+  return ['sh', '-c', 'ulimit -f "$0" && exec "$@"', String(Math.floor(bytes / 512)), ...command]
 }
 
 /** Without `overflow` the end is kept, which is where git says what went wrong. */
 function collect(stream: Readable | null, limitBytes: number, overflow?: () => void): () => Buffer {
   const chunks: Buffer[] = []
   let size = 0
-  stream?.on('data', (chunk: Buffer) => {
+  const take = (chunk: Buffer) => {
     chunks.push(chunk)
     size += chunk.length
     if (size <= limitBytes) return
     if (overflow !== undefined) return overflow()
     while (size - (chunks[0]?.length ?? 0) >= limitBytes) size -= chunks.shift()?.length ?? 0
-  })
+  }
+  stream?.on(
+    'data',
+    guarded(take, () => stream.destroy()),
+  )
   return () => Buffer.concat(chunks)
 }

@@ -1,8 +1,9 @@
 // One request to `git http-backend` as a CGI child: a web Request in, a streamed web Response out.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { Readable, Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { gitEnvironment, killGroup } from './git.ts'
+import type { ChildProcess } from 'node:child_process'
+import { bounds } from '../allowance/bounds.ts'
+import { killGroup, startChild } from '../child.ts'
+import { guarded, ignored } from '../guarded.ts'
+import { gitEnvironment } from './git.ts'
 
 export type BackendCall = {
   readonly gitDirectory: string
@@ -10,35 +11,40 @@ export type BackendCall = {
   readonly path: '/info/refs' | '/git-upload-pack'
   /** For git's own environment; nobody unauthenticated comes this far. */
   readonly user: string
+  readonly body: Uint8Array
   readonly deadlineSeconds: number
-  readonly bodyLimitBytes: number
+  /** Ends the child. */
+  readonly signal: AbortSignal
 }
 
 /**
- * Answers 413, 500 or 504 itself when the child cannot; never rejects. The child ends with the answer or its reader. git
+ * Answers 500 or 504 itself when the child cannot; never rejects. The child ends with the answer or its reader. git
  * sends its head before it has read the request, so that what goes wrong later can only break the body off.
  */
 export async function gitHttpBackend(request: Request, call: BackendCall): Promise<Response> {
-  if (Number(request.headers.get('content-length') ?? 0) > call.bodyLimitBytes) return tooLarge()
-  const child = spawn('git', ['http-backend'], {
-    cwd: '/',
-    detached: true,
-    stdio: ['pipe', 'pipe', 'ignore'],
-    env: { ...gitEnvironment(call.configuration), ...cgiEnvironment(request, call) },
+  const child = startChild('git', ['http-backend'], {
+    stderr: 'ignore',
+    environment: { ...gitEnvironment(call.configuration), ...cgiEnvironment(request, call) },
   })
   let refusal: Response | undefined
   const end = (why: Response) => {
     refusal ??= why
     killGroup(child)
   }
-  const late = () => end(new Response('git did not answer in time\n', { status: 504 }))
+  const gone = guarded(
+    () => killGroup(child),
+    () => {},
+  )
+  const late = guarded(() => end(new Response('git did not answer in time\n', { status: 504 })), gone)
   const timer = setTimeout(late, call.deadlineSeconds * 1000)
-  child.once('close', () => clearTimeout(timer))
-  const gone = () => killGroup(child)
-  request.signal.addEventListener('abort', gone, { once: true })
-  feed(child, request, call.bodyLimitBytes).catch((error) => {
-    if (error instanceof TooLarge) end(tooLarge())
-  })
+  child.once(
+    'close',
+    guarded(() => clearTimeout(timer), gone),
+  )
+  call.signal.addEventListener('abort', gone, { once: true })
+  // It may end before it has read all: its exit code says so.
+  child.stdin?.on('error', ignored)
+  child.stdin?.end(call.body)
   const head = await readHead(child)
   if (head === undefined || refusal !== undefined) {
     killGroup(child)
@@ -49,7 +55,6 @@ export async function gitHttpBackend(request: Request, call: BackendCall): Promi
 
 /** The variables of RFC 3875 that http-backend reads; the headers are the protocol version and the request's encoding. */
 function cgiEnvironment(request: Request, call: BackendCall): Record<string, string> {
-  const url = new URL(request.url)
   const given: Record<string, string | null> = {
     CONTENT_TYPE: request.headers.get('content-type'),
     HTTP_CONTENT_ENCODING: request.headers.get('content-encoding'),
@@ -58,34 +63,14 @@ function cgiEnvironment(request: Request, call: BackendCall): Record<string, str
   return {
     GIT_PROJECT_ROOT: call.gitDirectory,
     GIT_HTTP_EXPORT_ALL: '1',
-    GIT_HTTP_MAX_REQUEST_BUFFER: String(call.bodyLimitBytes),
+    GIT_HTTP_MAX_REQUEST_BUFFER: String(bounds.mirrorBody.limit),
     PATH_INFO: call.path,
-    QUERY_STRING: url.search.slice(1),
+    // Not the client's own: git reads the last of several `service`.
+    QUERY_STRING: call.path === '/info/refs' ? 'service=git-upload-pack' : '',
     REQUEST_METHOD: request.method,
     REMOTE_USER: call.user,
     ...Object.fromEntries(Object.entries(given).filter((entry): entry is [string, string] => entry[1] !== null)),
   }
-}
-
-class TooLarge extends Error {}
-
-function tooLarge(): Response {
-  return new Response('the request is too large\n', { status: 413 })
-}
-
-async function feed(child: ChildProcess, request: Request, limitBytes: number): Promise<void> {
-  if (child.stdin === null) return
-  child.stdin.on('error', () => {})
-  if (request.body === null) return void child.stdin.end()
-  let size = 0
-  const counted = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      size += chunk.length
-      if (size > limitBytes) done(new TooLarge())
-      else done(null, chunk)
-    },
-  })
-  await pipeline(Readable.fromWeb(request.body), counted, child.stdin)
 }
 
 type Head = { readonly status: number; readonly headers: Headers; readonly rest: Buffer }
@@ -95,21 +80,22 @@ function readHead(child: ChildProcess): Promise<Head | undefined> {
   return new Promise((resolve) => {
     const stdout = child.stdout
     let read = Buffer.alloc(0)
+    const resolveNone = () => resolve(undefined)
     const settle = (head: Head | undefined) => {
       stdout?.off('readable', more)
       child.off('error', none)
       stdout?.off('end', none)
       resolve(head)
     }
-    const none = () => settle(undefined)
-    const more = () => {
+    const none = guarded(() => settle(undefined), resolveNone)
+    const more = guarded(() => {
       for (let chunk = stdout?.read(); chunk !== null && chunk !== undefined; chunk = stdout?.read()) {
         read = Buffer.concat([read, chunk])
         const end = read.indexOf('\r\n\r\n')
         if (end >= 0) return settle(headOf(read.toString('latin1', 0, end), read.subarray(end + 4)))
         if (read.length > 64 * 1024) return none()
       }
-    }
+    }, resolveNone)
     stdout?.on('readable', more)
     stdout?.once('end', none)
     child.once('error', none)
@@ -143,5 +129,5 @@ function bodyOf(child: ChildProcess, rest: Buffer): ReadableStream<Uint8Array> {
 
 function exitCode(child: ChildProcess): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(child.exitCode)
-  return new Promise((resolve) => child.once('close', (code) => resolve(code)))
+  return new Promise((resolve, reject) => child.once('close', guarded(resolve, reject)))
 }

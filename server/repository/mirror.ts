@@ -3,44 +3,64 @@ import { createPublicKey, verify } from 'node:crypto'
 import { Hono } from 'hono'
 import type { HostName } from '../../shared/names.ts'
 import { mirrorText } from '../../shared/protocol.ts'
+import { bounds } from '../allowance/bounds.ts'
+import { receive } from '../allowance/receive.ts'
+import { createSlots, createTurns } from '../allowance/slots.ts'
+import { guarded, ignored } from '../guarded.ts'
 import type { FleetClone } from './clone.ts'
-import { gitHttpBackend } from './http-backend.ts'
-import { createTurns } from './turns.ts'
+import { type BackendCall, gitHttpBackend } from './http-backend.ts'
 
 export const mirrorPath = '/git/fleet.git'
 
 export type MirrorOptions = {
   readonly clone: Pick<FleetClone, 'gitDirectory' | 'configuration'>
-  /** May this request read the repository? Basic credentials are in its `authorization` header. */
-  readonly authorise: (request: Request) => boolean | Promise<boolean>
+  /** The host that this request is from; undefined: it may not read the repository. Basic credentials are in its `authorization` header. */
+  readonly authorise: (request: Request) => string | undefined | Promise<string | undefined>
   /** Default 600. */
   readonly deadlineSeconds?: number
-  /** Children at the same time, default 8; as many as 64 times that wait, the rest are told to come back. */
-  readonly atOnce?: number
+  /** A reader that takes nothing for so long loses its turn. Default 30. */
+  readonly readsWithinSeconds?: number
 }
 
 /** To be mounted at `/`. Everything but fetching is 404: there is no way to push. */
 export function mirrorRoutes(options: MirrorOptions): Hono {
-  const turns = createTurns(options.atOnce ?? 8, (options.atOnce ?? 8) * 64)
+  const turns = createTurns(
+    { total: bounds.allMirrorTurns.limit, each: bounds.mirrorTurns.limit },
+    { total: bounds.allMirrorWaiting.limit, each: bounds.mirrorWaiting.limit },
+  )
+  const shares = createSlots({ total: bounds.allMirrorBodyBytes.limit, each: bounds.mirrorBodyBytes.limit })
   const routes = new Hono()
-  const serve = async (request: Request, path: '/info/refs' | '/git-upload-pack'): Promise<Response> => {
-    if (!(await options.authorise(request))) return unauthorised()
-    const leave = await turns.enter(request.signal)
-    if (leave === undefined)
+  const serve = async (request: Request, path: BackendCall['path']): Promise<Response> => {
+    const host = await options.authorise(request)
+    if (host === undefined) return unauthorised()
+    // Before the turn: one is not held by a body that never comes.
+    const received = await receive(request, { limit: bounds.mirrorBody.limit, owner: host, shares })
+    if (received.kind === 'too-large') return new Response('the request is too large\n', { status: 413 })
+    if (received.kind === 'gone') return new Response(null, { status: 400 })
+    const turn = received.kind === 'busy' ? undefined : await turns.enter(host, request.signal)
+    const leave = () => {
+      turn?.()
+      if (received.kind === 'received') received.release()
+    }
+    if (received.kind === 'busy' || turn === undefined) {
+      leave()
       return new Response('too many fetches at once\n', { status: 503, headers: { 'retry-after': '5' } })
+    }
+    const stalled = new AbortController()
     const answer = await gitHttpBackend(request, {
       ...options.clone,
       path,
-      user: basicCredentials(request)?.username ?? '',
+      user: host,
+      body: received.bytes,
       deadlineSeconds: options.deadlineSeconds ?? 600,
-      bodyLimitBytes: 4 * 1024 * 1024,
+      signal: AbortSignal.any([request.signal, stalled.signal]),
     }).catch((error) => {
       leave()
       throw error
     })
     // A reader that goes away before its first byte never starts the body, so that its end is not seen there.
-    request.signal.addEventListener('abort', leave, { once: true })
-    return whenRead(answer, leave)
+    request.signal.addEventListener('abort', guarded(leave, ignored), { once: true })
+    return whenRead(answer, { leave, stalled, withinMs: (options.readsWithinSeconds ?? 30) * 1000 })
   }
   routes.get(`${mirrorPath}/info/refs`, (context) =>
     context.req.query('service') === 'git-upload-pack' ? serve(context.req.raw, '/info/refs') : context.notFound(),
@@ -84,17 +104,35 @@ function unauthorised(): Response {
   })
 }
 
-/** The turn lasts until the answer has been read or its reader has gone. */
-function whenRead(answer: Response, done: () => void): Response {
+type Turn = { leave(): void; readonly stalled: AbortController; readonly withinMs: number }
+
+/** The turn lasts until the answer has been read or its reader has gone, or has taken nothing for too long. */
+function whenRead(answer: Response, { leave, stalled, withinMs }: Turn): Response {
   if (answer.body === null) {
-    done()
+    leave()
     return answer
+  }
+  const stall = guarded(() => {
+    stalled.abort()
+    leave()
+  }, leave)
+  let timer = setTimeout(stall, withinMs)
+  const resumed = () => {
+    clearTimeout(timer)
+    // What would come now is not the whole answer.
+    stalled.signal.throwIfAborted()
   }
   async function* chunks(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
     try {
-      yield* body
+      resumed()
+      for await (const chunk of body) {
+        timer = setTimeout(stall, withinMs)
+        yield chunk
+        resumed()
+      }
     } finally {
-      done()
+      clearTimeout(timer)
+      leave()
     }
   }
   return new Response(ReadableStream.from(chunks(answer.body)), { status: answer.status, headers: answer.headers })

@@ -2,7 +2,7 @@
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { entriesOfListing } from '../../shared/repository/listing.ts'
-import { isParsed, type RepositoryTree } from '../../shared/repository/tree.ts'
+import { parsedEntries, type RepositoryTree } from '../../shared/repository/tree.ts'
 import type { CommitView } from '../show/views.ts'
 import { type BlameOf, createBlame } from './blame.ts'
 import type { Git } from './git.ts'
@@ -11,15 +11,33 @@ import { createRecent } from './recent.ts'
 export type Objects = {
   /** Undefined when the clone does not have it. */
   commit(revision: Revision): Promise<CommitView | undefined>
+  /** Those of the revisions that are no commit here; all of them where the repository cannot be read. */
+  missing(revisions: Iterable<Revision>): Promise<ReadonlySet<Revision>>
   /** Entries, and the texts that `parseRepository` reads. */
   tree(revision: Revision): Promise<RepositoryTree>
   /** Undefined when the revision has no such file. */
   readText(revision: Revision, path: string): Promise<string | undefined>
   /** For every file under `directory` (`''`: all) the commit that gave it its present content and mode. */
   lastCommits(revision: Revision, directory: string): Promise<ReadonlyMap<string, CommitView>>
+  /** For every file that was there once and is not any more, the newest commit that took it out. */
+  removals(revision: Revision): Promise<ReadonlyMap<string, CommitView>>
+  /** Which commits made each service what it is at a revision. */
+  touches(revision: Revision): Promise<Touches>
+  /** The text of one file; reads nothing else. Undefined when the revision has no such file. */
+  fileText(revision: Revision, path: string): Promise<string | undefined>
   /** The newest commits that touched `path`, newest first. */
   history(revision: Revision, path: string, limit: number): Promise<readonly CommitView[]>
   readonly blame: BlameOf
+}
+
+/** `age`: 0 for the newest commit of the history. */
+export type Touch = { readonly commit: CommitView; readonly age: number }
+
+export type Touches = {
+  /** By name, the newest commit that touched anything in its directory, removals included. */
+  readonly services: ReadonlyMap<string, Touch>
+  /** Those of plumb.yaml, newest first. */
+  readonly fleet: readonly Touch[]
 }
 
 export function createObjects(
@@ -29,7 +47,23 @@ export function createObjects(
   const commits = createRecent<CommitView | undefined>(500)
   const trees = createRecent<RepositoryTree>(3)
   const walks = createRecent<ReadonlyMap<string, CommitView>>(8)
+  const touched = createRecent<Touches>(8)
+  const files = createRecent<string | undefined>(100)
+  // A commit that was found stays: one git process for a page of hosts, and none where all are at revisions that were found before.
+  const found = new Set<Revision>()
   const objects: Objects = {
+    async missing(revisions) {
+      const asked = [...new Set(revisions)].filter((revision) => !found.has(revision))
+      if (asked.length === 0) return new Set()
+      const { outcome, stdout } = await git({
+        ...at,
+        args: ['cat-file', '--batch-check=%(objecttype)'],
+        stdin: asked.map((revision) => `${revision}^{commit}\n`).join(''),
+      })
+      const types = outcome === 0 ? stdout.toString('utf8').split('\n') : []
+      for (const [index, revision] of asked.entries()) if (types[index] === 'commit') found.add(revision)
+      return new Set(asked.filter((revision) => !found.has(revision)))
+    },
     commit: (revision) =>
       commits(revision, async () => {
         if (!(await exists(revision))) return undefined
@@ -46,6 +80,26 @@ export function createObjects(
         const present = await contentOf(revision, directory)
         const walked = await text([...walk, '--end-of-options', revision, '--', ...pathspec(directory)], 300)
         return authorsOf(commitsOf(walked), present)
+      }),
+    removals: (revision) =>
+      walks(`${revision}:removed`, async () => {
+        const { entries } = await objects.tree(revision)
+        const present = new Set(entries.map(({ path }) => path))
+        const walked = commitsOf(await text([...walk, '--diff-filter=D', '--end-of-options', revision, '--'], 300))
+        const removals = new Map<string, CommitView>()
+        for (const { view, left } of walked)
+          for (const { path } of left) if (!present.has(path) && !removals.has(path)) removals.set(path, view)
+        return removals
+      }),
+    touches: (revision) =>
+      touched(revision, async () => {
+        const paths = ['services', 'plumb.yaml']
+        return touchesOf(commitsOf(await text([...walk, '--end-of-options', revision, '--', ...paths], 300)))
+      }),
+    fileText: (revision, path) =>
+      files(`${revision}:${path}`, async () => {
+        const answer = await git({ ...at, args: ['cat-file', 'blob', `${revision}:${path}`] })
+        return answer.outcome === 0 ? answer.stdout.toString('utf8') : undefined
       }),
     history: async (revision, path, limit) => {
       const args = [
@@ -73,8 +127,10 @@ export function createObjects(
   return objects
 
   async function readTree(revision: Revision): Promise<RepositoryTree> {
-    const entries = entriesOfListing(await text(['ls-tree', '-r', '-z', '--full-tree', '--end-of-options', revision]))
-    const parsed = entries.filter((entry) => isParsed(entry) && entry.kind !== 'submodule')
+    const entries = entriesOfListing(
+      await text(['ls-tree', '-r', '-l', '-z', '--full-tree', '--end-of-options', revision]),
+    )
+    const parsed = parsedEntries(entries)
     const contents = await blobs(parsed.map((entry) => entry.oid))
     return { entries, texts: new Map(parsed.map((entry) => [entry.path, contents.get(entry.oid) ?? ''])) }
   }
@@ -180,6 +236,20 @@ function authorsOf(
     }
   }
   return authors
+}
+
+function touchesOf(commits: readonly WalkedCommit[]): Touches {
+  const services = new Map<string, Touch>()
+  const fleet: Touch[] = []
+  for (const [age, { view: commit, left }] of commits.entries()) {
+    if (left.some(({ path }) => path === 'plumb.yaml')) fleet.push({ commit, age })
+    for (const { path } of left) {
+      const [top, name, below] = path.split('/', 3)
+      if (top === 'services' && name !== undefined && below !== undefined && !services.has(name))
+        services.set(name, { commit, age })
+    }
+  }
+  return { services, fleet }
 }
 
 function blobsOfBatch(output: Buffer): ReadonlyMap<string, string> {

@@ -1,6 +1,7 @@
 // The server's remote: its URL freed of credentials, and the configuration file that stands for every other one.
-import { chmod, mkdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type Credentials, splitAddress, withoutUserInformation } from '../../shared/address.ts'
 import { PlumbError } from '../../shared/problem.ts'
 
 export type ServerRemote = {
@@ -11,23 +12,19 @@ export type ServerRemote = {
 }
 
 /** `https://bot:key@forge/fleet` becomes a plain URL and a credential, since arguments of processes are public. */
-export function serverRemote(url: string): ServerRemote {
+export function serverRemote(address: string, given?: Credentials): ServerRemote {
+  const { url, credentials = given } = splitAddress(address)
   if (url.startsWith('-') || /^\w+::/.test(url))
     throw new PlumbError({
       code: 'usage',
-      message: `"${url}" is not the address of a repository.`,
+      message: `"${withoutUserInformation(url)}" is not the address of a repository.`,
       remedy: 'Give http(s)://HOST/PATH, ssh://USER@HOST/PATH, USER@HOST:PATH or a directory.',
     })
-  if (!/^https?:\/\//i.test(url)) return { url }
-  const parsed = new URL(url)
-  if (parsed.username === '' && parsed.password === '') return { url }
-  const plain = new URL(url)
-  plain.username = ''
-  plain.password = ''
-  const stored = new URL(plain.origin)
-  stored.username = parsed.username
-  stored.password = parsed.password
-  return { url: plain.href, credentials: `${stored.href.replace(/\/$/, '')}\n` }
+  if (credentials === undefined) return { url }
+  const stored = new URL(new URL(url).origin)
+  stored.username = encodeURIComponent(credentials.username)
+  stored.password = encodeURIComponent(credentials.password)
+  return { url, credentials: `${stored.href.replace(/\/$/, '')}\n` }
 }
 
 /** Writes the configuration beside the clone, readable by nobody else; returns its path. */
@@ -38,14 +35,16 @@ export async function writeGitConfiguration(
 ): Promise<string> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const credentials = join(directory, 'credentials')
-  if (remote.credentials !== undefined) {
+  if (remote.credentials === undefined) await rm(credentials, { force: true })
+  else {
     await writeFile(credentials, remote.credentials, { mode: 0o600 })
     await chmod(credentials, 0o600)
   }
   const configuration = join(directory, 'gitconfig')
   const sections = [
     '[safe]\n\tdirectory = *',
-    '[core]\n\thooksPath = /dev/null\n\tfsmonitor = false',
+    '[core]\n\thooksPath = /dev/null\n\tfsmonitor = false\n\tbigFileThreshold = 16m\n\tdeltaBaseCacheLimit = 16m',
+    '[pack]\n\tthreads = 1',
     // The fetch waits for its own tidying up; a detached one would outlive the server and hold locks.
     '[gc]\n\tautoDetach = false\n[maintenance]\n\tautoDetach = false',
     '[fetch]\n\twriteCommitGraph = false\n\tunpackLimit = 1',
@@ -56,6 +55,15 @@ export async function writeGitConfiguration(
   ]
   await writeFile(configuration, `${sections.join('\n')}\n`, { mode: 0o600 })
   return configuration
+}
+
+/**
+ * After `fetch` or `ls-remote`: a repository of this machine may be another user's, and what serves it must fetch nothing by the
+ * programs that its settings name.
+ */
+export function uploadPackFlags({ url }: ServerRemote): readonly string[] {
+  const isLocal = /^file:/i.test(url) || !/^[^/]+:/.test(url)
+  return isLocal ? ['--upload-pack=env GIT_ALLOW_PROTOCOL= git upload-pack'] : []
 }
 
 function quoted(value: string): string {

@@ -1,7 +1,9 @@
 // Where the files of a service live on a host, and the commit behind each.
 import type { HostName } from '../../shared/names.ts'
 import { servicesFor } from '../../shared/repository/assign.ts'
+import { hostPlaces } from '../../shared/repository/host-places.ts'
 import type { RepositoryService } from '../../shared/repository/repository.ts'
+import { usualPlaceOf } from '../../shared/repository/reserved.ts'
 import type { FleetState } from '../fleet.ts'
 import type { CommitView, PathView } from './views.ts'
 
@@ -25,10 +27,20 @@ export function pathsAt(
     commits,
   }: { readonly state: FleetState; readonly host: HostName | undefined; readonly commits: Commits },
 ): readonly PathView[] {
-  const path = asked.length > 1 ? asked.replace(/\/+$/, '') : asked
+  const trimmed = asked.length > 1 ? asked.replace(/\/+$/, '') : asked
+  const path = trimmed.startsWith('/') ? usualPlaceOf(trimmed) : trimmed
   const isAt = (candidate: string) => candidate === path || candidate.startsWith(path === '/' ? '/' : `${path}/`)
-  const known = servicesOf(state, host).flatMap((service) => pathsOf(service, commits))
-  if (path.startsWith('/')) return known.filter((view) => isAt(view.path))
+  const services = servicesOf(state, host)
+  const known = services.flatMap((service) => pathsOf(service, commits))
+  if (path.startsWith('/')) {
+    const projects = new Map(services.map(({ directory, settings }) => [directory, settings.compose?.directory]))
+    return known.flatMap((view) => {
+      if (view.path.startsWith('/')) return isAt(usualPlaceOf(view.path)) ? [view] : []
+      const project = projects.get(view.source.split('/', 2).join('/'))
+      const place = hostPlaces(view.source, project).find(isAt)
+      return place === undefined ? [] : [{ ...view, path: place }]
+    })
+  }
   const bySource = new Map(known.map((view) => [view.source, view]))
   const sources = [...commits.keys()].filter(isAt).sort()
   return sources.map((source) => bySource.get(source) ?? pathView(source, source, commits))

@@ -1,11 +1,12 @@
 // A service's README.md -> HTML that is safe to put on a page: whoever may push does not thereby script the dashboard.
 import { marked } from 'marked'
 import sanitizeHtml from 'sanitize-html'
+import { visibleProse } from '../../shared/visible-text.ts'
 
 const limitCharacters = 256 * 1024
 
 export function readmeHtml(markdown: string): string {
-  const shown = markdown.slice(0, limitCharacters)
+  const shown = visibleProse(markdown.slice(0, limitCharacters))
   const html = marked.parse(shown, { async: false, gfm: true })
   return sanitizeHtml(html, {
     allowedTags: [...blocks, ...inline, ...tables],

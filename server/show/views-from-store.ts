@@ -2,12 +2,15 @@
 import { covers } from '../../shared/hold.ts'
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
+import { factsOf, type ServiceFact, type ServiceStateName, serviceFacts, stateIn } from '../../shared/report.ts'
 import { namedHosts, servicesFor } from '../../shared/repository/assign.ts'
+import { waysOut } from '../../shared/ways-out.ts'
 import type { Clock } from '../clock.ts'
 import type { FleetSource } from '../fleet.ts'
 import type { FleetClone } from '../repository/clone.ts'
 import { type Alert, listAlerts, listOpenAlerts } from '../store/alerts.ts'
-import { listApplies, listTransitions } from '../store/history.ts'
+import { type FailedApply, listFailedApplies } from '../store/failed-applies.ts'
+import { type KeptApply, listApplies, listTransitions } from '../store/history.ts'
 import { listHolds, listReleases } from '../store/holds.ts'
 import { type EnrolledHost, findHost, listHosts } from '../store/hosts.ts'
 import {
@@ -19,13 +22,17 @@ import {
   type ServiceState,
 } from '../store/service-states.ts'
 import type { Db } from '../store/tables.ts'
+import { alertRows, withoutDiff } from './alert-rows.ts'
 import { holdViews } from './holds.ts'
 import { type Commits, pathsOf } from './paths.ts'
 import { readmeHtml } from './readme.ts'
+import { serviceCommit } from './service-commit.ts'
+import { staleSince } from './staleness.ts'
 import type {
-  AlertView,
   CellView,
   CommitView,
+  DriftView,
+  FailedApplyView,
   FleetView,
   HoldView,
   HostRow,
@@ -40,10 +47,17 @@ export type ViewParts = {
   readonly db: Db
   readonly clock: Clock
   readonly source: FleetSource
-  readonly clone: Pick<FleetClone, 'commit' | 'readText' | 'lastCommits' | 'history' | 'blame'>
+  readonly clone: Pick<
+    FleetClone,
+    'commit' | 'missing' | 'readText' | 'fileText' | 'touches' | 'lastCommits' | 'removals' | 'history' | 'blame'
+  >
   isConnected(host: HostName): boolean
   /** Fresher than what the database knows; undefined when not heard since the server started. */
   lastHeardAt(host: HostName): string | undefined
+  /** When it last said what a check found; undefined as above. */
+  lastCheckedAt(host: HostName): string | undefined
+  /** Undefined: about right, or not known. */
+  clockAheadSeconds(host: HostName): number | undefined
   /** What keeps alerts from being sent. */
   channelProblems(): Promise<readonly Problem[]>
 }
@@ -57,17 +71,8 @@ export function createViews(parts: ViewParts): Views {
     holds: () => heldViews(parts),
     host: (host) => hostView(parts, host),
     service: (service) => serviceView(parts, service),
-    async drift(host, resource) {
-      const found = await findFinding(db, host, resource)
-      if (found === undefined) return undefined
-      const { service, finding, firstSeenAt: since } = found
-      const { source } = finding
-      const revision = (await findHost(db, host))?.revision
-      const why = source === undefined ? undefined : (await commitsAt(parts, revision)).get(source)
-      const holdsSecrets = await namesSecrets(parts, source, revision)
-      return { host, service, finding, since, holdsSecrets, ...(why === undefined ? {} : { why }) }
-    },
-    alerts: async () => (await listAlerts(db, {}, shown.resolvedAlerts)).map(alertView),
+    drift: (host, resource) => driftView(parts, host, resource),
+    alerts: async () => alertRows(await listAlerts(db, {}, shown.resolvedAlerts)),
     why: (path, asked = {}) => whyView(parts, path, asked),
   }
 }
@@ -90,9 +95,13 @@ async function fleetView(parts: ViewParts): Promise<FleetView> {
       ...(state.head === undefined ? {} : { head: state.head }),
       ...(state.fetchedAt === undefined ? {} : { fetchedAt: state.fetchedAt }),
     },
-    services: [...new Set([...state.services.keys(), ...cells.map((cell) => cell.service)])].sort(),
+    // Those that only hosts name are an alert of each host: anybody can make up a thousand of them.
+    services: (state.head === undefined
+      ? [...new Set(cells.map((cell) => cell.service))]
+      : [...state.services.keys()]
+    ).sort(),
     hosts,
-    openAlerts: openAlerts.map(withoutDiff),
+    openAlerts: alertRows(openAlerts).map(withoutDiff),
     holds: await heldViews(parts, hosts),
   }
 }
@@ -107,9 +116,12 @@ async function hostRows(
   const silent = silentHosts(openAlerts)
   const byName = new Map(enrolled.map((host) => [host.host, host]))
   const names = [...new Set([...namedHosts(source.state().fleet), ...byName.keys()])].sort()
+  const elsewhere = await hostsElsewhere(parts, enrolled)
   const hosts = names.map((name) => {
-    const host = byName.get(name)
-    return hostRow(parts, name, { enrolled: host, cells: cellsByHost.get(name) ?? [], silent: silent.has(name) })
+    const [host, own] = [byName.get(name), cellsByHost.get(name) ?? []]
+    return hostRow(parts, name, {
+      ...{ enrolled: host, cells: own, silent: silent.has(name), isElsewhere: elsewhere.has(name) },
+    })
   })
   return { hosts, cells }
 }
@@ -124,40 +136,85 @@ async function heldViews(parts: ViewParts, hosts?: readonly HostRow[]): Promise<
   return holdViews({ holds, reported, releases, hosts: hosts ?? (await hostRows(parts)).hosts })
 }
 
-type Known = { readonly enrolled: EnrolledHost | undefined; readonly cells: readonly Cell[]; readonly silent: boolean }
+type Known = {
+  readonly enrolled: EnrolledHost | undefined
+  readonly cells: readonly Cell[]
+  readonly silent: boolean
+  readonly isElsewhere: boolean
+}
 
 function hostRow(parts: ViewParts, host: HostName, known: Known): HostRow {
-  const { enrolled } = known
-  const cells = cellViews(known, assignedTo(parts, host))
+  const { enrolled, isElsewhere } = known
+  const cells = cellViews(parts, host, known)
   const lastSeenAt = enrolled === undefined ? undefined : (parts.lastHeardAt(host) ?? enrolled.lastSeenAt)
+  const clockAheadSeconds = parts.clockAheadSeconds(host)
+  const isNamed = servicesFor(parts.source.state().fleet, host).kind === 'assigned'
   return {
     host,
-    state: hostState(known),
+    state: hostState(known, cells, isNamed),
     connected: parts.isConnected(host),
     cells,
+    ...(isNamed ? {} : { unnamed: true }),
+    ...(isElsewhere ? { elsewhere: true } : {}),
     ...(enrolled?.revision === undefined ? {} : { revision: enrolled.revision }),
     ...(lastSeenAt === undefined ? {} : { lastSeenAt }),
+    ...(clockAheadSeconds === undefined ? {} : { clockAheadSeconds }),
+    ...stale(parts, host, enrolled),
   }
 }
 
-/** What the host reported, and what the repository gives it that it has not reported yet. */
-function cellViews({ enrolled, cells }: Known, assigned: readonly ServiceName[]): readonly CellView[] {
+/** Hosts that follow a revision that is not in the repository, as far as the server has fetched it. */
+async function hostsElsewhere({ clone }: ViewParts, hosts: readonly EnrolledHost[]): Promise<ReadonlySet<HostName>> {
+  const missing = await clone.missing(hosts.flatMap(({ revision }) => revision ?? []))
+  return new Set(hosts.flatMap(({ host, revision }) => (revision !== undefined && missing.has(revision) ? host : [])))
+}
+
+function stale(parts: ViewParts, host: HostName, enrolled: EnrolledHost | undefined): { staleSince?: string } {
+  const { clock, source } = parts
+  const last = { enrolled, connected: parts.isConnected(host), checkedAt: parts.lastCheckedAt(host) }
+  const since = staleSince(last, clock.now(), source.state().fleet.defaults.checkEvery)
+  return since === undefined ? {} : { staleSince: since }
+}
+
+/** What the host reported, and what the repository gives it that it has not reported. */
+function cellViews(parts: ViewParts, host: HostName, known: Known): readonly CellView[] {
+  const { enrolled, cells, isElsewhere } = known
   const reported = new Set(cells.map((cell) => cell.service))
-  const state = enrolled?.reportDigest === undefined ? 'unknown' : 'pending'
-  const awaited = assigned.filter((service) => !reported.has(service))
+  const awaited = assignedTo(parts, host).filter((service) => !reported.has(service))
+  const unreported = unreportedState(parts, enrolled, isElsewhere)
   return [
-    ...cells.map(({ host: _host, ...cell }) => cell),
-    ...awaited.map((service) => ({ service, state, findings: 0, pending: 0 }) as const),
+    ...cells.map(({ host: _host, ...cell }) => ({ ...cell, ...factsThere(cell.facts, isElsewhere) })),
+    ...awaited.map((service) => ({ service, ...unreported, findings: 0, pending: 0 })),
   ]
 }
 
-const urgency = ['failed', 'drift', 'held', 'pending'] as const
+/** Nothing here says whether what a host has of an unknown revision is what it should have. */
+function factsThere(
+  reported: readonly ServiceFact[],
+  isElsewhere: boolean,
+): { readonly state: ServiceStateName; readonly facts: readonly ServiceFact[] } {
+  const facts = serviceFacts.filter((fact) => reported.includes(fact) || (isElsewhere && fact === 'unknown'))
+  return { state: stateIn(facts), facts }
+}
 
-function hostState({ enrolled, cells, silent }: Known): HostStateName {
+/** Of a service that the head gives to the host. A host that follows the head and does not report it tells nothing of it. */
+function unreportedState(
+  { source }: ViewParts,
+  enrolled: EnrolledHost | undefined,
+  isElsewhere: boolean,
+): Pick<CellView, 'state' | 'facts'> {
+  if (enrolled?.reportDigest === undefined) return { state: 'no-report', facts: [] }
+  const isBehind = !isElsewhere && enrolled.revision !== source.state().head?.revision
+  return isBehind ? { state: 'pending', facts: ['pending'] } : { state: 'unknown', facts: ['unknown'] }
+}
+
+/** In plumb is a host that plumb.yaml names, and of which every service that it is given is reported and is in plumb. */
+function hostState({ enrolled, silent }: Known, cells: readonly CellView[], isNamed: boolean): HostStateName {
   if (enrolled === undefined) return 'not-enrolled'
   if (silent) return 'silent'
-  if (enrolled.reportDigest === undefined) return 'unknown'
-  return urgency.find((state) => cells.some((cell) => cell.state === state)) ?? 'in-plumb'
+  if (enrolled.reportDigest === undefined) return 'no-report'
+  const facts = new Set([...cells.flatMap((cell) => cell.facts), ...(isNamed ? [] : (['unknown'] as const))])
+  return stateIn(serviceFacts.filter((fact) => facts.has(fact)))
 }
 
 async function hostView(parts: ViewParts, host: HostName): Promise<HostView | undefined> {
@@ -165,28 +222,55 @@ async function hostView(parts: ViewParts, host: HostName): Promise<HostView | un
   const enrolled = await findHost(db, host)
   const isNamed = namedHosts(parts.source.state().fleet).includes(host)
   if (enrolled === undefined && !isNamed) return undefined
-  const [states, alerts, applies, transitions] = await Promise.all([
+  const [states, alerts, applies, failed, transitions] = await Promise.all([
     listServiceStates(db, { hosts: [host] }),
     listAlerts(db, { host }, shown.hostAlerts),
     listApplies(db, host, shown.applies),
+    listFailedApplies(db, host, shown.applies),
     listTransitions(db, host, shown.transitions),
   ])
   const cells = states.map(cellOf)
   const silent = silentHosts(alerts).has(host)
-  const row = hostRow(parts, host, { enrolled, cells, silent })
+  const row = hostRow(parts, host, { enrolled, cells, silent, isElsewhere: await isElsewhere(parts, enrolled) })
   const commit = row.revision === undefined ? undefined : await clone.commit(row.revision)
   const { cells: _cells, ...who } = row
   return {
     ...who,
     services: await serviceReports(parts, { row, states }),
     problems: enrolled?.problems ?? [],
-    applies,
+    applies: await Promise.all(applies.map((apply) => withCommit(parts, apply))),
+    failedApplies: await Promise.all(failed.map((one) => failedApplyView(parts, one, states))),
     transitions,
-    alerts: alerts.map(alertView),
+    alerts: alertRows(alerts),
     ...(commit === undefined ? {} : { commit }),
     ...(enrolled === undefined ? {} : { enrolledAt: enrolled.enrolledAt }),
     ...(enrolled?.agentVersion === undefined ? {} : { agentVersion: enrolled.agentVersion }),
     ...(enrolled?.platform === undefined ? {} : { platform: enrolled.platform }),
+  }
+}
+
+async function isElsewhere(parts: ViewParts, enrolled: EnrolledHost | undefined): Promise<boolean> {
+  return enrolled !== undefined && (await hostsElsewhere(parts, [enrolled])).has(enrolled.host)
+}
+
+async function withCommit({ clone }: ViewParts, apply: KeptApply): Promise<HostView['applies'][number]> {
+  const commit = await clone.commit(apply.revision)
+  return commit === undefined ? apply : { ...apply, commit }
+}
+
+async function failedApplyView(
+  { clone }: ViewParts,
+  { service, failure, firstAt }: FailedApply,
+  states: readonly ServiceState[],
+): Promise<FailedApplyView> {
+  const report = states.find((state) => state.report.service === service)?.report
+  const isCurrent = report?.failure?.revision === failure.revision
+  const commit = await clone.commit(failure.revision)
+  const hold = isCurrent ? report?.hold : undefined
+  return {
+    ...{ service, failure, firstAt, isCurrent },
+    ...(hold === undefined ? {} : { hold }),
+    ...(commit === undefined ? {} : { commit }),
   }
 }
 
@@ -197,11 +281,22 @@ async function serviceReports(parts: ViewParts, { row, states }: Reported): Prom
   const holds = (await heldViews(parts, [row])).filter((hold) => hold.id !== undefined && !isKeptBy(hold, row.host))
   const reports = new Map(states.map((state) => [state.report.service, state.report]))
   return Promise.all(
-    row.cells.map(async ({ service, state }) => {
-      const report = reports.get(service) ?? { service, findings: [], pending: [] }
-      const commit = report.applied === undefined ? undefined : await clone.commit(report.applied)
+    row.cells.map(async ({ service, state, facts }) => {
+      const said = reports.get(service)
+      const report = said ?? { service, findings: [], pending: [] }
+      const layout = parts.source.state().services.get(service)
+      const { applied } = report
+      const commit =
+        applied === undefined
+          ? undefined
+          : await serviceCommit(clone, { host: row.host, revision: applied, service, layout })
       const asked = holds.filter((hold) => hold.services.some((target) => covers(target, service)))
-      return { ...report, state, asked, ...(commit === undefined ? {} : { commit }) }
+      const ways = waysOut({ ...report, revision: row.revision })
+      return {
+        ...{ ...report, state, facts, asked, waysOut: ways },
+        ...(said === undefined && state === 'unknown' ? { unreported: true } : {}),
+        ...(commit === undefined ? {} : { commit }),
+      }
     }),
   )
 }
@@ -212,13 +307,69 @@ function isKeptBy({ hosts }: HoldView, host: HostName): boolean {
   return concerned === undefined || concerned.state === 'in-force'
 }
 
+async function driftView(parts: ViewParts, host: HostName, resource: string): Promise<DriftView | undefined> {
+  const { db } = parts
+  const found = await findFinding(db, host, resource)
+  if (found === undefined) return undefined
+  const { service, finding, firstSeenAt: since } = found
+  const [enrolled, [state], alerts] = await Promise.all([
+    findHost(db, host),
+    listServiceStates(db, { hosts: [host], service }),
+    listOpenAlerts(db, [`host:${host}`]),
+  ])
+  const silent = silentHosts(alerts).has(host)
+  const cells = state === undefined ? [] : [cellOf(state)]
+  const row = hostRow(parts, host, { enrolled, cells, silent, isElsewhere: await isElsewhere(parts, enrolled) })
+  const report = state?.report ?? { service, findings: [finding], pending: [] }
+  const { applied, appliedAt, hold, failure, unknown } = report
+  const { revision, staleSince, connected, clockAheadSeconds } = row
+  const pending = report.pending.find((one) => one.resource === finding.resource)
+  const [why, commit] = await Promise.all([
+    commitBehind(parts, finding.source, pending === undefined ? [applied, revision] : [applied]),
+    pending && commitBehind(parts, pending.source ?? finding.source, [revision]),
+  ])
+  return {
+    ...{ host, service, finding, since },
+    connected,
+    facts: factsThere(factsOf(report), row.elsewhere === true).facts,
+    holdsSecrets: await namesSecrets(parts, finding.source, revision),
+    waysOut: waysOut({ ...report, revision }, [finding]),
+    ...(revision === undefined ? {} : { revision }),
+    ...(staleSince === undefined ? {} : { staleSince }),
+    ...(clockAheadSeconds === undefined ? {} : { clockAheadSeconds }),
+    ...(applied === undefined ? {} : { applied }),
+    ...(appliedAt === undefined ? {} : { appliedAt }),
+    ...(hold === undefined ? {} : { hold }),
+    ...(failure === undefined ? {} : { failure }),
+    ...(unknown === undefined ? {} : { unknown }),
+    ...(why === undefined ? {} : { why }),
+    ...(pending === undefined
+      ? {}
+      : { pending: { summary: pending.summary, ...(commit === undefined ? {} : { commit }) } }),
+  }
+}
+
+/** The last commit to a file as of the first revision that the clone has. */
+async function commitBehind(
+  { clone }: ViewParts,
+  source: string | undefined,
+  revisions: readonly (Revision | undefined)[],
+): Promise<CommitView | undefined> {
+  for (const revision of revisions) {
+    if (source === undefined || revision === undefined || (await clone.commit(revision)) === undefined) continue
+    return (await clone.lastCommits(revision, '')).get(source)
+  }
+  return undefined
+}
+
 async function serviceView(parts: ViewParts, service: ServiceName): Promise<ServiceView | undefined> {
   const { db, source, clone } = parts
   const state = source.state()
   const layout = state.services.get(service)
-  const [reported, alerts] = await Promise.all([
+  const [reported, alerts, enrolled] = await Promise.all([
     listServiceStates(db, { service }),
     listAlerts(db, { service }, shown.hostAlerts),
+    listHosts(db),
   ])
   if (layout === undefined && reported.length === 0) return undefined
   const head = state.head?.revision
@@ -228,43 +379,52 @@ async function serviceView(parts: ViewParts, service: ServiceName): Promise<Serv
   return {
     service,
     readmeHtml: readmeHtml(readme ?? ''),
-    hosts: serviceHosts(parts, service, reported),
+    hosts: serviceHosts(parts, service, { reported, enrolled, elsewhere: await hostsElsewhere(parts, enrolled) }),
     paths: layout === undefined ? [] : pathsOf(layout, commits),
     history: head === undefined ? [] : await clone.history(head, directory, shown.commits),
-    alerts: alerts.map(alertView),
+    alerts: alertRows(alerts),
   }
 }
 
-function serviceHosts(parts: ViewParts, service: ServiceName, reported: readonly ServiceState[]): ServiceView['hosts'] {
+type KnownOfService = {
+  readonly reported: readonly ServiceState[]
+  readonly enrolled: readonly EnrolledHost[]
+  readonly elsewhere: ReadonlySet<HostName>
+}
+
+function serviceHosts(
+  parts: ViewParts,
+  service: ServiceName,
+  { reported, enrolled, elsewhere }: KnownOfService,
+): ServiceView['hosts'] {
+  const byName = new Map(enrolled.map((host) => [host.host, host]))
   const byHost = new Map(reported.map((state) => [state.host, state]))
-  const named = namedHosts(parts.source.state().fleet).filter((host) => assignedTo(parts, host).includes(service))
+  const hosts = [...namedHosts(parts.source.state().fleet), ...byName.keys()]
+  const named = hosts.filter((host) => assignedTo(parts, host).includes(service))
   return [...new Set([...named, ...byHost.keys()])].sort().map((host) => {
     const state = byHost.get(host)
-    if (state === undefined) return { host, state: 'unknown' }
+    const known = byName.get(host)
+    if (state === undefined)
+      return { host, ...unreportedState(parts, known, elsewhere.has(host)), ...stale(parts, host, known) }
     const { applied, hold } = state.report
     return {
       host,
-      state: state.state,
+      ...factsThere(state.facts, elsewhere.has(host)),
       ...(applied === undefined ? {} : { applied }),
       ...(hold === undefined ? {} : { hold }),
+      ...stale(parts, host, known),
     }
   })
 }
 
-function cellOf({ host, state, since, report }: ServiceState): Cell {
+function cellOf({ host, state, facts, since, report }: ServiceState): Cell {
   const { service, findings, pending } = report
-  return { host, service, state, since, findings: findings.length, pending: pending.length }
+  return { host, service, state, facts, since, findings: findings.length, pending: pending.length }
 }
 
 function assignedTo({ source }: ViewParts, host: HostName): readonly ServiceName[] {
   const assigned = servicesFor(source.state().fleet, host)
   return assigned.kind === 'assigned' ? assigned.services : []
-}
-
-/** At the revision the host is at, when the clone has it. */
-async function commitsAt(parts: ViewParts, revision: Revision | undefined): Promise<Commits> {
-  const at = await nearest(parts, revision)
-  return at === undefined ? new Map() : parts.clone.lastCommits(at.revision, '')
 }
 
 /** A text that only looks like a template is taken for one: its finding is then adopted on the host, which always can. */
@@ -281,14 +441,4 @@ async function nearest({ source, clone }: ViewParts, revision: Revision | undefi
 function silentHosts(alerts: readonly Alert[]): ReadonlySet<HostName> {
   const open = alerts.filter((alert) => alert.kind === 'host-silent' && alert.resolvedAt === undefined)
   return new Set(open.flatMap((alert) => alert.host ?? []))
-}
-
-/** An overview of many: the diffs are on the alerts' own page. */
-function withoutDiff(alert: Alert): AlertView {
-  const { diff: _diff, ...rest } = alertView(alert)
-  return rest
-}
-
-function alertView({ key: _key, scope: _scope, updatedAt: _updatedAt, remedy, ...alert }: Alert): AlertView {
-  return remedy === undefined ? alert : { ...alert, text: `${alert.text}\n${remedy}` }
 }

@@ -1,5 +1,6 @@
 // show: why a path is as it is - the commit behind it, and behind each of its lines.
 import type { Revision } from '../../shared/names.ts'
+import { hostPlaces } from '../../shared/repository/host-places.ts'
 import { lineOfBlame } from '../../shared/why.ts'
 import type { FleetSource } from '../fleet.ts'
 import type { FleetClone } from '../repository/clone.ts'
@@ -11,7 +12,7 @@ import type { PathView, WhyAsked } from './views.ts'
 export type WhyParts = {
   readonly db: Db
   readonly source: Pick<FleetSource, 'state'>
-  readonly clone: Pick<FleetClone, 'commit' | 'lastCommits' | 'history' | 'blame'>
+  readonly clone: Pick<FleetClone, 'commit' | 'lastCommits' | 'removals' | 'history' | 'blame'>
 }
 
 /** What is below a directory is listed so far. */
@@ -22,7 +23,11 @@ export async function whyView(parts: WhyParts, path: string, asked: WhyAsked): P
   const state = source.state()
   const revision = asked.revision ?? state.head?.revision
   if (revision === undefined || (await clone.commit(revision)) === undefined) return []
-  const views = await viewsAt(parts, path, { ...asked, revision })
+  const present = await viewsAt(parts, path, { ...asked, revision })
+  const askedAt = { ...asked, revision }
+  const gone =
+    present.length > 0 ? [] : [...(await leftAt(parts, path, askedAt)), ...(await removedAt(parts, path, revision))]
+  const views = [...present, ...gone]
   return Promise.all(
     views.map(async (view) =>
       isFile(view, path)
@@ -49,6 +54,23 @@ async function viewsAt({ source, clone }: WhyParts, path: string, asked: AskedAt
   return pathsAt(path, { state, host, commits }).filter((view) => isFile(view, path))
 }
 
+/** What the host had once, and the repository has still: its service left the host, as the events of the path say. */
+async function leftAt(parts: WhyParts, path: string, asked: AskedAt): Promise<readonly PathView[]> {
+  const { host, history } = asked
+  if (host === undefined || history !== true) return []
+  const elsewhere = await viewsAt(parts, path, { ...asked, host: undefined })
+  const files = elsewhere.filter((view) => isFile(view, path))
+  const known = await Promise.all(files.map((view) => onHostOf(parts.db, host, view)))
+  return files.filter((_, index) => known[index]?.events.some(({ kind }) => kind === 'left') === true)
+}
+
+/** What the repository had there, and has no more. */
+async function removedAt({ clone }: WhyParts, path: string, revision: Revision): Promise<readonly PathView[]> {
+  const removals = [...(await clone.removals(revision))]
+  const there = removals.filter(([source]) => source === path || hostPlaces(source).includes(path))
+  return there.slice(0, pathsShown).map(([source, removed]) => ({ path, source, removed }))
+}
+
 type AskedAt = WhyAsked & { readonly revision: Revision }
 
 /** And not a file below the directory that was asked for. */
@@ -58,10 +80,11 @@ function isFile({ path, source }: PathView, asked: string): boolean {
 
 async function linesOf(
   { clone }: WhyParts,
-  { source }: PathView,
+  { source, removed }: PathView,
   { lines, revision }: AskedAt,
 ): Promise<Pick<PathView, 'line' | 'blame'>> {
-  const blame = lines === undefined ? undefined : await clone.blame(revision, source)
+  const isAsked = lines !== undefined && removed === undefined
+  const blame = isAsked ? await clone.blame(revision, source) : undefined
   if (lines === undefined || blame === undefined) return {}
   return lines === 'all' ? { blame } : { line: lineOfBlame(blame, lines) }
 }

@@ -1,9 +1,11 @@
 // Alerts, open and resolved. A cause has at most one open alert: the table's unique column says so, not the code's care.
 
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
 import { type HostName, hostNameSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
-import { present } from './rows.ts'
+import { type AlertEnd, alertEndSchema } from '../alert-end.ts'
+import { bounds } from '../allowance/bounds.ts'
+import { fromJson, present } from './rows.ts'
 import type { Db, Tables } from './tables.ts'
 
 export type Severity = 'critical' | 'warning'
@@ -21,7 +23,12 @@ export type Cause = {
   readonly host?: HostName
   readonly service?: ServiceName
   readonly diff?: string
+  /** What alerts of other hosts may have in common with it; absent: nothing. */
+  readonly common?: CommonCause
 }
+
+/** Alerts with the same key are one row and one message; `title` has `{hosts}` where these are named or counted. */
+export type CommonCause = { readonly key: string; readonly title: string }
 
 export type Scope = `host:${string}` | 'fleet'
 
@@ -30,6 +37,8 @@ export type Alert = Cause & {
   readonly openedAt: string
   readonly updatedAt: string
   readonly resolvedAt?: string
+  /** Why it was resolved; an earlier version did not record that. */
+  readonly end?: AlertEnd
 }
 
 export async function insertAlert(db: Db, cause: Cause, at: string): Promise<Alert> {
@@ -59,10 +68,12 @@ export async function updateAlert(db: Db, id: number, cause: Cause, at: string):
     .execute()
 }
 
-export async function resolveAlert(db: Db, id: number, at: string): Promise<void> {
+export type Ended = { readonly at: string; readonly end: AlertEnd }
+
+export async function resolveAlert(db: Db, id: number, { at, end }: Ended): Promise<void> {
   await db
     .updateTable('alerts')
-    .set({ open_cause: null, updated_at: at, resolved_at: at })
+    .set({ open_cause: null, updated_at: at, resolved_at: at, end_reason: JSON.stringify(end) })
     .where('id', '=', id)
     .where('resolved_at', 'is', null)
     .execute()
@@ -72,6 +83,16 @@ export async function resolveAlert(db: Db, id: number, at: string): Promise<void
 export async function listOpenAlerts(db: Db, scopes?: readonly Scope[]): Promise<readonly Alert[]> {
   const open = db.selectFrom('alerts').selectAll().where('open_cause', 'is not', null).orderBy('id')
   const rows = await (scopes === undefined ? open : open.where('scope', 'in', [...scopes])).execute()
+  return rows.map(alert)
+}
+
+export async function listAlertsById(db: Db, ids: readonly number[]): Promise<readonly Alert[]> {
+  const rows = await db
+    .selectFrom('alerts')
+    .selectAll()
+    .where('id', 'in', [...ids])
+    .orderBy('id')
+    .execute()
   return rows.map(alert)
 }
 
@@ -87,18 +108,26 @@ export async function listAlerts(db: Db, filter: AlertFilter, limit: number): Pr
   return [...open, ...resolved].map(alert)
 }
 
-const resolvedKept = 500
-
 /** Keeps the newest resolved alerts of a scope: a host that drifts and heals for ever does not fill the disk. */
 export async function trimAlerts(db: Db, scope: Scope): Promise<void> {
-  const resolved = db.selectFrom('alerts').select('id').where('scope', '=', scope).where('open_cause', 'is', null)
-  const oldest = await resolved.orderBy('id', 'desc').offset(resolvedKept).limit(1).executeTakeFirst()
-  if (oldest === undefined) return
+  const resolved = db.selectFrom('alerts').where('scope', '=', scope).where('open_cause', 'is', null)
+  const ranked = resolved.select((row) => [
+    'id',
+    row.fn
+      .agg<number>('row_number')
+      .over((over) => over.orderBy('id', 'desc'))
+      .as('place'),
+    sql<number>`sum(length(text) + ifnull(length(diff), 0)) over (order by id desc)`.as('bytes'),
+  ])
+  const beyond = db
+    .selectFrom(ranked.as('ranked'))
+    .select('id')
+    .where((row) =>
+      row.or([row('place', '>', bounds.resolvedAlerts.limit), row('bytes', '>', bounds.resolvedAlertBytes.limit)]),
+    )
   await db
     .deleteFrom('alerts')
-    .where('scope', '=', scope)
-    .where('open_cause', 'is', null)
-    .where('id', '<=', oldest.id)
+    .where('id', 'in', beyond)
     .where('id', 'not in', (query) => query.selectFrom('outbox').select('alert'))
     .execute()
 }
@@ -113,6 +142,8 @@ function contentOf(cause: Cause) {
     text: cause.text,
     remedy: cause.remedy ?? null,
     diff: cause.diff ?? null,
+    common_key: cause.common?.key ?? null,
+    common_title: cause.common?.title ?? null,
   }
 }
 
@@ -131,6 +162,8 @@ function alert(row: Selectable<Tables['alerts']>): Alert {
     ...present('host', row.host === null ? undefined : hostNameSchema.parse(row.host)),
     ...present('service', row.service === null ? undefined : serviceNameSchema.parse(row.service)),
     ...present('diff', row.diff),
+    ...present('common', row.common_key === null ? undefined : { key: row.common_key, title: row.common_title ?? '' }),
     ...present('resolvedAt', row.resolved_at),
+    ...present('end', row.end_reason === null ? undefined : fromJson(alertEndSchema, row.end_reason)),
   }
 }

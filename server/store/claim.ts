@@ -1,5 +1,5 @@
 // One server per data directory: an exclusive lock that the kernel drops with the process, however it ends.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import SqliteDatabase from 'better-sqlite3'
 import { PlumbError } from '../../shared/problem.ts'
@@ -11,7 +11,10 @@ export function claimDirectory(directory: string): Claim {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const pidFile = join(directory, 'server.pid')
   // Node has no flock; an SQLite file that never holds data is one, and works across containers on one machine too.
-  const lock = new SqliteDatabase(join(directory, 'server.lock'), { timeout: 0 })
+  const lockFile = join(directory, 'server.lock')
+  // The system says why it cannot be made; SQLite only that it cannot.
+  closeSync(openSync(lockFile, 'a', 0o600))
+  const lock = new SqliteDatabase(lockFile, { timeout: 0 })
   try {
     lock.exec('BEGIN EXCLUSIVE')
   } catch (thrown) {

@@ -1,8 +1,8 @@
 // Opens the server's database: one SQLite file that is checked before it is trusted, and set aside when it is damaged.
-import { closeSync, existsSync, openSync, readdirSync, renameSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import SqliteDatabase from 'better-sqlite3'
-import { Kysely, SqliteDialect } from 'kysely'
+import { type SqliteDatabase as DialectDatabase, Kysely, SqliteDialect } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { PlumbError } from '../../shared/problem.ts'
 import { migrations } from './migrations.ts'
@@ -12,29 +12,63 @@ export type OpenDatabase = {
   readonly db: Db
   /** Where a damaged file was put, when there was one. */
   readonly setAside: string | undefined
+  /** False: at its place is no file any more, or another one than the one that is open. */
+  isInPlace(): boolean
   close(): Promise<void>
 }
 
 const databaseName = 'plumb.sqlite'
 
+/** Queries wait in the one thread that answers everybody, so that they wait for no other process for long. */
+const busyTimeoutMs = 100
+
+export type DatabaseEvents = {
+  /** Of a query; the caller gets it as well. */
+  failed(thrown: unknown): void
+}
+
 /** `now` names the set-aside file. The directory must exist and belong to this server alone (claim.ts). */
-export async function openDatabase(directory: string, now: Date): Promise<OpenDatabase> {
+export async function openDatabase(directory: string, now: Date, events?: DatabaseEvents): Promise<OpenDatabase> {
   const file = join(directory, databaseName)
   const setAside = existsSync(file) && isDamaged(file) ? setFileAside(file, now) : undefined
   // Made before SQLite does, for its own user alone; the files beside it take the same mode.
   closeSync(openSync(file, 'a', 0o600))
   const sqlite = new SqliteDatabase(file, { timeout: 5000 })
+  const opened = placeOf(file)
   sqlite.pragma('journal_mode = WAL')
   sqlite.pragma('synchronous = FULL')
   sqlite.pragma('foreign_keys = ON')
-  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) })
+  const db = new Kysely<Tables>({
+    dialect: new SqliteDialect({ database: keepingErrors(sqlite) }),
+    log: (event) => {
+      if (event.level === 'error') events?.failed(event.error)
+    },
+  })
   try {
     await migrate(db, file)
+    sqlite.pragma(`busy_timeout = ${busyTimeoutMs}`)
   } catch (thrown) {
     await db.destroy()
     throw thrown
   }
-  return { db, setAside, close: () => db.destroy() }
+  return { db, setAside, isInPlace: () => placeOf(file) === opened, close: () => db.destroy() }
+}
+
+/** Undefined: there is none. */
+function placeOf(file: string): string | undefined {
+  const found = statSync(file, { bigint: true, throwIfNoEntry: false })
+  return found === undefined ? undefined : `${found.dev}:${found.ino}`
+}
+
+/**
+ * SQLite rolls back by itself when the disk is full or fails. The rollback that follows has nothing to do then, and its error would
+ * take the place of the one that says why.
+ */
+function keepingErrors(sqlite: SqliteDatabase.Database): DialectDatabase {
+  return {
+    close: () => void sqlite.close(),
+    prepare: (text) => sqlite.prepare(text === 'rollback' && !sqlite.inTransaction ? 'select 1' : text),
+  }
 }
 
 /** Files that were set aside and are still there: a person has not looked at them yet. */

@@ -62,6 +62,17 @@ export async function takeTokenUse(db: Db, id: number, now: string): Promise<boo
   return taken.numUpdatedRows === 1n
 }
 
+/** Tokens that are still good enroll no host from `now` on; returns how many. */
+export async function endTokens(db: Db, now: string): Promise<number> {
+  const ended = await db
+    .updateTable('enrolment_tokens')
+    .set({ expires_at: now })
+    .where('expires_at', '>', now)
+    .where('uses_left', '>', 0)
+    .executeTakeFirst()
+  return Number(ended.numUpdatedRows)
+}
+
 /** Tokens are remembered for a while after their end, so that a late use can be told from a guess. */
 export async function forgetTokens(db: Db, expiredBefore: string): Promise<void> {
   await db.deleteFrom('enrolment_tokens').where('expires_at', '<', expiredBefore).execute()

@@ -1,5 +1,6 @@
 // What happened on a host: transitions, applies, and the ids of reports already recorded. Each is bounded per host, so that no
 // host, however busy or hostile, can fill the disk.
+import { z } from 'zod'
 import {
   type HostName,
   type Revision,
@@ -8,8 +9,10 @@ import {
   serviceNameSchema,
 } from '../../shared/names.ts'
 import { type ApplyReport, applyResultSchema } from '../../shared/report.ts'
-import { fromJson, present } from './rows.ts'
+import { bounds } from '../allowance/bounds.ts'
+import { fromJson, inStatements, present } from './rows.ts'
 import type { Db } from './tables.ts'
+import { newestWithin, trimBytes, trimRows } from './trim.ts'
 
 export type Transition = {
   readonly at: string
@@ -19,20 +22,16 @@ export type Transition = {
   readonly revision?: Revision
 }
 
-const kept = { reports: 500, transitions: 5000, applies: 200 }
-
-export async function insertTransition(db: Db, host: HostName, transition: Transition): Promise<void> {
-  await db
-    .insertInto('transitions')
-    .values({
-      host,
-      at: transition.at,
-      service: transition.service ?? null,
-      from_state: transition.from ?? null,
-      to_state: transition.to,
-      revision: transition.revision ?? null,
-    })
-    .execute()
+export async function insertTransitions(db: Db, host: HostName, transitions: readonly Transition[]): Promise<void> {
+  const rows = transitions.map((transition) => ({
+    host,
+    at: transition.at,
+    service: transition.service ?? null,
+    from_state: transition.from ?? null,
+    to_state: transition.to,
+    revision: transition.revision ?? null,
+  }))
+  for (const some of inStatements(rows)) await db.insertInto('transitions').values(some).execute()
 }
 
 /** Newest first. */
@@ -53,23 +52,38 @@ export async function listTransitions(db: Db, host: HostName, limit: number): Pr
   }))
 }
 
-export async function insertApply(db: Db, host: HostName, apply: ApplyReport, receivedAt: string): Promise<void> {
-  await db
-    .insertInto('applies')
-    .values({ host, received_at: receivedAt, body: JSON.stringify(apply) })
-    .execute()
+/** `changes` are the first of it; `changesLeftOut` counts those that were not kept. */
+const keptApplySchema = applyResultSchema.extend({ changesLeftOut: z.number().int().positive().exactOptional() })
+
+export type KeptApply = z.infer<typeof keptApplySchema>
+
+/** False: the very same apply is there, told by an earlier report. */
+export async function insertApply(db: Db, host: HostName, apply: ApplyReport, receivedAt: string): Promise<boolean> {
+  const changes = apply.changes.slice(0, bounds.changesPerApply.limit)
+  const changesLeftOut = apply.changes.length - changes.length
+  const kept: KeptApply = { ...apply, changes, ...(changesLeftOut === 0 ? {} : { changesLeftOut }) }
+  const body = JSON.stringify(kept)
+  const known = await db
+    .selectFrom('applies')
+    .select('id')
+    .where('host', '=', host)
+    .where('body', '=', body)
+    .executeTakeFirst()
+  if (known !== undefined) return false
+  await db.insertInto('applies').values({ host, received_at: receivedAt, body }).execute()
+  return true
 }
 
-/** Newest first. */
-export async function listApplies(db: Db, host: HostName, limit: number): Promise<readonly ApplyReport[]> {
+/** Newest first: at most `limit`, and no more than a host may have at all. */
+export async function listApplies(db: Db, host: HostName, limit: number): Promise<readonly KeptApply[]> {
   const rows = await db
     .selectFrom('applies')
     .select('body')
-    .where('host', '=', host)
+    .where('id', 'in', newestWithin(db, { table: 'applies', host, limit: bounds.applyBytes.limit }))
     .orderBy('id', 'desc')
     .limit(limit)
     .execute()
-  return rows.map((row) => fromJson(applyResultSchema, row.body))
+  return rows.map((row) => fromJson(keptApplySchema, row.body))
 }
 
 export async function isReportKnown(db: Db, host: HostName, id: string): Promise<boolean> {
@@ -93,7 +107,7 @@ export async function trimHistory(db: Db, host: HostName): Promise<void> {
     .select('received_at')
     .where('host', '=', host)
     .orderBy('received_at', 'desc')
-    .offset(kept.reports)
+    .offset(bounds.reportIds.limit)
     .limit(1)
     .executeTakeFirst()
   if (oldestReport !== undefined) {
@@ -103,18 +117,7 @@ export async function trimHistory(db: Db, host: HostName): Promise<void> {
       .where('received_at', '<=', oldestReport.received_at)
       .execute()
   }
-  await trimTable(db, 'transitions', host)
-  await trimTable(db, 'applies', host)
-}
-
-async function trimTable(db: Db, table: 'transitions' | 'applies', host: HostName): Promise<void> {
-  const oldest = await db
-    .selectFrom(table)
-    .select('id')
-    .where('host', '=', host)
-    .orderBy('id', 'desc')
-    .offset(kept[table])
-    .limit(1)
-    .executeTakeFirst()
-  if (oldest !== undefined) await db.deleteFrom(table).where('host', '=', host).where('id', '<=', oldest.id).execute()
+  await trimRows(db, { table: 'transitions', host, limit: bounds.transitions.limit })
+  await trimRows(db, { table: 'applies', host, limit: bounds.applies.limit })
+  await trimBytes(db, { table: 'applies', host, limit: bounds.applyBytes.limit })
 }

@@ -1,23 +1,36 @@
-// What is still to be told: channels as plumb.yaml has them now, and messages that wait for delivery.
+// What is still to be sent: channels as plumb.yaml has them now, and messages that wait for delivery.
+import { randomUUID } from 'node:crypto'
+import type { Selectable } from 'kysely'
 import { z } from 'zod'
-import type { Db } from './tables.ts'
+import { present } from './rows.ts'
+import type { Db, Tables } from './tables.ts'
 
 export type Channel = {
   readonly key: string
   /** JSON, for notify/ to read. */
   readonly body: string
+  /** Failed ones since the last delivery. */
   readonly attempts: number
   readonly nextAttemptAt: string
+  readonly failingSince?: string
   readonly lastError?: string
 }
 
 export type Waiting = {
-  readonly id: number
   readonly alert: number
   readonly event: string
   readonly body: string
-  readonly createdAt: string
+  /** Never used again: identifies this body of this message. */
+  readonly delivery: string
+  /** Failed ones. */
+  readonly attempts: number
+  readonly error?: string
+  /** The receiver answered that it does not take it. */
+  readonly isRefused: boolean
 }
+
+/** What one POST sends: the messages of one event and one cause, and of one kind of end. `title` is that of the cause, empty where there is one message. */
+export type Batch = { readonly messages: readonly [Waiting, ...Waiting[]]; readonly title: string }
 
 export type NewMessage = {
   readonly channel: string
@@ -35,7 +48,8 @@ export async function listChannels(db: Db): Promise<readonly Channel[]> {
     body: row.body,
     attempts: row.attempts,
     nextAttemptAt: row.next_attempt_at,
-    ...(row.last_error === null ? {} : { lastError: row.last_error }),
+    ...present('failingSince', row.failing_since),
+    ...present('lastError', row.last_error),
   }))
 }
 
@@ -48,65 +62,239 @@ export async function deleteChannel(db: Db, key: string): Promise<void> {
   await db.deleteFrom('channels').where('key', '=', key).execute()
 }
 
-export async function saveAttempts(
-  db: Db,
-  key: string,
-  attempt: { readonly attempts: number; readonly nextAttemptAt: string; readonly error: string | null },
-): Promise<void> {
+export type FailedChannel = {
+  readonly attempts: number
+  readonly nextAttemptAt: string
+  readonly failingSince: string
+  readonly error: string
+}
+
+export async function saveChannelFailed(db: Db, key: string, failed: FailedChannel): Promise<void> {
   await db
     .updateTable('channels')
-    .set({ attempts: attempt.attempts, next_attempt_at: attempt.nextAttemptAt, last_error: attempt.error })
+    .set({
+      attempts: failed.attempts,
+      next_attempt_at: failed.nextAttemptAt,
+      failing_since: failed.failingSince,
+      last_error: failed.error,
+    })
+    .where('key', '=', key)
+    .execute()
+}
+
+/** It may be sent to at once, whatever the clock is set to. */
+export async function saveChannelWorks(db: Db, key: string): Promise<void> {
+  await db
+    .updateTable('channels')
+    .set({ attempts: 0, next_attempt_at: '', failing_since: null, last_error: null })
     .where('key', '=', key)
     .execute()
 }
 
 export async function insertMessage(db: Db, message: NewMessage): Promise<void> {
+  const { channel, alert, event, body, createdAt, dueAt } = message
+  const times = { created_at: createdAt, due_at: dueAt }
   await db
     .insertInto('outbox')
-    .values({
-      channel: message.channel,
-      alert: message.alert,
-      event: message.event,
-      body: message.body,
-      created_at: message.createdAt,
-      due_at: message.dueAt,
-    })
+    .values({ channel, alert, event, body, delivery: randomUUID(), attempts: 0, refused: 0, ...times })
     .execute()
 }
 
 /** Gives a waiting message another body; false when none waits. */
-export async function replaceMessage(db: Db, message: NewMessage): Promise<boolean> {
+export async function replaceMessage(
+  db: Db,
+  { channel, alert, event, body }: Omit<NewMessage, 'createdAt' | 'dueAt'>,
+): Promise<boolean> {
   const replaced = await db
     .updateTable('outbox')
-    .set({ body: message.body })
-    .where('channel', '=', message.channel)
-    .where('alert', '=', message.alert)
-    .where('event', '=', message.event)
+    .set({ body, delivery: randomUUID() })
+    .where('channel', '=', channel)
+    .where('alert', '=', alert)
+    .where('event', '=', event)
     .executeTakeFirst()
   return replaced.numUpdatedRows > 0n
 }
 
-export async function deleteMessages(db: Db, alert: number, event: string): Promise<void> {
-  await db.deleteFrom('outbox').where('alert', '=', alert).where('event', '=', event).execute()
+export async function deleteMessages(
+  db: Db,
+  { channel, alert, events }: { readonly channel: string; readonly alert: number; readonly events: readonly string[] },
+): Promise<void> {
+  await db
+    .deleteFrom('outbox')
+    .where('channel', '=', channel)
+    .where('alert', '=', alert)
+    .where('event', 'in', [...events])
+    .execute()
 }
 
-/** The oldest message that is due: a channel gets its messages in the order things happened. */
-export async function nextMessage(db: Db, channel: string, now: string): Promise<Waiting | undefined> {
+/** Which messages are due: up to `now`, and beyond any wait there is, because the clock was set back since. */
+export type Due = { readonly now: string; readonly beyond: string }
+
+/**
+ * The oldest message that is due, and all others of the same event and the same cause. Those that failed `asideAfter` times come
+ * last, or each in its turn when `leastTriedFirst`. One message at most waits about one alert, so that none overtakes another.
+ */
+export async function nextBatch(
+  db: Db,
+  channel: string,
+  order: Due & { readonly asideAfter: number; readonly leastTriedFirst: boolean },
+): Promise<Batch | undefined> {
+  const { now, beyond, asideAfter, leastTriedFirst } = order
+  const own = db.selectFrom('outbox').where('channel', '=', channel)
+  const waiting = own.where((row) => row.or([row('due_at', '<=', now), row('due_at', '>', beyond)]))
+  const ordered = leastTriedFirst
+    ? waiting.orderBy('attempts')
+    : waiting.orderBy((row) => row.case().when('attempts', '<', asideAfter).then(0).else(1).end())
+  const first = await ordered.orderBy('id').select('id').limit(1).executeTakeFirst()
+  if (first === undefined) return undefined
+  const row = await db.selectFrom('outbox').selectAll().where('id', '=', first.id).executeTakeFirstOrThrow()
+  const { others, title } = await waitingWith(db, channel, row)
+  return { messages: [waitingMessage(row), ...others], title }
+}
+
+/** Bounds the statement and the message. */
+const mergedLimit = 500
+
+/** Due or not: the first of them is. */
+async function waitingWith(db: Db, channel: string, first: Selectable<Tables['outbox']>) {
+  const cause = await db
+    .selectFrom('alerts')
+    .select(['common_key', 'common_title', 'end_reason'])
+    .where('id', '=', first.alert)
+    .executeTakeFirst()
+  if (cause === undefined || cause.common_key === null) return { others: [], title: '' }
+  const rows = await db
+    .selectFrom('outbox')
+    .innerJoin('alerts', 'alerts.id', 'outbox.alert')
+    .selectAll('outbox')
+    .where('outbox.channel', '=', channel)
+    .where('outbox.event', '=', first.event)
+    .where('outbox.id', '!=', first.id)
+    .where('alerts.common_key', '=', cause.common_key)
+    .where('alerts.end_reason', 'is', cause.end_reason)
+    .orderBy('outbox.id')
+    .limit(mergedLimit)
+    .execute()
+  return { others: rows.map(waitingMessage), title: cause.common_title ?? '' }
+}
+
+function waitingMessage(row: Selectable<Tables['outbox']>): Waiting {
+  const { alert, event, body, delivery, attempts, error } = row
+  return { alert, event, body, delivery, attempts, ...present('error', error), isRefused: row.refused === 1 }
+}
+
+export type FailedMessages = {
+  readonly attempts: number
+  readonly error: string
+  readonly isRefused: boolean
+  readonly dueAt?: string
+}
+
+export async function saveMessagesFailed(db: Db, sent: readonly Waiting[], failed: FailedMessages): Promise<void> {
+  const { attempts, error, isRefused, dueAt } = failed
+  await db
+    .updateTable('outbox')
+    .set({ attempts, error, refused: isRefused ? 1 : 0, ...(dueAt === undefined ? {} : { due_at: dueAt }) })
+    .where('delivery', 'in', deliveriesOf(sent))
+    .execute()
+}
+
+/**
+ * The channel took these messages. One whose body was replaced meanwhile stays: it is an update by now, because the channel knows
+ * of the alert.
+ */
+export async function saveDelivered(db: Db, channel: string, sent: readonly Waiting[]): Promise<void> {
+  const alerts = sent.map(({ alert }) => alert)
+  await db.deleteFrom('outbox').where('delivery', 'in', deliveriesOf(sent)).execute()
+  await db
+    .insertInto('told_alerts')
+    .columns(['channel', 'alert'])
+    .expression((query) =>
+      query
+        .selectFrom(['channels', 'alerts'])
+        .select(['channels.key', 'alerts.id'])
+        .where('channels.key', '=', channel)
+        .where('alerts.id', 'in', alerts),
+    )
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+  await db
+    .updateTable('outbox')
+    .set({ event: 'updated' })
+    .where('channel', '=', channel)
+    .where('event', '=', 'opened')
+    .where('alert', 'in', alerts)
+    .execute()
+}
+
+function deliveriesOf(sent: readonly Waiting[]): string[] {
+  return sent.map(({ delivery }) => delivery)
+}
+
+export async function isTold(db: Db, channel: string, alert: number): Promise<boolean> {
+  const row = await db
+    .selectFrom('told_alerts')
+    .select('alert')
+    .where('channel', '=', channel)
+    .where('alert', '=', alert)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** How many messages about a host, or about the fleet, wait for the channel. */
+export async function countWaitingOf(db: Db, channel: string, host: string | null): Promise<number> {
   const row = await db
     .selectFrom('outbox')
-    .selectAll()
+    .innerJoin('alerts', 'alerts.id', 'outbox.alert')
+    .select((table) => table.fn.countAll<number>().as('waiting'))
+    .where('outbox.channel', '=', channel)
+    .where('alerts.host', 'is', host)
+    .executeTakeFirstOrThrow()
+  return row.waiting
+}
+
+/** Open alerts of which the channel was not told, and no message waits: there was no room for one. */
+export async function listUnqueuedAlerts(db: Db, channel: string): Promise<readonly number[]> {
+  const rows = await db
+    .selectFrom('alerts')
+    .select('id')
+    .where('open_cause', 'is not', null)
+    .where('id', 'not in', (query) => query.selectFrom('told_alerts').select('alert').where('channel', '=', channel))
+    .where('id', 'not in', (query) => query.selectFrom('outbox').select('alert').where('channel', '=', channel))
+    .orderBy('id')
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/** Of these alerts, those that are over and whose end is still to be sent: nothing waited for it, or it came during the attempt. */
+export async function listUnqueuedEnds(db: Db, channel: string, alerts: readonly number[]): Promise<readonly number[]> {
+  const rows = await db
+    .selectFrom('alerts')
+    .select('id')
+    .where('id', 'in', [...alerts])
+    .where('open_cause', 'is', null)
+    .where('id', 'in', (query) => query.selectFrom('told_alerts').select('alert').where('channel', '=', channel))
+    .where('id', 'not in', (query) => query.selectFrom('outbox').select('alert').where('channel', '=', channel))
+    .orderBy('id')
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+export type Stuck = { readonly createdAt: string; readonly error: string; readonly isRefused: boolean }
+
+/** The oldest message that was refused; else the oldest that was tried and was not taken. */
+export async function findStuckMessage(db: Db, channel: string): Promise<Stuck | undefined> {
+  const row = await db
+    .selectFrom('outbox')
+    .select(['created_at', 'error', 'refused'])
     .where('channel', '=', channel)
-    .where('due_at', '<=', now)
+    .where('error', 'is not', null)
+    .orderBy('refused', 'desc')
     .orderBy('id')
     .limit(1)
     .executeTakeFirst()
-  if (row === undefined) return undefined
-  return { id: row.id, alert: row.alert, event: row.event, body: row.body, createdAt: row.created_at }
-}
-
-/** Only as it was sent: a message whose body was replaced meanwhile stays and is sent again. */
-export async function deleteSent(db: Db, sent: Waiting): Promise<void> {
-  await db.deleteFrom('outbox').where('id', '=', sent.id).where('body', '=', sent.body).execute()
+  if (row === undefined || row.error === null) return undefined
+  return { createdAt: row.created_at, error: row.error, isRefused: row.refused === 1 }
 }
 
 export async function countWaiting(db: Db): Promise<number> {

@@ -2,7 +2,10 @@
 // does not push the others out, and per host.
 import type { HostName, ServiceName } from '../../shared/names.ts'
 import { type ResourceEvent, resourceEventSchema } from '../../shared/resource-event.ts'
+import { bounds } from '../allowance/bounds.ts'
+import { inStatements } from './rows.ts'
 import type { Db } from './tables.ts'
+import { trimBytes, trimRows } from './trim.ts'
 
 export type NewResourceEvent = {
   /** Absent: of the service as a whole. */
@@ -20,24 +23,16 @@ export type EventsOf = {
   readonly source: string
 }
 
-const kept = { perResource: 200, perHost: 5000 }
-
-/** A statement has so many variables at most. */
-const rowsAtOnce = 500
-
 export async function insertResourceEvents(db: Db, host: HostName, events: readonly NewResourceEvent[]): Promise<void> {
-  const rows = events.slice(-kept.perHost).map(({ resource, source, event: { kind, at, service, ...body } }) => ({
-    ...{ host, service, at, kind },
-    resource: resource ?? null,
-    source: source ?? null,
-    body: JSON.stringify(body),
-  }))
-  for (let start = 0; start < rows.length; start += rowsAtOnce) {
-    await db
-      .insertInto('resource_events')
-      .values(rows.slice(start, start + rowsAtOnce))
-      .execute()
-  }
+  const rows = events
+    .slice(-bounds.resourceEvents.limit)
+    .map(({ resource, source, event: { kind, at, service, ...body } }) => ({
+      ...{ host, service, at, kind },
+      resource: resource ?? null,
+      source: source ?? null,
+      body: JSON.stringify(body),
+    }))
+  for (const some of inStatements(rows)) await db.insertInto('resource_events').values(some).execute()
   if (rows.length > 0) await trim(db, host)
 }
 
@@ -77,16 +72,12 @@ async function trim(db: Db, host: HostName): Promise<void> {
     .where('host', '=', host)
   await db
     .deleteFrom('resource_events')
-    .where('id', 'in', db.selectFrom(ranked.as('ranked')).select('id').where('place', '>', kept.perResource))
+    .where(
+      'id',
+      'in',
+      db.selectFrom(ranked.as('ranked')).select('id').where('place', '>', bounds.eventsPerResource.limit),
+    )
     .execute()
-  const oldest = await db
-    .selectFrom('resource_events')
-    .select('id')
-    .where('host', '=', host)
-    .orderBy('id', 'desc')
-    .offset(kept.perHost)
-    .limit(1)
-    .executeTakeFirst()
-  if (oldest === undefined) return
-  await db.deleteFrom('resource_events').where('host', '=', host).where('id', '<=', oldest.id).execute()
+  await trimRows(db, { table: 'resource_events', host, limit: bounds.resourceEvents.limit })
+  await trimBytes(db, { table: 'resource_events', host, limit: bounds.eventBytes.limit })
 }

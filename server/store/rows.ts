@@ -2,7 +2,20 @@
 import type { z } from 'zod'
 
 export function fromJson<Schema extends z.ZodType>(schema: Schema, text: string): z.infer<Schema> {
-  return schema.parse(JSON.parse(text))
+  // An earlier version took names that are no well-formed text, and the schema refuses them now.
+  return schema.parse(text.includes('\\ud') ? JSON.parse(text, wellFormed) : JSON.parse(text))
+}
+
+function wellFormed(_key: string, value: unknown): unknown {
+  return typeof value === 'string' ? value.toWellFormed() : value
+}
+
+/** A statement has so many variables at most. */
+const rowsAtOnce = 500
+
+/** In parts that one statement takes. */
+export function* inStatements<Row>(rows: readonly Row[]): Generator<Row[]> {
+  for (let start = 0; start < rows.length; start += rowsAtOnce) yield rows.slice(start, start + rowsAtOnce)
 }
 
 /** `exactOptionalPropertyTypes`: an absent column is an absent key, not an undefined one. */

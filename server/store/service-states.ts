@@ -2,8 +2,17 @@
 import { z } from 'zod'
 import { type Finding, findingSchema } from '../../shared/finding.ts'
 import { type HostName, hostNameSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
-import { type Hold, type ServiceReport, type ServiceStateName, serviceReportSchema } from '../../shared/report.ts'
-import { fromJson } from './rows.ts'
+import {
+  factsOf,
+  type Hold,
+  type ServiceFact,
+  type ServiceReport,
+  type ServiceStateName,
+  serviceFacts,
+  serviceReportSchema,
+  stateIn,
+} from '../../shared/report.ts'
+import { fromJson, inStatements } from './rows.ts'
 import type { Db } from './tables.ts'
 
 export type SeenFinding = { readonly finding: Finding; readonly firstSeenAt: string }
@@ -11,6 +20,7 @@ export type SeenFinding = { readonly finding: Finding; readonly firstSeenAt: str
 export type ServiceState = {
   readonly host: HostName
   readonly state: ServiceStateName
+  readonly facts: readonly ServiceFact[]
   readonly since: string
   readonly report: ServiceReport
   readonly findings: readonly SeenFinding[]
@@ -29,7 +39,7 @@ export async function listServiceStates(db: Db, filter: StateFilter = {}): Promi
     const report = fromJson(serviceReportSchema, row.body)
     return {
       host: hostNameSchema.parse(row.host),
-      state: stateNameSchema.parse(row.state),
+      ...statesOf(row),
       since: row.since,
       report: { ...report, findings: seen.map(({ finding }) => finding) },
       findings: seen,
@@ -41,6 +51,7 @@ export type Cell = {
   readonly host: HostName
   readonly service: ServiceName
   readonly state: ServiceStateName
+  readonly facts: readonly ServiceFact[]
   readonly since: string
   readonly findings: number
   readonly pending: number
@@ -50,7 +61,7 @@ export type Cell = {
 export async function listCells(db: Db): Promise<readonly Cell[]> {
   const rows = await db
     .selectFrom('service_states')
-    .select(['host', 'service', 'state', 'since', 'findings', 'pending'])
+    .select(['host', 'service', 'state', 'facts', 'since', 'findings', 'pending'])
     .orderBy('host')
     .orderBy('service')
     .execute()
@@ -58,18 +69,18 @@ export async function listCells(db: Db): Promise<readonly Cell[]> {
     ...row,
     host: hostNameSchema.parse(row.host),
     service: serviceNameSchema.parse(row.service),
-    state: stateNameSchema.parse(row.state),
+    ...statesOf(row),
   }))
 }
 
 export type HeldService = { readonly host: HostName; readonly service: ServiceName; readonly hold: Hold }
 
-/** What hosts say they hold now. A failed service may be held too. */
+/** What hosts say they hold now. */
 export async function listHeldServices(db: Db): Promise<readonly HeldService[]> {
   const rows = await db
     .selectFrom('service_states')
     .select(['host', 'body'])
-    .where('state', 'in', ['held', 'failed'])
+    .where('facts', 'like', '%held%')
     .orderBy('host')
     .orderBy('service')
     .execute()
@@ -96,56 +107,94 @@ export async function findFinding(db: Db, host: HostName, resource: string): Pro
 
 export type FoundFinding = SeenFinding & { readonly service: ServiceName }
 
-export async function saveServiceState(db: Db, state: Omit<ServiceState, 'findings'>): Promise<void> {
-  const row = {
-    host: state.host,
-    service: state.report.service,
-    state: state.state,
-    since: state.since,
-    findings: state.report.findings.length,
-    pending: state.report.pending.length,
-    body: JSON.stringify({ ...state.report, findings: [] }),
+export async function saveServiceStates(
+  db: Db,
+  states: readonly Pick<ServiceState, 'host' | 'since' | 'report'>[],
+): Promise<void> {
+  const rows = states.map(({ host, since, report }) => {
+    const facts = factsOf(report)
+    return {
+      ...{ host, since, service: report.service },
+      state: stateIn(facts),
+      facts: facts.join(),
+      findings: report.findings.length,
+      pending: report.pending.length,
+      body: JSON.stringify({ ...report, findings: [] }),
+    }
+  })
+  for (const some of inStatements(rows)) {
+    await db
+      .insertInto('service_states')
+      .values(some)
+      .onConflict((conflict) =>
+        conflict
+          .columns(['host', 'service'])
+          .doUpdateSet((row) => ({
+            since: row.ref('excluded.since'),
+            state: row.ref('excluded.state'),
+            facts: row.ref('excluded.facts'),
+            findings: row.ref('excluded.findings'),
+            pending: row.ref('excluded.pending'),
+            body: row.ref('excluded.body'),
+          }))
+          // A finding that changed is a row of its own: the rest of the service is not written with it.
+          .where((row) =>
+            row.or([
+              row('service_states.body', '!=', row.ref('excluded.body')),
+              row('service_states.facts', '!=', row.ref('excluded.facts')),
+              row('service_states.findings', '!=', row.ref('excluded.findings')),
+            ]),
+          ),
+      )
+      .execute()
   }
-  const { host: _host, service: _service, ...said } = row
-  await db
-    .insertInto('service_states')
-    .values(row)
-    .onConflict((conflict) => conflict.columns(['host', 'service']).doUpdateSet(said))
-    .execute()
 }
 
-export async function deleteServiceState(db: Db, host: HostName, service: ServiceName): Promise<void> {
-  await db.deleteFrom('service_states').where('host', '=', host).where('service', '=', service).execute()
-  await db.deleteFrom('findings').where('host', '=', host).where('service', '=', service).execute()
+export async function deleteServiceStates(db: Db, host: HostName, services: readonly ServiceName[]): Promise<void> {
+  for (const some of inStatements(services)) {
+    await db.deleteFrom('service_states').where('host', '=', host).where('service', 'in', some).execute()
+    await db.deleteFrom('findings').where('host', '=', host).where('service', 'in', some).execute()
+  }
 }
 
-export async function saveFinding(
-  db: Db,
-  owner: { readonly host: HostName; readonly service: ServiceName },
-  { finding, firstSeenAt }: SeenFinding,
-): Promise<void> {
-  const body = JSON.stringify(finding)
-  await db
-    .insertInto('findings')
-    .values({ ...owner, resource: finding.resource, first_seen_at: firstSeenAt, body })
-    .onConflict((conflict) => conflict.columns(['host', 'service', 'resource']).doUpdateSet({ body }))
-    .execute()
+type Owner = { readonly host: HostName; readonly service: ServiceName }
+
+export async function saveFindings(db: Db, owner: Owner, findings: readonly SeenFinding[]): Promise<void> {
+  const rows = findings.map(({ finding, firstSeenAt }) => ({
+    ...owner,
+    resource: finding.resource,
+    first_seen_at: firstSeenAt,
+    body: JSON.stringify(finding),
+  }))
+  for (const some of inStatements(rows)) {
+    await db
+      .insertInto('findings')
+      .values(some)
+      .onConflict((conflict) =>
+        conflict.columns(['host', 'service', 'resource']).doUpdateSet((row) => ({ body: row.ref('excluded.body') })),
+      )
+      .execute()
+  }
 }
 
-export async function deleteFinding(
-  db: Db,
-  owner: { readonly host: HostName; readonly service: ServiceName },
-  resource: string,
-): Promise<void> {
-  await db
-    .deleteFrom('findings')
-    .where('host', '=', owner.host)
-    .where('service', '=', owner.service)
-    .where('resource', '=', resource)
-    .execute()
+export async function deleteFindings(db: Db, owner: Owner, resources: readonly string[]): Promise<void> {
+  for (const some of inStatements(resources)) {
+    await db
+      .deleteFrom('findings')
+      .where('host', '=', owner.host)
+      .where('service', '=', owner.service)
+      .where('resource', 'in', some)
+      .execute()
+  }
 }
 
-const stateNameSchema = z.enum(['in-plumb', 'pending', 'drift', 'failed', 'held'])
+const factsSchema = z.array(z.enum(serviceFacts))
+
+/** `state` is the first of the facts, in a column of its own for those who read the table. */
+function statesOf(row: { facts: string }): Pick<ServiceState, 'state' | 'facts'> {
+  const facts = factsSchema.parse(row.facts === '' ? [] : row.facts.split(','))
+  return { state: stateIn(facts), facts }
+}
 
 async function findingsByService(db: Db, filter: StateFilter): Promise<ReadonlyMap<string, readonly SeenFinding[]>> {
   let query = db.selectFrom('findings').selectAll().orderBy('resource')

@@ -19,3 +19,9 @@ export async function isSessionOpen(db: Db, hash: string, now: string): Promise<
 export async function deleteSession(db: Db, hash: string): Promise<void> {
   await db.deleteFrom('sessions').where('hash', '=', hash).execute()
 }
+
+/** Every browser has to sign in again; returns how many sessions that ended. */
+export async function deleteSessions(db: Db): Promise<number> {
+  const deleted = await db.deleteFrom('sessions').executeTakeFirst()
+  return Number(deleted.numDeletedRows)
+}

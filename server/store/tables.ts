@@ -8,12 +8,18 @@ export type Tables = {
   reports: ReportTable
   transitions: TransitionTable
   applies: ApplyTable
+  failed_applies: FailedApplyTable
   enrolment_tokens: EnrolmentTokenTable
   refused_enrolments: RefusedEnrolmentTable
+  machines: MachineTable
+  identity_copies: IdentityCopyTable
   alerts: AlertTable
   channels: ChannelTable
   outbox: OutboxTable
+  told_alerts: ToldAlertTable
+  write_probe: WriteProbeTable
   sessions: SessionTable
+  credentials: CredentialTable
   holds: HoldTable
   ended_holds: EndedHoldTable
   resource_events: ResourceEventTable
@@ -42,6 +48,8 @@ type ServiceStateTable = {
   host: string
   service: string
   state: string
+  /** Facts as factsOf orders them, joined by commas: `drift,held`; empty: in plumb. */
+  facts: string
   since: string
   /** Counts, so that an overview of the fleet reads no bodies. */
   findings: number
@@ -84,6 +92,16 @@ type ApplyTable = {
   body: string
 }
 
+type FailedApplyTable = {
+  host: string
+  service: string
+  revision: string
+  first_at: string
+  last_at: string
+  /** Failure as JSON, of the latest attempt. */
+  body: string
+}
+
 type EnrolmentTokenTable = {
   id: Generated<number>
   /** SHA-256 of the token: what is stored cannot be used. */
@@ -99,6 +117,23 @@ type RefusedEnrolmentTable = {
   cause: string
   host: string
   reason: string
+  address: string
+  last_at: string
+}
+
+/** The machine that a host's key is known with. */
+type MachineTable = {
+  host: string
+  id: string
+  boot: string
+  /** string[] as JSON. */
+  ended_boots: string
+}
+
+/** A machine that showed the key of a host, and is not the known one; at most one row a host. */
+type IdentityCopyTable = {
+  host: string
+  sign: string
   address: string
   last_at: string
 }
@@ -119,9 +154,13 @@ type AlertTable = {
   host: string | null
   service: string | null
   diff: string | null
+  common_key: string | null
+  common_title: string | null
   opened_at: string
   updated_at: string
   resolved_at: string | null
+  /** AlertEnd as JSON; null: open, or resolved by an earlier version. */
+  end_reason: string | null
 }
 
 type ChannelTable = {
@@ -132,6 +171,8 @@ type ChannelTable = {
   /** Failed attempts since the last delivery. */
   attempts: number
   next_attempt_at: string
+  /** The first failed attempt since the last delivery. */
+  failing_since: string | null
   last_error: string | null
 }
 
@@ -142,8 +183,35 @@ type OutboxTable = {
   event: string
   /** AlertMessage as JSON. */
   body: string
+  /** A UUID of this body; never used again, as `id` is. */
+  delivery: string
+  /** Failed ones. */
+  attempts: number
+  /** Why it was not taken so far. */
+  error: string | null
+  /** 1: the receiver answered that it does not take it. */
+  refused: number
   created_at: string
   due_at: string
+}
+
+/** Which credentials were in force when the server last started: what was made with another one has ended. */
+type CredentialTable = {
+  name: string
+  /** A hash of the token's hash: it admits no one. */
+  fingerprint: string
+}
+
+/** The channel took a message about the alert. */
+type ToldAlertTable = {
+  channel: string
+  alert: number
+}
+
+/** One row, written to see whether anything can be. */
+type WriteProbeTable = {
+  id: number
+  bytes: string
 }
 
 type SessionTable = {

@@ -24,9 +24,13 @@ export function unblamable(content: Uint8Array): 'not-text' | 'too-large' | unde
     : undefined
 }
 
-/** After `git`. No text conversion: what a clone is configured to run for it is no business of ours. */
-export function blameArguments(revision: string, path: string): readonly string[] {
-  return ['-c', 'core.quotePath=true', 'blame', '--porcelain', '--no-textconv', revision, '--', path]
+/**
+ * After `git`. No text conversion: what a clone is configured to run for it is no business of ours. `ignoring`: files that list commits to
+ * look behind.
+ */
+export function blameArguments(revision: string, path: string, ignoring: readonly string[] = []): readonly string[] {
+  const ignored = ignoring.map((file) => `--ignore-revs-file=${file}`)
+  return ['-c', 'core.quotePath=true', 'blame', '--porcelain', '--no-textconv', ...ignored, revision, '--', path]
 }
 
 /** `path` is the file's name now. */

@@ -65,7 +65,27 @@ function claimsOf(service: RepositoryService): readonly Claim[] {
     wants: wantedText(wanted),
     where: () => settingsPlace(['packages', index]),
   }))
-  return [...files, ...directories, ...units, ...packages]
+  return [...files, ...directories, ...units, ...packages, ...projectClaims(service)]
+}
+
+/** The project's name, and its files at their places on the host. */
+function projectClaims({ name, project, compose, directory, settings, settingsPlace }: RepositoryService) {
+  if (project === undefined || compose === undefined) return []
+  const files = compose.files.map(({ target, source }) => ({
+    service: name,
+    what: `${project.directory}/${target}`,
+    path: `${project.directory}/${target}`,
+    directory: false,
+    where: () => ({ file: source }),
+  }))
+  const where = (): Place =>
+    settings.compose?.project === undefined
+      ? { file: `${directory}/${compose.file}` }
+      : settingsPlace(['compose', 'project'])
+  return [
+    { service: name, what: `compose project ${project.name.name}`, path: undefined, directory: false, where },
+    ...files,
+  ]
 }
 
 /** `any version`, `2.6.*, held`. */

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type HostName, hostNameSchema, type ServiceName, serviceNameSchema } from '../names.ts'
 import { durationSchema, hostPatternSchema, mapOf, text, variablesSchema } from './scalars.ts'
+import type { YamlLimits } from './yaml-cost.ts'
 
 export type Variables = ReadonlyMap<string, string>
 
@@ -45,8 +46,8 @@ type RolloutStep = {
 /** `url` may name a secret: `${{ secrets.alert_url }}`. */
 type AlertTarget = { readonly to: 'webhook' | 'slack'; readonly url: string }
 
-/** Characters of plumb.yaml that are read. */
-export const fleetLimitCharacters = 4 * 1024 * 1024
+/** Of plumb.yaml; what 20,000 hosts take. */
+export const fleetYamlLimits: YamlLimits = { characters: 4 * 1024 * 1024, steps: 1_000_000 }
 
 const patternsSchema = z.array(hostPatternSchema).max(10_000)
 

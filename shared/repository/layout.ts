@@ -3,7 +3,8 @@ import { type AbsolutePath, absolutePathSchema, type ServiceName, serviceNameSch
 import type { Problem } from '../problem.ts'
 import { invalid, quoted } from './invalid.ts'
 import { nearest } from './nearest.ts'
-import type { RepositoryTree, TreeEntry } from './tree.ts'
+import { agentPlace, linkedPath, reservedBelow, reservedPlace, usualPlaceOf } from './reserved.ts'
+import { composeFileNames, type RepositoryTree, type TreeEntry } from './tree.ts'
 
 /** A file of a service and where it goes: a path on the host, or below the project's directory for what travels with a compose file. */
 export type Placed<Target extends string> = PlacedFile<Target> | PlacedSymlink<Target>
@@ -41,8 +42,6 @@ export type ComposeLayout = {
   readonly file: string
   readonly files: readonly Placed<string>[]
 }
-
-const composeFileNames = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml'] as const
 
 export const unitDirectory = '/etc/systemd/system'
 
@@ -87,7 +86,7 @@ function serviceLayout(
   const context: Context = { service: parsedName.data, directory, texts }
   const files = placed(tops.get('files') ?? [], context, fileTarget)
   const units = placed(tops.get('units') ?? [], context, unitTarget)
-  const rest = inside.filter(({ top }) => !['README.md', 'service.yaml', 'files', 'units'].includes(top))
+  const rest = inside.filter(({ top }) => !notCopied.has(top))
   const compose = composeLayout(rest, context)
   const settings = tops.get('service.yaml')?.[0]?.entry
   return {
@@ -187,22 +186,29 @@ function placeEntry<Target extends string>(
   }
   const link = texts.get(source) ?? ''
   if (link === '' || link.length > 4000 || /[\0\uFFFD]/.test(link)) into.refuse(entry, 'is a symlink to nowhere')
+  else if (leadsToAgent(target, link)) into.refuse(entry, `leads to ${link}, which is the agent's own`)
   else into.found.push({ kind: 'symlink', target, source, link })
 }
 
-const reserved = ['/proc', '/sys', '/dev', '/var/lib/plumb']
+/** Beside a compose file there is no place on a host yet. */
+function leadsToAgent(target: string, link: string): boolean {
+  const isPlaced = target.startsWith('/') || link.startsWith('/')
+  return isPlaced && agentPlace(usualPlaceOf(linkedPath(target, link))) !== undefined
+}
 
-/** True of what is the kernel's or the agent's own. */
-export function isReserved(path: string): boolean {
-  return reserved.some((directory) => path === directory || path.startsWith(`${directory}/`))
+/** By name, on a host with the usual links: the agent asks again about where a path leads before it writes. */
+function reservedFor(path: string): string | undefined {
+  const place = usualPlaceOf(path)
+  const [at, below] = [reservedPlace(place), reservedBelow(place)]
+  if (at !== undefined) return `no repository writes in ${at}, which is the system's or the agent's own`
+  return below === undefined ? undefined : `it would take the place of a directory that holds ${below}`
 }
 
 function fileTarget(path: string): ReturnType<TargetOf> {
   const target = absolutePathSchema.safeParse(`/${path}`)
   if (!target.success) return { refused: `expected ${target.error.issues[0]?.message}` }
-  return isReserved(target.data)
-    ? { refused: `would go to /${path}: no repository writes in ${reserved.join(', ')}` }
-    : { target: target.data }
+  const reserved = reservedFor(target.data)
+  return reserved === undefined ? { target: target.data } : { refused: `would go to /${path}: ${reserved}` }
 }
 
 const suffixes = 'service|socket|timer|path|mount|automount|swap|slice|target'
@@ -214,11 +220,13 @@ function unitTarget(path: string, entry: TreeEntry): ReturnType<TargetOf> {
     return { refused: `a symlink is not a unit: put it under files${unitDirectory}/ if it is wanted` }
   if (!unitFile.test(path) && !dropIn.test(path))
     return { refused: 'units/ holds NAME.service, .socket, .timer, ... and NAME.service.d/SOMETHING.conf only' }
-  return { target: absolutePathSchema.parse(`${unitDirectory}/${path}`) }
+  const target = absolutePathSchema.parse(`${unitDirectory}/${path}`)
+  const reserved = reservedFor(target)
+  return reserved === undefined ? { target } : { refused: `would go to ${target}: ${reserved}` }
 }
 
 function composeLayout(rest: readonly Inside[], context: Context): Found<ComposeLayout | undefined> {
-  const candidates = rest.filter(({ path }) => composeFileNames.some((name) => name === path))
+  const candidates = rest.filter(({ path }) => composeFileNames.has(path))
   const [first, second] = candidates
   if (first === undefined) return { found: undefined, problems: [] }
   const { service } = context
@@ -227,12 +235,33 @@ function composeLayout(rest: readonly Inside[], context: Context): Found<Compose
     problems.push(invalid(message, { file: entry.path }, { service }))
   if (second !== undefined) refuse(second.entry, `a service has one compose file, and there is ${first.path} already`)
   if (first.entry.kind === 'symlink') refuse(first.entry, 'must be a plain file, not a symlink')
-  if (!/^[a-z0-9][a-z0-9_-]*$/.test(service.toLowerCase()))
-    refuse(first.entry, `a compose project cannot be called ${quoted(service)}: letters, digits, - and _ only`)
   const found: Placed<string>[] = []
   for (const { entry, path } of rest) placeEntry(entry, path, context, { found, refuse })
+  for (const file of found) {
+    const reason = file.kind === 'symlink' ? leavesProject(file) : undefined
+    if (reason !== undefined)
+      problems.push(invalid(reason, { file: file.source }, { service, remedy: 'Put a copy of the file in its place.' }))
+  }
   return { found: { file: first.path, files: found }, problems }
 }
+
+/** Only what is beside the compose file is beside it on a host: a relative link from there leads nowhere. */
+function leavesProject({ target, link }: PlacedSymlink<string>): string | undefined {
+  if (link.startsWith('/')) return undefined
+  const reached: string[] = target.split('/').slice(0, -1)
+  for (const part of link.split('/')) {
+    if (part === '' || part === '.') continue
+    if (part !== '..') reached.push(part)
+    else if (reached.pop() === undefined)
+      return `is a symlink to ${quoted(link)}, out of the service: on a host it would lead to nothing`
+  }
+  const [top = ''] = reached
+  return notCopied.has(top)
+    ? `is a symlink to ${quoted(link)}, and ${top} is not copied beside the compose file`
+    : undefined
+}
+
+const notCopied = new Set(['README.md', 'service.yaml', 'files', 'units'])
 
 /** One problem for each name that the convention does not know, not one for each file below it. */
 function strayProblems(rest: readonly Inside[], { service }: Context): readonly Problem[] {

@@ -1,4 +1,4 @@
-// Reads `git ls-tree -r -z` into entries; used by both sides, so that agent and server see one and the same tree.
+// Reads `git ls-tree -r -l -z` into entries; used by both sides, so that agent and server see one and the same tree.
 import type { TreeEntry } from './tree.ts'
 
 /** As the tree has them: which paths may be on a host is for `safeEntries` to judge. */
@@ -16,7 +16,9 @@ export function entryKind(mode: string): TreeEntry['kind'] | undefined {
 
 function entriesOfLine(line: string): readonly TreeEntry[] {
   const tab = line.indexOf('\t')
-  const [mode = '', , oid = ''] = line.slice(0, tab).split(' ')
+  const [mode = '', , oid = '', size = ''] = line.slice(0, tab).split(/ +/)
   const kind = entryKind(mode)
-  return kind === undefined ? [] : [{ path: line.slice(tab + 1), kind, oid }]
+  // A submodule has `-` for its size.
+  const known = /^\d+$/.test(size) ? { size: Number(size) } : {}
+  return kind === undefined ? [] : [{ path: line.slice(tab + 1), kind, oid, ...known }]
 }

@@ -1,20 +1,23 @@
 // A revision's tree -> repository, and everything that is wrong with it at once. Pure; never throws, whatever the tree.
-import type { ServiceName } from '../names.ts'
+import { absolutePathSchema, type ServiceName } from '../names.ts'
 import type { Problem } from '../problem.ts'
 import { sampleHosts, servicesFor } from './assign.ts'
 import { claimProblems, type SharedHost } from './claims.ts'
-import { emptyFleet, type Fleet, fleetLimitCharacters, fleetSchema } from './fleet.ts'
+import { projectName, projectsDirectory } from './compose-project.ts'
+import { emptyFleet, type Fleet, fleetSchema, fleetYamlLimits } from './fleet.ts'
 import { invalid, limited, quoted } from './invalid.ts'
 import { layoutOf, type ServiceLayout } from './layout.ts'
 import { nearest, suggestion } from './nearest.ts'
 import { readServiceFile } from './read-service.ts'
-import type { Repository, RepositoryService } from './repository.ts'
+import type { Repository, RepositoryProject, RepositoryService } from './repository.ts'
 import { safeEntries } from './safe-entries.ts'
 import { defaultServiceFile } from './service.ts'
 import { settingsProblems } from './settings-problems.ts'
-import type { RepositoryTree, TreeEntry } from './tree.ts'
+import { sizeProblems } from './sizes.ts'
+import { isParsed, type RepositoryTree, type TreeEntry } from './tree.ts'
 import { validated } from './validate.ts'
 import { readYaml, type YamlFile } from './yaml.ts'
+import { type YamlLimits, yamlCost } from './yaml-cost.ts'
 
 export type ParsedRepository = {
   /** What could be read; only when there are no problems is it what the revision says. */
@@ -25,21 +28,38 @@ export type ParsedRepository = {
 const servicesLimit = 2000
 
 export function parseRepository(tree: RepositoryTree): ParsedRepository {
+  const parts = parsing(tree)
+  for (let part = parts.next(); ; part = parts.next()) if (part.done === true) return part.value
+}
+
+/** The same, with a turn for others between two files: a large repository takes seconds. */
+export async function parseInTurns(tree: RepositoryTree, turn: () => Promise<unknown>): Promise<ParsedRepository> {
+  const parts = parsing(tree)
+  for (let part = parts.next(); ; part = parts.next()) {
+    if (part.done === true) return part.value
+    await turn()
+  }
+}
+
+/** Yields after each part that takes long. */
+function* parsing(tree: RepositoryTree): Generator<void, ParsedRepository> {
   const safe = safeEntries(tree.entries)
   const layout = layoutOf(safe.entries, tree.texts)
   const tooMany = layout.found.length > servicesLimit
+  yield
   const fleet = readFleet(safe.entries, tree.texts)
-  const parsed = layout.found.slice(0, servicesLimit).map((service) => readService(service, tree.texts))
+  const parsed = yield* readServices(layout.found.slice(0, servicesLimit), tree.texts)
   const sorted = parsed.map(({ service }) => service).toSorted((a, b) => (a.name < b.name ? -1 : 1))
   const services = new Map(sorted.map((service) => [service.name, service]))
   const problems = [
     ...fleet.problems,
     ...(fleet.yaml === undefined ? [] : hostProblems(fleet.fleet, services, fleet.yaml)),
     ...safe.problems,
+    ...sizeProblems(safe.entries),
     ...layout.problems,
     ...(tooMany ? [invalid(`there are more than ${servicesLimit} services`, { file: 'services' })] : []),
     ...parsed.flatMap((service) => service.problems),
-    ...settingsProblems(services),
+    ...settingsProblems(services, tree.ignored),
     ...claimProblems(sorted, sharedHostIn(fleet.fleet)),
   ]
   return { repository: { fleet: fleet.fleet, services }, problems: limited(problems) }
@@ -53,7 +73,7 @@ function readFleet(entries: readonly TreeEntry[], texts: RepositoryTree['texts']
   const text = texts.get(file)
   if (entry === undefined || entry.kind === 'symlink' || text === undefined)
     return { fleet: emptyFleet, yaml: undefined, problems: [noFleet(entry, entries)] }
-  const yaml = readYaml(file, text, fleetLimitCharacters)
+  const yaml = readYaml(file, text, fleetYamlLimits)
   const { value, problems } = validated(yaml, { schema: fleetSchema, required: { version: 1 } })
   const fleet = value ?? emptyFleet
   return { fleet, yaml, problems: [...problems, ...signersProblems(fleet, yaml, entries)] }
@@ -61,6 +81,7 @@ function readFleet(entries: readonly TreeEntry[], texts: RepositoryTree['texts']
 
 function noFleet(entry: TreeEntry | undefined, entries: readonly TreeEntry[]): Problem {
   const where = { file: 'plumb.yaml' }
+  if (entry !== undefined && entry.kind !== 'symlink' && !isParsed(entry)) return notRead('plumb.yaml', entry)
   if (entry !== undefined) return invalid('must be a plain file that can be read', where)
   const top = entries.map(({ path }) => path).filter((path) => !path.includes('/'))
   const other = nearest('plumb.yaml', top)
@@ -94,16 +115,87 @@ function hostProblems(
   )
 }
 
-function readService(layout: ServiceLayout, texts: RepositoryTree['texts']) {
+type ReadService = { readonly service: RepositoryService; readonly problems: readonly Problem[] }
+
+/** Of all service.yaml together. */
+const revisionYamlLimits: YamlLimits = { characters: 16 * 1024 * 1024, steps: 2_000_000 }
+const stepsPerTurn = 10_000
+
+/** Once the budget is spent, one problem says where, and what is left is not parsed. */
+function* readServices(
+  layouts: readonly ServiceLayout[],
+  texts: RepositoryTree['texts'],
+): Generator<void, readonly ReadService[]> {
+  const read: ReadService[] = []
+  const spent = { characters: 0, steps: 0 }
+  let sinceTurn = 0
+  for (const layout of layouts) {
+    const text = layout.settings === undefined ? '' : (texts.get(`${layout.directory}/service.yaml`) ?? '')
+    const wasWithin = isWithin(spent)
+    const { steps } = yamlCost(text)
+    spent.characters += text.length
+    spent.steps += steps
+    sinceTurn += steps
+    if (isWithin(spent)) read.push(readService(layout, texts))
+    else read.push({ service: withoutSettings(layout), problems: wasWithin ? [tooMuchYaml(layout)] : [] })
+    if (sinceTurn < stepsPerTurn) continue
+    sinceTurn = 0
+    yield
+  }
+  return read
+}
+
+function isWithin({ characters, steps }: YamlLimits): boolean {
+  return characters <= revisionYamlLimits.characters && steps <= revisionYamlLimits.steps
+}
+
+function tooMuchYaml({ directory, name }: ServiceLayout): Problem {
+  const message = 'with this one, the service.yaml of all services are more than is read of one revision'
+  const remedy = 'Make the largest of them smaller.'
+  return invalid(message, { file: `${directory}/service.yaml` }, { service: name, remedy })
+}
+
+function withoutSettings(layout: ServiceLayout): RepositoryService {
+  const file = `${layout.directory}/service.yaml`
+  return { ...layout, settings: defaultServiceFile, settingsPlace: () => ({ file }) }
+}
+
+function readService(layout: ServiceLayout, texts: RepositoryTree['texts']): ReadService {
+  const { service, problems } = readSettings(layout, texts)
+  const project = projectOf(service, texts)
+  return { service: project === undefined ? service : { ...service, project }, problems }
+}
+
+function projectOf(service: RepositoryService, texts: RepositoryTree['texts']): RepositoryProject | undefined {
+  const { name, directory, compose, settings } = service
+  if (compose === undefined) return undefined
+  return {
+    name: projectName({
+      service: name,
+      project: settings.compose?.project,
+      composeFile: texts.get(`${directory}/${compose.file}`),
+      environment: compose.files.some(({ target, kind }) => target === '.env' && kind === 'file')
+        ? texts.get(`${directory}/.env`)
+        : undefined,
+    }),
+    directory: settings.compose?.directory ?? absolutePathSchema.parse(`${projectsDirectory}/${name}`),
+  }
+}
+
+function readSettings(layout: ServiceLayout, texts: RepositoryTree['texts']): ReadService {
   const file = `${layout.directory}/service.yaml`
   const text = layout.settings === undefined ? '' : texts.get(file)
-  if (layout.settings === undefined || text === undefined) {
-    const service: RepositoryService = { ...layout, settings: defaultServiceFile, settingsPlace: () => ({ file }) }
-    return { service, problems: text === undefined ? [invalid('cannot be read', { file })] : [] }
-  }
+  if (layout.settings === undefined || text === undefined)
+    return { service: withoutSettings(layout), problems: text === undefined ? [notRead(file, layout.settings)] : [] }
   const { settings, problems, placeOf } = readServiceFile(file, text)
   const service: RepositoryService = { ...layout, settings, settingsPlace: placeOf }
   return { service, problems: problems.map((problem) => ({ ...problem, service: layout.name })) }
+}
+
+/** A text that is too large is not even read. */
+function notRead(file: string, { size }: Pick<TreeEntry, 'size'> = {}): Problem {
+  if (size === undefined) return invalid('cannot be read', { file })
+  return invalid(`is too large to be parsed: it has ${size} bytes`, { file }, { remedy: 'Make it smaller.' })
 }
 
 /** Looked up only for what is claimed twice, so the sets of all hosts are made only then. */

@@ -1,7 +1,7 @@
 // The text of one service.yaml -> settings and problems. Texts that were read before are not parsed again: of a hundred
 // services a commit changes one, and parsing them all costs more than everything else in a revision.
 import type { Place, Problem } from '../problem.ts'
-import { defaultServiceFile, type ServiceFile, serviceLimitCharacters, serviceSchema } from './service.ts'
+import { defaultServiceFile, type ServiceFile, serviceSchema, serviceYamlLimits } from './service.ts'
 import { validated } from './validate.ts'
 import { type KeyPath, readYaml, type YamlFile } from './yaml.ts'
 
@@ -32,6 +32,6 @@ function remember(text: string, settings: ServiceFile): void {
 }
 
 function read(file: string, text: string): YamlFile {
-  const yaml = readYaml(file, text, serviceLimitCharacters)
+  const yaml = readYaml(file, text, serviceYamlLimits)
   return yaml.value === null ? { ...yaml, value: {} } : yaml
 }

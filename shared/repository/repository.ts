@@ -1,7 +1,8 @@
 // A revision, parsed: what both sides know of a repository.
 
-import type { ServiceName } from '../names.ts'
+import type { AbsolutePath, ServiceName } from '../names.ts'
 import type { Place } from '../problem.ts'
+import type { ProjectName } from './compose-project.ts'
 import type { Fleet } from './fleet.ts'
 import type { ServiceLayout } from './layout.ts'
 import type { ServiceFile } from './service.ts'
@@ -13,8 +14,16 @@ export type Repository = {
   readonly services: ReadonlyMap<ServiceName, RepositoryService>
 }
 
+export type RepositoryProject = {
+  readonly name: ProjectName
+  /** On the host. */
+  readonly directory: AbsolutePath
+}
+
 export type RepositoryService = Omit<ServiceLayout, 'settings'> & {
   readonly settings: ServiceFile
+  /** Of a service with a compose file. */
+  readonly project?: RepositoryProject
   /** Where a key of service.yaml stands, for problems that later stages find. */
   settingsPlace(path: KeyPath, item?: string): Place
 }

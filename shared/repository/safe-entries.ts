@@ -16,11 +16,26 @@ export function safeEntries(entries: readonly TreeEntry[]): SafeEntries {
   const problems: Problem[] = []
   const names: Names = { spellings: new Map(), directories: new Set(), files: new Set() }
   for (const entry of entries) {
-    const problem = unsafeBecause(entry) ?? collision(entry, names)
+    const problem = hostileBecause(entry) ?? unsafeBecause(entry) ?? collision(entry, names)
     if (problem === undefined) safe.push(entry)
-    else problems.push(problem)
+    else if (isForHosts(entry) || hostileBecause(entry) !== undefined) problems.push(problem)
   }
   return { entries: safe, problems }
+}
+
+/** Or looks as if it were meant to be. What lies elsewhere is never read: it is passed over when it is odd. */
+function isForHosts({ path }: TreeEntry): boolean {
+  return /^(?:plumb\.yaml$|services(?:[/\\]|$))/i.test(path)
+}
+
+/** No git makes such a tree; refused wherever it is. */
+function hostileBecause({ path }: TreeEntry): Problem | undefined {
+  const reason = path === '' || path.startsWith('/') ? notRelative(path) : firstOf(path.split('/'), badPart)
+  return reason === undefined ? undefined : invalid(reason, { file: path }, { remedy: 'Rename it.' })
+}
+
+function firstOf(parts: readonly string[], reasonFor: (part: string) => string | undefined): string | undefined {
+  return parts.map(reasonFor).find((reason) => reason !== undefined)
 }
 
 function unsafeBecause(entry: TreeEntry): Problem | undefined {
@@ -34,13 +49,16 @@ function unsafeBecause(entry: TreeEntry): Problem | undefined {
 }
 
 function badPath(path: string): string | undefined {
-  if (path === '' || path.startsWith('/')) return `the path ${quoted(path)} is not relative to the repository`
   if (path.includes('\\') && !isUnitPath(path)) return `the path ${quoted(path)} has a backslash`
   if (!/^[ -~]*$/.test(path) && (/[\p{Cc}\uFFFD\u2028\u2029]/u.test(path) || !path.isWellFormed()))
     return `the path ${quoted(path)} has characters that are not printable UTF-8`
   const parts = path.split('/')
   if (parts.length > limits.depth || isLonger(path, limits.pathBytes)) return 'the path is too long'
-  return parts.map(badName).find((reason) => reason !== undefined)
+  return firstOf(parts, (part) => (isLonger(part, limits.nameBytes) ? 'a name is too long' : undefined))
+}
+
+function notRelative(path: string): string {
+  return `the path ${quoted(path)} is not relative to the repository`
 }
 
 /** systemd escapes paths in unit names with a backslash: `mnt-my\x2ddisk.mount`. */
@@ -48,11 +66,10 @@ function isUnitPath(path: string): boolean {
   return /^services\/[^/\\]+\/(?:units|files\/etc\/systemd\/system)\/(?:[^\\]|\\x[0-9a-f]{2})+$/.test(path)
 }
 
-function badName(name: string): string | undefined {
+function badPart(name: string): string | undefined {
   if (name === '') return 'the path has an empty part'
   if (name === '.' || name === '..') return `the path has a part ${quoted(name)}`
-  if (isGitName(name)) return `${quoted(name)} is a name that git keeps for itself`
-  return isLonger(name, limits.nameBytes) ? 'a name is too long' : undefined
+  return isGitName(name) ? `${quoted(name)} is a name that git keeps for itself` : undefined
 }
 
 /** `.git`, also as Windows, macOS and NTFS short names would read it. */
@@ -77,7 +94,7 @@ type Names = {
   readonly files: Set<string>
 }
 
-/** Two paths that only case tells apart, a path that is there twice, a file that is also a directory. */
+/** Two paths that only case or the Unicode form tells apart, a path that is there twice, a file that is also a directory. */
 function collision(entry: TreeEntry, names: Names): Problem | undefined {
   const { path } = entry
   if (names.files.has(path)) return invalid(`${quoted(path)} is in the tree twice`, { file: path })
@@ -87,12 +104,36 @@ function collision(entry: TreeEntry, names: Names): Problem | undefined {
   if (clash !== undefined) {
     const difference = path.startsWith(`${clash}/`)
       ? 'is below a file'
-      : `and ${quoted(clash)} are told apart by case alone`
+      : `and ${quoted(clash)} ${toldApartBy(path, clash)}`
     return invalid(`${quoted(path)} ${difference}`, { file: path }, { remedy: 'Rename one.' })
   }
   names.files.add(path)
   return undefined
 }
+
+/** Two names that look alike are shown by the bytes that differ. */
+function toldApartBy(path: string, clash: string): string {
+  const start = path.split('/').slice(0, clash.split('/').length).join('/')
+  if (start.toLowerCase() === clash.toLowerCase()) return 'are told apart by case alone'
+  const isSameCase = start.normalize('NFC') === clash.normalize('NFC')
+  const how = isSameCase ? 'the Unicode form alone (composed or decomposed)' : 'case and Unicode form alone'
+  return `are told apart by ${how}: ${differingBytes(start, clash)}`
+}
+
+/** `bytes c3 a9 and 65 cc 81` */
+function differingBytes(one: string, other: string): string {
+  const [a, b] = [[...one], [...other]]
+  const from = a.findIndex((character, index) => character !== b[index])
+  let common = 0
+  while (common < Math.min(a.length, b.length) - from && a.at(-1 - common) === b.at(-1 - common)) common += 1
+  const bytes = (characters: readonly string[]) =>
+    [...new TextEncoder().encode(characters.slice(from, characters.length - common).join('')).slice(0, bytesShown)]
+      .map((byte) => byte.toString(16).padStart(2, '0'))
+      .join(' ')
+  return `bytes ${bytes(a)} and ${bytes(b)}`
+}
+
+const bytesShown = 12
 
 function spellingClash(path: string, names: Names): string | undefined {
   const folded = path.normalize('NFC').toLowerCase()

@@ -10,6 +10,8 @@ import {
 } from '../names.ts'
 import type { Check, CompareRules, PackageSettings, TriggerAction } from '../resource.ts'
 import { compareSchema } from './compare.ts'
+import { allowanceExpected, allowancePattern } from './compose-power.ts'
+import { projectNamePattern } from './compose-project.ts'
 import { packageSchema } from './package.ts'
 import {
   accountSchema,
@@ -21,6 +23,7 @@ import {
   text,
   unitNameSchema,
 } from './scalars.ts'
+import type { YamlLimits } from './yaml-cost.ts'
 
 export type ServiceFile = {
   readonly after: readonly ServiceName[]
@@ -49,6 +52,10 @@ export type FileSettings = {
   /** `cap_net_bind_service=ep`, or `none`; absent: not looked at. */
   readonly capabilities?: string
   readonly compare: 'bytes' | CompareRules
+  /** Content that is refused otherwise. */
+  readonly allow?: 'encrypted' | 'conflict-markers' | 'agent-hazard'
+  /** Whether its content is shown where it differs; absent: when other users can read it. */
+  readonly diff?: boolean
   readonly validate?: string
   readonly triggers: readonly TriggerAction[]
   /** Default: the service's. */
@@ -76,13 +83,25 @@ export type ComposeSettings = {
   readonly registries: ReadonlyMap<string, RegistrySettings>
   /** Sources of mounts that are refused otherwise. */
   readonly allowMounts: readonly AbsolutePath[]
+  /** Other power over the host that is refused otherwise: `privileged`, `pid-host`, `cap:NET_ADMIN`. */
+  readonly allow: readonly string[]
+  /** Compose files by their paths in the service's directory, each overriding the ones before it; default: the one that is there. */
+  readonly files?: readonly string[]
+  /** Where its files are and what its relative paths are relative to; default `/srv/compose/SERVICE`. */
+  readonly directory?: AbsolutePath
+  /** The project's name; default: what the compose file says, or the service's name. */
+  readonly project?: string
+  /** Directories and volumes that containers have mounted and will not have mounted any more. */
+  readonly moveMounts: readonly string[]
+  /** The project that this one takes the place of. */
+  readonly replaceProject?: string
 }
 
 /** `password`: the name of a secret. */
 export type RegistrySettings = { readonly username: string; readonly password: string }
 
-/** Characters of a service.yaml that are read. */
-export const serviceLimitCharacters = 512 * 1024
+/** Of a service.yaml. */
+export const serviceYamlLimits: YamlLimits = { characters: 512 * 1024, steps: 100_000 }
 
 const triggerSchema = text(
   /^(?:re(?:load|start) [A-Za-z0-9:_\\][A-Za-z0-9:_.\\@-]*\.(?:service|socket|timer|path|mount|automount|swap|slice|target)|run \s*\S[\s\S]*)$/,
@@ -115,6 +134,18 @@ const fileSchema = z.strictObject({
     .default(false)
     .describe(`Fill in \${{ vars.NAME }}, \${{ secrets.NAME }} and \${{ host.name }}.`),
   compare: compareSchema,
+  allow: z
+    .enum(['encrypted', 'conflict-markers', 'agent-hazard'], 'encrypted, conflict-markers or agent-hazard')
+    .exactOptional()
+    .describe(
+      'Deploy it although it is encrypted (the host decrypts it), holds markers of a merge conflict, or may stop the agent.',
+    ),
+  diff: z
+    .boolean()
+    .exactOptional()
+    .describe(
+      'Show what differs in it: true also where other users cannot read it, false never. Default: where they can.',
+    ),
   validate: commandSchema
     .refine((command) => command.includes('{}'), 'a command in which {} stands for the staged file')
     .exactOptional()
@@ -155,6 +186,12 @@ const registryHostSchema = text(
   'the host of a registry, with its port where it has one: registry.example.org:5000',
 )
 
+const projectNameSchema = text(
+  projectNamePattern,
+  'the name of a compose project: lower-case letters, digits, - and _, beginning with a letter or digit',
+  200,
+)
+
 const composeSchema = z.strictObject({
   state: z.enum(['running', 'stopped']).default('running').describe('Of all containers of the project.'),
   registries: mapOf(registryHostSchema, registrySchema, { limit: 50, of: 'registries' })
@@ -165,6 +202,35 @@ const composeSchema = z.strictObject({
     .max(100)
     .default([])
     .describe('What the compose file mounts of the host although it gives power over it: /var/run/docker.sock, /proc.'),
+  allow: z
+    .array(text(allowancePattern, allowanceExpected))
+    .max(100)
+    .default([])
+    .describe('Other power over the host that the compose file gives: privileged, network-host, cap:NET_ADMIN.'),
+  files: z
+    .array(text(/^[^\0/][^\0]*$/, "the path of a compose file in the service's directory", 4096))
+    .min(1)
+    .max(20)
+    .exactOptional()
+    .describe(
+      'Compose files in the order in which each overrides the ones before it: [compose.yaml, compose.prod.yaml].',
+    ),
+  directory: absolutePathSchema
+    .exactOptional()
+    .describe(
+      "The project's directory on the host, to which relative paths are relative; /srv/compose/SERVICE without it.",
+    ),
+  project: projectNameSchema
+    .exactOptional()
+    .describe("The project's name; without it, `name:` of the compose file, or the service's name."),
+  moveMounts: z
+    .array(text(/^[^\0]+$/, 'the path or volume that a container has mounted now', 4096))
+    .max(100)
+    .default([])
+    .describe('Paths and volumes whose data containers see now, and need not see after the next apply.'),
+  replaceProject: projectNameSchema
+    .exactOptional()
+    .describe('The project whose containers are removed for this one. Its volumes are kept, and not used.'),
 })
 
 const checkSchema = z

@@ -2,7 +2,9 @@
 import { z } from 'zod'
 import type { Problem } from '../problem.ts'
 import { invalid, quoted } from './invalid.ts'
+import { modesMeant } from './mode-meant.ts'
 import { nearest, suggestion } from './nearest.ts'
+import { modeSchema } from './scalars.ts'
 import { type KeyPath, keyText, type YamlFile } from './yaml.ts'
 
 export type Validated<Value> = {
@@ -30,7 +32,7 @@ export function validated<Value>(yaml: YamlFile, options: Options<Value>): Valid
   const inexact = yaml.inexact.filter(({ path }) => !known.has(keyText(path)))
   return {
     value: parsed.success ? parsed.data : remainder(yaml.value, issues, options),
-    problems: [...yaml.problems, ...problems, ...inexact.map((number) => inexactProblem(number, yaml))],
+    problems: [...yaml.problems, ...problems, ...inexact.map((number) => inexactProblem(number, { schema, yaml }))],
   }
 }
 
@@ -79,8 +81,9 @@ function choice(values: readonly string[]): string {
 function problemsOf(issue: Issue, schema: z.ZodType, yaml: YamlFile): readonly Problem[] {
   const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)))
   if (issue.code === 'unrecognized_keys') {
+    const there = asMap(valueAt(yaml.value, path))
     const known = keysAt(schema, path, yaml.value)
-    return issue.keys.map((key) => unknownKey(key, path, { known, yaml }))
+    return issue.keys.map((key) => unknownKey(key, path, { known, there, yaml }))
   }
   if (issue.code === 'invalid_key') {
     const expected = issue.issues[0]?.message ?? 'another key'
@@ -93,17 +96,21 @@ function problemsOf(issue: Issue, schema: z.ZodType, yaml: YamlFile): readonly P
     return [invalid(message, yaml.placeOf(path), { remedy: `Expected ${issue.message}.` })]
   }
   const message = `${inside(path)}expected ${issue.message}, found ${shown(found)}`
-  return [invalid(message, yaml.placeOf(path), { remedy: remedyFor(issue, path, yaml) })]
+  return [invalid(message, yaml.placeOf(path), { remedy: remedyFor(issue, path, { schema, yaml }) })]
 }
 
 function unknownKey(
   key: string,
   path: KeyPath,
-  context: { readonly known: readonly string[]; readonly yaml: YamlFile },
+  context: { readonly known: readonly string[]; readonly there: object; readonly yaml: YamlFile },
 ): Problem {
   const where = context.yaml.placeOfKey([...path, key])
   const message = `unknown key ${quoted(key)}${path.length === 0 ? '' : ` in ${keyText(path)}`}`
-  return invalid(message, where, { remedy: suggestion(key, context.known, 'keys') })
+  const meant = nearest(key, context.known)
+  const isThere = meant !== undefined && Object.hasOwn(context.there, meant)
+  const others = context.known.filter((one) => !Object.hasOwn(context.there, one))
+  const remedy = isThere ? `Did you mean "${meant}"? It is here already.` : suggestion(key, others, 'keys')
+  return invalid(message, where, { remedy })
 }
 
 function inside(path: KeyPath): string {
@@ -117,9 +124,11 @@ function shown(value: unknown): string {
   return typeof value === 'object' ? 'a map' : `the ${typeof value} ${String(value)}`
 }
 
-function remedyFor(issue: Issue, path: KeyPath, yaml: YamlFile): string | undefined {
-  const found = valueAt(yaml.value, path)
-  if (issue.code === 'invalid_type' && issue.expected === 'string' && isPlain(found)) return quoteIt(path, yaml)
+type Written = { readonly schema: z.ZodType; readonly yaml: YamlFile }
+
+function remedyFor(issue: Issue, path: KeyPath, written: Written): string | undefined {
+  const found = valueAt(written.yaml.value, path)
+  if (issue.code === 'invalid_type' && issue.expected === 'string' && isPlain(found)) return quoteIt(path, written)
   const meant = typeof found === 'string' ? nearest(found, valuesOf(issue)) : undefined
   return meant === undefined ? undefined : `Did you mean "${meant}"?`
 }
@@ -134,29 +143,42 @@ function isPlain(value: unknown): boolean {
   return typeof value === 'number' || typeof value === 'boolean'
 }
 
-function quoteIt(path: KeyPath, yaml: YamlFile): string {
-  const written = `"${yaml.sourceOf(path) ?? String(valueAt(yaml.value, path))}"`
+/** Proposes only what is read as meant; undefined when nothing of the kind is. */
+function quoteIt(path: KeyPath, { schema, yaml }: Written): string | undefined {
+  const source = yaml.sourceOf(path) ?? String(valueAt(yaml.value, path))
+  const schemas = schemasAt(schema, path, yaml.value)
+  const candidates = schemas.includes(modeText) ? modesMeant(source) : [source, `${source}s`]
+  const meant = candidates.find((text) => schemas.some((inner) => z.safeParse(inner, text).success))
+  if (meant === undefined) return undefined
   const key = path.at(-1)
-  return `Put it in quotes: ${typeof key === 'string' ? `${key}: ${written}` : written}.`
+  const written = `"${meant}"`
+  const how = meant === source ? 'Put it in quotes' : 'Write it so'
+  return `${how}: ${typeof key === 'string' ? `${key}: ${written}` : written}.`
 }
 
-function inexactProblem(number: YamlFile['inexact'][number], yaml: YamlFile): Problem {
+function inexactProblem(number: YamlFile['inexact'][number], written: Written): Problem {
+  const { yaml } = written
   const value = valueAt(yaml.value, number.path)
   const message = `${inside(number.path)}${quoted(number.source)} is read as the number ${String(value)}`
-  return invalid(message, yaml.placeOf(number.path), { remedy: quoteIt(number.path, yaml) })
+  return invalid(message, yaml.placeOf(number.path), { remedy: quoteIt(number.path, written) })
 }
 
 /** The keys a strict object knows at a path of the schema; of a union, those of the option the value chose. */
 function keysAt(schema: z.core.$ZodType, path: KeyPath, value: unknown): readonly string[] {
+  return schemasAt(schema, path, value).flatMap((at) => (at instanceof z.ZodObject ? Object.keys(at.shape) : []))
+}
+
+/** What stands at a path, without what wraps it; of a union all options, unless the value chose one. */
+function schemasAt(schema: z.core.$ZodType, path: KeyPath, value: unknown): readonly z.core.$ZodType[] {
   const at = unwrapped(schema)
+  if (at instanceof z.ZodDiscriminatedUnion) return schemasAt(optionFor(at, value), path, value)
+  if (at instanceof z.ZodUnion) return at.options.flatMap((option: z.core.$ZodType) => schemasAt(option, path, value))
   const [part, ...rest] = path
-  if (at instanceof z.ZodDiscriminatedUnion) return keysAt(optionFor(at, value), path, value)
-  if (at instanceof z.ZodUnion) return at.options.flatMap((option: z.core.$ZodType) => keysAt(option, path, value))
-  if (part === undefined) return at instanceof z.ZodObject ? Object.keys(at.shape) : []
+  if (part === undefined) return [at]
   const inner = valueAt(value, [part])
-  if (at instanceof z.ZodObject) return keysAt(at.shape[String(part)], rest, inner)
-  if (at instanceof z.ZodRecord) return keysAt(at.valueType, rest, inner)
-  return at instanceof z.ZodArray ? keysAt(at.element, rest, inner) : []
+  if (at instanceof z.ZodObject) return at.shape[String(part)] ? schemasAt(at.shape[String(part)], rest, inner) : []
+  if (at instanceof z.ZodRecord) return schemasAt(at.valueType, rest, inner)
+  return at instanceof z.ZodArray ? schemasAt(at.element, rest, inner) : []
 }
 
 function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
@@ -169,6 +191,8 @@ function unwrapped(schema: z.core.$ZodType): z.core.$ZodType {
     schema instanceof z.ZodExactOptional
   return wraps ? unwrapped(schema.unwrap()) : schema
 }
+
+const modeText = unwrapped(modeSchema)
 
 function optionFor(union: z.ZodDiscriminatedUnion, value: unknown): z.core.$ZodType {
   const { discriminator } = union.def

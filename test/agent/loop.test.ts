@@ -1,6 +1,6 @@
 // When the running agent syncs and checks, with a fake clock: nothing here waits for real time.
 import { expect, test } from 'vitest'
-import { Asks, type Clock, type PassRequest, runLoop } from '../../agent/loop.ts'
+import { Asks, type Clock, type PassRequest, runLoop, syncFloorMs, syncPatienceMs } from '../../agent/loop.ts'
 import { reportOf } from '../../agent/report-of.ts'
 import { hostNameSchema } from '../../shared/names.ts'
 
@@ -11,19 +11,15 @@ test('it syncs and checks at once, then each when it is due', async () => {
   const agent = startLoop()
   await agent.passes(1)
   await agent.clock.advance(19 * seconds)
-  expect(agent.asked).toEqual([{ sync: true, full: false, at: 0 }])
+  expect(agent.asked).toEqual([{ full: false, at: 0 }])
 
-  for (let passed = 20; passed <= 120; passed += 20) await agent.clock.advance((passed === 20 ? 1 : 20) * seconds)
+  for (let passed = 20; passed <= 120; passed += 20) {
+    await agent.clock.advance((passed === 20 ? 1 : 20) * seconds)
+    await agent.passes(1 + passed / 20)
+  }
 
-  expect(agent.asked.map(({ sync, at }) => [at / seconds, sync])).toEqual([
-    [0, true],
-    [20, false],
-    [40, false],
-    [60, true],
-    [80, false],
-    [100, false],
-    [120, true],
-  ])
+  expect(agent.asked.map(({ at }) => at / seconds)).toEqual([0, 20, 40, 60, 80, 100, 120])
+  expect(agent.synced.map((at) => at / seconds)).toEqual([0, 60, 120])
   await agent.stop()
 })
 
@@ -35,6 +31,85 @@ test('passes are up to a tenth early, so that a fleet that started together does
 
   expect(agent.asked.map(({ at }) => at / seconds)).toEqual([0, 18])
   await agent.stop()
+})
+
+test('a remote that does not answer keeps nobody from looking: the first pass waits some seconds for it, the others not at all', async () => {
+  const agent = startLoop({ remote: 'held' })
+  await agent.clock.advance(syncPatienceMs)
+  await agent.passes(1)
+  for (let count = 2; count <= 5; count += 1) {
+    await agent.clock.advance(20 * seconds)
+    await agent.passes(count)
+  }
+
+  expect(agent.asked.map(({ at }) => at / seconds)).toEqual([5, 25, 45, 65, 85])
+  expect(agent.synced).toEqual([0])
+
+  agent.answer()
+  await agent.passes(6)
+  expect(agent.asked[5]?.at).toBe(85 * seconds)
+  await agent.clock.advance(20 * seconds)
+  await agent.clock.advance(20 * seconds)
+  await agent.clock.advance(20 * seconds)
+  expect(agent.synced.map((at) => at / seconds)).toEqual([0, 145])
+  await agent.stop()
+})
+
+test('what a sync brings while a pass runs is for one more pass, at once', async () => {
+  const agent = startLoop({ remote: 'held', held: true })
+  void agent.clock.advance(syncPatienceMs)
+  await agent.passes(1)
+
+  agent.answer()
+  agent.release()
+  await agent.passes(2)
+  agent.release()
+  await agent.clock.advance(1 * seconds)
+
+  expect(agent.asked).toHaveLength(2)
+  await agent.stop()
+})
+
+test('a change on the host is looked at while a remote does not answer', async () => {
+  const agent = startLoop({ remote: 'held' })
+  await agent.clock.advance(syncPatienceMs)
+  await agent.passes(1)
+  await agent.clock.advance(1 * seconds)
+
+  agent.asks.ask('check')
+  await agent.passes(2)
+
+  expect(agent.asked[1]?.at).toBe(6 * seconds)
+  await agent.stop()
+})
+
+test.each(['sync', 'both'])(
+  'a server that asks in a loop (%s) makes it sync every few seconds, not more often',
+  async (what) => {
+    const agent = startLoop()
+    await agent.passes(1)
+
+    for (let at = 0; at < 60 * seconds; at += 500) {
+      agent.asks.ask('sync')
+      if (what === 'both' && at % 5000 === 0) agent.asks.ask('check')
+      await agent.clock.advance(500)
+    }
+
+    expect(agent.synced.length).toBeGreaterThan(5)
+    expect(agent.synced.length).toBeLessThanOrEqual(60_000 / syncFloorMs + 1)
+    expect(agent.asked.length).toBeLessThanOrEqual(2 * agent.synced.length)
+    await agent.stop()
+  },
+)
+
+test('a stop breaks off the sync under way, and ends it', async () => {
+  const agent = startLoop({ remote: 'held' })
+  await agent.clock.advance(1 * seconds)
+
+  await agent.stop()
+
+  expect(agent.brokenOff()).toBe(1)
+  expect(agent.asked).toEqual([])
 })
 
 test('once a day everything is hashed again, since a stat can be forged', async () => {
@@ -57,7 +132,8 @@ test('ten asks while it waits are one pass, at once', async () => {
   await agent.passes(2)
   await agent.clock.advance(1 * seconds)
 
-  expect(agent.asked.slice(1)).toEqual([{ sync: true, full: false, at: 5 * seconds }])
+  expect(agent.asked.slice(1)).toEqual([{ full: false, at: 5 * seconds }])
+  expect(agent.synced).toEqual([0, 5 * seconds])
   await agent.stop()
 })
 
@@ -68,7 +144,7 @@ test('an ask for a check does not ask the remote', async () => {
   agent.asks.ask('check')
   await agent.passes(2)
 
-  expect(agent.asked[1]).toMatchObject({ sync: false })
+  expect(agent.synced).toEqual([0])
   await agent.stop()
 })
 
@@ -76,16 +152,24 @@ test('asks while a pass runs lead to one more pass after it, and to no third', a
   const agent = startLoop({ held: true })
   await agent.passes(1)
 
-  for (let ask = 0; ask < 10; ask += 1) agent.asks.ask('sync')
+  for (let ask = 0; ask < 10; ask += 1) agent.asks.ask('check')
   expect(agent.asked).toHaveLength(1)
   agent.release()
   await agent.passes(2)
   agent.release()
   await agent.clock.advance(1 * seconds)
 
-  expect(agent.asked.map(({ sync }) => sync)).toEqual([true, true])
+  expect(agent.synced).toEqual([0])
   expect(agent.published()).toBe(2)
   await agent.stop()
+})
+
+test('a report that cannot be published ends it, with the sync under way', async () => {
+  const agent = startLoop({ remote: 'held', publish: () => Promise.reject(new Error('no room')) })
+  void agent.clock.advance(syncPatienceMs)
+
+  await expect(agent.ended).rejects.toThrow('no room')
+  expect(agent.brokenOff()).toBe(1)
 })
 
 test('a stop while it waits ends it at once', async () => {
@@ -176,14 +260,20 @@ type LoopOptions = {
   readonly every?: typeof timing
   /** Each pass waits for `release()`. */
   readonly held?: boolean
+  /** `held`: the first sync waits for `answer()`. */
+  readonly remote?: 'answers' | 'held'
+  readonly publish?: () => Promise<void>
 }
 
-function startLoop({ random = 1, every = timing, held = false }: LoopOptions = {}) {
+function startLoop({ random = 1, every = timing, held = false, remote = 'answers', publish }: LoopOptions = {}) {
   const clock = new FakeClock(random)
   const asks = new Asks()
   const stop = new AbortController()
   const asked: (PassRequest & { readonly at: number })[] = []
+  const synced: number[] = []
   let published = 0
+  let brokenOff = 0
+  const answered = Promise.withResolvers<void>()
   let gate = Promise.withResolvers<void>()
   const seen: (() => void)[] = []
   const report = reportOf({
@@ -196,6 +286,15 @@ function startLoop({ random = 1, every = timing, held = false }: LoopOptions = {
     {
       clock,
       asks,
+      sync: async (signal) => {
+        synced.push(clock.now())
+        if (remote === 'answers' || synced.length > 1) return
+        signal.addEventListener('abort', () => {
+          brokenOff += 1
+          answered.resolve()
+        })
+        await answered.promise
+      },
       pass: async (request) => {
         asked.push({ ...request, at: clock.now() })
         for (const resolve of seen.splice(0)) resolve()
@@ -204,6 +303,7 @@ function startLoop({ random = 1, every = timing, held = false }: LoopOptions = {
       },
       publish: async () => {
         published += 1
+        await publish?.()
       },
     },
     stop.signal,
@@ -212,6 +312,10 @@ function startLoop({ random = 1, every = timing, held = false }: LoopOptions = {
     clock,
     asks,
     asked,
+    ended,
+    synced,
+    answer: () => answered.resolve(),
+    brokenOff: () => brokenOff,
     published: () => published,
     /** Resolves once so many passes have begun. */
     passes: async (count: number) => {

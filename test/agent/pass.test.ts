@@ -1,16 +1,19 @@
 // One pass of the agent, in this process: a real repository, a real root and state directory.
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { appendFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openAgent } from '../../agent/commands/open.ts'
-import { type PassOptions, type PassOutcome, passesOf } from '../../agent/pass.ts'
+import type { Agent } from '../../agent/look.ts'
+import { type PassOptions, type PassOutcome, type Reconciler, reconcilerOf } from '../../agent/pass.ts'
 import { holdStore } from '../../agent/state/holds.ts'
 import { writeStatus } from '../../agent/state/status.ts'
+import { type SyncLimits, Syncs } from '../../agent/syncs.ts'
 import { serviceNameSchema } from '../../shared/names.ts'
-import { type Report, reportSchema } from '../../shared/report.ts'
-import { makeRepository, type TestRepository } from '../support/git.ts'
+import { type Report, reportSchema, stateOf } from '../../shared/report.ts'
+import { absoluteTime } from '../../shared/time-text.js'
+import { makeRepository, type ServedRepository, serveRepository, type TestRepository } from '../support/git.ts'
 
 const plumbYaml = `version: 1
 hosts:
@@ -18,10 +21,11 @@ hosts:
 defaults: { syncEvery: 2m, checkEvery: 30s }
 `
 const motd = 'services/motd/files/etc/motd'
+const patience = { timeout: 30_000 }
 
 let directory: string
 let fleet: TestRepository
-let pass: (options: PassOptions) => Promise<PassOutcome>
+let reconciler: Reconciler
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'plumb-pass-'))
@@ -34,7 +38,7 @@ beforeEach(async () => {
     'services/motd/README.md': '# motd\n',
     [motd]: 'welcome\n',
   })
-  pass = await passes()
+  reconciler = await opened()
 })
 
 afterEach(async () => {
@@ -105,27 +109,73 @@ test('a head that cannot be desired leaves the last good revision in force: look
   expect(await readFile(at('root/etc/motd'), 'utf8')).toBe('never\n')
 })
 
-test('a pass that could not look says what was seen last, also in the next process', async () => {
+test('a secret that goes makes its service unknown, whose drift stays reported; the others are applied and checked', async () => {
+  // Open to other users, as diffs of what lies in it are hidden otherwise.
+  await mkdir(at('root/etc'))
   await mkdir(at('root/etc/plumb/secrets'), { recursive: true, mode: 0o700 })
   await writeFile(at('root/etc/plumb/secrets/word'), 'xyzzy-plugh\n', { mode: 0o600 })
-  const head = await fleet.commit({ 'services/base/files/etc/base.conf': `word = \${{ secrets.word }}\n` })
+  await fleet.commit({
+    'services/base/service.yaml': 'files:\n  /etc/base.conf: { template: true }\n',
+    'services/base/files/etc/base.conf': `word = \${{ secrets.word }}\n`,
+  })
+  await run({ sync: true })
+  await appendFile(at('root/etc/base.conf'), 'typed\n')
+  const { report: seen } = await run({ sync: false })
+  writeStatus(at('state'), seen)
+  await rm(at('root/etc/plumb/secrets/word'))
+  const head = await fleet.commit({ [motd]: 'later\n' })
+
+  const { report: first } = await run({ sync: true })
+  await appendFile(at('root/etc/motd'), 'typed\n')
+  writeStatus(at('state'), first)
+  reconciler = await opened()
+  const { report: second } = await run({ sync: false })
+
+  for (const report of [first, second]) {
+    expect(report.revision).toBe(head)
+    expect(report.problems).toMatchObject([{ code: 'secret-missing', where: { line: 1, column: 8 } }])
+    expect(report.services[0]).toMatchObject({
+      service: 'base',
+      applied: seen.revision,
+      unknown: { problems: [{ code: 'secret-missing' }] },
+      findings: [{ ...seen.services[0]?.findings[0], seenAt: expect.stringMatching(/^20/) }],
+    })
+    expect(report.services[0] && stateOf(report.services[0])).toBe('unknown')
+  }
+  expect(first.services[1]).toMatchObject({ service: 'motd', applied: head, findings: [], pending: [] })
+  expect(second.services[1]?.findings).toMatchObject([{ diff: expect.stringContaining('+typed') }])
+  expect(second.services[0]?.findings).toEqual(first.services[0]?.findings)
+
+  await writeFile(at('root/etc/plumb/secrets/word'), 'xyzzy-plugh\n', { mode: 0o600 })
+  const { report: known } = await run({ sync: false })
+  expect(known.services[0]).toMatchObject({ applied: head, findings: [{ resource: 'file:/etc/base.conf' }] })
+  expect(known.services[0]).not.toHaveProperty('unknown')
+  expect(known.services[0]?.findings[0]).not.toHaveProperty('seenAt')
+})
+
+test('a pass that can check nothing reports what was found before as unknown, with its time, also in the next process', async () => {
   await run({ sync: true })
   await appendFile(at('root/etc/motd'), 'typed\n')
   const { report: seen } = await run({ sync: false })
   writeStatus(at('state'), seen)
-  await rm(at('root/etc/plumb/secrets/word'))
+  await rename(fleet.directory, at('elsewhere'))
+  await rm(at('state/repository'), { recursive: true })
+  reconciler = await opened()
 
   const { report: blind } = await run({ sync: true })
-  pass = await passes()
-  const { report: restarted } = await run({ sync: true })
+  writeStatus(at('state'), blind)
+  reconciler = await opened()
+  const { report: later } = await run({ sync: true })
 
-  for (const report of [blind, restarted]) {
-    expect(report.problems).toMatchObject([{ code: 'secret-missing', where: { line: 1, column: 8 } }])
-    expect(report.services).toEqual(seen.services)
-    expect(report.services[1]?.findings).toHaveLength(1)
-    expect(report.revision).toBe(head)
+  for (const report of [blind, later]) {
+    expect(report.services).toMatchObject(seen.services)
+    expect(report.services.map(stateOf)).toEqual(['unknown', 'unknown'])
+    for (const { unknown } of report.services)
+      expect(unknown).toEqual({
+        seenAt: seen.at,
+        problems: [expect.objectContaining({ code: 'repository-unreachable' })],
+      })
   }
-  expect(await readFile(at('root/etc/base.conf'), 'utf8')).toBe('word = xyzzy-plugh\n')
 })
 
 test('a revision is worked out again when the value of a secret is another one, and only then', async () => {
@@ -157,6 +207,81 @@ test('where nothing can be applied the host is still looked at', async () => {
   expect(await readFile(at('root/etc/base.conf'), 'utf8')).toBe('typed\n')
 })
 
+describe('a remote that answers slowly', () => {
+  const limits = { fetchSeconds: 60, cloneSeconds: 60, slowSeconds: 1 }
+  let held: PromiseWithResolvers<void>
+  let asked: PromiseWithResolvers<void>
+  let served: ServedRepository
+
+  beforeEach(async () => {
+    held = Promise.withResolvers()
+    asked = Promise.withResolvers()
+    await run({ sync: true })
+    const hold = () => {
+      asked.resolve()
+      return held.promise
+    }
+    served = await serveRepository(fleet, { hold })
+  })
+  afterEach(async () => {
+    held.resolve()
+    await served.close()
+  })
+
+  test('is told with how long the sync has taken, once as a problem, and the host is looked at and repaired meanwhile', async () => {
+    reconciler = await following(served.url, limits)
+    const head = await fleet.commit({ [motd]: 'later\n' })
+    const syncing = reconciler.sync(new AbortController().signal)
+    await asked.promise
+    await writeFile(at('root/etc/base.conf'), 'typed\n')
+
+    const early = await run({ sync: false })
+    expect(early.report.apply?.changes).toMatchObject([{ summary: 'wrote /etc/base.conf (content)' }])
+    const { report } = await vi.waitFor(async () => {
+      const outcome = await run({ sync: false })
+      expect(outcome.report.problems).toMatchObject([{ code: 'sync-slow', message: expect.any(String) }])
+      return outcome
+    }, patience)
+    expect(report.sync?.seconds).toBeGreaterThanOrEqual(1)
+    expect(report.problems[0]?.message).toContain(absoluteTime(report.sync?.since ?? ''))
+    const later = await run({ sync: false })
+    expect(later.report.problems).toEqual(report.problems)
+
+    held.resolve()
+    await syncing
+    const after = await run({ sync: false })
+    expect(after.report).toMatchObject({ revision: head, problems: [] })
+    expect(after.report.sync).toBeUndefined()
+    expect(await readFile(at('root/etc/motd'), 'utf8')).toBe('later\n')
+  })
+
+  test('is unreachable when the time of the sync is over', async () => {
+    reconciler = await following(served.url, { ...limits, fetchSeconds: 0.5 })
+
+    const { report } = await run({ sync: true })
+
+    expect(report.problems).toMatchObject([{ code: 'repository-unreachable' }])
+    expect(report.revision).toBe(await fleet.head())
+  })
+
+  test('is let go of by a stop, which is no problem', async () => {
+    reconciler = await following(served.url, limits)
+    const stop = new AbortController()
+    const syncing = reconciler.sync(stop.signal)
+    await asked.promise
+
+    stop.abort()
+    await syncing
+
+    expect((await run({ sync: false })).report.problems).toEqual([])
+  })
+
+  async function following(url: string, syncLimits: SyncLimits): Promise<Reconciler> {
+    const { agent } = await openAgent({ root: at('root'), state: at('state'), repo: url, host: 'web-1' })
+    return reconcilerOf(agent, new Syncs(agent, syncLimits))
+  }
+})
+
 test('before anything could be synced the report says why, and that there is no revision', async () => {
   await rename(fleet.directory, at('elsewhere'))
 
@@ -170,7 +295,7 @@ test('before anything could be synced the report says why, and that there is no 
   expect(existsSync(at('root/etc'))).toBe(false)
 
   await rename(at('elsewhere'), fleet.directory)
-  expect((await run({ sync: false })).report).toMatchObject({ revision: await fleet.head(), problems: [] })
+  expect((await run({ sync: true })).report).toMatchObject({ revision: await fleet.head(), problems: [] })
 })
 
 test('one service that fails is put back and told with its attempt; the others are applied', async () => {
@@ -208,7 +333,7 @@ test('what is put back by policy is told as it was found, with diff and evidence
     },
   ])
   expect(report.services[0]?.findings).toEqual([])
-  const { agent } = await opened()
+  const agent = await openedAgent()
   expect(agent.state.displaced.list()).toMatchObject([{ path: '/etc/base.conf' }])
 })
 
@@ -221,7 +346,7 @@ test('what is changed again after each of three repairs is left, and told as a f
   }
   await writeFile(at('root/etc/base.conf'), 'four')
   await writeFile(at('root/etc/other.conf'), 'typed\n')
-  pass = await passes()
+  reconciler = await opened()
 
   const { report } = await run({ sync: false })
 
@@ -236,6 +361,63 @@ test('what is changed again after each of three repairs is left, and told as a f
   expect(settled.services[0]?.findings).toEqual([])
   await writeFile(at('root/etc/base.conf'), 'five')
   expect((await run({ sync: false })).report.apply?.repaired).toHaveLength(1)
+})
+
+describe('what is changed while an apply runs, before the host is looked at again', () => {
+  const base = () => at('root/etc/base.conf')
+
+  test('is put back in the same pass, and the report tells of no drift', async () => {
+    await run({ sync: true })
+    await writeFile(base(), 'one')
+    const rewrites = ['two']
+
+    const { report } = await run({ sync: false, onChange: () => rewriteWith(base(), rewrites) })
+
+    expect(await readFile(base(), 'utf8')).toBe('place = cellar\n')
+    expect(report.services[0]?.findings).toEqual([])
+    expect(report.apply?.repaired?.map(({ finding }) => finding.diff)).toEqual([
+      expect.stringContaining('+one'),
+      expect.stringContaining('+two'),
+    ])
+  })
+
+  test('is a fight when it goes on, and the first report says so', async () => {
+    await run({ sync: true })
+    await writeFile(base(), 'theirs')
+
+    const { report } = await run({ sync: false, onChange: () => writeFileSync(base(), 'theirs') })
+
+    expect(report.services[0]?.findings).toMatchObject([{ resource: 'file:/etc/base.conf', fight: { repairs: 3 } }])
+    expect(report.apply?.repaired).toHaveLength(3)
+    expect(await readFile(base(), 'utf8')).toBe('theirs')
+  })
+
+  test('is put back too when it was no drift before', async () => {
+    await fleet.commit({ 'services/base/files/etc/other.conf': 'calm\n' })
+    await run({ sync: true })
+    await writeFile(base(), 'one')
+    const rewrites = ['typed\n']
+
+    const { report } = await run({ sync: false, onChange: () => rewriteWith(at('root/etc/other.conf'), rewrites) })
+
+    expect(await readFile(at('root/etc/other.conf'), 'utf8')).toBe('calm\n')
+    expect(report.services[0]?.findings).toEqual([])
+    expect(report.apply?.repaired?.map(({ finding }) => finding.resource)).toEqual([
+      'file:/etc/base.conf',
+      'file:/etc/other.conf',
+    ])
+  })
+
+  test('is told where a person decides about it', async () => {
+    await run({ sync: true })
+    await writeFile(base(), 'one')
+
+    const { report } = await run({ sync: false, onChange: () => writeFileSync(at('root/etc/motd'), 'typed\n') })
+
+    expect(report.apply?.repaired).toHaveLength(1)
+    expect(report.services.map(({ findings }) => findings.length)).toEqual([0, 1])
+    expect(await readFile(at('root/etc/motd'), 'utf8')).toBe('typed\n')
+  })
 })
 
 test('ignored drift is left and told with its reason; a policy that changes is no change of the host', async () => {
@@ -261,8 +443,8 @@ test('a held service is not repaired until the hold ends; the next pass then rep
   await run({ sync: true })
   let now = new Date('2026-11-23T12:00:00.000Z')
   const holds = holdStore(at('state'), () => now)
-  const { agent } = await opened()
-  pass = passesOf({ ...agent, state: { ...agent.state, holds } })
+  const agent = await openedAgent()
+  reconciler = reconcilerOf({ ...agent, state: { ...agent.state, holds } })
   await holds.add({ service: serviceNameSchema.parse('base'), by: 'anna@web-1', why: 'a fix', seconds: 7200 })
   await writeFile(at('root/etc/base.conf'), 'typed\n')
 
@@ -281,21 +463,33 @@ test('a held service is not repaired until the hold ends; the next pass then rep
   expect(await readFile(at('root/etc/base.conf'), 'utf8')).toBe('place = cellar\n')
 })
 
+function rewriteWith(path: string, texts: string[]): void {
+  const text = texts.shift()
+  if (text !== undefined) writeFileSync(path, text)
+}
+
 function at(path: string): string {
   return join(directory, path)
 }
 
-async function passes() {
-  return passesOf((await opened()).agent)
+async function opened(): Promise<Reconciler> {
+  return reconcilerOf(await openedAgent())
 }
 
-function opened() {
-  return openAgent({ root: at('root'), state: at('state'), repo: fleet.directory, host: 'web-1' })
+async function openedAgent(): Promise<Agent> {
+  return (await openAgent({ root: at('root'), state: at('state'), repo: fleet.directory, host: 'web-1' })).agent
 }
 
 /** Every report is one that the server takes. */
-async function run({ sync }: { readonly sync: boolean }): Promise<PassOutcome & { readonly report: Report }> {
-  const outcome = await pass({ sync, full: false, onChange: () => {} })
+async function run({
+  sync,
+  onChange = () => undefined,
+}: {
+  readonly sync: boolean
+  readonly onChange?: PassOptions['onChange']
+}): Promise<PassOutcome & { readonly report: Report }> {
+  if (sync) await reconciler.sync(new AbortController().signal)
+  const outcome = await reconciler.pass({ full: false, onChange })
   reportSchema.parse(JSON.parse(JSON.stringify(outcome.report)))
   return outcome
 }

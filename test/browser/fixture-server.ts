@@ -50,17 +50,25 @@ export async function startFixtureServer(first: FixtureFleet, port = 0): Promise
       return true
     },
     signOut: (c) => void deleteCookie(c, 'fixture-session', { path: '/' }),
+    hasAgent: async () => true,
     createEnrolment: async (host) => ({
-      installLine: `curl -fsSL --pinnedpubkey 'sha256//9x2kQw=' http://10.77.0.1:8099/install | sudo sh -s -- plumb_${host ?? 'any'}_3n7Qe0ZkVx5Wb8Yt`,
+      installLine: `curl -fsSL --pinnedpubkey 'sha256//9x2kQw=' http://10.77.0.1:8099/install | $(sh -c 'command -v sudo') sh -s -- plumb_${host ?? 'any'}_3n7Qe0ZkVx5Wb8Yt`,
       expiresAt: new Date(Date.now() + 30 * 60_000).toISOString(),
     }),
     syncAll: async () => {
       syncs += 1
       return { asked: shown.fleet.hosts.filter((row) => row.connected).length }
     },
+    syncHost: async () => {
+      syncs += 1
+      return true
+    },
     placeHold: async () => ({ kind: 'too-many' }),
     releaseHold: async () => false,
     failed: (error, reference) => console.error(reference, error),
+    recordingProblem: async () => undefined,
+    recordingProblemOf: () => undefined,
+    isNotified: async () => true,
     now: () => new Date(),
   }
   app.route('/', pageRoutes(options))

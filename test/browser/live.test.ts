@@ -1,6 +1,7 @@
 // Live updates in a real browser: what an event brings, and what it leaves alone.
 import { describe, expect, test } from 'vitest'
 import { chromiumMissing } from './chromium.ts'
+import { isOnFirstScreen as isInSight } from './geometry.ts'
 import { openDashboard, patience } from './open-dashboard.ts'
 
 describe.skipIf(chromiumMissing !== undefined)('a page that is open', () => {
@@ -79,9 +80,13 @@ describe.skipIf(chromiumMissing !== undefined)('a page that is open', () => {
     await dashboard.page.goto('/')
     await dashboard.page.getByText('live', { exact: true }).waitFor()
     await dashboard.server.close()
-    await dashboard.page.getByText(/^not live since/).waitFor()
+    await dashboard.page.getByText(/^Not live since just now \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\)\./).waitFor()
+    expect(await dashboard.page.getByText('not live', { exact: true }).isVisible()).toBe(true)
+    await dashboard.page.evaluate('scrollTo(0, document.body.scrollHeight)')
+    expect(await isInSight(dashboard.page, '#not-live')).toBe(true)
     await dashboard.restartServer()
     await dashboard.page.getByText('live', { exact: true }).waitFor({ timeout: 30_000 })
+    expect(await dashboard.page.locator('#not-live').isVisible()).toBe(false)
   })
 
   test('a sync says how many agents were asked, and an event does not wipe it away', async () => {

@@ -5,24 +5,27 @@ import { exampleFleet, type FixtureFleet } from '../server/pages/fixtures.ts'
 import { chromiumMissing, startChromium } from './chromium.ts'
 import { type FixtureServer, operatorToken, startFixtureServer } from './fixture-server.ts'
 
-/** Every page, an operator's included. */
-export const pagePaths = [
-  '/',
-  '/hosts/web-2',
-  '/hosts/db-2',
-  '/hosts/mon-1',
-  '/hosts/edge-3',
-  '/hosts/edge-5',
-  '/hosts/edge-6',
-  '/services/nginx',
-  '/hosts/web-2/drift?resource=file:/etc/nginx/nginx.conf',
-  '/hosts/web-2/drift?resource=unit:nginx.service',
-  '/why?path=/etc/nginx/nginx.conf&host=web-2',
-  '/why?path=/etc/nginx',
-  '/alerts',
-  '/enrol',
-  '/login',
-] as const
+/** Every page, an operator's included, by its route. accessibility.test.ts says which new one is missing here. */
+export const pagesByRoute: Readonly<Record<string, readonly string[]>> = {
+  '/': ['/', '/?cells=marks', '/?q=nothing-is-named-so'],
+  '/hosts/:host': ['web-2', 'db-2', 'mon-1', 'edge-1', 'edge-3', 'edge-5', 'edge-6', 'build-1'].map(
+    (host) => `/hosts/${host}`,
+  ),
+  '/hosts/:host/drift': [
+    '/hosts/web-2/drift?resource=file:/etc/nginx/nginx.conf',
+    '/hosts/web-2/drift?resource=unit:nginx.service',
+    '/hosts/web-2/drift?resource=file:/none',
+  ],
+  '/services/:service': ['/services/nginx', '/services/grafana', '/services/caddy'],
+  '/why': ['/why?path=/etc/nginx/nginx.conf&host=web-2', '/why?path=/etc/nginx', '/why?path=/none'],
+  '/alerts': ['/alerts'],
+  '/login': ['/login', '/login?required=1'],
+  '/enrol': ['/enrol', '/enrol?host=edge-6'],
+  '/enrol/:line': ['/enrol/long-gone'],
+  '/*': ['/nowhere'],
+}
+
+export const pagePaths = Object.values(pagesByRoute).flat()
 
 /** For what a page does by itself: a busy machine may take its time. */
 export const patience = { timeout: 20_000 }

@@ -13,6 +13,7 @@ import { openState, type State } from '../../agent/state/state.ts'
 import { problemLine } from '../../shared/problem.ts'
 import { contents } from '../agent/apply/world.ts'
 import { agentWithRevision } from './agent.ts'
+import { askingRun } from './asking.ts'
 import { type RevisionNumber, revisionOf } from './fleet.ts'
 import { type Operation, operationsHere } from './operations.ts'
 
@@ -42,7 +43,7 @@ export type PhaseDone = {
 
 const instructions: Instructions = JSON.parse(process.argv[2] ?? '')
 const { world, seed, revision, phases, server, waits } = instructions
-const desired = { desired: revisionOf(seed, revision), contents }
+const desired = { desired: revisionOf(seed, revision, join(world, 'root')), contents }
 const contacts = [{ name: 'server', kind: 'http', url: server }] as const
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
 
@@ -92,7 +93,7 @@ function appliedIn({ baselines }: State): PhaseDone['applied'] {
 
 /** Opened for each phase: what an earlier one remembers in memory is not to help. */
 function openAgent(): Agent {
-  const run = createRun({ path: `${join(world, 'bin')}:/usr/bin:/bin`, graceSeconds: 0.3 })
+  const run = askingRun(createRun({ path: `${join(world, 'bin')}:/usr/bin:/bin`, graceSeconds: 0.3 }))
   const state = openState(join(world, 'state'))
   const sandbox = openHost({ root: join(world, 'root'), run, hashes: state.hashes })
   const able = { packages: true, units: true, containers: true, commands: true }

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { bundleOf } from '../../scripts/build-bundle.ts'
 import type { Instructions, PhaseDone } from './agent-under-test.ts'
+import type { Question, Reply } from './asking.ts'
 import { type Contact, type ContactServer, openContactServer } from './contact.ts'
 import { copyOf, type FakeHost, fakeHost } from './fakes/fake-host.ts'
 import { type FakePrograms, fakeProgramsIn } from './fakes/programs.ts'
@@ -121,7 +122,7 @@ export class Arena {
       ],
       {
         cwd: given.world,
-        stdio: ['pipe', 'pipe', 'pipe'],
+        stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
         env: {
           PATH: '/usr/bin:/bin',
           NODE_COMPILE_CACHE: join(this.#directory, 'compiled'),
@@ -132,6 +133,11 @@ export class Arena {
       },
     )
     onStart?.(child)
+    child.on('message', ({ question, ...asked }: Question) => {
+      const reply: Reply = { question, answer: this.#programs.answerIn(given.world, asked) }
+      // An agent that was killed meanwhile hears nothing any more.
+      child.send(reply, () => undefined)
+    })
     return endOf(child, between)
   }
 
@@ -139,7 +145,7 @@ export class Arena {
     const directory = join(this.#directory, `template-${seed}`)
     const root = join(directory, 'root')
     for (const [path, text] of Object.entries({ ...accounts, ...ofDistribution })) writeBelow(root, path, text)
-    for (const path of ['run', 'srv', 'etc/systemd/system', 'var/lib/plumb/compose'])
+    for (const path of ['run', 'srv', 'etc/systemd/system', 'srv/compose'])
       mkdirSync(join(root, path), { recursive: true })
     this.#programs.place(directory)
     const world = { directory, host: fakeHost(root) }
@@ -151,7 +157,7 @@ export class Arena {
     const lost = await this.#tryOn(world, { seed, contact: 'lost' })
     const difference = differencesOf(before, lost.after)
     if (difference.length > 0) throw new Error(`an apply that lost contact is not undone: ${difference.join('\n')}`)
-    const from = lost.operations.findIndex(({ name }, index) => name !== operations[index]?.name) - beforeLoss
+    const from = conclusionOf(lost.operations, journalWrites(operations).length) - beforeLoss
     return { world, before, after, operations, lost: { operations: lost.operations, from } }
   }
 
@@ -166,7 +172,23 @@ export class Arena {
   }
 }
 
-/** So many operations before the first that an apply which keeps contact does not do. */
+/**
+ * Where an apply that lost contact says so in its journal: its record in the place of the last one of an apply that kept it. What
+ * runs side by side, and how often something is asked that is waited for, differ from run to run.
+ */
+function conclusionOf(operations: readonly Operation[], records: number): number {
+  const at = journalWrites(operations)[records - 1]
+  if (at === undefined) throw new Error('an apply that lost contact has fewer records than one that kept it')
+  return at
+}
+
+function journalWrites(operations: readonly Operation[]): readonly number[] {
+  return operations.flatMap(({ name, where }, index) =>
+    name === 'writeSync' && where.endsWith('/state/journal') ? [index] : [],
+  )
+}
+
+/** So many operations before the one by which an apply gives itself up. */
 const beforeLoss = 20
 
 const accounts: Readonly<Record<string, string>> = {
@@ -223,9 +245,12 @@ async function endOf(child: ChildProcess, between: ProcessOptions['between']): P
       if (between !== undefined) child.stdin?.write('\n')
     }
   })
+  // What a killed agent had asked for is done: its channel is read to the end.
+  const silent = new Promise<void>((resolve) => child.once('disconnect', resolve))
   const [code, signal] = await new Promise<readonly [number | null, string | null]>((resolve) =>
     child.once('close', (...how) => resolve(how)),
   )
+  await silent
   for (const pid of killed?.left ?? []) await ended(pid)
   const isWell = killed === undefined ? code === 0 : signal === 'SIGKILL'
   return { phases, killed: killed?.killed, crash: isWell ? undefined : `it ended with ${code ?? signal}: ${said}` }

@@ -24,9 +24,9 @@ export type Seed = number
 /** With this file there a host is cut off, where the suite says so (contact.ts). */
 export const cutsOff = { path: '/etc/base/main.conf', content: mainOf(2) } as const
 
-/** The same seed gives the same two revisions. Commands find the host's files in `root` of the working directory. */
-export function revisionOf(seed: Seed, number: RevisionNumber): DesiredHost {
-  const make: Making = { random: randomFrom(seed), number }
+/** The same seed gives the same two revisions. Commands find the host's files in `root`. */
+export function revisionOf(seed: Seed, number: RevisionNumber, root: string): DesiredHost {
+  const make: Making = { random: randomFrom(seed), number, root }
   const services = [base(make), web(make), app(make)]
   const passing = number === 1 ? [gone(), back()] : [fresh()]
   const host = desiredHost([...services, ...passing], String(number))
@@ -62,7 +62,7 @@ export function project(
   images: Readonly<Record<string, string>>,
   mounted: Readonly<Record<string, string>>,
 ): readonly Resource[] {
-  const home = `/var/lib/plumb/compose/${name}`
+  const home = `/srv/compose/${name}`
   const files = Object.entries(mounted).map(([each, text]) => file(`${home}/${each}`, text))
   const volumes = files.map(({ path }) => ({ type: 'bind', source: path, target: `/mnt${path}` }))
   const services = Object.entries(images).map(([each, image], index) => [
@@ -74,7 +74,7 @@ export function project(
 }
 
 function composeOf(name: string, files: readonly FileResource[]): ComposeResource {
-  const home = `/var/lib/plumb/compose/${name}`
+  const home = `/srv/compose/${name}`
   return {
     kind: 'compose',
     id: resourceId('compose', name),
@@ -85,11 +85,13 @@ function composeOf(name: string, files: readonly FileResource[]): ComposeResourc
     files: files.map(({ path, sha256 }) => ({ path, sha256 })),
     registries: [],
     allowMounts: [],
+    allow: [],
+    moveMounts: [],
     state: 'running',
   }
 }
 
-type Making = { readonly random: () => number; readonly number: RevisionNumber }
+type Making = { readonly random: () => number; readonly number: RevisionNumber; readonly root: string }
 
 function mainOf(number: RevisionNumber): string {
   return `revision ${number}\n`
@@ -99,7 +101,7 @@ function maskedUnit(name: string): UnitResource {
   return { kind: 'unit', id: resourceId('unit', name), name, masked: true }
 }
 
-function base({ random, number }: Making): DesiredService {
+function base({ random, number, root }: Making): DesiredService {
   const isNew = number === 2
   const count = 2 + Math.floor(random() * 3)
   const size = Math.floor(random() * 4000)
@@ -135,8 +137,8 @@ function base({ random, number }: Making): DesiredService {
       isNew ? file('/srv/base/room', 'a file now') : file('/srv/base/room/inside', 'in a directory'),
     ],
     {
-      triggers: [on(main, { kind: 'run', command: 'cp root/etc/base/main.conf root/run/base.read' })],
-      checks: [{ kind: 'run', command: 'cmp root/etc/base/main.conf root/run/base.read' }],
+      triggers: [on(main, { kind: 'run', command: `cp ${root}/etc/base/main.conf ${root}/run/base.read` })],
+      checks: [{ kind: 'run', command: `cmp ${root}/etc/base/main.conf ${root}/run/base.read` }],
     },
   )
 }

@@ -87,7 +87,9 @@ function counting(operation: { readonly name: string; readonly where: string }, 
   if (done.push(operation) !== killAt) return call()
   if (how === 'before') die()
   const result = how === 'torn' ? torn() : call()
-  if (how === 'together' && result instanceof ChildProcess) process.kill(-Number(result.pid), 'SIGKILL')
+  // A program that is not installed has no pid, and so no process group to kill.
+  if (how === 'together' && result instanceof ChildProcess && result.pid !== undefined)
+    process.kill(-result.pid, 'SIGKILL')
   return die()
 }
 

@@ -14,6 +14,7 @@ import { foreseenLines, stepLines } from '../../agent/plan/text.ts'
 import type { Change } from '../../shared/report.ts'
 import type { DesiredHost } from '../../shared/resource.ts'
 import { applyIn, contents, makeWorld, service, type World } from '../agent/apply/world.ts'
+import { Budget, noLimit } from '../support/budget.ts'
 import { agentWithRevision } from './agent.ts'
 import { memoryDirectory } from './arena.ts'
 import { disagreements, treeIn } from './effects.ts'
@@ -27,39 +28,46 @@ import { desiredIn, type Edit, make, prepare, serviceNames, type Transition, tra
 /** Another one tries others: PLUMB_SEED=17. */
 const seed = Number(process.env['PLUMB_SEED'] ?? 3)
 const transitionsEach = 10
+const [chainsPlanned, chainsUndone] = [250, 80]
 const chains = fc.array(transition, { minLength: transitionsEach, maxLength: transitionsEach })
 
-test('an apply does exactly what the plan printed, and the next plan is empty', { timeout: 600_000 }, async () => {
+test('an apply does exactly what the plan printed, and the next plan is empty', { timeout: noLimit }, async () => {
+  const budget = new Budget({ seconds: 60, least: 5 })
   const counts = { transitions: 0, notEmpty: 0, failed: 0, compared: 0, conflicts: 0 }
   await fc.assert(
-    fc.asyncProperty(chains, (chain) =>
-      onAHost(async (world, host) => {
+    fc.asyncProperty(chains, async (chain) => {
+      if (budget.isOver()) return
+      budget.done += 1
+      await onAHost(async (world, host) => {
         for (const [index, one] of chain.entries()) await planAndApply(world, host, { one, index, counts })
-      }),
-    ),
-    { numRuns: 250, endOnFailure: true, seed },
+      })
+    }),
+    { numRuns: chainsPlanned, endOnFailure: true, seed },
   )
-  console.log(JSON.stringify(counts))
-  expect(counts.compared).toBeGreaterThan(1500)
+  console.log(`${budget.text(chainsPlanned, 'chains of transitions')}: ${JSON.stringify(counts)}`)
+  expect(counts.compared).toBeGreaterThan(5 * budget.done)
 })
 
 test('an apply that fails at its end leaves every file, unit and container as it was', {
-  timeout: 600_000,
+  timeout: noLimit,
 }, async () => {
+  const budget = new Budget({ seconds: 40, least: 5 })
   let undone = 0
   await fc.assert(
-    fc.asyncProperty(chains, (chain) =>
-      onAHost(async (world, host) => {
+    fc.asyncProperty(chains, async (chain) => {
+      if (budget.isOver()) return
+      budget.done += 1
+      await onAHost(async (world, host) => {
         for (const [index, one] of chain.entries()) {
           if (index % 2 === 0) await applyIn(world, desiredIn(one, index + 1), { repair: one.repair })
           else undone += await failsAndIsUndone(world, host, { one, index })
         }
-      }),
-    ),
-    { numRuns: 80, endOnFailure: true, seed },
+      })
+    }),
+    { numRuns: chainsUndone, endOnFailure: true, seed },
   )
-  console.log(`${undone} services were put back`)
-  expect(undone).toBeGreaterThan(200)
+  console.log(`${budget.text(chainsUndone, 'chains of transitions')}: ${undone} services were put back`)
+  expect(undone).toBeGreaterThan(budget.done)
 })
 
 async function recoverIn({ state, host }: World): Promise<void> {

@@ -15,8 +15,8 @@ export type SuiteOptions = {
   readonly broken?: string
   /** Also, of the first seed: every operation of the recoveries from a kill before each step of an apply. */
   readonly everyRecovery?: boolean
-  /** Ends after so long, however many kills were made. */
-  readonly minutes?: number
+  /** Ends after so long, however many kills were made, once every kind of operation had its kills. */
+  readonly seconds?: number
   /** Ends when this was found. */
   readonly until?: RegExp
 }
@@ -28,23 +28,26 @@ const killsAtPoint = (againEvery + 2) / againEvery
 /**
  * The points of a seed - operations times the ways to be killed at one, of an apply that keeps contact, and of the undo of one
  * that loses it - are all tried, evenly thinned out when there are more than kills to make; where there are fewer, the next seed
- * with other revisions follows. They are strewn over the time, so that a run that ends early has been everywhere as well.
+ * with other revisions follows. First comes one of each class, then they are strewn over the time: a run that ends early has been
+ * everywhere as well.
  */
 export async function killMany(options: SuiteOptions): Promise<Summary> {
-  const { kills, firstSeed, progress, broken, minutes = Number.POSITIVE_INFINITY, until } = options
-  const endsAt = performance.now() + minutes * 60_000
+  const { kills, firstSeed, progress, broken, seconds = Number.POSITIVE_INFINITY, until } = options
+  const endsAt = performance.now() + seconds * 1000
   let isFound = false
-  const isOver = () => isFound || performance.now() > endsAt
   const arena = await Arena.open()
   try {
     const tally = new Tally(kills, progress)
+    const missing = new Set((await casesOf(arena, firstSeed, kills)).map(({ of }) => of))
+    const isOver = () => isFound || (performance.now() > endsAt && missing.size === 0)
     if (options.everyRecovery === true) await killRecoveries(arena, firstSeed, tally)
     for (let seed = firstSeed; tally.kills < kills && !isOver(); seed += 1)
-      await sideBySide(strewn(await casesOf(arena, seed, kills - tally.kills)), async (tried) => {
+      await sideBySide(inOrder(await casesOf(arena, seed, kills - tally.kills)), async ({ tried, of }) => {
         if (isOver()) return
         tally.points += 1
         const verdict = await verdictOn(arena, tried, broken === undefined ? {} : { broken })
         tally.add(verdict)
+        missing.delete(of)
         isFound ||= until !== undefined && verdict.faults.some((fault) => until.test(fault))
       })
     return tally.summary()
@@ -56,7 +59,11 @@ export async function killMany(options: SuiteOptions): Promise<Summary> {
 /** Of the kills, those of agents that lose contact. */
 const lostShare = 0.2
 
-async function casesOf(arena: Arena, seed: number, kills: number): Promise<readonly Case[]> {
+/** `renameSync torn, lost`: operation, way and contact. */
+type Class = string
+type Classed = { readonly tried: Case; readonly of: Class }
+
+async function casesOf(arena: Arena, seed: number, kills: number): Promise<readonly Classed[]> {
   const { operations, lost } = await arena.template(seed)
   return [
     ...casesAlong({ seed, contact: 'kept', operations, from: 0, kills: kills * (1 - lostShare) }),
@@ -72,12 +79,19 @@ type Along = {
   readonly kills: number
 }
 
-function casesAlong({ seed, contact, operations, from, kills }: Along): readonly Case[] {
+function casesAlong({ seed, contact, operations, from, kills }: Along): readonly Classed[] {
   const chosen = thinned(pointsOf(operations, from), Math.ceil(kills / killsAtPoint))
   return chosen.map((kill, index) => {
     const again = index % againEvery === 0 ? laterKills(index, operations.length - kill.at) : []
-    return { seed, contact, kills: [kill, ...again] }
+    const of = [operations[kill.at - 1]?.name, kill.how, contact].join(' ')
+    return { tried: { seed, contact, kills: [kill, ...again] }, of }
   })
+}
+
+function inOrder(all: readonly Classed[]): readonly Classed[] {
+  const mixed = strewn(all)
+  const first = [...Map.groupBy(mixed, ({ of }) => of).values()].flatMap((same) => same.slice(0, 1))
+  return [...first, ...mixed.filter((one) => !first.includes(one))]
 }
 
 /** By the golden ratio: any first part of it comes from everywhere. */

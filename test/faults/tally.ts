@@ -2,6 +2,8 @@
 import { caseText, type Verdict } from './kills.ts'
 
 export type Summary = {
+  /** Meant to be made; fewer when the time was over. */
+  readonly wanted: number
   readonly kills: number
   /** Places in an apply at which an agent was killed: an operation, and before, after or in the middle of it. */
   readonly points: number
@@ -57,6 +59,7 @@ export class Tally {
     const { kills, points } = this
     const found = { old: this.#old, new: this.#new, failed: this.#failed }
     return {
+      wanted: this.#wanted,
       kills,
       points,
       ...found,
@@ -76,7 +79,7 @@ export class Tally {
 export function summaryText(summary: Summary): string {
   const kinds = [...summary.byOperation].toSorted(([, one], [, other]) => other - one)
   return [
-    `${summary.kills} kills (${summary.second} of them while recovering from another, ${summary.lost} with contact lost) at ${summary.points} points in ${summary.seconds} s`,
+    `${summary.kills} of ${summary.wanted} kills in ${summary.seconds} s, at ${summary.points} points: ${summary.second} while recovering from another, ${summary.lost} with contact lost`,
     ...kinds.map(([name, count]) => `${String(count).padStart(7)}  ${name}`),
     `services found after the recoveries: ${summary.old} old, ${summary.new} new; kills with a fault: ${summary.failed.length}`,
     ...summary.failed.slice(0, 20).flatMap(failureLines),

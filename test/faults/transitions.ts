@@ -40,8 +40,7 @@ export function prepare({ root }: FakeHost): void {
   const path = join(root, 'usr/lib/systemd/system', packaged)
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, 'Type=notify\n# of a package\n')
-  for (const each of ['run', 'etc/systemd/system', 'var/lib/plumb/compose'])
-    mkdirSync(join(root, each), { recursive: true })
+  for (const each of ['run', 'etc/systemd/system', 'srv/compose']) mkdirSync(join(root, each), { recursive: true })
 }
 
 /** Of whichever service; `in` is its number. */

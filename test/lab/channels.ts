@@ -1,6 +1,6 @@
 // Where alerts go: a webhook and a Slack-compatible one, as real HTTP servers, and what they were told.
 import { z } from 'zod'
-import { eventually } from '../../scripts/lab/waiting.ts'
+import { eventually, generousMs } from '../../scripts/lab/waiting.ts'
 import { startReceiver } from '../server/kit.ts'
 
 const messageSchema = z.object({
@@ -58,7 +58,7 @@ function since(channels: Channels, webhookBefore: number, slackBefore: number): 
   const now: ChannelsSince = {
     webhook: () => channels.webhook().slice(webhookBefore),
     slack: () => channels.slack().slice(slackBefore),
-    told: (event, about, withinMs = 60_000) =>
+    told: (event, about, withinMs = generousMs) =>
       eventually(
         `both channels are told: ${event} ${JSON.stringify(about)}`,
         () => {

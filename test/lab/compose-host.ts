@@ -11,6 +11,8 @@ import { now } from './example-fleet.ts'
 export type ComposeHost = {
   readonly host: LabHost
   readonly fleet: TestRepository
+  /** Of the repository, for the host. */
+  readonly url: string
   /** `docker` or `podman` with these arguments; its output, trimmed. */
   engine(...args: readonly string[]): Promise<string>
   /**
@@ -53,6 +55,7 @@ export async function composeHost(lab: Lab, name: string, image: ImageName): Pro
   return {
     host,
     fleet,
+    url: forge.url,
     engine,
     plumb,
     plan: (service) => linesOf('plan', service),

@@ -40,6 +40,32 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
     expect(await box.host.read(`${shopDirectory}/compose.yaml`)).toBe(compose)
   })
 
+  test('a network that would be another one is refused, told by the plan, and made anew once the project is down', async () => {
+    const project = (network: string) => ({
+      'compose.yaml': `services:\n  web:\n    image: localhost/box:1\n    command: [sleep, "100000"]\n    init: true\n    networks: [inner]\nnetworks: { inner: ${network} }\n`,
+    })
+    await deployed(box, { nets: project('{ ipam: { config: [{ subnet: 10.99.1.0/24 }] } }') })
+    const before = await box.containers('nets')
+
+    for (const [network, text] of [
+      ['{ ipam: { config: [{ subnet: 10.99.2.0/24 }] } }', 'subnet 10.99.1.0/24 instead of 10.99.2.0/24'],
+      ['{ internal: true }', 'internal false instead of true'],
+      ['{ driver_opts: { com.docker.network.driver.mtu: 1400 } }', 'option com.docker.network.driver.mtu not set'],
+    ] as const) {
+      await box.commit({ nets: project(network) })
+      expect((await box.plan('nets')).join('\n')).toContain(`will fail: `)
+      const { code, text: told } = await box.plumb('apply')
+      expect(code).toBe(1)
+      expect(told).toContain(`the network nets_inner has ${text}`)
+      expect(await box.containers('nets')).toEqual(before)
+    }
+
+    await box.engine('compose', '--project-name', 'nets', 'down')
+    expect((await box.plumb('apply')).code).toBe(0)
+    const mtu = '{{index .Options "com.docker.network.driver.mtu"}}'
+    expect(await box.engine('network', 'inspect', '--format', mtu, 'nets_inner')).toBe('1400')
+  })
+
   test('an update that is unhealthy is rolled back to the configuration and the image before it', async () => {
     const healthy = {
       ...files,
@@ -75,22 +101,67 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
       .replace('# db', 'restart: always')
     await deployed(box, { shop: { ...files, 'compose.yaml': crashing } })
 
-    const since = await watchContainers(['shop'], run)
+    const since = await watchContainers([{ name: 'shop', services: [] }], run)
 
     const told = await eventually('the crash is told', since)
     expect(told).toMatch(/^the container shop-db-1 (?:was restarted|is restarting).*\. Its log ends:\nno disk/s)
   })
 
-  test('a container that crashes within the settle time takes its update back', async () => {
+  test('a container that was started again once before the first look takes its update back', async () => {
     await deployed(box, { shop: files })
     const web = (await box.containers('shop')).get('web')
-    const crashing = compose.replace('sleep 200000', `sh -c 'sleep 4; echo no disk; exit 5'`)
-    await box.commit({ shop: { ...files, 'compose.yaml': crashing, 'service.yaml': 'settle: 20s\n' } })
+    // Ends at once, and the second time it stays up.
+    const stumbling = compose
+      .replace(
+        'sleep 200000',
+        `sh -c 'if [ -e /tmp/again ]; then exec sleep 200000; fi; echo > /tmp/again; echo no disk; exit 5'`,
+      )
+      .replace('# db', 'restart: always')
+    await box.commit({ shop: { ...files, 'compose.yaml': stumbling, 'service.yaml': 'settle: 5s\n' } })
 
     const { code, text } = await box.plumb('apply')
 
     expect(code).toBe(1)
-    expect(text).toMatch(/did not stay up for 20 s: the container shop-db-1 is exited \(exit code 5\).*no disk/s)
+    expect(text).toMatch(/did not stay up for 5 s: the container shop-db-1 was restarted once/)
+    expect((await box.containers('shop')).get('web')).toBe(web)
+  })
+
+  test('a network that somebody made with other settings is told by a check', async () => {
+    const yaml = `services:\n  web:\n    image: localhost/box:1\n    command: [sleep, "100000"]\n    init: true\n    networks: [inner]\nnetworks: { inner: { internal: true } }\n`
+    await deployed(box, { odd: { 'compose.yaml': yaml } })
+    expect((await box.plumb('check')).text).not.toContain('odd_inner')
+    const labels = ['--label', 'com.docker.compose.project=odd', '--label', 'com.docker.compose.network=inner']
+    await box.engine('network', 'disconnect', '--force', 'odd_inner', 'odd-web-1')
+    await box.engine('network', 'rm', 'odd_inner')
+    await box.engine('network', 'create', ...labels, 'odd_inner')
+    await box.engine('network', 'connect', 'odd_inner', 'odd-web-1')
+
+    const { code, text } = await box.plumb('check')
+
+    expect(code).toBe(2)
+    expect(text).toContain('network odd_inner has internal false instead of true')
+  })
+
+  test('a container that crashes within the settle time takes its update back', async () => {
+    await deployed(box, { shop: files })
+    const web = (await box.containers('shop')).get('web')
+    const crashing = compose.replace(
+      'sleep 200000',
+      `sh -c 'until [ -e /tmp/crash ]; do sleep 1; done; echo no disk; exit 5'`,
+    )
+    await box.commit({ shop: { ...files, 'compose.yaml': crashing, 'service.yaml': 'settle: 20s\n' } })
+    let crashed: Promise<string> | undefined
+
+    const { code, stdout } = await box.host.exec(['plumb', 'apply', '--repo', box.url, '--host', 'docks'], {
+      onOutput: (text) => {
+        if (text.includes('to stay up for 20 s'))
+          crashed = box.engine('exec', 'shop-db-1', 'sh', '-c', ': > /tmp/crash')
+      },
+    })
+
+    await crashed
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/did not stay up for 20 s: the container shop-db-1 is exited \(exit code 5\).*no disk/s)
     expect(await box.engine('inspect', '--format', '{{.State.Status}} {{.Config.Cmd}}', 'shop-db-1')).toBe(
       'running [sleep 200000]',
     )
@@ -113,7 +184,8 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
       expect(code).toBe(1)
       expect(await box.containers('shop')).toEqual(before)
     }
-    const allowed = 'compose: { allowMounts: [/var/run/docker.sock] }\n'
+    // Its container has a directory mounted there.
+    const allowed = `compose: { allowMounts: [/var/run/docker.sock], moveMounts: [${shopDirectory}/site] }\n`
 
     await deployed(box, {
       shop: { ...files, 'compose.yaml': mounting('/var/run/docker.sock'), 'service.yaml': allowed },
@@ -128,6 +200,8 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
     await box.host.output(['chmod', '0700', '/etc/plumb/secrets'])
     // As an agent that was killed in mid-apply leaves it.
     await box.host.write('/run/plumb-docker.dead/config.json', '{}')
+    // The container of the test before has something else mounted.
+    await box.engine('rm', '--force', 'shop-web-1')
     const shop = { ...files, 'compose.yaml': compose.replace('localhost/box:1', 'localhost:5000/box:1') }
     await box.commit({ shop })
     const refused = await box.plumb('apply')

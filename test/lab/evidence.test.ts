@@ -71,6 +71,11 @@ describe.skipIf(reason !== null).each([
 
   test('an edit by sudo in a login by ssh names the user, where from, and the command; it is told the same after they left', async () => {
     followed.tellMoreOnFailure()
+    // Anybody can write in sudo's name, and under it: from a program that is called so.
+    const forged = 'root : TTY=pts/9 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/forged'
+    await host.output(['runuser', '-u', 'anna', '--', 'logger', '-t', 'sudo', forged])
+    await host.output(['runuser', '-u', 'anna', '--', 'cp', '/usr/bin/logger', '/home/anna/sudo'])
+    await host.output(['runuser', '-u', 'anna', '--', '/home/anna/sudo', '-t', 'sudo', forged])
     const login = loggedIn('sudo sed -i "s/in plumb/by anna/" /etc/motd; sleep 300')
     await until(
       'anna edits',

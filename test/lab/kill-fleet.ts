@@ -25,7 +25,7 @@ containers() { docker ps --all --filter label=com.docker.compose.project=$1 --fo
   unit web kill-web.service
   unit web apt-daily.timer
   dpkg-query --show --showformat='web \${Package} \${Version} \${db:Status-Want} \${db:Status-Status}\\n' plumb-a
-  paths app /var/lib/plumb/compose/app
+  paths app /srv/compose/app
   containers app
   paths gone /etc/kill-gone /etc/systemd/system/kill-gone.service
   unit gone kill-gone.service
@@ -102,7 +102,7 @@ function web(revision: KillRevision): DesiredService {
 }
 
 function app(revision: KillRevision): DesiredService {
-  const home = '/var/lib/plumb/compose/app'
+  const home = '/srv/compose/app'
   const conf = file(`${home}/app.conf`, `app of ${revision}\n`)
   const volumes = ['./app.conf:/etc/app.conf:ro']
   const box = {
@@ -128,6 +128,8 @@ function app(revision: KillRevision): DesiredService {
         files,
         registries: [],
         allowMounts: [],
+        allow: [],
+        moveMounts: [],
         state: 'running',
       },
     ],

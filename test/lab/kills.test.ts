@@ -9,10 +9,12 @@ import { z } from 'zod'
 import { bundleOf } from '../../scripts/build-bundle.ts'
 import type { LabHost } from '../../scripts/lab/host.ts'
 import { type Lab, labUnavailable, openLab } from '../../scripts/lab/lab.ts'
+import { Budget, noLimit } from '../support/budget.ts'
 import { importImages } from './compose-host.ts'
 import { type KillRevision, packagesScript, seenScript } from './kill-fleet.ts'
 
 const kills = 25
+const leastKills = 5
 const services = ['base', 'web', 'app', 'gone', 'fresh'] as const
 const ways = ['before', 'after', 'together'] as const
 
@@ -32,17 +34,21 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 13 with docker', 
   })
   afterAll(() => lab?.close())
 
-  test(`killed ${kills} times in applies that touch everything, every service is entirely old or entirely new`, async () => {
+  test('killed in applies that touch everything, every service is entirely old or entirely new', {
+    timeout: noLimit,
+  }, async () => {
     const well = (told: Told) => expect(told.problems).toEqual([])
     well(await applied(host, 1))
     const first = await seenOn(host)
     const { operations = 0, ...second } = await applied(host, 2)
     well(second)
     const at: Readonly<Record<KillRevision, Seen>> = { 1: first, 2: await seenOn(host) }
-    const found = { killed: 0, old: 0, new: 0 }
+    const budget = new Budget({ seconds: 150, least: leastKills })
+    const found = { old: 0, new: 0 }
+    const isOver = () => budget.done >= kills || (budget.isOver() && found.old > 0 && found.new > 0)
     let before = at[2]
-    onTestFailed(() => console.log(JSON.stringify(found)))
-    for (let number = 0; found.killed < kills && number < 2 * kills; number += 1) {
+    onTestFailed(() => console.log(budget.text(kills, 'kills'), JSON.stringify(found)))
+    for (let number = 0; !isOver() && number < 2 * kills; number += 1) {
       const revision = number % 2 === 0 ? 1 : 2
       // The golden ratio strews the places evenly. An apply that has less to do may end before its place: that is no kill.
       const place = 1 + Math.floor(((number * 0.618034) % 1) * operations)
@@ -66,13 +72,13 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 13 with docker', 
           })
         found[isNew ? 'new' : 'old'] += 1
       }
-      found.killed += killed.killed === undefined ? 0 : 1
+      if (killed.killed !== undefined) budget.done += 1
       before = after
     }
     well(await applied(host, 2))
     expect(await seenOn(host)).toEqual(at[2])
-    console.log(`${found.killed} kills on a real host: ${found.old} services were old, ${found.new} new`)
-    expect(found.killed).toBe(kills)
+    console.log(`${budget.text(kills, 'kills')} on a real host: ${found.old} services were old, ${found.new} new`)
+    expect(budget.done).toBeGreaterThanOrEqual(leastKills)
     expect(found.old).toBeGreaterThan(0)
     expect(found.new).toBeGreaterThan(0)
   })
@@ -94,7 +100,7 @@ function applied(host: LabHost, revision: KillRevision, kill?: Kill): Promise<To
 
 /** What a killed agent had started is waited for. */
 async function told(host: LabHost, args: readonly string[], env: readonly string[] = []): Promise<Told> {
-  const { stdout, stderr } = await host.exec(['env', ...env, 'sh', '/root/agent.sh', ...args], { timeoutMs: 120_000 })
+  const { stdout, stderr } = await host.exec(['env', ...env, 'sh', '/root/agent.sh', ...args], { timeoutMs: 600_000 })
   const last = stdout.trim().split('\n').at(-1) ?? ''
   if (!last.startsWith('{')) throw new Error(`the agent told nothing:\n${stdout}${stderr}`)
   return toldSchema.parse(JSON.parse(last))

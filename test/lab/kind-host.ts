@@ -7,6 +7,7 @@ import type { ApplyHost, BaselineResource, ResourceChange, ResourceKind } from '
 import { initOf, rootOf } from '../../scripts/lab/container.ts'
 import { entering, type LabHost } from '../../scripts/lab/host.ts'
 import type { ResourceId } from '../../shared/names.ts'
+import { PlumbError } from '../../shared/problem.ts'
 import type { Resource } from '../../shared/resource.ts'
 
 export type KindHost = ApplyHost & {
@@ -19,8 +20,7 @@ export function kindHost(lab: LabHost): KindHost {
   const init = lab.record.supervisor && initOf(lab.record.supervisor)
   if (init === null) throw new Error(`${lab.name} is off`)
   const outside = createRun()
-  // Where the command is started from does not matter inside: a directory would be looked up on this machine.
-  const run: Run = ({ cwd: _, ...command }) => outside({ ...command, args: [...entering(init), ...command.args] })
+  const run: Run = (command) => outside({ ...command, args: [...entering(init), ...command.args] })
   const { files } = openHost({ root: rootOf(lab.record.number), run: outside })
   const all = { ownership: true, packages: true, units: true, containers: true, commands: true }
   return {
@@ -31,6 +31,7 @@ export function kindHost(lab: LabHost): KindHost {
     run,
     contents: async () => [],
     async *kept() {},
+    waiting: (wait) => wait(),
     output: (...args) => lab.output(args),
     write: (path, text) => lab.write(path, text),
   }
@@ -80,6 +81,7 @@ export class Applied<R extends Resource, Saved> {
     return subjects.flatMap((subject) => {
       const here = live.get(subject.id)
       if (here === undefined) throw new Error(`${subject.id} was not observed`)
+      if (here.problem !== undefined) throw new PlumbError(here.problem)
       const differences = allDifferences(this.#kind.compare(subject, here))
       return differences.length === 0 ? [] : [{ ...subject, live: here, differences }]
     })

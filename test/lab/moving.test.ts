@@ -58,7 +58,7 @@ describe.skipIf(reason !== null)('two hosts of one repository', () => {
 /** Paths with modes, owners and content, units and containers, a line each. */
 async function stateOf(host: LabHost): Promise<readonly string[]> {
   const lines = [
-    await traceOf(host, ['/etc', '/usr/local', '/srv', '/var/lib/plumb/compose'], []),
+    await traceOf(host, ['/etc', '/usr/local', '/srv'], []),
     `moving.service ${await unitState(host, 'moving.service')}`,
     await host.output(['docker', 'ps', '--all', '--format', '{{.Names}} {{.State}}']),
     await host.output(['docker', 'network', 'ls', '--format', 'network {{.Name}}']),

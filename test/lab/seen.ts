@@ -1,6 +1,6 @@
 // What a person would look at on a host, and from outside of it.
 import type { LabHost } from '../../scripts/lab/host.ts'
-import { eventually } from '../../scripts/lab/waiting.ts'
+import { eventually, generousMs } from '../../scripts/lab/waiting.ts'
 
 /** `enabled active`, `static inactive`. */
 export async function unitState(host: LabHost, unit: string): Promise<string> {
@@ -13,7 +13,7 @@ export async function mainPid(host: LabHost, unit: string): Promise<number> {
 }
 
 /** The answer to a request over the network, once there is a good one. */
-export async function answerOf(host: LabHost, path: string, withinMs = 30_000): Promise<string> {
+export async function answerOf(host: LabHost, path: string, withinMs = generousMs): Promise<string> {
   const url = `http://${host.address}${path}`
   return await eventually(
     `${host.name} answers ${url}`,
@@ -39,7 +39,7 @@ export async function traceOf(
 ): Promise<string> {
   const find = ['find', ...directories, '-xdev'] as const
   const entries = await host.output([...find, '-printf', '%p %y %m %u:%g %l\\n'])
-  const sums = await host.output([...find, '-type', 'f', '-exec', 'sha256sum', '{}', '+'], { timeoutMs: 60_000 })
+  const sums = await host.output([...find, '-type', 'f', '-exec', 'sha256sum', '{}', '+'])
   const pids = await Promise.all(units.map(async (unit) => `${unit} ${await mainPid(host, unit)}`))
   return [...`${entries}${sums}`.trim().split('\n').sort(), ...pids].join('\n')
 }
@@ -49,7 +49,7 @@ export async function until<T>(
   what: string,
   look: () => Promise<T> | T,
   isSo: (seen: T) => boolean,
-  withinMs = 60_000,
+  withinMs = generousMs,
 ): Promise<T> {
   return await eventually(
     what,

@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import type { TestFiles } from '../support/git.ts'
 import type { ComposeHost } from './compose-host.ts'
 
-export const shopDirectory = '/var/lib/plumb/compose/shop'
+export const shopDirectory = '/srv/compose/shop'
 
 export const compose = `services:
   web:

@@ -143,6 +143,112 @@ describe.skipIf(reason !== null)('on a booted Debian 12', () => {
     ).toBe('')
   })
 
+  test('a mount whose options changed is remounted and keeps its files; one of something else is mounted again, and both are undone', async () => {
+    await fleet.apply(nothing)
+    await sh('mkdir -p /srv/one /srv/two && touch /srv/one/1 /srv/two/2')
+    const mount = (what: string, where: string, more: string) =>
+      `[Mount]\nWhat=${what}\nWhere=/srv/${where}\n${more}\n[Install]\nWantedBy=multi-user.target\n`
+    const files = (size: string, from: string, label = 'tmpfs'): Files => ({
+      'services/m/units/srv-scratch.mount': mount(label, 'scratch', `Type=tmpfs\nOptions=size=${size},mode=0750`),
+      'services/m/units/srv-shown.mount': mount(from, 'shown', `Options=bind${size === '4m' ? ',ro' : ''}`),
+    })
+    const sizeOf = () => sh('findmnt -n -b -o SIZE /srv/scratch')
+    expect((await fleet.apply(files('1m', '/srv/one'))).failures).toEqual([])
+    await sh('echo kept > /srv/scratch/data')
+
+    const larger = await fleet.apply(files('2m', '/srv/one', 'scratch'))
+    expect(larger.lines.slice(1)).toEqual(['run systemctl daemon-reload', 'reload or restart srv-scratch.mount'])
+    expect(larger.changes).toContain('reloaded srv-scratch.mount')
+    expect(await sh('cat /srv/scratch/data')).toBe('kept\n')
+    expect((await sizeOf()).trim()).toBe('2097152')
+
+    const other = await fleet.apply(files('2m', '/srv/two'))
+    expect(other.changes).toContain('restarted srv-shown.mount')
+    expect(other.changes).toContain('reloaded srv-scratch.mount')
+    expect(await sh('ls /srv/shown; cat /srv/scratch/data')).toBe('2\nkept\n')
+
+    const readOnly = await fleet.apply(files('4m', '/srv/two'))
+    expect(readOnly.changes).toContain('reloaded srv-shown.mount')
+    expect((await box.exec(['touch', '/srv/shown/3'])).code).not.toBe(0)
+
+    const failing = { ...files('8m', '/srv/one'), 'services/m/service.yaml': 'checks: [{ unit: nowhere.service }]\n' }
+    expect((await fleet.apply(failing)).failures).toMatchObject([{ step: 'check unit nowhere.service' }])
+    expect(await sh('ls /srv/shown; cat /srv/scratch/data')).toBe('2\nkept\n')
+    expect((await sizeOf()).trim()).toBe('4194304')
+
+    // 2 MiB are in it: a remount to 1 MiB is refused, and nothing is unmounted for it.
+    await sh('head -c 2097152 /dev/zero > /srv/scratch/large')
+    const { failures } = await fleet.apply(files('1m', '/srv/two'))
+    expect(failures[0]?.problem.remedy).toContain('triggers: [restart srv-scratch.mount]')
+    expect(await sh('cat /srv/scratch/data; wc -c < /srv/scratch/large')).toBe('kept\n2097152\n')
+
+    const asked = {
+      ...files('1m', '/srv/two'),
+      'services/m/service.yaml':
+        'files: { /etc/systemd/system/srv-scratch.mount: { triggers: [restart srv-scratch.mount] } }\n',
+    }
+    expect((await fleet.apply(asked)).changes).toContain('restarted srv-scratch.mount')
+    expect(await sh('ls /srv/scratch')).toBe('')
+  })
+
+  test('a connection outlives the restart of the socket that took it', async () => {
+    await fleet.apply(nothing)
+    const files = (path: string): Files => ({
+      'services/a/units/talk@.service': '[Service]\nExecStart=/bin/cat\nStandardInput=socket\n',
+      'services/a/units/talk.socket': `[Socket]\nListenStream=${path}\nAccept=yes\n[Install]\nWantedBy=sockets.target\n`,
+      'services/a/units/talker.service':
+        '[Service]\nExecStart=/bin/bash -c "exec 3<>/dev/tcp/127.0.0.1/7070; exec sleep infinity"\n',
+      'services/a/service.yaml': 'units: { talker.service: { state: stopped } }\n',
+    })
+    expect((await fleet.apply(files('127.0.0.1:7070'))).failures).toEqual([])
+    await sh('systemctl start talker.service')
+    const talking = async () =>
+      (await sh('systemctl list-units --plain --no-legend --state=running "talk@*" | wc -l')).trim()
+    await until('the connection is served', talking, (count) => count === '1')
+    expect((await fleet.apply(files('127.0.0.1:7071'))).changes).toContain('restarted talk.socket')
+    expect(await talking()).toBe('1')
+    await sh('systemctl stop talker.service')
+  })
+
+  test('instances that a person started leave with their template, come back when that fails, and stay where a package has it', async () => {
+    await fleet.apply(nothing)
+    await box.write('/usr/lib/systemd/system/theirs@.service', sleeping)
+    const files: Files = {
+      'services/i/units/hand@.service': sleeping,
+      'services/i/units/hand@3.service.d/nice.conf': '[Service]\nNice=5\n',
+      'services/i/units/theirs@.service': sleeping,
+      'services/i/files/etc/containers/systemd/none': '',
+      'services/i/service.yaml': 'units: { hand@3.service: {} }\n',
+    }
+    expect((await fleet.apply(files)).failures).toEqual([])
+    await sh(
+      'systemctl start hand@1.service hand@a-b.service theirs@1.service && systemctl enable --now hand@2.service',
+    )
+    await sh('systemctl start hand@4.service && systemctl stop hand@4.service')
+    const states = async () =>
+      (await sh('systemctl list-units --all --plain --no-legend "hand@*" "theirs@*"')).replace(/ .*/g, '').trim()
+    const running = ['hand@1.service', 'hand@2.service', 'hand@3.service', 'hand@a-b.service', 'theirs@1.service']
+    expect((await states()).split('\n')).toEqual(running)
+    expect(await fleet.drift(files)).toEqual([])
+
+    const failing = { 'services/i/files/etc/i': '', 'services/i/service.yaml': 'checks: [{ unit: nowhere.service }]\n' }
+    expect((await fleet.apply(failing)).failures).toHaveLength(1)
+    expect((await states()).split('\n')).toEqual(running)
+    expect(await unitState(box, 'hand@2.service')).toBe('enabled active')
+
+    const { lines, failures } = await fleet.apply({ 'services/i/files/etc/i': '' })
+    expect(failures).toEqual([])
+    expect(lines.filter((line) => line.includes('@') && !line.includes('/'))).toEqual([
+      'disable and stop hand@3.service',
+      'stop hand@1.service',
+      'disable and stop hand@2.service',
+      'stop hand@a-b.service',
+    ])
+    expect(await states()).toBe('theirs@1.service')
+    expect(await sh('ls /etc/systemd/system/multi-user.target.wants')).not.toContain('hand@')
+    await sh('systemctl stop theirs@1.service && rm /usr/lib/systemd/system/theirs@.service')
+  })
+
   test('a service that runs gets a socket of its own', async () => {
     await fleet.apply(nothing)
     await fleet.apply({ 'services/s/units/late.service': sleeping })
@@ -209,6 +315,63 @@ describe.skipIf(reason !== null)('on a booted Debian 12', () => {
     })
     expect(failures).toMatchObject([{ step: 'check unit nowhere.service' }])
     expect(await unitState(box, 'kept@1.service')).toBe('enabled active')
+  })
+
+  test('a unit named by an alias is enabled and disabled as the unit behind it, and cannot be masked', async () => {
+    await fleet.apply(nothing)
+    await box.write('/usr/lib/systemd/system/mariadb.service', sleeping)
+    await sh('ln -s mariadb.service /usr/lib/systemd/system/mysql.service && systemctl daemon-reload')
+    const files = (said: string) => ({ 'services/s/service.yaml': `units: { mysql.service: { ${said} } }\n` })
+
+    expect((await fleet.apply(files('enabled: true, state: running'))).lines).toEqual([
+      'enable and start mysql.service',
+    ])
+    expect(await unitState(box, 'mariadb.service')).toBe('enabled active')
+    await sh('systemctl disable mariadb.service')
+    expect(await fleet.drift(files('enabled: true, state: running'))).toEqual([
+      'mysql.service: disabled, should be enabled',
+    ])
+    await fleet.apply(files('enabled: true, state: running'), 'everything')
+    expect(await unitState(box, 'mariadb.service')).toBe('enabled active')
+
+    const { failures } = await fleet.apply(files('masked: true'))
+    expect(failures[0]?.problem.message).toContain('mysql.service is an alias of mariadb.service')
+    expect(await unitState(box, 'mariadb.service')).toBe('enabled active')
+
+    expect((await fleet.apply(files('enabled: false, state: stopped'))).lines).toEqual([
+      'disable and stop mysql.service',
+    ])
+    expect(await unitState(box, 'mariadb.service')).toBe('disabled inactive')
+  })
+
+  test('a changed [Install] section: the unit is enabled by the new links alone, and so it is after a failed apply by the old ones', async () => {
+    await fleet.apply(nothing)
+    const files = (install: string, start = '/bin/sleep infinity'): Files => ({
+      'services/s/units/boot.service': `[Service]\nExecStart=${start}\n[Install]\n${install}\n`,
+    })
+    const links = () => sh('cd /etc/systemd/system && find . -type l -lname "*boot.service" | sort')
+    await fleet.apply(files('WantedBy=multi-user.target'))
+    expect(await links()).toBe('./multi-user.target.wants/boot.service\n')
+
+    const other = files('WantedBy=graphical.target\nRequiredBy=own.target\nAlias=start.service')
+    expect((await fleet.apply(other)).lines).toContain('reenable boot.service')
+    const all = './graphical.target.wants/boot.service\n./own.target.requires/boot.service\n./start.service\n'
+    expect(await links()).toBe(all)
+
+    await sh('rm /etc/systemd/system/start.service')
+    expect(await fleet.drift(other)).toHaveLength(1)
+    expect((await fleet.apply(other, 'everything')).lines).toEqual(['reenable boot.service'])
+    expect(await links()).toBe(all)
+
+    expect((await fleet.apply(files('WantedBy=multi-user.target', '/bin/nothing'))).failures).toHaveLength(1)
+    expect(await links()).toBe(all)
+    expect(await fleet.drift(other)).toEqual([])
+
+    expect((await fleet.apply(files(''))).lines).toContain('reenable boot.service')
+    expect(await links()).toBe('')
+    expect(await unitState(box, 'boot.service')).toBe('static active')
+    expect((await fleet.apply(files('WantedBy=multi-user.target'))).failures).toEqual([])
+    expect(await links()).toBe('./multi-user.target.wants/boot.service\n')
   })
 
   test('a service under another name keeps the process it runs', async () => {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, onTestFailed, test } from 'vites
 import { z } from 'zod'
 import type { LabHost } from '../../scripts/lab/host.ts'
 import { type Lab, labUnavailable, openLab } from '../../scripts/lab/lab.ts'
-import { eventually } from '../../scripts/lab/waiting.ts'
+import { eventually, generousMs } from '../../scripts/lab/waiting.ts'
 import type { TestRepository } from '../support/git.ts'
 import { buildArtifacts } from './agent-artifacts.ts'
 import { type Channels, startChannels } from './channels.ts'
@@ -20,7 +20,7 @@ const hostSchema = z.looseObject({
 
 const conf = '/etc/nginx/nginx.conf'
 /** Far less than an hour, and enough for a machine that does much else. */
-const soonMs = 30_000
+const soonMs = generousMs
 /** `npm run bench -- alerts` makes more. */
 const edits = Number(process.env['PLUMB_BENCH_EDITS'] ?? 20)
 
@@ -107,7 +107,7 @@ describe.skipIf(reason !== null)('web-1, which looks once an hour', () => {
     // What another configuration manager does; as a unit, so that it ends with the host in any case.
     const rival = 'while sleep 0.5; do grep -q theirs /etc/contested.conf || echo theirs > /etc/contested.conf; done'
     await web.output(['systemd-run', '--unit=rival', 'sh', '-c', rival])
-    const alert = await told.told('opened', { kind: 'fight', host: 'web-1', service: 'hello' }, 60_000)
+    const alert = await told.told('opened', { kind: 'fight', host: 'web-1', service: 'hello' }, soonMs)
     expect(alert.text).toMatch(
       /\/etc\/contested\.conf: content differs\n {2}put back 3 times since .* it is not put back any more/,
     )

@@ -85,6 +85,11 @@ test('started again at another port, after a power cut, it is the same fleet; a 
   const other = start({ PORT: new URL(url).port, PLUMB_HOME: join(directory, 'another') })
   expect(await other.said('is taken')).toContain('Stop what uses it, or: PORT=')
   expect((await once(other.child, 'close'))[0]).toBe(1)
+  const second = start({ PORT: '0' })
+  expect(await second.said('already')).toContain(
+    ' already. Stop it, or start another one: PORT=0 PLUMB_HOME=DIR npm start',
+  )
+  expect((await once(second.child, 'close'))[0]).toBe(1)
 
   for (const pid of await first.processes()) killIfThere(pid)
   await once(first.child, 'close')

@@ -1,6 +1,6 @@
 // A whole server in a temporary directory with real sockets, agents that speak the protocol, and a receiver of webhooks. The one
 // fake is the clock.
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -19,6 +19,8 @@ import {
   type AgentMessage,
   agentSocketPath,
   helloText,
+  type Machine,
+  machineText,
   type ServerMessage,
   serverMessageSchema,
 } from '../../shared/protocol.ts'
@@ -27,10 +29,11 @@ import { makeRepository, type TestFiles, type TestRepository } from '../support/
 
 export class FakeClock implements Clock {
   #milliseconds = 0
+  #setBackBy = 0
   readonly #start = Date.parse('2026-11-23T03:00:00Z')
 
   now(): Date {
-    return new Date(this.#start + this.#milliseconds)
+    return new Date(this.#start + this.#milliseconds - this.#setBackBy)
   }
 
   elapsed(): number {
@@ -39,6 +42,11 @@ export class FakeClock implements Clock {
 
   advance(seconds: number): void {
     this.#milliseconds += seconds * 1000
+  }
+
+  /** What people read; time itself goes on. */
+  setBack(seconds: number): void {
+    this.#setBackBy += seconds * 1000
   }
 }
 
@@ -49,6 +57,8 @@ export type TestServer = {
   readonly clock: FakeClock
   readonly operatorToken: string
   readonly syncToken: string
+  /** As registered. */
+  readonly routes: readonly string[]
   /** Everything that was logged since the first start, as text. */
   log(): string
   get(path: string): Promise<Response>
@@ -69,6 +79,7 @@ const alertSchema = z.object({
   title: z.string(),
   text: z.string(),
   host: z.string().optional(),
+  hosts: z.array(z.string()).optional(),
   diff: z.string().optional(),
   resolvedAt: z.string().optional(),
 })
@@ -85,6 +96,7 @@ export async function startTestServer(
   { files = smallFleet, secrets = {} }: { readonly files?: TestFiles; readonly secrets?: Record<string, string> } = {},
 ): Promise<TestServer> {
   const fleet = await makeRepository(files)
+  await addEarlierCommit(fleet)
   const data = await mkdtemp(join(tmpdir(), 'plumb-server-'))
   await mkdir(join(data, 'secrets'), { mode: 0o700 })
   for (const [name, value] of Object.entries(secrets))
@@ -123,18 +135,24 @@ export async function startTestServer(
   }
   let running = await start()
   const token = async (name: string) => (await readFile(join(data, name), 'utf8')).trim()
-  const operatorToken = await token('operator-token')
-  const asOperator = { authorization: `Bearer ${operatorToken}` }
+  let operatorToken = await token('operator-token')
+  const asOperator = () => ({ authorization: `Bearer ${operatorToken}` })
   const server: TestServer = {
     get url() {
       return running.url
     },
-    ...{ data, fleet, clock, operatorToken, syncToken: await token('sync-token') },
+    get routes() {
+      return running.routes
+    },
+    get operatorToken() {
+      return operatorToken
+    },
+    ...{ data, fleet, clock, syncToken: await token('sync-token') },
     log: () => lines.join(''),
-    get: (path) => fetch(new URL(path, running.url), { headers: asOperator }),
+    get: (path) => fetch(new URL(path, running.url), { headers: asOperator() }),
     post: (path, body) =>
-      fetch(new URL(path, running.url), { method: 'POST', headers: asOperator, body: JSON.stringify(body ?? {}) }),
-    delete: (path) => fetch(new URL(path, running.url), { method: 'DELETE', headers: asOperator }),
+      fetch(new URL(path, running.url), { method: 'POST', headers: asOperator(), body: JSON.stringify(body ?? {}) }),
+    delete: (path) => fetch(new URL(path, running.url), { method: 'DELETE', headers: asOperator() }),
     async openAlerts() {
       await running.tick()
       const alerts = z.array(alertSchema).parse(await (await server.get('/api/v1/alerts')).json())
@@ -145,6 +163,7 @@ export async function startTestServer(
     async restart(more) {
       await running.close()
       running = await start(more)
+      operatorToken = await token('operator-token')
     },
     async remove() {
       await running.close()
@@ -155,11 +174,15 @@ export async function startTestServer(
   return server
 }
 
+export type MachineMarker = Omit<Machine, 'signature'>
+
 export type TestAgent = {
   readonly host: string
   readonly privateKey: KeyObject
   /** Says hello and waits to be let in. */
-  connect(): Promise<AgentLine>
+  connect(machine?: MachineMarker): Promise<AgentLine>
+  /** Says hello. */
+  call(machine?: MachineMarker): Promise<AgentLine>
 }
 
 export async function enrolAgent(server: TestServer, host: string): Promise<TestAgent> {
@@ -174,11 +197,15 @@ export function agentWith(server: TestServer, host: string, privateKey: KeyObjec
   return {
     host,
     privateKey,
-    async connect() {
+    async connect(machine) {
+      const line = await this.call(machine)
+      await line.next('welcome')
+      return line
+    },
+    async call(machine) {
       const line = await openLine(server)
       const { nonce } = await line.next('challenge')
-      line.send(hello(host, nonce, privateKey))
-      await line.next('welcome')
+      line.send(hello(host, nonce, privateKey, machine))
       return line
     },
   }
@@ -201,9 +228,11 @@ export function enrol(
   return fetch(new URL('/api/v1/agents/enrol', server.url), { method: 'POST', body: JSON.stringify(body) })
 }
 
-export function hello(host: string, nonce: string, privateKey: KeyObject): AgentMessage {
-  const signature = sign(null, Buffer.from(helloText(nonce, host)), privateKey).toString('base64')
-  return { type: 'hello', protocol: 1, host: hostNameSchema.parse(host), agentVersion: '0.1.0', signature }
+export function hello(host: string, nonce: string, privateKey: KeyObject, marker?: MachineMarker): AgentMessage {
+  const signed = (text: string) => sign(null, Buffer.from(text), privateKey).toString('base64')
+  const machine = marker === undefined ? {} : { machine: { ...marker, signature: signed(machineText(nonce, marker)) } }
+  const signature = signed(helloText(nonce, host))
+  return { type: 'hello', protocol: 1, host: hostNameSchema.parse(host), agentVersion: '0.1.0', signature, ...machine }
 }
 
 /** A connection as an agent has it. */
@@ -275,7 +304,24 @@ function isOfType<Type extends ServerMessage['type']>(
   return message.type === type
 }
 
-export const someRevision = revisionSchema.parse('a'.repeat(40))
+const emptyTree = '4b825dc642cb6eb9a060e54bf8d69288fbee4904'
+const earlierCommit = `tree ${emptyTree}
+author Ada <ada@example.org> 1764500000 +0000
+committer Ada <ada@example.org> 1764500000 +0000
+
+earlier
+`
+/** A commit that every test fleet has, on a branch beside the followed one. */
+export const someRevision = revisionSchema.parse(
+  createHash('sha1').update(`commit ${earlierCommit.length}\0${earlierCommit}`).digest('hex'),
+)
+
+async function addEarlierCommit(fleet: TestRepository): Promise<void> {
+  await fleet.input('', 'hash-object', '-t', 'tree', '-w', '--stdin')
+  await fleet.input(earlierCommit, 'hash-object', '-t', 'commit', '-w', '--stdin')
+  await fleet.git('update-ref', 'refs/heads/earlier', someRevision)
+}
+
 let reports = 0
 
 /** A host that is in plumb, unless told otherwise. */

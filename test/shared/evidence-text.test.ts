@@ -44,7 +44,7 @@ test('a package manager, an audit record and an apply of ours are named', () => 
   })
   expect(line).toContain('audit: anna by /usr/bin/vi (pid 12, openat, 2026-11-26 12:17:27 UTC)')
   expect(line).toContain(
-    'the package manager did then: upgrade cron from 1 to 2 (2026-11-26 12:17:27 UTC, by "apt upgrade")',
+    'package manager at that time: upgrade cron from 1 to 2 (2026-11-26 12:17:27 UTC, by "apt upgrade")',
   )
   expect(line).toContain('an apply of plumb was running then (revision aaaaaaa)')
 })

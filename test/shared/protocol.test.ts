@@ -60,3 +60,12 @@ test('a report of the first release, with a hold that only says by whom, why and
 
   expect(reportSchema.parse(JSON.parse(JSON.stringify(report)))).toEqual(report)
 })
+
+test.each(['a-code-of-tomorrow', 7, undefined])(
+  'a report with the unknown problem code %s keeps its message',
+  (code) => {
+    const problem = { code, message: 'The moon is down.', remedy: 'Wait.' }
+    const report = { ...reportOf('web-1', { services: [] }), problems: [problem] }
+    expect(reportSchema.parse(JSON.parse(JSON.stringify(report))).problems).toEqual([{ ...problem, code: 'internal' }])
+  },
+)

@@ -109,7 +109,9 @@ export async function serveRepository(
   await writeFile(configuration, '[safe]\n\tdirectory = *\n')
   const routes = mirrorRoutes({
     clone: { gitDirectory: repository.gitDirectory, configuration },
-    authorise: (request) => options.username === undefined || isKnown(request, options),
+    // Each request is somebody else's: what one host may do at once is not the forge's concern.
+    authorise: (request) =>
+      options.username === undefined || isKnown(request, options) ? `${crypto.randomUUID()}` : undefined,
   })
   const answer = getRequestListener((request) => routes.fetch(request))
   const listener = (request: IncomingMessage, response: ServerResponse) => {
@@ -141,6 +143,19 @@ export async function serveRepository(
       await rm(settings, { recursive: true, force: true })
     },
   }
+}
+
+/** Another self-signed certificate for a key, made by openssl. */
+export async function certificateFor(key: string, name: string): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'plumb-key-'))
+  await writeFile(join(directory, 'key.pem'), key)
+  const names = /^[\d.]+$/.test(name) ? `IP:${name}` : `DNS:${name}`
+  const { stdout } = await promisify(execFile)('openssl', [
+    ...['req', '-x509', '-key', join(directory, 'key.pem'), '-days', '2'],
+    ...['-subj', `/CN=${name}`, '-addext', `subjectAltName=${names}`],
+  ])
+  await rm(directory, { recursive: true })
+  return stdout
 }
 
 /** A self-signed certificate for these names, made by openssl. */

@@ -30,7 +30,7 @@ export type Sandbox = {
   readonly directory: string
   readonly root: string
   readonly state: string
-  /** A verb of this host: `box.plumb('check', '--json')`. */
+  /** A verb of this host, run in the sandbox's directory: `box.plumb('check', '--json')`. */
   plumb(verb: string, ...options: readonly string[]): Promise<Ran>
   /** `plumb agent`, running. */
   agent(...options: readonly string[]): RunningAgent
@@ -58,7 +58,7 @@ export async function makeSandbox({ repo, host = 'web-1', directory }: SandboxOp
   const agents: RunningAgent[] = []
   return {
     ...{ directory: home, root, state },
-    plumb: (verb, ...options) => runPlumb([verb, ...shared, ...options]),
+    plumb: (verb, ...options) => runPlumb([verb, ...shared, ...options], { cwd: home }),
     agent: (...options) => {
       const agent = startAgent([...shared, ...options])
       agents.push(agent)

@@ -117,7 +117,9 @@ const sessionEnded = '3354939424b4456d9802ca8333ed424a'
 
 /** Only of sessions that ended: logind itself knows the others. */
 async function toldSessions(query: Run, { from, to, deadlineSeconds }: LoginsAsked) {
-  const matches = [`MESSAGE_ID=${sessionBegan}`, '+', `MESSAGE_ID=${sessionEnded}`]
+  // Of the two messages only those of logind itself: anybody can write the others.
+  const own = ['_UID=0', '_SYSTEMD_UNIT=systemd-logind.service']
+  const matches = [`MESSAGE_ID=${sessionBegan}`, `MESSAGE_ID=${sessionEnded}`, ...own]
   const entries = await journalEntries(query, { matches, most: 400, deadlineSeconds })
   if (entries === undefined) return undefined
   const ended = endedSessions(entries).filter(
@@ -125,7 +127,7 @@ async function toldSessions(query: Run, { from, to, deadlineSeconds }: LoginsAsk
   )
   const leaders = [...new Set(ended.map(({ leader }) => leader))].slice(-50)
   if (leaders.length === 0) return []
-  const of = leaders.map((leader) => `_PID=${leader}`)
+  const of = [...leaders.map((leader) => `_PID=${leader}`), '_UID=0']
   const said = await journalEntries(query, { matches: of, most: 500, from: from - weekMs, deadlineSeconds })
   return ended.flatMap((session) => toldSession(session, said ?? []))
 }

@@ -1,8 +1,10 @@
 // Alerts: one line each where they are a pointer, a card with the diff folded where they are the subject.
+import { alertEndText } from '../../alert-end.ts'
 import type { AlertView } from '../../show/views.ts'
+import type { ShownAlert } from '../alert-limits.ts'
 import { visibleText } from '../visible-text.ts'
 import { Diff } from './diff.tsx'
-import { hostLink, hostServiceLink, serviceLink } from './links.ts'
+import { alertLink, hostLink, hostServiceLink, serviceLink } from './links.ts'
 import { When } from './when.tsx'
 
 const diffLinesInAlert = 400
@@ -13,7 +15,7 @@ export function AlertLines({ alerts }: { readonly alerts: readonly AlertView[] }
       {alerts.map((alert) => (
         <li>
           <AlertMark alert={alert} />
-          <a href={`/alerts#alert-${alert.id}`}>{visibleText(alert.title)}</a>
+          <a href={alertLink(alert.id)}>{visibleText(alert.title)}</a>
           <span class="by">
             <When at={alert.openedAt} />
           </span>
@@ -23,16 +25,20 @@ export function AlertLines({ alerts }: { readonly alerts: readonly AlertView[] }
   )
 }
 
-export function AlertCard({ alert }: { readonly alert: AlertView }) {
+export function AlertCard({ alert }: { readonly alert: ShownAlert }) {
   return (
     <article
       class={`alert-card ${alert.resolvedAt === undefined ? 'is-open' : 'is-resolved'}`}
       id={`alert-${alert.id}`}
     >
+      {alert.members?.slice(1).map((id) => (
+        <span id={`alert-${id}`} />
+      ))}
       <header>
         <AlertMark alert={alert} />
         <h3>{visibleText(alert.title)}</h3>
       </header>
+      {alert.hosts !== undefined && <p class="by">As on the host where it began last:</p>}
       {alert.text !== '' && <p class="text">{visibleText(alert.text)}</p>}
       <p class="by">
         <span>{alert.kind.replaceAll('-', ' ')}</span>
@@ -42,7 +48,8 @@ export function AlertCard({ alert }: { readonly alert: AlertView }) {
         </span>
         {alert.resolvedAt !== undefined && (
           <span>
-            resolved <When at={alert.resolvedAt} exact />
+            {endWord(alert)} <When at={alert.resolvedAt} exact />
+            {endText(alert)}
           </span>
         )}
       </p>
@@ -52,19 +59,33 @@ export function AlertCard({ alert }: { readonly alert: AlertView }) {
           <Diff diff={alert.diff} label={`Diff of ${alert.title}`} limit={diffLinesInAlert} />
         </details>
       )}
+      {alert.diffLeftOut && (
+        <p class="more">Its diff is not shown beside so many others: it is on the page of the finding.</p>
+      )}
     </article>
   )
 }
 
+/** What is still true was not resolved. */
+function endWord({ end, kind }: AlertView): string {
+  return alertEndText(end, kind) === undefined ? 'resolved' : 'ended'
+}
+
+function endText({ end, kind }: AlertView): string {
+  const why = alertEndText(end, kind)
+  return why === undefined ? '' : `: ${why}`
+}
+
 function AlertMark({ alert }: { readonly alert: AlertView }) {
-  if (alert.resolvedAt !== undefined) return <span class="severity is-resolved">resolved</span>
+  if (alert.resolvedAt !== undefined) return <span class="severity is-resolved">{endWord(alert)}</span>
   return <span class={`severity is-${alert.severity}`}>{alert.severity}</span>
 }
 
 function AlertPlace({ alert }: { readonly alert: AlertView }) {
-  const { host, service } = alert
+  const { host, hosts = [], service } = alert
   return (
     <>
+      {hosts.length > 0 && <AlertHosts hosts={hosts} service={service} />}
       {host !== undefined && (
         <span>
           host <a href={service === undefined ? hostLink(host) : hostServiceLink(host, service)}>{host}</a>
@@ -76,5 +97,23 @@ function AlertPlace({ alert }: { readonly alert: AlertView }) {
         </span>
       )}
     </>
+  )
+}
+
+const hostsNamed = 20
+
+function AlertHosts({ hosts, service }: { readonly hosts: readonly string[]; readonly service: string | undefined }) {
+  const rest = hosts.length - hostsNamed
+  return (
+    <span>
+      hosts{' '}
+      {hosts.slice(0, hostsNamed).map((host, index) => (
+        <>
+          {index > 0 && ', '}
+          <a href={service === undefined ? hostLink(host) : hostServiceLink(host, service)}>{host}</a>
+        </>
+      ))}
+      {rest > 0 && ` and ${rest} more`}
+    </span>
   )
 }

@@ -13,7 +13,7 @@ export function Diff({ diff, label, limit }: DiffProps) {
   const lines = diffLines(diff)
   const left = lines.length - limit
   return (
-    <section class="diff" aria-label={label}>
+    <section class="diff" aria-label={label} tabindex={0}>
       <table>
         <tbody>
           {lines.slice(0, limit).map((line) => (

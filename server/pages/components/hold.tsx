@@ -1,7 +1,9 @@
 // Holds: who wants what left alone, why and until when; and for the operator, the forms to make and end one.
 import type { Hold } from '../../../shared/report.ts'
+import { releaseCommands } from '../../../shared/ways-out.ts'
+import { commandText } from '../../../shared/ways-out-text.ts'
 import type { HoldHostView, HoldView } from '../../show/views.ts'
-import { shellWord, visibleText } from '../visible-text.ts'
+import { visibleText } from '../visible-text.ts'
 import { hostLink, releaseLink } from './links.ts'
 import { When } from './when.tsx'
 
@@ -23,7 +25,8 @@ export function HeldPart({ host, service, hold, operator }: HeldProps) {
         ? operator && <ReleaseButton id={hold.id} host={host} />
         : hold.origin === 'host' && (
             <p class="by">
-              Made on the host, and ended there: <code>plumb release {shellWord(service)}</code>
+              Made on the host, and ended there:{' '}
+              <code>{releaseCommands(service, hold).map(commandText).join('; ')}</code>
             </p>
           )}
     </div>
@@ -109,7 +112,9 @@ export function HoldForm({ host, service }: { readonly host: string; readonly se
         <button type="submit" class="primary">
           Hold this service
         </button>
-        <p class="by">No apply and no repair of it on {host} until then; drift is still seen.</p>
+        <p class="by">
+          No apply, no repair and no drift alert of it on {host} until then; drift is still found and shown.
+        </p>
       </form>
     </details>
   )

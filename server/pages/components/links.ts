@@ -1,7 +1,7 @@
 // The addresses of the pages, made in one place.
 
 export function hostLink(host: string): string {
-  return `/hosts/${encodeURIComponent(host)}`
+  return `/hosts/${encoded(host)}`
 }
 
 export function hostServiceLink(host: string, service: string): string {
@@ -9,27 +9,42 @@ export function hostServiceLink(host: string, service: string): string {
 }
 
 export function serviceAnchor(service: string): string {
-  return `service-${encodeURIComponent(service)}`
+  return `service-${encoded(service)}`
 }
 
 export function serviceLink(service: string): string {
-  return `/services/${encodeURIComponent(service)}`
+  return `/services/${encoded(service)}`
 }
 
 export function driftLink(host: string, resource: string): string {
-  return `${hostLink(host)}/drift?resource=${encodeURIComponent(resource)}`
+  return `${hostLink(host)}/drift?resource=${encoded(resource)}`
+}
+
+/** The page has it in any case, also beyond the first ones that it shows. */
+export function alertLink(id: number): string {
+  return `/alerts?alert=${id}#alert-${id}`
 }
 
 /** A path on a host or in the repository; with a host, what happened to it there. */
 export function whyLink(path: string, host?: string): string {
-  return `/why?path=${encodeURIComponent(path)}${host === undefined ? '' : `&host=${encodeURIComponent(host)}`}`
+  return `/why?path=${encoded(path)}${host === undefined ? '' : `&host=${encoded(host)}`}`
 }
 
 export function enrolLink(host: string): string {
-  return `/enrol?host=${encodeURIComponent(host)}`
+  return `/enrol?host=${encoded(host)}`
 }
 
 /** For one host, or wherever it holds. */
 export function releaseLink(host: string | undefined): string {
   return host === undefined ? '/holds/release' : `${hostLink(host)}/release`
+}
+
+/** Leads back to a page of this site. */
+export function loginLink(next: string | undefined): string {
+  return next === undefined || next === '/' ? '/login' : `/login?next=${encoded(next)}`
+}
+
+/** What is no text throws in encodeURIComponent, and a page must not fail over one name of it. */
+export function encoded(text: string): string {
+  return encodeURIComponent(text.toWellFormed())
 }

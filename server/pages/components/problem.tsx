@@ -14,7 +14,9 @@ export function ProblemList({ problems }: { readonly problems: readonly Problem[
   )
 }
 
+/** The first line says what happened; what follows is what a program wrote. */
 export function ProblemText({ problem }: { readonly problem: Problem }) {
+  const [sentence = '', ...output] = problem.message.trimEnd().split('\n')
   return (
     <div class="problem">
       {problem.where !== undefined && (
@@ -30,9 +32,24 @@ export function ProblemText({ problem }: { readonly problem: Problem }) {
       )}
       <p class="what">
         {problem.service !== undefined && <b>{problem.service}: </b>}
-        {visibleText(problem.message)}
+        {visibleText(sentence)}
       </p>
+      {output.length > 0 && <Output lines={output} />}
       {problem.remedy !== undefined && <p class="remedy">{visibleText(problem.remedy)}</p>}
     </div>
+  )
+}
+
+/** More is folded. */
+const outputLinesShown = 12
+
+function Output({ lines }: { readonly lines: readonly string[] }) {
+  const text = <pre class="output">{visibleText(lines.join('\n'))}</pre>
+  if (lines.length <= outputLinesShown) return text
+  return (
+    <details>
+      <summary>{lines.length} lines of output</summary>
+      {text}
+    </details>
   )
 }

@@ -1,5 +1,6 @@
 // What somebody had changed, as it was before the repository's policy put it back.
 import { evidenceLine } from '../../../shared/evidence-text.ts'
+import { hiddenText } from '../../../shared/hidden-text.ts'
 import type { Repair } from '../../../shared/report.ts'
 import { visibleText } from '../visible-text.ts'
 import { Diff } from './diff.tsx'
@@ -28,6 +29,7 @@ export function Repaired({ repaired, host }: RepairedProps) {
                 <Diff diff={finding.diff} label={`Put back: ${finding.summary}`} limit={diffLinesShown} />
               </details>
             )}
+            {finding.diffHidden !== undefined && <p class="more">{visibleText(hiddenText(finding.diffHidden))}</p>}
             {finding.diffCut && <p class="more">Its diff was too large to be kept whole.</p>}
           </li>
         ))}

@@ -1,4 +1,4 @@
-// What differs in a JSON or YAML file, value by value: what the repository says and what is on the host.
+// What differs in a JSON or YAML file, value by value: what was last applied and what is on the host.
 import type { Finding, ValueChange } from '../../../shared/finding.ts'
 import { visibleText } from '../visible-text.ts'
 
@@ -14,7 +14,7 @@ export function ValueChanges({ finding }: { readonly finding: Finding }) {
         <thead>
           <tr>
             <th scope="col">Value</th>
-            <th scope="col">In the repository</th>
+            <th scope="col">Last applied</th>
             <th scope="col">On the host</th>
           </tr>
         </thead>

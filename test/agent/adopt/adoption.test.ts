@@ -68,7 +68,7 @@ test('a unit that was disabled and stopped is so in service.yaml; one that faile
   })
   expect(await adoption({ id, differences: [differs('state', 'running', 'failed')] })).toEqual({
     adopted: [],
-    refused: ['state: failed is nothing to be kept'],
+    refused: ['state: failed cannot be adopted'],
     files: {},
   })
 })

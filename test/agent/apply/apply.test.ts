@@ -19,6 +19,7 @@ import { applyPlan } from '../../../agent/apply/apply.ts'
 import { isInPlumb } from '../../../agent/plan/compare.ts'
 import { isEmpty } from '../../../agent/plan/plan.ts'
 import type { Resource } from '../../../shared/resource.ts'
+import { waysOut } from '../../../shared/ways-out.ts'
 import {
   applyIn,
   compareIn,
@@ -105,7 +106,7 @@ test('drift is told with its diff and left alone; repaired when asked', async ()
   expect(report?.findings).toMatchObject([
     {
       summary: '/etc/f: content differs; mode is 0666, should be 0644',
-      diff: '--- repository: services/x/files/etc/f\n+++ live: /etc/f\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n',
+      diff: '--- last applied: services/x/files/etc/f\n+++ live: /etc/f\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n',
       diffCut: false,
     },
   ])
@@ -146,6 +147,20 @@ test('a file with a mode of its own only is corrected in place', async () => {
   expect(lstatSync(at('etc/f')).mode & 0o777).toBe(0o644)
 })
 
+test('a directory of somebody else does not go with the one above it, although all in it was from the repository', async () => {
+  mkdirSync(at('a/b'), { recursive: true })
+  await applyIn(world, web([file('/a/b/c', 'one'), file('/a/d', 'one')]))
+  const before = treeOf(world.root)
+
+  const result = await applyIn(world, web([file('/a', 'two')]))
+
+  expect(outcome(result)).toMatchObject({
+    kind: 'failed',
+    failure: { problem: { message: 'a directory is in the way, with b in it.' } },
+  })
+  expect(treeOf(world.root)).toEqual(before)
+})
+
 test('what was kept of a file is forgotten, although the link that led to it makes room in the same apply', async () => {
   mkdirSync(at('x'))
   symlinkSync('x', at('a'))
@@ -182,6 +197,30 @@ test('a FIFO, a link and a directory in place of a file are drift by type; only 
   expect(treeOf(world.root)).toEqual(before)
 })
 
+test.each<[string, Resource]>([
+  ['a file', file('/etc/d', 'x')],
+  ['a link', symlink('/etc/d', '/usr/lib/d')],
+])(
+  'a directory that becomes %s, and that holds what a person made: the names are told, and nothing is lost',
+  async (_, becomes) => {
+    await applyIn(world, web([directory('/etc/d', {}), file('/etc/d/ours', 'x')]))
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) write(`etc/d/by-hand-${name}`, name)
+    const before = treeOf(world.root)
+    const failed = outcome(await applyIn(world, web([becomes])))
+    expect(failed).toMatchObject({
+      failure: {
+        problem: {
+          message:
+            'a directory is in the way, with by-hand-a, by-hand-b, by-hand-c, by-hand-d, by-hand-e and 1 more in it.',
+        },
+      },
+    })
+    expect(treeOf(world.root)).toEqual(before)
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) unlinkSync(at(`etc/d/by-hand-${name}`))
+    expect(outcome(await applyIn(world, web([becomes])))).toMatchObject({ kind: 'applied' })
+  },
+)
+
 test('a purged directory loses what the repository does not have, and that is kept', async () => {
   const desired = web([directory('/etc/d', { purge: true, keep: ['ours'] }), file('/etc/d/ours', 'x')])
   await applyIn(world, desired)
@@ -199,6 +238,28 @@ test('a purged directory loses what the repository does not have, and that is ke
     '/etc/d/theirs',
   ])
   expect(await inPlumb(desired)).toBe(true)
+})
+
+test('a purge is of the entries directly in a directory: one that holds something of the repository stays whole, unless it is named too', async () => {
+  // As desire works it out of files/etc/app/main.conf and files/etc/app/conf.d/ours.conf.
+  const [app, inner] = [
+    directory('/etc/app', { purge: true, keep: ['conf.d', 'main.conf'] }),
+    directory('/etc/app/conf.d', { purge: true, keep: ['ours.conf'] }),
+  ]
+  const files = [file('/etc/app/main.conf', 'x'), file('/etc/app/conf.d/ours.conf', 'x')]
+  await applyIn(world, web([app, ...files]))
+  for (const path of ['main.conf.bak', 'old/deep/f', 'conf.d/theirs.conf', 'conf.d/more/f'])
+    write(`etc/app/${path}`, 'by hand')
+
+  await applyIn(world, web([app, ...files], '2'), { repair: 'everything' })
+
+  expect(readdirSync(at('etc/app'))).toEqual(['conf.d', 'main.conf'])
+  expect(readdirSync(at('etc/app/conf.d'))).toEqual(['more', 'ours.conf', 'theirs.conf'])
+  expect(await inPlumb(web([app, ...files], '2'))).toBe(true)
+
+  await applyIn(world, web([app, inner, ...files], '3'), { repair: 'everything' })
+
+  expect(readdirSync(at('etc/app/conf.d'))).toEqual(['ours.conf'])
 })
 
 test('what leaves the repository is removed, what its service keeps stays', async () => {
@@ -379,10 +440,18 @@ test.runIf(asRoot)(
     symlinkSync(outside, at('home/alice'))
     execFileSync('chown', ['-h', '1000:1000', at('home/alice')])
     const [report] = await reportsIn(world, desired)
-    expect(report?.findings).toMatchObject([{ summary: '/home/alice/conf: behind an unsafe link, not followed' }])
+    expect(report?.findings).toMatchObject([
+      { summary: '/home/alice/conf: behind an unsafe link at /home/alice, not followed' },
+    ])
+    if (report === undefined) throw new Error('no report')
+    expect(waysOut(report)).toEqual([{ kind: 'unsafe-link' }])
     const result = await applyIn(world, desired, { repair: 'everything' })
     expect(outcome(result)).toMatchObject({ failure: { problem: { code: 'unsafe-path' } } })
     expect(readdirSync(outside)).toEqual([])
+    // The way out.
+    rmSync(at('home/alice'))
+    mkdirSync(at('home/alice'))
+    expect(outcome(await applyIn(world, desired, { repair: 'everything' }))).toMatchObject({ kind: 'applied' })
   },
 )
 

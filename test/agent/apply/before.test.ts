@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { contentsFor } from '../../../agent/observe/contents.ts'
 import { isInPlumb } from '../../../agent/plan/compare.ts'
 import type { PlanOptions } from '../../../agent/plan/plan.ts'
 import { stepLines } from '../../../agent/plan/text.ts'
@@ -21,6 +22,7 @@ import { inPast } from './arbitrary.ts'
 import {
   applyIn,
   compareIn,
+  contents,
   desiredHost,
   directory,
   file,
@@ -70,6 +72,38 @@ async function carriedOut(desired: DesiredHost): Promise<readonly string[]> {
   expect(await planned(desired, { repair: 'everything' })).toEqual([])
   return plan
 }
+
+test('a file that has the name of a directory in which something is put back is planned to be removed', async () => {
+  write('e/f', 'by hand')
+  await applyIn(world, desiredHost([restoring('web', [file('/e/f', 'mine')])]))
+  rmSync(at('e'), { recursive: true })
+  await applyIn(world, desiredHost([restoring('web', [file('/e', 'mine')])], '2'))
+
+  expect(await carriedOut(nothing('3'))).toEqual([
+    'web: remove /e',
+    'web: put back /e/f as it was before the first apply',
+  ])
+})
+
+test('a directory that one service makes in the place of what leaves, and another one needs, gets its mode back in the end', async () => {
+  write('a/d/inside', 'by hand')
+  chmodSync(at('a'), 0o750)
+  const before = shapeOf(world.root)
+  const both = [
+    restoring('one', [directory('/a', { keep: ['d'] })]),
+    restoring('two', [directory('/a/d', { purge: true })]),
+  ]
+  await applyIn(world, desiredHost(both))
+  await applyIn(world, desiredHost([restoring('three', [file('/a', 'mine')])], '2'))
+  await applyIn(
+    world,
+    desiredHost([restoring('one', [symlink('/a/b/c', '/x')]), restoring('two', [directory('/a/d')])], '3'),
+  )
+
+  await carriedOut(nothing('4'))
+
+  expect(shapeOf(world.root)).toEqual(before)
+})
 
 test('a service that says onRemove: restore leaves everything as it was before its first apply', async () => {
   write('etc/f', 'a package brought this', 0o640)
@@ -174,13 +208,37 @@ test('with onRemove: delete what was there is not put back, and with keep everyt
   expect(text('b')).toBe('x')
 })
 
-test('that the original was too large to be kept is told, by the plan and by the apply', async () => {
+test.each([70 * 1024 ** 2, 1024 ** 4])('that an original of %i bytes was not kept is told', async (size) => {
   write('f', '')
-  truncateSync(at('f'), 70 * 1024 * 1024)
+  truncateSync(at('f'), size)
   await applyIn(world, desiredHost([restoring('web', [file('/f', 'x')])]))
+  expect(text('f')).toBe('x')
   expect(await carriedOut(nothing('2'))).toEqual([
-    'web: remove /f (what was there before the first apply, a file of 73400320 bytes, was not kept)',
+    `web: remove /f (what was there before the first apply, a file of ${size} bytes, was not kept)`,
   ])
+})
+
+test.each<[string, (path: string) => void]>([
+  ['a file', () => {}],
+  ['a file with the mode of the repository', (path) => chmodSync(path, 0o644)],
+  ['a file that nobody can read', (path) => chmodSync(path, 0)],
+])('%s of a terabyte in the place of a managed one is drift, and is replaced', async (_, change) => {
+  const desired = desiredHost([service('web', [file('/etc/f', 'mine')])])
+  await applyIn(world, desired)
+  truncateSync(at('etc/f'), 1024 ** 4)
+  change(at('etc/f'))
+  const { services } = await compareIn(world, desired)
+  const differing = services
+    .flatMap((one) => one.resources)
+    .map((resource) => ({ ...resource, differences: resource.comparison.drift }))
+  expect(differing[0]?.differences).toContainEqual(
+    expect.objectContaining({ name: 'content', live: `size ${1024 ** 4}` }),
+  )
+  const readers = { host: world.host, objects: world.state.objects, contents }
+  expect((await contentsFor(differing, readers)).get(file('/etc/f', '').id)).not.toHaveProperty('large')
+  await applyIn(world, desired, { repair: 'everything' })
+  expect(text('etc/f')).toBe('mine')
+  expect(world.state.displaced.list()).toMatchObject([{ was: { type: 'not-kept', size: 1024 ** 4 } }])
 })
 
 test('a put back that fails is undone, and tried again', async () => {

@@ -1,10 +1,20 @@
 // A fake: units of a world's root as plain values, behind the few systemctl verbs that the agent uses.
 // Real systemd is tested in test/lab; this one is for the order of things and for units that die on demand.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command, CommandResult, Run } from '../../../agent/host/run.ts'
 
-export type FakeUnit = { active: boolean; enabled: boolean; failed: boolean; masked?: boolean; stale?: boolean }
+export type FakeUnit = {
+  active: boolean
+  enabled: boolean
+  failed: boolean
+  masked?: boolean
+  stale?: boolean
+  /** What kept it from being started last. */
+  unmet?: string | undefined
+  /** Since the host started. */
+  wasActive?: boolean
+}
 
 export type FakeSystemd = {
   readonly run: Run
@@ -13,7 +23,10 @@ export type FakeSystemd = {
   readonly units: Map<string, FakeUnit>
 }
 
-/** A unit starts when its file in /etc/systemd/system of `root()`, or a package's, is there and does not say `broken`. */
+/**
+ * A unit starts when its file in /etc/systemd/system of `root()`, or a package's, is there and does not say `broken`. Of conditions it knows
+ * ConditionPathExists= and ExecCondition=/bin/test -e.
+ */
 export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
   const log: string[] = []
   const units = new Map<string, FakeUnit>()
@@ -30,13 +43,26 @@ export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
     const fragment = fragmentOf(name)
     return fragment === undefined ? undefined : readFileSync(join(root(), fragment), 'utf8')
   }
+  // systemd takes an empty unit file for a mask, and unmasking removes it.
+  const isMasked = (name: string) => unitOf(name).masked === true || textOf(name) === ''
+  const unmetOf = (name: string) => {
+    const [whole, path = '/'] =
+      /^(?:ConditionPathExists=|ExecCondition=\/bin\/test -e )(.*)$/m.exec(textOf(name) ?? '') ?? []
+    return existsSync(join(root(), path)) ? undefined : whole
+  }
   const start = (name: string) => {
     const unit = unitOf(name)
-    if (unit.masked) return false
+    if (isMasked(name)) return false
+    unit.unmet = unmetOf(name)
+    if (unit.unmet !== undefined) {
+      unit.active = false
+      return true
+    }
     const config = join(root(), 'etc', name.replace('.service', '.conf'))
     const broken = existsSync(config) && readFileSync(config, 'utf8').includes('broken')
     unit.active = textOf(name) !== undefined && !textOf(name)?.includes('broken') && !broken
     unit.failed = !unit.active
+    unit.wasActive ||= unit.active
     return unit.active
   }
   const changes: Readonly<Record<string, (name: string) => boolean>> = {
@@ -61,6 +87,8 @@ export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
     },
     unmask: (name) => {
       unitOf(name).masked = false
+      const fragment = fragmentOf(name)
+      if (fragment !== undefined && textOf(name) === '') rmSync(join(root(), fragment))
       return true
     },
     'reset-failed': (name) => {
@@ -73,25 +101,38 @@ export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
     const isThere = textOf(name) !== undefined || unit.active
     return [
       `Id=${name}`,
-      `LoadState=${unit.masked ? 'masked' : isThere ? 'loaded' : 'not-found'}`,
+      `LoadState=${isMasked(name) ? 'masked' : isThere ? 'loaded' : 'not-found'}`,
       `ActiveState=${unit.active ? 'active' : unit.failed ? 'failed' : 'inactive'}`,
       `SubState=${unit.active ? 'running' : 'dead'}`,
-      'Type=notify',
-      'Result=success',
+      `Type=${/^Type=(.*)$/m.exec(textOf(name) ?? '')?.[1] ?? 'notify'}`,
+      `Result=${unit.unmet?.startsWith('Exec') === true ? 'exec-condition' : 'success'}`,
+      `ConditionResult=${unit.unmet?.startsWith('Condition') === true ? 'no' : 'yes'}`,
+      'ConditionTimestampMonotonic=1',
+      `ActiveEnterTimestampMonotonic=${unit.wasActive || unit.active ? 1 : 0}`,
       'CanReload=yes',
       `FragmentPath=${fragmentOf(name) ?? ''}`,
       `NeedDaemonReload=${unit.stale ? 'yes' : 'no'}`,
     ].join('\n')
   }
   const enablement = (name: string) => {
-    const { masked, enabled } = unitOf(name)
-    return masked ? 'masked' : enabled ? 'enabled' : 'disabled'
+    const { enabled } = unitOf(name)
+    return isMasked(name) ? 'masked' : enabled ? 'enabled' : 'disabled'
   }
   const run: Run = async (command) => {
     if (command.args[0] === 'journalctl') return done(0)
     if (command.args[0] !== 'systemctl') return otherwise(command)
     const { verb, names } = verbOf(command)
     if (verb === 'show') return done(0, names.map(show).join('\n\n'))
+    if (verb === 'list-units') return done(0)
+    if (verb === 'status') {
+      const unmet = unitOf(names[0] ?? '').unmet
+      return done(
+        3,
+        unmet?.startsWith('Condition') === true
+          ? `  Condition: start condition unmet\n             └─ ${unmet} was not met`
+          : '',
+      )
+    }
     if (verb === 'is-enabled') return done(0, names.map(enablement).join('\n'))
     log.push([verb, ...names].join(' '))
     if (verb === 'daemon-reload') for (const unit of units.values()) unit.stale = false

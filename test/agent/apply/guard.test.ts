@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyPlan } from '../../../agent/apply/apply.ts'
 import type { Guarding } from '../../../agent/apply/guard.ts'
 import { recover } from '../../../agent/apply/recover.ts'
+import { mayTry } from '../../../agent/state/failures.ts'
 import type { DesiredHost } from '../../../shared/resource.ts'
 import {
   applyIn,
@@ -71,15 +72,15 @@ test('an apply that cuts the host off is undone as a whole, and waits for an hou
   expect([...baselines.read().baselines.values()].map(({ revision }) => Number(revision))).toEqual([1, 1])
   const { revision } = both('', '', '2')
   const network = service('network', []).name
-  expect(failures.mayTry(network, revision, new Date(Date.now() + 59 * 60_000))).toBe(false)
-  expect(failures.mayTry(network, revision, new Date(Date.now() + 61 * 60_000))).toBe(true)
+  expect(mayTry(failures.read().get(network), revision, new Date(Date.now() + 59 * 60_000))).toBe(false)
+  expect(mayTry(failures.read().get(network), revision, new Date(Date.now() + 61 * 60_000))).toBe(true)
 })
 
 test('a revision that cuts the host off again and again waits longer each time', async () => {
   await applyIn(world, both('there', 'one', '1'))
   const attempts = async () => {
     await applyGuarded(both('gone', 'two', '2'), guarded(byRoute, 0.01))
-    return world.state.failures.get(service('network', []).name)?.attempts
+    return world.state.failures.read().get(service('network', []).name)?.attempts
   }
   expect([await attempts(), await attempts(), await attempts()]).toEqual([1, 2, 3])
 })

@@ -1,20 +1,23 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { recover } from '../../../agent/apply/recover.ts'
 import { isInPlumb } from '../../../agent/plan/compare.ts'
 import type { State } from '../../../agent/state/state.ts'
+import { serviceNameSchema } from '../../../shared/names.ts'
 import { generation, servicesInGeneration } from './generation.ts'
 import {
   applyIn,
   compareIn,
   desiredHost,
+  directory,
   file,
   idOf,
   makeWorld,
   reportsIn,
   service,
+  symlink,
   treeOf,
   type World,
 } from './world.ts'
@@ -183,3 +186,92 @@ test.runIf(process.geteuid?.() === 0)(
     }
   },
 )
+
+/** `etc` cannot be put back: its apply fails, and is undone by a recovery. */
+async function leftUndone(able: World) {
+  await applyIn(able, desiredHost([service('web', [file('/etc/a', 'one')])]))
+  // An undo that comes to its end runs the trigger again.
+  const once = join(able.directory, 'once')
+  const command = `test -e ${once} || chattr +i ${join(able.root, 'etc')}; touch ${once}; echo no such host; exit 1`
+  const triggers = [{ on: [idOf('file', '/etc/a')], action: { kind: 'run', command } } as const]
+  const [outcome] = (await applyIn(able, desiredHost([service('web', [file('/etc/a', 'two')], { triggers })], '2')))
+    .services
+  spawnSync('chattr', ['-i', join(able.root, 'etc')])
+  expect(outcome?.kind).toBe('failed')
+  expect(able.state.journal.isThere()).toBe(true)
+}
+
+const failureOf = (state: State) => state.failures.read().get(serviceNameSchema.parse('web'))
+
+test.runIf(process.geteuid?.() === 0).each([
+  ['the same process', (able: World) => able],
+  ['another one', (able: World) => able.again()],
+])('a failure keeps its cause and counts once when %s puts back what was left', async (_, by) => {
+  const able = makeWorld({ capabilities: { commands: true } })
+  try {
+    await leftUndone(able)
+    const recovering = by(able)
+    expect((await recoverIn(recovering)).undone).toEqual(['web'])
+    const failure = failureOf(recovering.state)
+    expect(failure).toMatchObject({ attempts: 1, problem: { message: expect.stringContaining('no such host') } })
+    expect(failure?.problem.message).not.toContain('interrupted')
+    expect(readFileSync(join(able.root, 'etc/a'), 'utf8')).toBe('one')
+  } finally {
+    able.remove()
+  }
+})
+
+test.runIf(process.geteuid?.() === 0).each([
+  ['the same process claims no kill', (able: World) => able, 'did not come to its end'],
+  ['another one takes the first for killed', (able: World) => able.again(), 'interrupted'],
+])('where the cause is not known, %s', async (_, by, told) => {
+  const able = makeWorld({ capabilities: { commands: true } })
+  try {
+    await leftUndone(able)
+    able.state.failures.clear([serviceNameSchema.parse('web')])
+    const recovering = by(able)
+    await recoverIn(recovering)
+    expect(failureOf(recovering.state)?.problem.message).toContain(told)
+  } finally {
+    able.remove()
+  }
+})
+
+test.runIf(process.geteuid?.() === 0)(
+  'an apply that the full disk failed is not told as a kill afterwards',
+  async () => {
+    const undone: string[] = []
+    // A file system has room to the end of the journal's block: where the disk is full for it differs with what it holds.
+    for (const padding of [1, 60, 120, 180, 240]) undone.push(...(await undoneOnFullDisk(padding)))
+    expect(undone.length).toBeGreaterThan(0)
+  },
+)
+
+async function undoneOnFullDisk(padding: number): Promise<readonly string[]> {
+  const stateDirectory = join(world.directory, 'small-state')
+  mkdirSync(stateDirectory, { recursive: true })
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', stateDirectory])
+  const small = makeWorld({ stateDirectory, capabilities: { commands: true } })
+  const filler = join(stateDirectory, 'filler')
+  try {
+    const action = { kind: 'run', command: `cat /dev/zero > ${filler}; true` } as const
+    const filling = file(`/${'f'.repeat(padding)}`, 'x')
+    const others = ['w0', 'w1', 'w2', 'w3', 'w4', 'w5'].map((name) =>
+      service(name, [directory(`/${name}`), file(`/${name}/f`, 'x'), symlink(`/${name}/link`, 'f')]),
+    )
+    const first = service('full', [filling], { triggers: [{ on: [filling.id], action }] })
+    const { services } = await applyIn(small, desiredHost([first, ...others]))
+    expect(services.at(-1)).toMatchObject({ kind: 'failed', failure: { problem: { code: 'disk-full' } } })
+
+    rmSync(filler)
+    const recovery = await recoverIn(small)
+    expect(recovery.problems).toEqual([])
+    for (const name of recovery.undone)
+      expect(small.state.failures.read().get(name)).toMatchObject({ attempts: 1, problem: { code: 'disk-full' } })
+    expect(small.state.journal.isThere()).toBe(false)
+    return recovery.undone
+  } finally {
+    execFileSync('umount', ['-l', stateDirectory])
+    small.remove()
+  }
+}

@@ -64,6 +64,30 @@ test('a unit that dies in its settle time is put back, and its old version runs 
   expect(world.state.journal.read()).toEqual([])
 })
 
+test('a unit that ends, without an error, before its settle time begins is put back', async () => {
+  await applyIn(world, desiredHost([served('web', '[Service] one')]))
+  const { run } = systemd
+  let statusesAsked = 0
+  const ending: World['host'] = {
+    ...world.host,
+    query: async (command) => {
+      // The first question after the steps of the apply is that of the settle time.
+      if (command.args.includes('show') && systemd.log.at(-1) === 'restart web.service' && statusesAsked++ === 0)
+        systemd.units.set('web.service', { active: false, enabled: true, failed: false })
+      return run(command)
+    },
+  }
+  world = { ...world, host: ending }
+
+  const result = await applyIn(world, desiredHost([served('web', '[Service] two')], '2'))
+
+  expect(outcome(result)).toMatchObject({
+    kind: 'failed',
+    failure: { step: 'stay up for 1 s', problem: { message: expect.stringContaining('web.service no longer runs') } },
+  })
+  expect(text('web')).toBe('[Service] one')
+})
+
 test('services settle side by side; only those after one wait for it, and are not applied when it fails', async () => {
   const fleet = (version: string) => [
     served('web', `[Service] ${version}`),

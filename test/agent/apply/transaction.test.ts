@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyPlan } from '../../../agent/apply/apply.ts'
@@ -55,6 +55,25 @@ const unitFile = (content = '[Service]') => file('/etc/systemd/system/web.servic
 const config = (content: string) => file('/etc/web.conf', content)
 const reload = { on: [idOf('file', '/etc/web.conf')], action: { kind: 'reload', unit: 'web.service' } } as const
 const restart = { on: [idOf('file', '/etc/web.conf')], action: { kind: 'restart', unit: 'web.service' } } as const
+
+test.each<[string, () => void, string?]>([
+  ['a file', () => write('a', 'by hand')],
+  ['a link that leads nowhere', () => symlinkSync('/by/hand', at('a'))],
+  ['a link to a directory', () => symlinkSync('/by/hand', at('a')), 'by/hand/b/c'],
+])('an undo takes away what was made below a directory in whose place %s was', async (_, place, others) => {
+  await applyIn(world, web([directory('/a')]))
+  rmSync(at('a'), { recursive: true })
+  place()
+  if (others !== undefined) mkdirSync(at(others), { recursive: true })
+  const before = treeOf(world.root)
+  const own = [directory('/a'), directory('/a/b/c', { mode: 0o700 }), file('/a/d/e', 'one')]
+  const failing = { checks: [{ kind: 'run', command: 'false' }] }
+
+  const result = await applyIn(world, web(own, failing), { repair: 'everything' })
+
+  expect(outcome(result)?.kind).toBe('failed')
+  expect(treeOf(world.root)).toEqual(before)
+})
 
 test('a file that fails its validation never goes live, and the words of the validator are told', async () => {
   write('etc/a', 'old')
@@ -233,5 +252,5 @@ test('secrets in the words of a failing command are masked', async () => {
   const result = await applyPlan(await planIn(world, desired), options)
   lock.release()
   expect(JSON.stringify(result)).toContain('p=[secret]')
-  expect(JSON.stringify([result, world.state.failures.get(service('web', []).name)])).not.toContain('canary')
+  expect(JSON.stringify([result, world.state.failures.read().get(service('web', []).name)])).not.toContain('canary')
 })

@@ -1,12 +1,13 @@
 // What an apply does to units, and that the plan says exactly this. systemd is a fake; the real one is in test/lab/units.test.ts.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createRun } from '../../../agent/host/run.ts'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { drifted, isInPlumb } from '../../../agent/plan/compare.ts'
 import { effectOf, effectsOf } from '../../../agent/plan/effects.ts'
-import type { Plan } from '../../../agent/plan/plan.ts'
+import { isEmpty, type Plan } from '../../../agent/plan/plan.ts'
 import { stepLines } from '../../../agent/plan/text.ts'
+import { unitKind } from '../../../agent/resources/unit.ts'
 import type { DesiredHost, DesiredService, Resource, TriggerAction, UnitResource } from '../../../shared/resource.ts'
 import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts'
 import {
@@ -84,7 +85,7 @@ test('a new unit: the plan says what is done, and no reload, since it starts wit
     changes: [
       'wrote /etc/systemd/system/web.service (new)',
       'wrote /etc/web.conf (new)',
-      'reloaded the units of systemd',
+      'ran systemctl daemon-reload',
       'enabled and started web.service',
     ],
   })
@@ -242,6 +243,32 @@ test('a unit that was enabled and reloaded by an apply that fails afterwards is 
   expect(systemd.units.get('web.service')).toMatchObject({ active: true, enabled: false })
 })
 
+test.each([
+  ['is new', undefined],
+  ['runs and is enabled', { active: true, enabled: true, failed: false }],
+  ['is enabled', { active: false, enabled: true, failed: false }],
+  ['runs', { active: true, enabled: false, failed: false }],
+])(
+  'an empty unit file is a mask of systemd: no apply enables that, or leaves a mask behind, when the unit %s',
+  async (_, before) => {
+    if (before !== undefined) {
+      write('etc/systemd/system/web.service', '[Service]')
+      systemd.units.set('web.service', before)
+    }
+    const wanted = { ...unit(), file: idOf('file', '/etc/systemd/system/web.service') }
+    const result = await applyIn(world, web([unitFile(''), wanted], { triggers: [restart] }))
+    const failed = outcome(result)
+    expect(failed).toMatchObject({ kind: 'failed' })
+    const isRestartedAlone = before?.active === true && before.enabled
+    expect(JSON.stringify(failed)).toContain(
+      isRestartedAlone ? 'web.service not restarted' : 'the unit file of web.service is empty',
+    )
+    expect(systemd.log.filter((line) => line.startsWith('mask '))).toEqual([])
+    expect(existsSync(at('etc/systemd/system/web.service'))).toBe(before !== undefined)
+    expect(systemd.units.get('web.service')).toMatchObject(before ?? { active: false, enabled: false })
+  },
+)
+
 test('a tree that its program refuses is put back before anything reads it', async () => {
   const validate = [`! grep -rq broken ${at('etc/web')} || { echo "unexpected broken in $PWD"; exit 1; }`]
   write('etc/systemd/system/web.service', '[Service]')
@@ -292,4 +319,82 @@ test('a tree is validated after its last file and before systemd reads it, and o
   await planAndApply(web([unitFile(), stopped], { validate: [`echo gone >> ${seen}`] }, '3'))
   expect(text('seen')).toBe('one!\ngone\n')
   expect(existsSync(at('etc/web.conf'))).toBe(false)
+})
+
+test('an undone apply leaves no failed unit behind whose file it took away, and no other is forgotten', async () => {
+  const failed = { active: false, enabled: false, failed: true }
+  write('/etc/systemd/system/old.service', '[Service]')
+  for (const name of ['job.service', 'behind.service', 'old.service', 'foreign.service'])
+    systemd.units.set(name, { ...failed })
+  const desired = web([
+    unitFile('broken'),
+    unitFile('[Service]', 'job.service'),
+    file('/etc/containers/systemd/behind.container', '[Container]'),
+    unit(),
+  ])
+
+  const result = await applyIn(world, desired)
+
+  expect(outcome(result)).toMatchObject({ kind: 'failed', failure: { step: 'change units' } })
+  expect(existsSync(at('/etc/systemd/system/web.service'))).toBe(false)
+  const stillFailed = [...systemd.units].flatMap(([name, { failed: isFailed }]) => (isFailed ? [name] : []))
+  expect(stillFailed).toEqual(['old.service', 'foreign.service'])
+})
+
+describe('conditions', () => {
+  const conditions = [
+    '[Unit]\nConditionPathExists=/etc/there',
+    '[Service]\nExecCondition=/bin/test -e /etc/there',
+  ] as const
+  const conditional = (condition: string) => web([unitFile(condition), unit()], { triggers: [restart] }, '2')
+  const driftText = async (desired: DesiredHost) =>
+    (await compareIn(world, desired)).services
+      .flatMap(drifted)
+      .map(({ id, comparison }) => unitKind.describe(id, comparison.drift))
+  const ended = 'web.service: not running, since a condition of it does not hold; should be running'
+
+  test.each(conditions)('a unit that never ran may be skipped, and is said to be: %s', async (condition) => {
+    const { changes } = await planAndApply(conditional(condition))
+    const why = condition.startsWith('[Unit]') ? 'condition ConditionPathExists=/etc/there' : 'a condition of it'
+    expect(changes.at(-1)).toBe(`enabled web.service; skipped: ${why} does not hold`)
+    expect(isEmpty(await planIn(world, conditional(condition), { repair: 'everything' }))).toBe(true)
+  })
+
+  test.each(conditions)('a change that ends a unit that ran is undone: %s', async (condition) => {
+    await planAndApply(web([unitFile(), unit()], { triggers: [restart] }))
+    const result = await applyIn(world, conditional(condition))
+    expect(outcome(result)).toMatchObject({ kind: 'failed', failure: { problem: { code: 'apply-failed' } } })
+    expect(JSON.stringify(outcome(result))).toContain('web.service was not restarted, and ran before: skipped: ')
+    expect(systemd.units.get('web.service')).toMatchObject({ active: true })
+    expect(text('etc/systemd/system/web.service')).toBe('[Service]')
+  })
+
+  test.each(conditions)('a unit that ran and was started again in vain has drifted: %s', async (condition) => {
+    write('etc/there', '')
+    await planAndApply(conditional(condition))
+    rmSync(at('etc/there'))
+    await systemd.run({ args: ['systemctl', 'restart', 'web.service'] })
+    expect(await driftText(conditional(condition))).toEqual([ended])
+    const repair = await applyIn(world, conditional(condition), { repair: 'everything' })
+    expect(outcome(repair)).toMatchObject({ kind: 'failed' })
+    expect(await driftText(conditional(condition))).toEqual([ended])
+    write('etc/there', '')
+    await applyIn(world, conditional(condition), { repair: 'everything' })
+    expect(await driftText(conditional(condition))).toEqual([])
+  })
+
+  test.each([
+    ['a service that ran before the host was restarted', '', [ended]],
+    ['a job, which often makes its own condition untrue', '[Service]\nType=oneshot', []],
+  ])('%s', async (_, more, drift) => {
+    write('etc/there', '')
+    const desired = conditional(`${conditions[0]}\n${more}`)
+    await planAndApply(desired)
+    // Recorded when it is seen to run.
+    await applyIn(world, desired)
+    rmSync(at('etc/there'))
+    systemd.units.set('web.service', { active: false, enabled: true, failed: false })
+    await systemd.run({ args: ['systemctl', 'start', 'web.service'] })
+    expect(await driftText(desired)).toEqual(drift)
+  })
 })

@@ -9,6 +9,7 @@ import { evidenceFor } from '../../../agent/evidence/evidence.ts'
 import { type Capabilities, type HostWriter, openHost } from '../../../agent/host/host.ts'
 import { createRun, type Run } from '../../../agent/host/run.ts'
 import { contentsFor } from '../../../agent/observe/contents.ts'
+import { identifyHost, liveByIdentity } from '../../../agent/observe/identify.ts'
 import { observeHost } from '../../../agent/observe/observe.ts'
 import { compareHost, drifted, type HostComparison } from '../../../agent/plan/compare.ts'
 import { serviceReports } from '../../../agent/plan/findings.ts'
@@ -66,8 +67,9 @@ export function makeWorld(options: WorldOptions = {}): World {
 
 export async function compareIn(world: World, desired: DesiredHost, full = false): Promise<HostComparison> {
   const { baselines } = world.state.baselines.read()
-  const live = await observeHost(desired, baselines, world.host, { full })
-  return compareHost(desired, baselines, live)
+  const known = identifyHost(desired, baselines, world.host.files)
+  const live = liveByIdentity(await observeHost(known.desired, known.baselines, world.host, { full }), known)
+  return compareHost(known.desired, known.baselines, live)
 }
 
 export async function planIn(world: World, desired: DesiredHost, options?: Partial<PlanOptions>): Promise<Plan> {
@@ -98,7 +100,12 @@ export async function reportsIn(world: World, desired: DesiredHost, secrets: rea
   const sides = await contentsFor(differing, { host, objects: state.objects, contents })
   const mask = maskFor(secrets)
   const evidence = await evidenceFor(comparison, { host, state, mask, now: new Date() })
-  return serviceReports(comparison, { contents: sides, mask, evidence, failureOf: state.failures.get })
+  return serviceReports(comparison, {
+    contents: sides,
+    mask,
+    evidence,
+    failureOf: (name) => state.failures.read().get(name),
+  })
 }
 
 export function desiredHost(services: readonly DesiredService[], revision = '1'): DesiredHost {
@@ -221,7 +228,12 @@ type Places = WorldOptions & { readonly root: string; readonly stateDirectory: s
 
 function openWorld(directory: string, places: Places): World {
   const state = openState(places.stateDirectory)
-  const sandbox = openHost({ root: places.root, run: places.run ?? run, hashes: state.hashes })
+  const sandbox = openHost({
+    root: places.root,
+    run: places.run ?? run,
+    hashes: state.hashes,
+    own: [places.stateDirectory],
+  })
   const capabilities = { ...sandbox.capabilities, ...places.capabilities }
   return {
     directory,

@@ -50,6 +50,11 @@ test.each([
   ['is a job that ended', { ...up, Type: 'oneshot', ActiveState: 'activating' }, { ...down, Type: 'oneshot' }],
   ['is a job that ended before', { ...down, Type: 'oneshot' }, { ...down, Type: 'oneshot' }],
   ['was not started, for a condition', { ...down, ConditionResult: 'no' }, { ...down, ConditionResult: 'no' }],
+  [
+    'was not started, for its ExecCondition=',
+    { ...down, Result: 'exec-condition' },
+    { ...down, Result: 'exec-condition' },
+  ],
   ['went to rest until its socket wakes it', { ...up, TriggeredBy: 'f.socket' }, { ...down, TriggeredBy: 'f.socket' }],
   ['was never there', { LoadState: 'not-found' }, { LoadState: 'not-found' }],
 ])('a unit that %s is at fault with nothing', async (_, before, now) => {
@@ -70,6 +75,12 @@ test.each([
   ['failed (start-limit-hit)', up, { ...down, ActiveState: 'failed', Result: 'start-limit-hit' }],
   ['is failing (exit-code)', up, { ...up, ActiveState: 'deactivating', SubState: 'stop-post', Result: 'exit-code' }],
   ['no longer runs', up, down],
+  [
+    'no longer runs: a condition of it does not hold',
+    up,
+    { ...down, ConditionResult: 'no', ConditionTimestampMonotonic: '1' },
+  ],
+  ['no longer runs: a condition of it does not hold', up, { ...down, Result: 'exec-condition' }],
   ['failed (exit-code)', { ...up, TriggeredBy: 'f.socket' }, { ...down, ActiveState: 'failed', Result: 'exit-code' }],
   [
     'failed (exit-code)',
@@ -78,6 +89,24 @@ test.each([
   ],
 ])('it is said that a unit %s, with the end of its journal', async (words, before, now) => {
   expect(await said(before, now)).toBe(`f.service ${words}${journal}`)
+})
+
+test.each([
+  ['a service', 'f.service', down, 'f.service no longer runs'],
+  ['a socket', 'f.socket', { ...down, Type: '', Id: 'f.socket' }, 'f.socket no longer runs'],
+  ['a job', 'f.service', { ...down, Type: 'oneshot' }, undefined],
+  ['a service that a socket starts', 'f.service', { ...down, TriggeredBy: 'f.socket' }, undefined],
+])('%s that the apply started and that ended before the watch began', async (_, name, ended, fault) => {
+  const query: Run = async ({ args }) => {
+    if (args[0] !== 'systemctl') return { code: 0, stdout: '', stderr: '' }
+    if (args.includes('is-enabled')) return { code: 0, stdout: 'enabled\n', stderr: '' }
+    const lines = Object.entries({ ...ended, Id: name }).map(([key, value]) => `${key}=${value}\n`)
+    return { code: 0, stdout: lines.join(''), stderr: '' }
+  }
+  const started = await watchUnits([name], query, new Set([name]))
+  expect(await started()).toBe(fault)
+  const untouched = await watchUnits([name], query)
+  expect(await untouched()).toBeUndefined()
 })
 
 test('a timer that has nothing left to wait for rests; a socket or path that gave up has failed', async () => {

@@ -16,7 +16,8 @@ const files = {
   'services/web/README.md': '# web\n',
   'services/web/service.yaml': `files:
   /etc/web/site.conf: { template: true }
-  /etc/web/login.conf: { template: true }
+  /etc/web/login.conf: { template: true, diff: true }
+  /etc/web/main.conf: { diff: true }
 directories:
   /etc/web/enabled: { purge: true }
 `,
@@ -38,6 +39,7 @@ beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'plumb-operator-'))
   clone = join(home, 'clone')
   await server.fleet.git('clone', '--quiet', server.fleet.directory, clone)
+  mkdirSync(join(box.root, 'etc'))
   mkdirSync(join(box.root, 'etc/plumb/secrets'), { recursive: true, mode: 0o700 })
   writeFileSync(join(box.root, 'etc/plumb/secrets/db'), 'hunter2-of-the-database\n', { mode: 0o600 })
   expect(await box.plumb('apply')).toMatchObject({ code: 0 })
@@ -67,7 +69,7 @@ test('a finding of the server becomes a commit in the clone, and on the remote a
   expect(await show('services/web/files/etc/web/site.conf')).toBe(
     `server ${reference('host.name')};\nlisten ${reference('vars.port')} default;\nroot /srv;`,
   )
-  expect(await show('services/web/service.yaml')).toContain('  /etc/web/main.conf: { mode: "0640" }\n')
+  expect(await show('services/web/service.yaml')).toContain('  /etc/web/main.conf: { diff: true, mode: "0640" }\n')
   expect(await server.fleet.git('rev-parse', `${branch}~1`)).toBe(await server.fleet.head())
   expect(await server.fleet.git('log', '-1', '--format=%B', branch)).toContain('Adopted-from: web-1:/etc/web/site.conf')
 

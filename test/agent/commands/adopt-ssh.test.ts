@@ -200,7 +200,7 @@ async function expectPushed(subject: string): Promise<void> {
 
 async function branches(): Promise<readonly string[]> {
   const all = await server.fleet.git('for-each-ref', '--format=%(refname:short)', 'refs/heads')
-  return all.split('\n').filter((name) => name !== 'main')
+  return all.split('\n').filter((name) => name !== 'main' && name !== 'earlier')
 }
 
 async function onlyBranch(): Promise<string> {

@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeRepository, serveRepository, type TestFiles, type TestRepository } from '../../support/git.ts'
 import { makeSandbox, type Ran, runPlumb, type Sandbox } from '../../support/plumb.ts'
@@ -70,7 +70,9 @@ test('a live change becomes a commit on a pushed branch, and once it is merged t
   expect(branch).toMatch(/^adopt\/web-1-web-\d{8}-\d{6}$/)
   expect(adopted.out).toContain('adopted: /etc/web/main.conf\n  writes services/web/files/etc/web/main.conf\n')
   expect(adopted.out).toContain(`as ${branch}\n`)
-  expect(adopted.out).toContain('plumb hold web')
+  const hold = /To keep it: (plumb hold web .*)/.exec(adopted.out)?.[1] ?? ''
+  expect(hold).toContain(` --for 1d --why "..." --repo ${forge}`)
+  expect(hold).toContain(` --root ${box.root} --state `)
   expect(treeOf(box.root)).toEqual(before)
 
   expect(await inForge('show', `${branch}:services/web/files/etc/web/main.conf`)).toBe(
@@ -157,7 +159,7 @@ test('a change within a substituted part is refused with its line, and nothing o
   const at = 'not adopted: /etc/web/site.conf: services/web/files/etc/web/site.conf'
   expect(out.split('\n')).toEqual([
     `${at}:2:8: the change touches ${reference('vars.port')}. Set vars.port in plumb.yaml instead, or edit the template by hand.`,
-    `${at}:3:6: the change touches ${reference('secrets.db')}. Write the new value to the secret db on the hosts instead, or edit the template by hand.`,
+    `${at}:3:6: the change touches ${reference('secrets.db')}. Write the new value to the secret db on the hosts instead.`,
     '',
   ])
   expect(await branches()).toEqual([])
@@ -277,7 +279,10 @@ test("a host that follows the server's mirror has no way to push, and says so", 
     const kept = await runPlumb(['adopt', 'web', ...places, ...author, '-m', 'Four'], options)
     expect(kept.out).toContain("it could not be pushed from here: this host follows the server's copy of it")
     expect(readdirSync(patches)).toEqual([expect.stringMatching(/^adopt-web-1-web-.*\.patch$/)])
-    const pushed = await runPlumb(['adopt', 'web', ...places, ...author, '-m', 'Four', '--remote', forge], options)
+    const pushed = await runPlumb(
+      ['adopt', 'web', ...places, ...author, '-m', 'Four', '--remote', relative(patches, forge)],
+      options,
+    )
     expect(pushed).toMatchObject({ code: 0, out: expect.stringContaining('\npushed ') })
   } finally {
     await own.remove()
@@ -305,6 +310,10 @@ test('a reason and an author are asked for, and what did not drift is not adopte
   expect((await adopt('web')).err).toContain('Add -m "the reason".')
   const nobody = await runAs({}, 'web', '-m', 'why')
   expect(nobody.err).toContain('git does not know who you are')
+  await inForge('config', 'user.name', 'The fleet')
+  await inForge('config', 'user.email', 'fleet@example.org')
+  expect(await runAs({}, 'web', '-m', 'why', '--to', 'by-remote')).toMatchObject({ code: 0, err: '' })
+  expect(await inForge('log', '-1', '--format=%an <%ae>', 'by-remote')).toBe('The fleet <fleet@example.org>')
   expect(await runAs({}, 'web', '-m', 'why', '--author', 'Bert <bert@example.org>')).toMatchObject({ code: 0, err: '' })
 })
 

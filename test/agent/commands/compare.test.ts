@@ -86,7 +86,7 @@ test('a value that somebody changed is drift however the file is formatted, and 
   expect(check.code).toBe(2)
   expect(check.out).toContain('grafana: drift: /etc/grafana/fleet.json: content differs')
   expect(check.out).toContain('grafana: drift: /etc/grafana/rules.yaml: content differs')
-  expect(check.out).toContain('  ~ panels[0].targets[0].expr: "node_load1" -> "node_load5"\n--- repository')
+  expect(check.out).toContain('  ~ panels[0].targets[0].expr: "node_load1" -> "node_load5"\n--- last applied')
   expect(check.out).toContain('  ~ groups[0].limit: 12345678901234567890 -> 12345678901234567891\n')
   expect(await box.plumb('apply')).toMatchObject({ code: 0 })
   expect(JSON.parse(await box.read('/etc/grafana/fleet.json'))).toEqual(dashboard)
@@ -173,7 +173,9 @@ test('what is JSON no more is drift, and it is said where it breaks', async () =
   const { out } = await box.plumb('check')
   expect(out).toContain('/etc/grafana/fleet.json: content differs (no longer JSON: 5:10 expected a colon)\n')
   await rewrite(() => '{"a": 1, "a": 1}')
-  expect((await box.plumb('check')).out).toContain('(no longer JSON: 1:10 the same key stands here twice)')
+  expect((await box.plumb('check')).out).toContain(
+    '(no longer JSON: 1:10 the same key stands here twice; this differs too: the newline at the end is gone)',
+  )
 })
 
 test('what is too much to be judged so is compared by its bytes, and that is said', async () => {

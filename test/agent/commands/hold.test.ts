@@ -32,7 +32,7 @@ test('what is held is said by apply, plan, check and status, and not applied bef
 
   const hold = await runPlumb(['hold', 'nginx', '--for', '2h', ...reason, ...places], { env })
   const text =
-    /^nginx: (held by anna@web-1 until [-\d: ]+ \(moving the site\)): no apply and no repair; drift is still told\n$/
+    /^nginx: (held by anna@web-1 until [-\d: ]+ UTC \(moving the site\)): no apply, no repair and no drift alert; drift is still found and shown\n$/
   expect(hold).toMatchObject({ code: 0, out: expect.stringMatching(text) })
   const held = text.exec(hold.out)?.[1]
 
@@ -44,7 +44,7 @@ test('what is held is said by apply, plan, check and status, and not applied bef
   expect((await box.plumb('plan')).out).toContain(`nginx: ${held}: nothing will be applied\nnothing to do at `)
   const check = await box.plumb('check')
   expect(check).toMatchObject({ code: 2, out: expect.stringContaining(`nginx: ${held}\nnginx: pending: `) })
-  expect((await box.plumb('status')).out).toContain(`  nginx  ${held}: 1 pending\n`)
+  expect((await box.plumb('status')).out).toContain(`  nginx  pending, ${held}: 1 pending\n`)
   expect(await box.plumb('hold')).toMatchObject({ code: 0, out: `nginx: ${held}\n` })
   expect(JSON.parse((await box.plumb('hold', '--json')).out)).toMatchObject([
     { service: 'nginx', by: 'anna@web-1', why: 'moving the site', origin: 'host' },
@@ -52,6 +52,21 @@ test('what is held is said by apply, plan, check and status, and not applied bef
 
   expect(await box.plumb('release', 'nginx')).toMatchObject({ code: 0, out: `nginx: released; it was ${held}\n` })
   expect(await box.plumb('apply')).toMatchObject({ code: 0, out: expect.stringContaining('nginx: wrote /etc/nginx') })
+})
+
+test('in a sandbox hold and release need no repository, and know the host and its services', async () => {
+  await box.plumb('apply')
+  const places = ['--root', box.root, '--state', box.state]
+
+  const held = await runPlumb(['hold', 'nginx', '--for', '2h', ...reason, ...places])
+  expect(held).toMatchObject({ code: 0, out: expect.stringMatching(/^nginx: held by \S+@web-1 until/) })
+  expect((await runPlumb(['hold', ...places])).out).toMatch(/^nginx: held by/)
+  expect((await box.plumb('plan')).out).toContain('nginx: held by')
+  expect((await runPlumb(['hold', 'ngin', '--for', '2h', ...reason, ...places])).err).toContain(
+    'web-1 has no service "ngin". Did you mean "nginx"?',
+  )
+  expect((await runPlumb(['release', 'nginx', ...places])).out).toMatch(/^nginx: released/)
+  expect((await runPlumb(['hold', ...places])).out).toBe('nothing is held on web-1\n')
 })
 
 test('a hold on a service in plumb is no reason for another exit code', async () => {
@@ -68,8 +83,8 @@ test('a hold on a service in plumb is no reason for another exit code', async ()
 test.each([
   [['ngnix', '--for', '2h', ...reason], 'web-1 has no service "ngnix". Did you mean "nginx"?'],
   [['../x', '--for', '2h', ...reason], '"../x" is no name of a service. Give one'],
-  [['nginx', ...reason], '--for needs a duration such as 30s, 5m, 2h or 1d. At most 14d, as in: --for 2h'],
-  [['nginx', '--for', '15d', ...reason], '--for needs a duration of at most 14d, not "15d".'],
+  [['nginx', ...reason], '--for needs a duration of at most 14d. As in: --for 30m, --for 2h or --for 1d'],
+  [['nginx', '--for', '15d', ...reason], '--for needs a duration of at most 14d, not "15d". As in: --for 30m'],
   [['nginx', '--for', '2h'], '--why needs the reason, on one line of at most 500 characters.'],
   [['nginx', '--for', '2h', '--why', 'one\ntwo'], '--why needs the reason, on one line'],
   [['--for', '2h', ...reason], 'Hold what? plumb hold SERVICE --for 2h --why "..."'],
@@ -101,7 +116,7 @@ test('a running agent repairs nothing that is held, from the moment it is; its e
 
   await box.plumb('hold', 'base', '--for', '10s', ...reason)
   await box.write('/etc/motd', 'typed\n')
-  await agent.said('"base":"held"')
+  await agent.said('"base":"drift, held"')
   expect(await box.read('/etc/motd')).toBe('typed\n')
 
   await agent.said('a hold has ended: the normal policy applies again')
@@ -124,7 +139,7 @@ test('a hold for the fleet goes by the server to the hosts, is seen there, and i
   const hold = await runPlumb(['hold', 'nginx', '--fleet', '--for', '2h', ...reason, '--token-file', token, ...places])
   expect(hold).toMatchObject({
     code: 0,
-    out: expect.stringMatching(/^nginx: held by .* on 1 host: web-1\n1 of 1 is connected/),
+    out: expect.stringMatching(/^nginx: held by .* on 1 host: web-1\nit is connected and told\n$/),
   })
   await agent.said('"nginx":"held"')
   await web.write('/etc/nginx/nginx.conf', 'typed\n')
@@ -160,7 +175,7 @@ test('a host that was away takes the hold when it is back, and lets it go that e
   const token = join(server.data, 'operator-token')
   const fleetWide = ['--fleet', '--token-file', token, '--root', web.root]
   expect((await runPlumb(['hold', 'nginx', '--for', '2h', ...reason, ...fleetWide])).out).toContain(
-    '0 of 1 are connected and told; the others are when they are back',
+    'it is not connected; it is told when it is back',
   )
 
   const second = web.agent()

@@ -2,9 +2,12 @@
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
+  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
+  openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   statSync,
@@ -18,6 +21,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Output } from '../../../agent/commands/output.ts'
 import { type RestoreOptions, restore } from '../../../agent/commands/restore.ts'
 import type { Resource } from '../../../shared/resource.ts'
+import { absoluteTime } from '../../../shared/time-text.js'
 import { runPlumb } from '../../support/plumb.ts'
 import {
   applyIn,
@@ -52,6 +56,23 @@ function write(path: string, content: string | Uint8Array, mode = 0o644): void {
   chmodSync(at(path), mode)
 }
 
+function each<T>(count: number, make: (index: number) => T): T[] {
+  return Array.from({ length: count }, (_, index) => make(index))
+}
+
+/** With a file at its end; its path is longer than any that can be given to open(2). */
+function makeChain(top: string, name: string, depth: number): void {
+  let fd = openSync(top, 'r')
+  for (let at = 0; at < depth; at += 1) {
+    mkdirSync(`/proc/self/fd/${fd}/${name}`)
+    const below = openSync(`/proc/self/fd/${fd}/${name}`, 'r')
+    closeSync(fd)
+    fd = below
+  }
+  writeFileSync(`/proc/self/fd/${fd}/f`, 'precious')
+  closeSync(fd)
+}
+
 async function restored(path?: string, options: Partial<RestoreOptions> = {}) {
   const lines: string[] = []
   const output: Output = { print: ({ text: printed }) => void lines.push(...printed), progress: () => {} }
@@ -67,7 +88,10 @@ test('what an apply overwrote is listed, and comes back with its content, mode a
   if (asRoot) execFileSync('chown', ['1000:1001', at('etc/f')])
   await applyIn(world, web([file('/etc/f', 'two')], '2'))
   const [time = ''] = times('/etc/f')
-  expect(await restored()).toEqual({ code: 0, lines: [`${time}  /etc/f  web  overwritten  15 bytes`] })
+  expect(await restored()).toEqual({
+    code: 0,
+    lines: [`${absoluteTime(time ?? '')}  /etc/f  web  overwritten  15 bytes`],
+  })
 
   const { code, lines } = await restored('/etc/f', { at: time })
 
@@ -184,7 +208,7 @@ test('an entry of the former format, of content alone, is listed and restored fo
   await batch.settle()
   const entry = { at: '2026-11-01T00:00:00.000Z', service: 'web', path: '/etc/f', sha256 }
   writeFileSync(join(world.state.directory, 'displaced.json'), JSON.stringify([entry, { of: 'a later version' }]))
-  expect((await restored()).lines).toEqual(['2026-11-01T00:00:00.000Z  /etc/f  web  overwritten  6 bytes'])
+  expect((await restored()).lines).toEqual(['2026-11-01 00:00:00 UTC  /etc/f  web  overwritten  6 bytes'])
   await restored('/etc/f', { at: '2026-11' })
   expect(text('etc/f')).toBe('of old')
   expect(statSync(at('etc/f')).mode & 0o777).toBe(0o600)
@@ -216,6 +240,51 @@ test('of a purge of more than a thousand files, how many were not kept is told',
   expect(world.state.displaced.list()).toHaveLength(1001)
 })
 
+test.each([
+  [
+    '1,001 empty directories',
+    () => each(1001, (index) => mkdirSync(at(`d/a/${index}`), { recursive: true })),
+    'd/zz/f',
+  ],
+  [
+    '1,001 FIFOs',
+    () =>
+      void execFileSync(
+        'mkfifo',
+        each(1001, (index) => at(`d/${index}`)),
+      ),
+    'd/zz/f',
+  ],
+  ['999 links', () => each(999, (index) => symlinkSync('x', at(`d/${index}`))), 'd/zz/f'],
+])('a file beside %s in a purged directory is kept', { timeout: 120_000 }, async (_, fill, precious) => {
+  const desired = web([directory('/d', { purge: true })])
+  await applyIn(world, desired)
+  fill()
+  write(precious, 'precious')
+  const result = await applyIn(world, desired, repair)
+  expect(outcome(result)).toMatchObject({ kind: 'applied' })
+  expect(existsSync(at(precious))).toBe(false)
+  await restored(`/${precious}`, { at: 'latest' })
+  expect(text(precious)).toBe('precious')
+})
+
+test.each([
+  ['a', 3000],
+  ['a-longer-name', 400],
+])('a file below a chain of directories %s, %i deep, is kept', { timeout: 120_000 }, async (name, depth) => {
+  const desired = web([directory('/d', { purge: true })])
+  await applyIn(world, desired)
+  makeChain(at('d'), name, depth)
+  const result = await applyIn(world, desired, repair)
+  expect(outcome(result)).toMatchObject({ kind: 'applied' })
+  expect(readdirSync(at('d'))).toEqual([])
+  const [kept] = world.state.displaced.list()
+  if (kept === undefined) throw new Error('nothing was kept')
+  await expect(restored(kept.path, { at: 'latest' })).rejects.toThrow('shortened')
+  await restored(kept.path, { at: 'latest', to: '/f' })
+  expect(text('f')).toBe('precious')
+})
+
 test('a name that is not UTF-8 is purged, kept, and restored under another one', async () => {
   const desired = web([directory('/d', { purge: true })])
   await applyIn(world, desired)
@@ -232,7 +301,7 @@ test('an apply that fails keeps nothing, since nothing was lost', async () => {
   const result = await applyIn(world, web([file('/etc/f', 'one'), file('/etc/in-the-way', 'x')]))
   expect(outcome(result)?.kind).toBe('failed')
   expect(text('etc/f')).toBe('mine')
-  expect(await restored()).toEqual({ code: 0, lines: ['nothing was displaced on this host'] })
+  expect(await restored()).toEqual({ code: 0, lines: ['nothing has been kept on this host'] })
 })
 
 test('a FIFO or device in place of what is restored is replaced without a wait, and not written through', async () => {

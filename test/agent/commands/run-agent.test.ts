@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { exampleFleet } from '../../lab/example-fleet.ts'
 import { type ServedRepository, serveRepository, type TestRepository } from '../../support/git.ts'
 import { makeSandbox, type Sandbox } from '../../support/plumb.ts'
@@ -61,19 +61,31 @@ test('a second agent on the same state says who has it and ends; one that was ki
   await third.said('"looked"')
 })
 
-test('SIGTERM during a pass lets it come to its end', async () => {
+test('SIGTERM while a remote does not answer breaks the sync off and ends the agent', async () => {
   const held = await heldRepository(fleet)
   const agent = (await following(held.served)).agent()
   await held.asked
 
   agent.child.kill('SIGTERM')
   agent.child.kill('SIGINT')
-  held.release()
 
   expect(await agent.ended).toEqual({ code: 0, signal: null })
   expect(agent.log()).toContain('"agent stopped"')
-  expect(await box.read('/etc/nginx/nginx.conf')).toContain('keepalive_timeout')
-  expect((await box.plumb('status')).code).toBe(0)
+  held.release()
+})
+
+test('drift is seen while a remote does not answer', async () => {
+  expect((await box.plumb('apply')).code).toBe(0)
+  const held = await heldRepository(fleet)
+  const agent = (await following(held.served)).agent()
+  await held.asked
+  await box.write('/etc/motd', 'typed\n')
+
+  await agent.said('"states":{"base":"drift"')
+
+  expect(await box.plumb('status')).toMatchObject({ code: 2, out: expect.stringMatching(/sync has taken \d+ s/) })
+  held.release()
+  await agent.kill()
 })
 
 test('an attached agent ends when its standard input does', async () => {
@@ -94,13 +106,47 @@ test('a log that cannot be written ends no agent', async () => {
   onTestFinished(() => void agent.kill('SIGKILL'))
   await full.close()
   await held.asked
+  held.release()
+  await vi.waitFor(() => expect(existsSync(join(box.root, 'etc/motd'))).toBe(true), { timeout: 30_000 })
 
   agent.stdin?.end()
-  held.release()
 
   expect(await once(agent, 'exit')).toEqual([0, null])
-  expect(existsSync(join(box.root, 'etc/motd'))).toBe(true)
 })
+
+test.each([
+  ['thrown by a callback', `throw new Error('provoked')`, 'uncaughtException'],
+  ['a promise that nobody waits for', `Promise.reject(new Error('provoked'))`, 'unhandledRejection'],
+  [
+    'an error event that nobody listens to',
+    `new EventEmitter().emit('error', new Error('provoked'))`,
+    'uncaughtException',
+  ],
+])(
+  'a fault of the agent itself, %s, is logged with its stack and ends it; the next agent goes on',
+  async (_, fault, origin) => {
+    const module = `import { EventEmitter } from 'node:events'\nprocess.on('SIGUSR2', () => { ${fault} })\n`
+    await writeFile(join(box.directory, 'fault.mjs'), module)
+    vi.stubEnv('NODE_OPTIONS', `--import ${join(box.directory, 'fault.mjs')}`)
+    const agent = box.agent()
+    vi.unstubAllEnvs()
+    await agent.said('"looked"')
+
+    agent.child.kill('SIGUSR2')
+
+    expect(await agent.ended).toEqual({ code: 70, signal: null })
+    const line = agent
+      .log()
+      .split('\n')
+      .find((text) => text.includes('ends by a fault of its own'))
+    expect(JSON.parse(line ?? '{}')).toMatchObject({
+      level: 60,
+      origin,
+      err: { message: 'provoked', stack: expect.stringContaining('fault.mjs') },
+    })
+    await box.agent().said('"looked"')
+  },
+)
 
 /** The same root and state, following that remote. */
 async function following({ url }: ServedRepository): Promise<Sandbox> {
@@ -109,7 +155,7 @@ async function following({ url }: ServedRepository): Promise<Sandbox> {
   return sandbox
 }
 
-/** A remote whose first answer waits until it is let go: a pass is under way meanwhile. */
+/** A remote whose first answer waits until it is let go: a sync is under way meanwhile. */
 async function heldRepository(repository: TestRepository) {
   const asked = Promise.withResolvers<void>()
   const released = Promise.withResolvers<void>()

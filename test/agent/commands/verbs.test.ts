@@ -1,16 +1,16 @@
 // The verbs as processes, on a real repository made from examples/fleet.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
+import { readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { acquireLock } from '../../../agent/state/lock.ts'
 import { problemSchema } from '../../../shared/problem.ts'
 import { changeSchema, serviceReportSchema } from '../../../shared/report.ts'
 import { edited, exampleFleet, now } from '../../lab/example-fleet.ts'
-import type { TestRepository } from '../../support/git.ts'
+import { makeRepository, type TestRepository } from '../../support/git.ts'
 import { command, makeSandbox, runPlumb, type Sandbox } from '../../support/plumb.ts'
 import { treeOf } from '../apply/world.ts'
 
@@ -78,7 +78,7 @@ test('drift is told by check, plan and status with its diff, and put right by ap
   expect(check.out.split('\n')).toEqual([
     'base: drift: /etc/motd: content differs',
     changed,
-    '--- repository: services/base/files/etc/motd',
+    '--- last applied: services/base/files/etc/motd',
     '+++ live: /etc/motd',
     '@@ -1,2 +1,3 @@',
     ' This is web-1. Its configuration is a git repository, kept in plumb by Plumbline:',
@@ -88,7 +88,7 @@ test('drift is told by check, plan and status with its diff, and put right by ap
     expect.stringMatching(/^out of plumb: 2 drifted \(7 resources at /),
     expect.stringMatching(/^base: to keep it: plumb adopt \/etc\/motd --repo /),
     expect.stringMatching(/^hello: to keep it: plumb adopt \/etc\/hello\/greeting --repo /),
-    expect.stringMatching(/^to put it back: plumb apply --repo /),
+    expect.stringMatching(/^to repair it: plumb apply --repo /),
     '',
   ])
 
@@ -100,6 +100,8 @@ test('drift is told by check, plan and status with its diff, and put right by ap
     '  nginx  in plumb',
     '',
   ])
+
+  expect(status.out).toMatch(/, checked (?:just now|\d+ (?:second|minute)s? ago) \(20\d\d-/)
 
   const plan = await box.plumb('plan')
   expect(plan.code).toBe(2)
@@ -134,7 +136,7 @@ test('a commit not applied yet is pending and an edit on the host is drift, also
   const text = await box.plumb('check')
   expect(text.code).toBe(2)
   expect(text.out).toMatch(
-    /^nginx: drift: \/etc\/nginx\/nginx.conf: content differs\n {2}changed 20.*\n--- repository: services\/nginx/,
+    /^nginx: drift: \/etc\/nginx\/nginx.conf: content differs\n {2}changed 20.*\n--- last applied: services\/nginx/,
   )
   expect(text.out).toContain('-    keepalive_timeout 65;\n+    keepalive_timeout 99;\n')
   expect(text.out).toContain('\nnginx: pending: /etc/nginx/nginx.conf: content differs\n')
@@ -194,7 +196,10 @@ test('what cannot be applied is put back and told; the services that do not need
   )
   expect(out).toMatch(/\nout of plumb at [0-9a-f]{12}\n$/)
   expect(treeOf(join(box.root, 'etc/nginx'))).toHaveLength(1)
-  expect(await box.plumb('status')).toMatchObject({ code: 2, out: expect.stringContaining('  nginx  failed: ') })
+  expect(await box.plumb('status')).toMatchObject({
+    code: 2,
+    out: expect.stringContaining('  nginx  failed, never applied before: '),
+  })
 })
 
 test('a commit that takes most of the services away waits until a person says so', async () => {
@@ -240,6 +245,37 @@ test('in the middle of an apply, under way or interrupted, check and plan say th
   expect((await box.plumb('check')).code).toBe(0)
 })
 
+test('plan names the host that it judged, and says of a changed secret which file holds it, never its value', async () => {
+  const own = await makeRepository({
+    'plumb.yaml': 'version: 1\nhosts: { web-1: { services: [a] } }\n',
+    'services/a/README.md': '# a',
+    'services/a/service.yaml': 'files: { /etc/a: { template: true }, /etc/b: { template: true, mode: "0644" } }\n',
+    'services/a/files/etc/a': `x = \${{ secrets.a }}\n`,
+    'services/a/files/etc/b': `x = \${{ secrets.a }}\ny = \${{ secrets.b }}\n`,
+  })
+  onTestFinished(() => own.remove())
+  const other = await makeSandbox({ repo: own.directory })
+  onTestFinished(() => other.remove())
+  const secrets = join(other.root, 'etc/plumb/secrets')
+  mkdirSync(secrets, { recursive: true, mode: 0o700 })
+  const set = (values: Readonly<Record<string, string>>) => {
+    for (const [name, value] of Object.entries(values)) writeFileSync(join(secrets, name), value, { mode: 0o600 })
+  }
+  set({ a: 'the-first-value', b: 'another-value' })
+  await other.plumb('apply')
+  expect((await other.plumb('plan')).out).toMatch(/^nothing to do at [0-9a-f]{12} on web-1\n$/)
+  set({ a: 'the-second-value' })
+
+  const { code, out } = await other.plumb('plan')
+
+  expect(code).toBe(2)
+  expect(out).toContain('a: write /etc/a (content)\n')
+  expect(out).toContain('not shown: it holds the secret "a", and its value may be all that changed\n')
+  expect(out).toContain('not shown: it holds the secrets "a", "b", and a value of theirs may be all that changed\n')
+  expect(out).toMatch(/2 steps to [0-9a-f]{12} on web-1\n$/)
+  expect(out).not.toMatch(/first-value|second-value|another-value/)
+})
+
 test('without a repository, or with one that has no such host, the error says what to do', async () => {
   const lost = await runPlumb(['check', '--root', box.root, '--state', box.state, '--json'])
   const message = `No repository: ${box.root}/etc/plumb/agent.yaml is not there.`
@@ -248,7 +284,7 @@ test('without a repository, or with one that has no such host, the error says wh
   expect(JSON.parse(lost.out)).toEqual({ problems: [{ code: 'usage', message, remedy }] })
 
   const nothing = await runPlumb(['status', '--state', box.state])
-  expect(nothing).toMatchObject({ code: 1, out: expect.stringContaining('nothing known yet') })
+  expect(nothing).toMatchObject({ code: 1, out: expect.stringContaining('nothing known') })
 
   const stranger = await makeSandbox({ repo: fleet.directory, host: 'web-7', directory: box.directory })
   const { code, err } = await stranger.plumb('apply')
@@ -275,3 +311,67 @@ test('lint tells every problem of a work tree at once, before anything is commit
     '',
   ])
 })
+
+test('plan counts the services that cannot be applied, beside nothing to do', async () => {
+  const fleet = await makeRepository({
+    'plumb.yaml': 'version: 1\nhosts: { web-1: { services: [a] } }\n',
+    'services/a/README.md': '# a\n',
+    'services/a/service.yaml': 'files: { /etc/a: { template: true } }\n',
+    'services/a/files/etc/a': `\${{ secrets.a }}\n`,
+  })
+  const own = await makeSandbox({ repo: fleet.directory })
+  try {
+    const { code, out } = await own.plumb('plan')
+    expect(code).toBe(2)
+    expect(out).toMatch(
+      /^a: cannot be applied: .*\nnothing to do at [0-9a-f]{12} on web-1; 1 service cannot be applied\n$/,
+    )
+  } finally {
+    await own.remove()
+    await fleet.remove()
+  }
+})
+
+test('a check of one service that fails says its name, and ends each line with what it is about', async () => {
+  await box.write('/etc/motd/keep/note', 'of somebody else\n')
+  const at = (await fleet.head()).slice(0, 12)
+  expect((await box.plumb('apply')).code).toBe(1)
+  const { out } = await box.plumb('check')
+  expect(out).toContain(`base: failed at ${at} (never applied before): `)
+  expect(out).toMatch(/^base: No apply gets through now: /m)
+})
+
+const unknownHost = 'version: 1\nhosts: { other-1: { services: [] } }\n'
+
+test.each<[string, () => Promise<unknown>]>([
+  ['is not valid', () => fleet.commit({ 'plumb.yaml': 'version: 1\nhost: {}\n' })],
+  ['does not name the host', () => fleet.commit({ 'plumb.yaml': unknownHost })],
+  ['cannot be reached', () => rename(fleet.directory, `${fleet.directory}-away`)],
+])('an apply while the repository %s is not said to be in plumb', async (_, change) => {
+  const at = (await fleet.head()).slice(0, 12)
+  await box.plumb('apply')
+  await change()
+  onTestFinished(() => rm(`${fleet.directory}-away`, { recursive: true, force: true }))
+  const { code, out } = await box.plumb('apply')
+  expect(code).toBe(1)
+  expect(out.trimEnd().split('\n').at(-1)).toBe(
+    `nothing to change at ${at}, the last good revision; the head of the repository could not be taken`,
+  )
+})
+
+test.each([['restore'], ['restore', '/etc/motd'], ['hold'], ['release', 'base']])(
+  'plumb %s of a directory without state says so, and makes none of it',
+  async (...args) => {
+    const elsewhere = join(box.directory, 'mistyped')
+    const asked = await runPlumb([...args, '--state', elsewhere, '--root', box.root])
+    expect(asked).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(`${elsewhere}: there is no state of an agent.`),
+    })
+    expect(existsSync(elsewhere)).toBe(false)
+    // Nor is a directory of something else taken over, whose mode would become that of a state directory.
+    mkdirSync(elsewhere, { mode: 0o755 })
+    expect((await runPlumb([...args, '--state', elsewhere, '--root', box.root])).code).toBe(1)
+    expect(statSync(elsewhere).mode & 0o777).toBe(0o755)
+  },
+)

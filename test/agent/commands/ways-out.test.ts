@@ -17,7 +17,7 @@ const files = {
   'plumb.yaml': 'version: 1\nhosts:\n  web-1: { services: [web] }\n',
   'services/web/README.md': '# web\n',
   'services/web/service.yaml':
-    'files: { /etc/web/login: { template: true } }\ndirectories: { /etc/web/on: { purge: true } }\n',
+    'files: { /etc/web/login: { template: true, diff: true } }\ndirectories: { /etc/web/on: { purge: true } }\n',
   'services/web/files/etc/web/main.conf': 'workers 1;\n',
   "services/web/files/etc/web/anna's site.conf": 'root /srv;\n',
   'services/web/files/etc/web/blob': new Uint8Array([0, 1, 2]),
@@ -39,6 +39,7 @@ beforeEach(async () => {
   clone = join(home, 'clone')
   await server.fleet.git('config', 'receive.denyCurrentBranch', 'ignore')
   await server.fleet.git('clone', '--quiet', server.fleet.directory, clone)
+  mkdirSync(join(box.root, 'etc'))
   mkdirSync(join(box.root, 'etc/plumb/secrets'), { recursive: true, mode: 0o700 })
   writeFileSync(join(box.root, 'etc/plumb/secrets/db'), 'hunter2-of-the-database\n', { mode: 0o600 })
   expect(await box.plumb('apply')).toMatchObject({ code: 0 })
@@ -71,9 +72,9 @@ describe.skipIf(unavailable !== null)('the ways out', () => {
     await reported()
     const page = await commandsOf(resource)
     expect(Object.keys(page)).toEqual([
-      'put-it-back',
       'keep-it',
       ...(fromAnywhere.includes(resource) ? ['keep-it-from-clone'] : []),
+      'apply',
     ])
 
     await kept(page['keep-it'], { PLACES: places() })
@@ -83,7 +84,26 @@ describe.skipIf(unavailable !== null)('the ways out', () => {
     expect(await box.plumb('plan')).toMatchObject({ code: 0, out: expect.stringMatching(/^nothing to do at /) })
   })
 
-  test('what was removed is kept by its own path, and put back by the other command', async () => {
+  test('a person whom git does not know is asked who they are', async () => {
+    change['file:/etc/web/main.conf']?.()
+    await reported()
+    const page = await commandsOf('file:/etc/web/main.conf')
+    const answers = [
+      { to: 'Why were', keys: 'it ran out\r' },
+      { to: 'Name <mail>', keys: 'Bert <bert@example.org>\r' },
+    ]
+    const { cwd, env } = person({ PLACES: places() })
+    const unknown = Object.fromEntries(Object.entries(env).filter(([name]) => !/^GIT_(?:AUTHOR|COMMITTER)/.test(name)))
+    expect(
+      await onTerminal(page['keep-it'] ?? 'false', { answers, cwd, env: { ...unknown, GIT_CONFIG_NOSYSTEM: '1' } }),
+    ).toMatchObject({
+      code: 0,
+      unanswered: [],
+    })
+    expect(await server.fleet.git('log', '-1', '--format=%an <%ae>', await anyBranch())).toBe('Bert <bert@example.org>')
+  })
+
+  test('what was removed is kept by its own path, and repaired by the other command', async () => {
     rmSync(there('main.conf'))
     await reported()
     const page = await commandsOf('file:/etc/web/main.conf')
@@ -92,7 +112,7 @@ describe.skipIf(unavailable !== null)('the ways out', () => {
     expect(await server.fleet.git('diff', '--name-status', 'main', await anyBranch())).toBe(
       'D\tservices/web/files/etc/web/main.conf',
     )
-    expect(await run(page['put-it-back'], { PLACES: places() })).toMatchObject({ code: 0 })
+    expect(await run(page['apply'], { PLACES: places() })).toMatchObject({ code: 0 })
     expect(await box.plumb('check')).toMatchObject({ code: 0 })
   })
 
@@ -101,17 +121,33 @@ describe.skipIf(unavailable !== null)('the ways out', () => {
     mkdirSync(there('main.conf'))
     await reported()
     const page = await commandsOf('file:/etc/web/main.conf')
-    expect(Object.keys(page)).toEqual(['put-it-back', 'keep-by-hand'])
+    expect(Object.keys(page)).toEqual(['keep-by-hand', 'apply'])
     expect(await run(page['keep-by-hand'])).toMatchObject({ code: 0 })
     expect(await server.fleet.git('log', '-1', '--format=%s', '--name-only', 'main')).toBe(
       'web: say why\n\nservices/web/files/etc/web/main.conf',
     )
   })
 
-  test('where a changed line holds a secret both ways are shown', async () => {
+  test('a change that would bring a secret into the repository is not adopted, and the page says why', async () => {
     writeFileSync(there('main.conf'), 'pass hunter2-of-the-database;\n')
     await reported()
-    expect(Object.keys(await commandsOf('file:/etc/web/main.conf'))).toEqual(['put-it-back', 'keep-it', 'keep-by-hand'])
+    expect(Object.keys(await commandsOf('file:/etc/web/main.conf'))).toEqual(['apply'])
+    const page = await textOf('file:/etc/web/main.conf')
+    expect(page).toContain('the value of a secret would be written')
+    expect(page).toContain('Name the secret in a template instead')
+  })
+
+  test('a secret that was changed in a template is kept among the secrets, by its page and by a check', async () => {
+    const changed = 'user web;\n\n\n\n\n\npass another-word-of-the-database;\n'
+    writeFileSync(there('login'), changed, { mode: 0o600 })
+    await reported()
+    expect(Object.keys(await commandsOf('file:/etc/web/login'))).toEqual(['apply'])
+    const remedy = 'Write the new value to the secret db on the hosts instead.'
+    expect(await textOf('file:/etc/web/login')).toContain(remedy)
+    const { out } = await box.plumb('check')
+    expect(out).toContain(remedy)
+    expect(out).not.toContain('in a clone')
+    expect(out).not.toContain('another-word')
   })
 
   test('the last lines of a check do what they say, with the options that it had', async () => {
@@ -172,11 +208,15 @@ function script(name: string, text: string): void {
   writeFileSync(join(home, 'bin', name), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
 }
 
-/** By their ids, as a browser copies them. */
-async function commandsOf(resource: string): Promise<Readonly<Record<string, string>>> {
+async function textOf(resource: string): Promise<string> {
   const response = await server.get(`/hosts/web-1/drift?resource=${encodeURIComponent(resource)}`)
   expect(response.status).toBe(200)
-  const found = (await response.text()).matchAll(/<pre id="([^"]+)">([^<]*)<\/pre>/g)
+  return await response.text()
+}
+
+/** By their ids, as a browser copies them. */
+async function commandsOf(resource: string): Promise<Readonly<Record<string, string>>> {
+  const found = (await textOf(resource)).matchAll(/<pre id="([^"]+)">([^<]*)<\/pre>/g)
   return Object.fromEntries([...found].map(([, id = '', text = '']) => [id, unescaped(text)]))
 }
 
@@ -190,7 +230,7 @@ function waysOutIn(out: string): { readonly keep: string; readonly back: string 
       .split('\n')
       .find((line) => line.startsWith(start))
       ?.slice(start.length) ?? ''
-  return { keep: of('to keep it: '), back: of('to put it back: ') }
+  return { keep: of('to keep it: '), back: of('to repair it: ') }
 }
 
 /** As the agent does it: what `check` finds goes to the server. */

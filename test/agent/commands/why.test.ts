@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { exampleFleet } from '../../lab/example-fleet.ts'
 import { makeRepository, type TestRepository } from '../../support/git.ts'
 import { makeSandbox, runPlumb, type Sandbox } from '../../support/plumb.ts'
@@ -20,7 +20,7 @@ beforeAll(async () => {
   const revision = await fleet.commit({ [nginxConf]: 'events {}\n' }, { message, author: 'Grace' })
   await fleet.commit({ 'services/base/files/etc/motd': 'later\n' }, { message: 'Something else' })
   const body = '    Shorter keep-alive\n\n    The phones of visitors\n    hold too many connections.\n'
-  reason = `${nginxConf}\n  ${revision.slice(0, 12)} by Grace on 2026-11-01T12:00:00+00:00\n\n${body}`
+  reason = `${nginxConf}\n  ${revision.slice(0, 12)} by Grace on 2026-11-01 12:00:00 UTC\n\n${body}`
 })
 
 afterAll(() => fleet.remove())
@@ -47,6 +47,89 @@ test('a clone says which commit gave a file its content, from any directory of i
   expect(json).toMatchObject([
     { path: '/etc/systemd/system/hello.service', source: 'services/hello/units/hello.service', why: { author: 'Ada' } },
   ])
+})
+
+describe('what is not asked by a path of files/ or units/', () => {
+  let whole: TestRepository
+
+  beforeAll(async () => {
+    whole = await makeRepository({
+      'plumb.yaml': 'version: 1\nhosts:\n  web-1: { services: [shop] }\n',
+      'services/shop/README.md': '# shop',
+      'services/shop/compose.yaml': 'services: { web: { image: nginx } }\n',
+      'services/shop/conf/app.env': 'A=1\n',
+      'services/blog/README.md': '# blog',
+      'services/blog/compose.yaml': 'services: { web: { image: nginx } }\n',
+      'services/blog/service.yaml': 'compose: { directory: /opt/blog }\n',
+      'services/shop/files/etc/old.conf': 'old\n',
+      'services/gone/README.md': '# gone',
+      'services/gone/units/gone.timer': '[Timer]\n',
+    })
+    const empty = { 'services/shop/files/etc/old.conf': null, 'services/gone/README.md': null }
+    await whole.commit(
+      { ...empty, 'services/gone/units/gone.timer': null, 'services/shop/conf/app.env': 'A=2\n' },
+      { message: 'Take out what nobody uses\n\nSince May.', author: 'Grace' },
+    )
+    await whole.commit({ 'plumb.yaml': 'version: 1\nhosts: { web-1: { services: [shop, blog] } }\n' })
+  })
+
+  afterAll(() => whole.remove())
+
+  const cases: readonly [string, object][] = [
+    ['/srv/compose/shop/compose.yaml', { source: 'services/shop/compose.yaml', why: { author: 'Ada' } }],
+    ['/var/lib/plumb/compose/shop/conf/app.env', { source: 'services/shop/conf/app.env', why: { author: 'Grace' } }],
+    ['/opt/blog/compose.yaml', { source: 'services/blog/compose.yaml', why: { author: 'Ada' } }],
+    ['/etc/old.conf', { source: 'services/shop/files/etc/old.conf', removed: { author: 'Grace' } }],
+    [
+      'services/gone/README.md',
+      { source: 'services/gone/README.md', removed: { subject: 'Take out what nobody uses' } },
+    ],
+    ['/etc/systemd/system/gone.timer', { source: 'services/gone/units/gone.timer', removed: { author: 'Grace' } }],
+  ]
+
+  test.each(cases)('%s, of a clone', async (path, expected) => {
+    const places = ['--root', box.root, '--state', box.state]
+    const { out } = await runPlumb(['why', path, '--json', '--repo', whole.directory, ...places])
+
+    expect(JSON.parse(out)).toMatchObject([{ path, ...expected }])
+  })
+
+  test('of a server', { timeout: 60_000 }, async () => {
+    const server = await startServerFor(whole.directory)
+    onTestFinished(() => server.remove())
+    const places = ['--root', box.root, '--state', box.state]
+    for (const [path, expected] of cases) {
+      const { out, err } = await runPlumb(['why', path, '--json', '--server', server.url, ...places])
+      expect(JSON.parse(out), err).toMatchObject([{ path, ...expected }])
+    }
+  })
+
+  test('of directories, a clone and a server say the same', { timeout: 120_000 }, async () => {
+    const server = await startServerFor(whole.directory)
+    onTestFinished(() => server.remove())
+    const ask = async (path: string, ...from: readonly string[]) => {
+      const ran = await runPlumb(['why', path, '--json', ...from, '--root', box.root, '--state', box.state])
+      return ran.code === 0 ? JSON.parse(ran.out) : ran.code
+    }
+    const found = ['/srv/compose/shop', '/opt/blog/', '/var/lib/plumb/compose/shop', 'services/shop/conf', 'services']
+
+    for (const path of [...found, '/etc/nothing']) {
+      const ofClone = await ask(path, '--repo', whole.directory)
+      expect(ofClone, path).toEqual(await ask(path, '--server', server.url))
+      if (found.includes(path)) expect(ofClone.length, path).toBeGreaterThan(0)
+      else expect(ofClone).toBe(1)
+    }
+  })
+
+  test('a person reads who took it out, and why', async () => {
+    const places = ['--root', box.root, '--state', box.state]
+    const { code, out } = await runPlumb(['why', '/etc/old.conf:1', '--repo', whole.directory, ...places])
+
+    expect(code).toBe(0)
+    expect(out).toMatch(
+      /^services\/shop\/files\/etc\/old\.conf: removed from the repository\n {2}[0-9a-f]{12} by Grace on .*\n\n {4}Take out what nobody uses\n\n {4}Since May\.\n$/,
+    )
+  })
 })
 
 describe('a line, and all of them', () => {
@@ -86,7 +169,7 @@ describe('a line, and all of them', () => {
       [
         `${nginxConf}:1`,
         '  | worker_processes 2;',
-        `  ${revisions[1]} by Grace on 2026-11-01T12:00:00+00:00`,
+        `  ${revisions[1]} by Grace on 2026-11-01 12:00:00 UTC`,
         ...['', '    Two workers', '', '    The box has two cores.', ''],
       ].join('\n'),
     )
@@ -161,6 +244,19 @@ describe('a line, and all of them', () => {
   }
 })
 
+test('a unit is asked for by its name, as findings have it, an instance by that of its template too', async () => {
+  await fleet.commit(
+    { 'services/nginx/units/worker@.service': '[Service]\nExecStart=/bin/true\n' },
+    { author: 'Grace', message: 'Workers' },
+  )
+  const ask = (name: string) => runPlumb(['why', name, '--repo', fleet.directory, '--root', box.root])
+  for (const name of ['unit:worker@.service', 'unit:worker@1.service'])
+    expect((await ask(name)).out).toMatch(/^services\/nginx\/units\/worker@\.service\n.* by Grace on /)
+  expect((await ask('unit:ssh.service')).err).toMatch(
+    /has a file for the unit ssh\.service\. What is said of a unit of a package/,
+  )
+})
+
 test('what nothing manages, and what is no clone, is told with the way out', async () => {
   const stranger = await runPlumb(['why', '/etc/passwd', '--repo', fleet.directory, '--root', box.root])
   expect(stranger).toMatchObject({ code: 1, out: '' })
@@ -185,9 +281,14 @@ test('a server says the same: to anyone where anyone may read, else to its own h
 
     expect(await box.plumb('why', '/etc/nginx/nginx.conf')).toMatchObject({ code: 0, out: reason, err: '' })
     const elsewhere = await makeSandbox({})
-    const stranger = await elsewhere.plumb('why', '/etc/nginx/nginx.conf', '--server', server.url)
+    const certificate = join(server.data, 'tls/certificate.pem')
+    const ask = (...more: readonly string[]) =>
+      elsewhere.plumb('why', '/etc/nginx/nginx.conf', '--server', server.url, ...more)
+    const byCertificate = await ask('--certificate', certificate)
+    const notThere = await ask('--certificate', join(elsewhere.root, 'none.pem'))
     await elsewhere.remove()
-    expect(stranger).toMatchObject({ code: 1, err: expect.stringContaining('is not the server it should be') })
+    expect(byCertificate.err).toContain('This needs a token of this server')
+    expect(notThere.err).toContain('the certificate cannot be read (ENOENT)')
   } finally {
     await server.remove()
   }

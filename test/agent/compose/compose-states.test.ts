@@ -112,10 +112,10 @@ test('hashes of another version of compose are not compared', () => {
 test('a replaced mount is seen where the compose file names it', () => {
   const pair = [container({ id: '1' }), container({ id: '2' })]
   const replaced = (target: string) => new Map([['2', [target]]])
-  expect(containersText(pair, declaration(), replaced('/etc/app.conf'))).toBe(
+  expect(containersText(pair, declaration(), { replaced: replaced('/etc/app.conf') })).toBe(
     'web: still has the replaced /etc/app.conf mounted',
   )
-  expect(containersText(pair, declaration(), replaced('/etc/hosts'))).toBe('as declared')
+  expect(containersText(pair, declaration(), { replaced: replaced('/etc/hosts') })).toBe('as declared')
 })
 
 test('only a hash that alone differs is put to compose again', () => {
@@ -148,7 +148,14 @@ function labels(files: Readonly<Record<string, string>>) {
 }
 
 function declaration(): Declaration {
-  return { services: [web], labels: { web: 'files' }, hashes: new Map([['web', 'hash']]), composeVersion: '2.26.1' }
+  return {
+    services: [web],
+    objects: [],
+    labels: { web: 'files' },
+    hashes: new Map([['web', 'hash']]),
+    composeVersion: '2.26.1',
+    unset: [],
+  }
 }
 
 function container(changed: Partial<Container>): Container {
@@ -166,7 +173,17 @@ function container(changed: Partial<Container>): Container {
     configHash: 'hash',
     composeVersion: '2.26.1',
     file: '/srv/h/m.yaml',
+    overrides: [],
     files: 'files',
     ...changed,
   }
 }
+
+test('networks and volumes with other settings are told beside the containers', () => {
+  const objects = ['network shop_a has internal false instead of true', 'volume shop_db has driver local instead of x']
+  const pair = [container({}), container({ id: '2' })]
+  expect(containersText(pair, declaration(), { objects })).toBe(objects.join('; '))
+  expect(containersText([container({})], declaration(), { objects: objects.slice(1) })).toBe(
+    `web: 1 of 2 containers; ${objects[1]}`,
+  )
+})

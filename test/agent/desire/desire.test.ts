@@ -135,7 +135,7 @@ test('beside a compose file everything travels into the project, except what is 
     'services/Grafana/service.yaml': 'files: { dashboards/fleet.json: { mode: "0600", triggers: [run true] } }\n',
   }
   const service = await desiredService(files)
-  const root = '/var/lib/plumb/compose/Grafana'
+  const root = '/srv/compose/Grafana'
   expect(service.resources.map(({ id }) => id)).toEqual([
     'file:/etc/motd',
     `file:${root}/compose.yaml`,
@@ -196,7 +196,8 @@ test('a compose project has the state, the mounts and the logins that service.ya
     ],
     allowMounts: ['/var/run/docker.sock'],
   })
-  expect(await refusal(desiredService(files, { secrets: await secretsWith({ registry_tokens: 'x' }) }))).toEqual([
+  const lacking = await desiredService(files, { secrets: await secretsWith({ registry_tokens: 'x' }) })
+  expect(lacking.withheld?.problems).toEqual([
     {
       code: 'secret-missing',
       service: 'a',
@@ -256,12 +257,14 @@ test('a file that is judged by what it says has its meaning, which is not worked
 
 test('a template is judged once it is filled in, and refused when it is then no JSON', async () => {
   const files = {
+    'plumb.yaml': 'version: 1\nhosts: { web-1: { services: [a], vars: { word: hunter2 } } }\n',
     'services/a/service.yaml': 'files: { /etc/a.json: { compare: json, template: true } }\n',
     'services/a/files/etc/a.json': `{ "port": \${{ secrets.port }} }\n`,
   }
   const service = await desiredService(files, { secrets: await secretsWith({ port: '8080' }) })
   expect(ofKind('file', service)[0]?.judged?.meaning).toMatch(/^[0-9a-f]{64}$/)
-  expect(await refusal(desiredService(files, { secrets: await secretsWith({ port: 'hunter2' }) }))).toEqual([
+  const broken = { ...files, 'services/a/files/etc/a.json': `{ "port": \${{ vars.word }} }\n` }
+  expect(await refusal(desiredService(broken))).toEqual([
     {
       code: 'repository-invalid',
       service: 'a',

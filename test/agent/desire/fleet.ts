@@ -8,7 +8,7 @@ import type { Digests } from '../../../agent/desire/digests.ts'
 import { type Secrets, secretsOf } from '../../../agent/desire/secrets.ts'
 import { readWorkTree } from '../../../agent/desire/work-tree.ts'
 import type { RevisionReader } from '../../../agent/sync/revision.ts'
-import { absolutePathSchema, hostNameSchema } from '../../../shared/names.ts'
+import { hostNameSchema } from '../../../shared/names.ts'
 import { type Problem, problemsOf } from '../../../shared/problem.ts'
 import type { DesiredService, Resource } from '../../../shared/resource.ts'
 
@@ -50,7 +50,6 @@ export async function desire(files: Files, asked: Asked = {}): Promise<Desire> {
     host: hostNameSchema.parse(asked.host ?? 'web-1'),
     secrets: asked.secrets ?? (await secretsWith({})),
     digests: asked.digests ?? new Map(),
-    composeRoot: absolutePathSchema.parse('/var/lib/plumb/compose'),
   })
 }
 

@@ -5,7 +5,10 @@ import { desiredService, type Files, ofKind } from './fleet.ts'
 async function unitsOf(files: Files) {
   const service = await desiredService(files)
   return {
-    units: Object.fromEntries(ofKind('unit', service).map(({ name, kind: _, id: __, ...unit }) => [name, unit])),
+    // Links: install-links.test.ts.
+    units: Object.fromEntries(
+      ofKind('unit', service).map(({ name, kind: _, id: __, links: ___, ...unit }) => [name, unit]),
+    ),
     triggers: service.triggers.map(
       ({ on, action }) => `${JSON.stringify(action.kind)} ${'unit' in action ? action.unit : ''} on ${on.join(' ')}`,
     ),

@@ -14,7 +14,8 @@ import {
   wasOpenAt,
 } from '../../../agent/host/evidence/sessions.ts'
 import { latestOf, unitTime } from '../../../agent/host/evidence/state-times.ts'
-import { parseAuthLog, sudoMessage } from '../../../agent/host/evidence/sudo.ts'
+import { sudoCommands, sudoMessage } from '../../../agent/host/evidence/sudo.ts'
+import type { Run } from '../../../agent/host/run.ts'
 
 const recorded = (name: string) => readFileSync(join(import.meta.dirname, 'recorded', name), 'utf8')
 
@@ -127,11 +128,27 @@ describe('sudo', () => {
     expect(told[1]).toMatchObject({ user: 'anna', as: 'root', command: '/usr/bin/touch /etc/motd' })
   })
 
-  test('auth.log tells it with an ISO time, and with the old time that has no year', () => {
-    const said = 'anna : TTY=pts/0 ; PWD=/home/anna ; USER=root ; COMMAND=/usr/bin/vi /etc/motd'
-    const text = `2026-11-26T12:17:27.5+00:00 web-1 sudo: ${said}\nNov 26 12:17:27 web-1 sudo[12]:   ${said}\nDec 31 23:59:59 web-1 sudo: ${said}\n`
-    const at = parseAuthLog(text, new Date('2026-11-26T13:00:00Z')).map((told) => told.at)
-    expect(at).toEqual(['2026-11-26T12:17:27.500Z', '2026-11-26T12:17:27.000Z', '2025-12-31T23:59:59.000Z'])
+  test('what sudo refused was not run, and what the words of a command say is a part of it', () => {
+    const refused = ['command not allowed', '3 incorrect password attempts', 'user NOT in sudoers'].flatMap((why) =>
+      sudoMessage('', `anna : ${why} ; TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/vi /etc/motd`),
+    )
+    expect(refused).toEqual([])
+    const [told] = sudoMessage('', 'anna : PWD=/ ; USER=root ; COMMAND=/bin/ls ; USER=bob ; COMMAND=/bin/rm')
+    expect(told).toMatchObject({ as: 'root', command: '/bin/ls ; USER=bob ; COMMAND=/bin/rm' })
+  })
+
+  test('only what the program of sudo wrote is asked for, not what was written in its name', async () => {
+    const asked: string[] = []
+    const query: Run = ({ args }) => {
+      asked.push(...args)
+      return Promise.resolve({ code: 1, stdout: '', stderr: '' })
+    }
+    expect(await sudoCommands(query, { from: 0, to: 1, deadlineSeconds: 1 })).toEqual([])
+    const matches = asked.filter((arg) => /^_?[A-Z_]+=/.test(arg))
+    expect(matches).toContain('_EXE=/usr/bin/sudo')
+    expect(matches.filter((match) => !match.startsWith('_EXE=/'))).toEqual([])
+    expect(asked[0]).toBe('journalctl')
+    expect(asked.join(' ')).not.toContain('auth.log')
   })
 
   test('control characters and overlong commands are cut down', () => {

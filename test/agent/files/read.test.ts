@@ -14,7 +14,7 @@ import {
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { FileWriter } from '../../../agent/host/files.ts'
 import { openFiles } from '../../../agent/host/files-open.ts'
 import { createRun } from '../../../agent/host/run.ts'
@@ -99,9 +99,21 @@ test('a file that changes while it is hashed is unstable, and hashed once it res
   expect((await files.inspect(path('/busy')))?.content).toBe(sha(Buffer.alloc(3)))
 })
 
+test.each([257 * 1024 ** 2, 1024 ** 4])('a file of %i bytes is told by its size and not read', async (size) => {
+  const sha256 = sha(Buffer.alloc(0))
+  const memory = { get: () => undefined, set: vi.fn() }
+  files = openFiles({ root, memory })
+  writeFileSync(join(root, 'sparse'), '')
+  expect((await files.inspect(path('/sparse')))?.content).toBe(sha256)
+  truncateSync(join(root, 'sparse'), size)
+  const inspected = await files.inspect(path('/sparse'))
+  expect(inspected).toMatchObject({ stat: { size }, content: `size ${size}` })
+  expect(memory.set).toHaveBeenCalledTimes(1)
+})
+
 test('a large file is streamed: memory stays small', async () => {
   writeFileSync(join(root, 'sparse'), '')
-  truncateSync(join(root, 'sparse'), 512 * 1024 ** 2)
+  truncateSync(join(root, 'sparse'), 200 * 1024 ** 2)
   const before = process.memoryUsage().rss
   const inspected = await files.inspect(path('/sparse'))
   expect(inspected?.content).toMatch(/^[0-9a-f]{64}$/)

@@ -94,6 +94,19 @@ test('putting back does not remove what somebody else made meanwhile', async () 
   expect(readFileSync(join(root, 'a/f'), 'utf8')).toBe('theirs')
 })
 
+test('putting back again removes no empty directory of somebody else that a link leads to by now', async () => {
+  mkdirSync(join(root, 'a'))
+  const saved = files.before(path('/a/b/c'))
+  files.makeDirectory(path('/a/b/c'), { mode: 0o755 })
+  await files.putBack(saved)
+  rmSync(join(root, 'a'), { recursive: true })
+  mkdirSync(join(root, 'theirs/b/c'), { recursive: true })
+  symlinkSync('/theirs', join(root, 'a'))
+  const before = treeOf(root)
+  await files.putBack(saved)
+  expect(treeOf(root)).toEqual(before)
+})
+
 test('another process puts back from the mark alone, whatever part was done', async () => {
   for (const done of ['nothing', 'staged', 'published'] as const) {
     writeFileSync(join(root, 'f'), 'old')
@@ -238,6 +251,69 @@ test.runIf(asRoot)('a read-only file system and an immutable file are told as su
     execFileSync('chattr', ['-i', join(root, 'f')])
   }
 })
+
+test.runIf(asRoot).each([
+  ['a file that is immutable', '+i', 'f'],
+  ['a file that is append-only', '+a', 'f'],
+  ['a directory that is immutable', '+i', '.'],
+])('%s is told as what it may be, whatever is done to it', async (_, attribute, at) => {
+  writeFileSync(join(root, 'f'), 'old')
+  execFileSync('chattr', [attribute, join(root, at)])
+  const told = {
+    code: 'read-only',
+    problems: [
+      { message: expect.stringContaining('immutable or append-only'), remedy: expect.stringContaining('lsattr') },
+    ],
+  }
+  try {
+    const saved = files.before(path('/f'))
+    await expect(put(path('/f'), 'new')).rejects.toMatchObject(told)
+    expect(() => files.setAside(path('/f'))).toThrow(expect.objectContaining({ code: 'read-only' }))
+    if (at === 'f') await expect(files.setPermissions(path('/f'), 'file', { mode: 0o600 })).rejects.toMatchObject(told)
+    await files.putBack(saved)
+    expect(readdirSync(root)).toEqual(['f'])
+    expect(readFileSync(join(root, 'f'), 'utf8')).toBe('old')
+  } finally {
+    execFileSync('chattr', [attribute.replace('+', '-'), join(root, at)])
+  }
+})
+
+/** bindfs, as vfat: one mode and owner for all, and any other is refused, or ignored without a word. */
+function withModeless(options: readonly string[], work: () => Promise<void>): Promise<void> {
+  const below = join(base, 'below')
+  mkdirSync(below)
+  execFileSync('bindfs', ['--perms=0755', '--force-user=root', '--force-group=root', ...options, below, root])
+  files = openFiles({ root })
+  return work().finally(() => execFileSync('umount', [root]))
+}
+
+const hasBindfs = asRoot && existsSync('/usr/bin/bindfs') && existsSync('/dev/fuse')
+
+test.runIf(hasBindfs).each([
+  ['refuses', '--chmod-deny', '--chown-deny'],
+  ['ignores', '--chmod-ignore', '--chown-ignore'],
+])(
+  'on a file system that %s modes its own mode is right, and any other is a problem that says which it has',
+  async (_, ...options) => {
+    const told = {
+      code: 'apply-failed',
+      message: expect.stringContaining('has the mode 0755, uid 0 and gid 0'),
+      problems: [{ where: { file: '/boot/f' }, remedy: expect.stringContaining('mode: "0755"') }],
+    }
+    await withModeless(options, async () => {
+      await put(path('/boot/f'), 'x', 0o755)
+      expect(readFileSync(join(root, 'boot/f'), 'utf8')).toBe('x')
+      await files.stage(path('/boot/owned'), Buffer.from('x'), { mode: 0o755, uid: 0, gid: 0 })
+      files.makeDirectory(path('/boot/d'), { mode: 0o755 })
+      await files.setPermissions(path('/boot/f'), 'file', { mode: 0o755 })
+      await expect(files.setPermissions(path('/boot/f'), 'file', { mode: 0o644 })).rejects.toMatchObject(told)
+      const saved = files.before(path('/boot/f'))
+      await expect(files.stage(path('/boot/f'), Buffer.from('y'), { mode: 0o644 })).rejects.toMatchObject(told)
+      await files.putBack(saved)
+      expect(readFileSync(join(root, 'boot/f'), 'utf8')).toBe('x')
+    })
+  },
+)
 
 test.runIf(asRoot)(
   'an ordinary user replaces, by a copy, a file of root that may not be linked, and puts it back',

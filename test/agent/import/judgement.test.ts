@@ -99,6 +99,10 @@ test('a service is added to its host in plumb.yaml, and everything else stays as
   expect(assigned(text, { host: 'b', service: 'web' })).toContain('      - base # for all\n      - web\n')
   expect(assigned(text, { host: 'a', service: 'base' })).toBe(text)
   expect(assigned(text, { host: 'c', service: 'web' })).toContain('  c:\n    services: [ web ]\n')
+  const flow =
+    'hosts:\n  a: { services: [base, "app",], vars: {x: 1} }\n  b:\n    services: [\n      base, # for all\n    ]\n'
+  expect(assigned(flow, { host: 'a', service: 'web' })).toBe(flow.replace('"app"', '"app", web'))
+  expect(assigned(flow, { host: 'b', service: 'web' })).toBe(flow.replace('base, # for', 'base, web, # for'))
   expect(() => assigned('- x\n', { host: 'a', service: 'web' })).toThrow(/is not a fleet file/)
 })
 

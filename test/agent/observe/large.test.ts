@@ -66,7 +66,7 @@ test('one changed line of a file of many mebibytes is a diff of that line, with 
   const finding = await findingAfter(edited((all) => all.splice(123_456, 1, 'changed by hand\n', 'and more\n')))
   expect(finding?.diffCut).toBe(false)
   expect(finding?.diff?.split('\n')).toEqual([
-    '--- repository: services/x/files/srv/long.txt',
+    '--- last applied: services/x/files/srv/long.txt',
     '+++ live: /srv/long.txt',
     '@@ -123454,7 +123454,8 @@',
     ' line 123453 of a long file',
@@ -97,10 +97,10 @@ test.each<readonly [string, (all: string[]) => void, string]>([
   expect(finding?.diffCut).toBe(false)
 })
 
-test('where too much differs, its place and both sizes are told, and that it is cut', async () => {
+test('where too much differs, its place and both sizes are told, which is no diff that was cut', async () => {
   const live = edited((all) => all.splice(1000, 100_000, ...all.slice(1000, 101_000).map((line) => line.toUpperCase())))
   const finding = await findingAfter(live)
-  expect(finding?.diffCut).toBe(true)
+  expect(finding?.diffCut).toBe(false)
   expect(finding?.diff).toMatch(
     new RegExp(
       `^Too much differs to be shown: from line 1001 \\(byte \\d+\\) on, \\d+ bytes in the repository, \\d+ on the host\\n--- .*: ${text.length} bytes, sha256 [0-9a-f]{64}\\n\\+\\+\\+ .*: ${live.length} bytes, sha256 [0-9a-f]{64}\\n$`,
@@ -118,7 +118,7 @@ test('a file that shrank to nothing, or grew out of it, is told too', async () =
 test('what is binary is told by size and hash', async () => {
   const finding = await findingAfter(Buffer.concat([Buffer.from(text), Buffer.from([0])]))
   expect(finding?.diff).toMatch(
-    /^Binary content differs\n--- repository: [^\n]*: \d+ bytes, sha256 [0-9a-f]{64}\n\+\+\+ live/,
+    /^Binary content differs\n--- last applied: [^\n]*: \d+ bytes, sha256 [0-9a-f]{64}\n\+\+\+ live/,
   )
 })
 
@@ -130,7 +130,7 @@ test('a large file that holds a secret is told by size and hash alone', async ()
   )
   expect(finding?.diff).toMatch(/^Too large to be shown: it holds secrets\n/)
   expect(finding?.diff).not.toContain('hunter')
-  expect(finding?.diffCut).toBe(true)
+  expect(finding?.diffCut).toBe(false)
 })
 
 test('a secret that begins long before what is shown, wrapped over its border, is masked whole', async () => {

@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { lineEdits } from '../../../agent/adopt/edits.ts'
 import { unifiedDiff } from '../../../agent/plan/diff.ts'
+import { liveLine } from '../../../agent/plan/live-line.ts'
 import { maskFor } from '../../../agent/plan/mask.ts'
 
 const noSecrets = { mask: maskFor([]), holdsSecrets: false }
@@ -42,9 +44,10 @@ test('what is not text is told by size and hash', () => {
 })
 
 test('a diff is cut at a line, and says so', () => {
-  const many = Array.from({ length: 60_000 }, (_, index) => `line ${index}\n`).join('')
+  const many = Array.from({ length: 4000 }, (_, index) => `line ${index} ${'x'.repeat(100)}\n`).join('')
   const diff = unifiedDiff(before(''), after(many), noSecrets)
   expect(diff?.cut).toBe(true)
+  expect(diff?.text).toContain('+line 1 ')
   expect(Buffer.byteLength(diff?.text ?? '')).toBeLessThanOrEqual(256 * 1024)
   expect(diff?.text.endsWith('\n')).toBe(true)
 })
@@ -53,7 +56,7 @@ test('two large files with nothing in common take no minutes', () => {
   const lines = (word: string) =>
     Array.from({ length: 40_000 }, (_, index) => `${word} ${index} ${index * 7}\n`).join('')
   const diff = unifiedDiff(before(lines('one')), after(lines('two')), noSecrets)
-  expect(diff?.cut).toBe(true)
+  expect(diff?.text).toMatch(/^Too much differs to be shown/)
 })
 
 const pem = '-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----\n'
@@ -94,4 +97,32 @@ test('what is beside a secret is still told', () => {
 
 test('a secret too short to be found is a reason to show nothing', () => {
   expect(diffText('pin=123\n', 'pin=124\n', ['123'])).toBe('not shown')
+})
+
+/** `edits` removed and as many added, among other lines. */
+function versions(edits: number): readonly [string, string] {
+  const lines = Array.from({ length: edits * 3 }, (_, index) => `line ${index}\n`)
+  return [lines.join(''), lines.map((line, index) => (index % 3 === 0 ? `other ${line}` : line)).join('')]
+}
+
+test('on a machine where time flies, the same is told of the same two versions', () => {
+  const [old, now] = versions(400)
+  const told = () => [
+    unifiedDiff(before(old), after(now), noSecrets),
+    lineEdits(old, now),
+    liveLine(Buffer.from(old), Buffer.from(now), 300),
+  ]
+  const quiet = told()
+  let time = Date.now()
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => (time += 10_000))
+  onTestFinished(() => clock.mockRestore())
+  expect(told()).toEqual(quiet)
+  expect(quiet[0]).toMatchObject({ text: expect.stringContaining('+other line 0'), cut: false })
+})
+
+test('versions that differ in too much are told by size, which is no diff that was cut', () => {
+  const [old, now] = versions(4000)
+  const diff = unifiedDiff(before(old), after(now), noSecrets)
+  expect(diff?.text).toMatch(/^Too much differs to be shown\n--- .* bytes, sha256/)
+  expect(diff?.cut).toBe(false)
 })

@@ -82,7 +82,7 @@ test('what comes after a held service with something pending waits and says why;
 
   expect(lines(plan)).toEqual(['write /other (new)'])
   expect(waitsOf(plan, 'app')).toMatch(
-    /^it waits: caddy, which it is after, is held by anna@web-1 until [-\d: ]+ \(the fix of this night\)$/,
+    /^it waits: caddy, which it is after, is held by anna@web-1 until [-\d: ]+ UTC \(the fix of this night\)$/,
   )
   expect(waitsOf(plan, 'top')).toMatch(
     /^it waits: app, which it is after, waits for a service that is held by anna@web-1/,
@@ -127,5 +127,5 @@ function lines(plan: Plan): readonly string[] {
 }
 
 function waitsOf(plan: Plan, name: string): string | undefined {
-  return plan.services.find(({ service: one }) => one === name)?.waits
+  return plan.services.find(({ service: one }) => one === name)?.waits?.text
 }

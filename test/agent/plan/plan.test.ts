@@ -31,7 +31,7 @@ function live(
   const desired = services.flatMap(({ resources }) => resources.map(({ id }) => id))
   const ids = [...Object.keys(attributes).map((id) => resourceIdSchema.parse(id)), ...desired]
   const resources = new Map(ids.map((id) => [id, { attributes: attributes[id] ?? { type: 'missing' } }]))
-  return { capabilities: whole, resources, problems: new Map(), overrides: new Map(), ...more }
+  return { capabilities: whole, resources, problems: new Map(), found: new Map(), ...more }
 }
 
 function applied(name: string, resources: readonly Resource[], more: Partial<ServiceBaseline> = {}): Baselines {
@@ -69,13 +69,15 @@ const composeProject = (name: string): ComposeResource => ({
   kind: 'compose',
   id: idOf('compose', name),
   project: name,
-  directory: absolutePathSchema.parse(`/var/lib/plumb/compose/${name}`),
-  file: absolutePathSchema.parse(`/var/lib/plumb/compose/${name}/compose.yaml`),
+  directory: absolutePathSchema.parse(`/srv/compose/${name}`),
+  file: absolutePathSchema.parse(`/srv/compose/${name}/compose.yaml`),
   sha256: sha(name),
   files: [],
   state: 'running',
   registries: [],
   allowMounts: [],
+  allow: [],
+  moveMounts: [],
 })
 
 test('the steps of a service are in the order of the design', () => {
@@ -172,7 +174,7 @@ test('in a sandbox no tool, trigger or check is planned, and packages and units 
     capabilities,
     resources: new Map([[idOf('file', '/etc/tmpfiles.d/web.conf'), { attributes: { type: 'missing' } }]]),
     problems: new Map(),
-    overrides: new Map(),
+    found: new Map(),
   }
   const plan = planFor(compareHost(desiredHost([web]), none, here), { repair: 'by-policy' })
   expect(lines(plan)).toEqual(['write /etc/tmpfiles.d/web.conf (new)'])
@@ -238,9 +240,73 @@ test('ignored drift is no finding, and in plumb; it is told with its reason', ()
   ])
 })
 
+test('a unit of another service that reads a changed file is restarted once, by its own service where that changes too', () => {
+  const env = file('/etc/shop/common.env', 'new')
+  const unitFile = file('/etc/systemd/system/shop.service', 'new')
+  const restart = { kind: 'restart', unit: 'shop.service' } as const
+  const common = service('common', [env], { triggers: [{ on: [env.id], action: restart, isOfReader: true }] })
+  const shop = service('shop', [unitFile, unit('shop.service', { file: unitFile.id })], {
+    after: [common.name],
+    triggers: [{ on: [unitFile.id], action: restart }],
+  })
+  const here = (text: string) => ({
+    [env.id]: liveFile('old'),
+    [unitFile.id]: liveFile(text),
+    [idOf('unit', 'shop.service')]: { type: 'unit', enabled: 'yes', state: 'running' },
+  })
+  const before = [
+    service('common', [file('/etc/shop/common.env', 'old')]),
+    service('shop', [file('/etc/systemd/system/shop.service', 'old'), unit('shop.service')]),
+  ]
+  const was = (text: string) =>
+    new Map([
+      ...applied('common', before[0]?.resources ?? []),
+      ...applied('shop', text === 'old' ? (before[1]?.resources ?? []) : shop.resources),
+    ])
+  const restartsBy = (text: string, options: Partial<PlanOptions> = {}) => {
+    const services = [common, shop]
+    const comparison = compareHost(desiredHost(services), was(text), live(here(text), services))
+    const plan = planFor(comparison, { repair: 'by-policy', ...options })
+    return plan.services.flatMap(({ service: name, steps }) =>
+      steps.flatMap(stepLines).includes('restart shop.service') ? name : [],
+    )
+  }
+
+  expect(restartsBy('new')).toEqual(['common'])
+  expect(restartsBy('old')).toEqual(['shop'])
+  expect(restartsBy('old', { services: new Set([common.name]) })).toEqual(['common'])
+})
+
+test('a compose project has a part in it when a service before it replaces a file that it reads, and only then', () => {
+  const conf = file('/etc/shop/app.conf', 'x')
+  const reads = { ...composeProject('shop'), files: [{ path: conf.path, sha256: conf.sha256 }] }
+  const other = composeProject('other')
+  const services = [service('common', [conf]), service('shop', [reads]), service('other', [other])]
+  const was = new Map(services.flatMap(({ name, resources }) => [...applied(name, resources)]))
+  const isUp = ({ sha256 }: ComposeResource) => ({
+    type: 'project',
+    content: sha256,
+    containers: 'as declared',
+    state: 'running',
+  })
+  const desired = desiredHost(services, '1')
+  const planned = (text: string, mode = '0644') => {
+    const here = { [conf.id]: liveFile(text, mode), [reads.id]: isUp(reads), [other.id]: isUp(other) }
+    return lines(planFor(compareHost(desired, was, live(here, services)), { repair: 'everything' }))
+  }
+
+  expect(planned('x')).toEqual([])
+  expect(planned('edited')).toEqual([
+    'write /etc/shop/app.conf (content)',
+    'compose project shop: containers that mount what is put right',
+  ])
+  expect(planned('x', '0600')).toEqual(['write /etc/shop/app.conf (mode)'])
+  expect(planned('x')).toEqual([])
+})
+
 test('a compose project has a part in it when a file of its service is replaced, also when only drift is put right', () => {
   const project = composeProject('shop')
-  const conf = file('/var/lib/plumb/compose/shop/app.conf', 'x')
+  const conf = file('/srv/compose/shop/app.conf', 'x')
   const here = {
     [conf.id]: liveFile('edited'),
     [project.id]: { type: 'project', content: project.sha256, containers: 'as declared', state: 'running' },
@@ -251,11 +317,11 @@ test('a compose project has a part in it when a file of its service is replaced,
     return lines(planFor(compareHost(desiredHost([shop]), was, live(edited, [shop])), { repair: 'everything' }))
   }
   expect(planned(project, here)).toEqual([
-    'write /var/lib/plumb/compose/shop/app.conf (content)',
+    'write /srv/compose/shop/app.conf (content)',
     'compose project shop: containers that mount what is put right',
   ])
   expect(planned(project, { ...here, [conf.id]: liveFile('x', '0600') })).toEqual([
-    'write /var/lib/plumb/compose/shop/app.conf (mode)',
+    'write /srv/compose/shop/app.conf (mode)',
   ])
   const resting = { ...here, [project.id]: { ...here[project.id], state: 'stopped' } }
   expect(planned({ ...project, state: 'stopped' }, resting)).toHaveLength(1)
@@ -274,7 +340,7 @@ test('a plan with forecasts says what is done to containers', () => {
     plan.services.flatMap(({ steps }) =>
       steps.flatMap((step) => foreseenLines(step, new Map([[project.id, forecast]]))),
     )
-  expect(told({ kind: 'up', actions })).toEqual([
+  expect(told({ kind: 'up', actions, healthSeconds: 0 })).toEqual([
     'compose project shop: start db; make web anew (its mounted app.conf changes)',
   ])
   expect(told({ kind: 'unknown', why: 'docker does not answer' })).toEqual([

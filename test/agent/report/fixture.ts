@@ -111,6 +111,8 @@ export type TestAgent = {
   readonly noted: readonly string[]
   readonly asked: readonly string[]
   readonly held: readonly (readonly ServerHold[])[]
+  /** What the server took this machine for, in order. */
+  readonly copies: readonly boolean[]
 }
 
 /** An agent that tries again within milliseconds. */
@@ -123,10 +125,13 @@ export async function startAgent(
   const noted: string[] = []
   const asked: string[] = []
   const held: (readonly ServerHold[])[] = []
+  const copies: boolean[] = []
   const connection = new ServerConnection({
     server,
     host: web1,
     identity: await ensureIdentity(state),
+    machine: { id: 'a'.repeat(64), boot: 'boot-1', run: 'run-1' },
+    takenForCopy: (isCopy) => copies.push(isCopy),
     agentVersion: '0.1.0',
     spool,
     asked: (what) => asked.push(what),
@@ -137,7 +142,7 @@ export async function startAgent(
     ...parts,
   })
   afterwards(() => connection.close())
-  return { connection, spool, noted, asked, held }
+  return { connection, spool, noted, asked, held, copies }
 }
 
 /** The first caller, past hello and welcome. */

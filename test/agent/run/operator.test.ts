@@ -25,7 +25,7 @@ test.skipIf(!isRoot)('under sudo a program runs as the person who called it, in 
   expect(stdout).toBe('65534\n65534\n')
 })
 
-test('a token of ours, and another repository, are not handed to git', async () => {
+test('a token of ours, another repository, and what loads code are not handed to git', async () => {
   const { user, environment } = await operatorFrom({
     PLUMB_TOKEN: 'secret',
     GIT_DIR: '/x',
@@ -33,9 +33,13 @@ test('a token of ours, and another repository, are not handed to git', async () 
     GIT_AUTHOR_NAME: 'Anna',
     SUDO_UID: '0',
     SUDO_GID: '0',
+    LD_PRELOAD: '/x.so',
+    NODE_OPTIONS: '--require /x.js',
+    GIT_EXEC_PATH: '/x',
+    GIT_SSH_COMMAND: 'ssh -i key',
   })
   expect(user).toBeUndefined()
-  expect(environment).toEqual({ GIT_AUTHOR_NAME: 'Anna', SUDO_UID: '0', SUDO_GID: '0' })
+  expect(environment).toEqual({ GIT_AUTHOR_NAME: 'Anna', GIT_SSH_COMMAND: 'ssh -i key' })
 })
 
 test.skipIf(!isRoot)(

@@ -1,8 +1,11 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createRun, endText, whyText } from '../../../agent/host/run.ts'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { runCheck } from '../../../agent/host/checks.ts'
+import { createRun, endText, outputText, type Run, whyText } from '../../../agent/host/run.ts'
+import { runTrigger } from '../../../agent/host/triggers.ts'
+import { validateTree } from '../../../agent/host/validate-tree.ts'
 
 const run = createRun({ graceSeconds: 0.3 })
 let directory: string
@@ -31,6 +34,22 @@ test('an agent that is busy for longer than a pipe is waited for loses no output
   expect(results.filter(({ stdout }) => stdout !== 'said\n')).toEqual([])
 })
 
+test('a command that is no longer wanted is ended with all it started', async () => {
+  const stop = new AbortController()
+  const pidFile = join(directory, 'pid')
+  const running = run({ args: ['sh', '-c', `sleep 100 & echo $! > ${pidFile}; wait`], stop: stop.signal })
+  await vi.waitFor(() => expect(readFileSync(pidFile, 'utf8')).toMatch(/^\d+\n$/), { timeout: 10_000 })
+
+  stop.abort()
+
+  expect((await running).code).toBe('deadline')
+  expect(existsSync(`/proc/${readFileSync(pidFile, 'utf8').trim()}/cwd`)).toBe(false)
+})
+
+test('a command that was no longer wanted before it began ends at once', async () => {
+  expect((await run({ args: ['sleep', '100'], stop: AbortSignal.abort() })).code).toBe('deadline')
+})
+
 test('arguments are never read by a shell', async () => {
   const result = await run({ args: ['echo', '$(id); `id` > /dev/null'] })
   expect(result.stdout).toBe('$(id); `id` > /dev/null\n')
@@ -53,12 +72,6 @@ test('a program that is not installed gives 127 and says so', async () => {
   const result = await run(command)
   expect(result.code).toBe(127)
   expect(endText(command, result)).toBe('plumb-no-such-program is not installed')
-})
-
-test('a working directory that is missing is not taken for a missing program', async () => {
-  const result = await run({ args: ['true'], cwd: join(directory, 'gone') })
-  expect(result.code).toBe(126)
-  expect(result.stderr).toContain(`working directory ${join(directory, 'gone')} is not there`)
 })
 
 test('a file that cannot be executed and an argument with a NUL give 126, not an exception', async () => {
@@ -146,4 +159,38 @@ test('a command that is ended at its deadline is told as that, with what it had 
   expect(whyText(command, result, result.stdout.trim())).toBe('sh did not end within 0.3 s: waiting for the lock')
   expect(whyText(command, { ...result, code: 1 }, 'no such file')).toBe('no such file')
   expect(whyText(command, { ...result, code: 1 }, '')).toBe('sh exited with 1')
+})
+
+const numbered = (count: number) => Array.from({ length: count }, (_, index) => `line ${index + 1}`).join('\n')
+
+test.each<[string, Parameters<typeof outputText>[0], string]>([
+  ['nothing', { stdout: '\n', stderr: '' }, ''],
+  ['both streams', { stdout: 'one\n', stderr: 'two\n' }, 'one\ntwo'],
+  ['as many lines as are kept', { stdout: numbered(16), stderr: '' }, numbered(16)],
+  ['one more, whose place the note would take', { stdout: numbered(17), stderr: '' }, numbered(17)],
+  [
+    'many lines',
+    { stdout: numbered(100), stderr: 'the end' },
+    `${numbered(4)}\n... 85 lines left out\n${Array.from({ length: 11 }, (_, index) => `line ${index + 90}`).join('\n')}\nthe end`,
+  ],
+  ['a long line', { stdout: '', stderr: 'x'.repeat(250) }, `${'x'.repeat(200)} ... 50 characters left out`],
+  [
+    'more than was kept of it',
+    { stdout: numbered(20), stderr: '', cut: true },
+    `... what came before is left out\n${Array.from({ length: 12 }, (_, index) => `line ${index + 9}`).join('\n')}`,
+  ],
+])('the output of a failed command, of %s', (_, result, text) => {
+  expect(outputText(result)).toBe(text)
+})
+
+test.each<[string, (run: Run) => Promise<unknown>]>([
+  ['a validation', (run) => validateTree('check', run)],
+  ['a check', (run) => runCheck({ kind: 'run', command: 'check' }, run, { withinSeconds: 0 })],
+  ['a trigger', (run) => runTrigger({ kind: 'run', command: 'check' }, run)],
+])('%s that fails says what is left out of its output, and how it began', async (_, work) => {
+  const run: Run = () => Promise.resolve({ code: 1, stdout: numbered(100), stderr: '' })
+  const message = await work(run).then(String, String)
+  expect(message).toContain('\nline 1\n')
+  expect(message).toContain('... 84 lines left out')
+  expect(message).toContain('line 100')
 })

@@ -31,6 +31,7 @@ test('a hold is in force until its time is over, by whichever process it is read
     since: '2026-11-23T12:00:00.000Z',
     until: '2026-11-23T14:00:00.000Z',
     origin: 'host',
+    targets: ['caddy'],
   })
   expect(opened().read().of(base)).toBeUndefined()
   pass(2)

@@ -76,6 +76,24 @@ test('a damaged file is forgotten, and one that cannot be written ends nothing',
   expect(store.fights().size).toBe(1)
 })
 
+test('a fight that a person ends beside a running agent is over for the agent too, and does not come back', () => {
+  const agent = fighting()
+  const verb = open()
+  verb.forget([file])
+  expect(agent.fights().size).toBe(0)
+  agent.looked(nothing, minute(4))
+  expect([agent.fights().size, open().fights().size]).toEqual([0, 0])
+})
+
+test('what one process repairs counts for the other', () => {
+  const [agent, other] = [open(), open()]
+  agent.repaired([file], minute(0))
+  other.repaired([file], minute(1))
+  agent.repaired([file], minute(2))
+  other.looked(drifted, minute(3))
+  expect(agent.fights().size).toBe(1)
+})
+
 function open() {
   return repairStore(join(directory, 'repairs.json'))
 }

@@ -16,7 +16,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openFiles } from '../../../agent/host/files-open.ts'
 import type { ServiceBaseline } from '../../../agent/state/baseline.ts'
-import { retryDelaySeconds } from '../../../agent/state/failures.ts'
+import { mayTry, retryDelaySeconds } from '../../../agent/state/failures.ts'
 import { hashStore } from '../../../agent/state/hashes.ts'
 import { objectStore } from '../../../agent/state/objects.ts'
 import { openState, type State } from '../../../agent/state/state.ts'
@@ -121,7 +121,7 @@ test('an unreadable memory is an empty one', () => {
   writeFileSync(join(directory, 'displaced.json'), '{}')
   const again = openState(directory)
   expect(again.digests.read().size).toBe(0)
-  expect(again.failures.get(web)).toBeUndefined()
+  expect(again.failures.read().get(web)).toBeUndefined()
   expect(again.displaced.list()).toEqual([])
 })
 
@@ -152,14 +152,14 @@ test('a failed revision waits longer after each attempt, a new one not at all', 
   const at = new Date('2026-11-23T00:00:00Z')
   const later = (seconds: number) => new Date(at.getTime() + seconds * 1000)
   const problem = { code: 'check-failed', message: 'no' } as const
-  expect(state.failures.mayTry(web, revision, at)).toBe(true)
+  expect(mayTry(state.failures.read().get(web), revision, at)).toBe(true)
   state.failures.add({ service: web, revision, at, step: 's', problem })
   expect(state.failures.add({ service: web, revision, at, step: 's', problem }).attempts).toBe(2)
   const again = openState(directory).failures
-  expect([119, 120].map((seconds) => again.mayTry(web, revision, later(seconds)))).toEqual([false, true])
-  expect(again.mayTry(web, revisionSchema.parse('2'.repeat(40)), at)).toBe(true)
-  again.clear(web)
-  expect(openState(directory).failures.mayTry(web, revision, at)).toBe(true)
+  expect([119, 120].map((seconds) => mayTry(again.read().get(web), revision, later(seconds)))).toEqual([false, true])
+  expect(mayTry(again.read().get(web), revisionSchema.parse('2'.repeat(40)), at)).toBe(true)
+  again.clear([web])
+  expect(mayTry(openState(directory).failures.read().get(web), revision, at)).toBe(true)
   const delays = (...attempts: number[]) => attempts.map((attempt) => retryDelaySeconds(attempt, 'apply-failed'))
   expect(delays(1, 2, 3, 6, 7, 500)).toEqual([60, 120, 240, 1920, 3600, 3600])
   expect([1, 2, 6, 500].map((attempt) => retryDelaySeconds(attempt, 'contact-lost'))).toEqual([
@@ -186,13 +186,22 @@ test('a directory where the agent keeps a file is set aside and told once', () =
   expect(again.baselines.read().problems).toEqual([])
 })
 
+test('a failure that a verb beside a running agent clears is cleared for the agent', () => {
+  const at = new Date()
+  const [agent, verb] = [openState(directory).failures, openState(directory).failures]
+  agent.add({ service: web, revision, at, step: 's', problem: { code: 'check-failed', message: 'no' } })
+  expect(verb.read().get(web)?.attempts).toBe(1)
+  verb.clear([web])
+  expect(agent.read().get(web)).toBeUndefined()
+})
+
 test('a clock that was a year ahead when a service failed does not make it wait for a year', () => {
   const at = new Date('2027-11-23T00:00:00.000Z')
   state.failures.add({ service: web, revision, at, step: 's', problem: { code: 'apply-failed', message: 'm' } })
-  const { mayTry } = openState(directory).failures
-  expect(mayTry(web, revision, new Date('2026-11-23T00:00:00.000Z'))).toBe(true)
-  expect(mayTry(web, revision, new Date('2027-11-23T00:00:30.000Z'))).toBe(false)
-  expect(mayTry(web, revision, new Date('2028-11-23T00:00:00.000Z'))).toBe(true)
+  const failure = openState(directory).failures.read().get(web)
+  expect(mayTry(failure, revision, new Date('2026-11-23T00:00:00.000Z'))).toBe(true)
+  expect(mayTry(failure, revision, new Date('2027-11-23T00:00:30.000Z'))).toBe(false)
+  expect(mayTry(failure, revision, new Date('2028-11-23T00:00:00.000Z'))).toBe(true)
 })
 
 test('what a killed writer left unfinished is gone at the next start, and what a living one writes stays', () => {

@@ -240,7 +240,7 @@ async function requestTo(
 ) {
   const address = addressOf({ url })
   if (address.kind !== 'http') throw new Error('not http')
-  const all = { idleSeconds: 10, totalSeconds: 10, bodyBytes: 1_000_000, ...limits }
+  const all = { idleSeconds: 10, totalSeconds: 10, bodyBytes: 1_000_000, heldBytes: 1_000_000, ...limits }
   return await createGitHttp(address, undefined, all).request({ url })
 }
 

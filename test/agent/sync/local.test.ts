@@ -1,4 +1,5 @@
-import { chmod, chown, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { chmod, chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -94,6 +95,29 @@ test("somebody else's repository is read, and runs nothing of theirs", async () 
   expect((await open().sync(noRewind)).revision).toMatch(/^[0-9a-f]{40}$/)
   await expect(writeFile(hook, '', { flag: 'wx' })).resolves.toBeUndefined()
 })
+
+test.each(['.git/packed-refs', '.git/config', '.git/objects/info/alternates', '.git/shallow'])(
+  'a FIFO as %s is named, and not waited for; without it the next sync goes on',
+  async (place) => {
+    const { fleet, open } = await host('local', { 'plumb.yaml': 'a' })
+    const repository = open()
+    await repository.accept((await repository.sync(noRewind)).revision)
+    await fleet.commit({ 'plumb.yaml': 'b' })
+    const path = join(fleet.directory, place)
+    const before = await readFile(path).catch(() => undefined)
+    await rm(path, { force: true })
+    execFileSync('mkfifo', [path])
+
+    await expect(repository.sync(noRewind)).rejects.toMatchObject({
+      code: 'repository-unreachable',
+      message: expect.stringContaining(`${place} is a FIFO: git would wait for it`),
+    })
+
+    await rm(path)
+    if (before !== undefined) await writeFile(path, before)
+    expect(await texts(await repository.sync(noRewind))).toEqual({ 'plumb.yaml': 'b' })
+  },
+)
 
 test('without git on the host the error says so, and names the way without it', async () => {
   const { open } = await host('local')

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readdir, stat, truncate, unlink, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, truncate, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -111,6 +111,59 @@ describe.each(kinds)('over %s', (kind) => {
     expect((await repository.sync(noRewind)).revision).toBe(next)
     await fleet.rewind(lost)
     await expect(repository.sync(noRewind)).rejects.toMatchObject({ code: 'repository-rewound' })
+  })
+
+  test('another default branch of the remote is a problem, and is not followed', async () => {
+    const { fleet, open, state } = await host(kind, { 'plumb.yaml': 'reviewed' })
+    const repository = open()
+    await repository.accept((await repository.sync(noRewind)).revision)
+    await fleet.git('checkout', '--quiet', '-b', 'unfinished')
+    await fleet.commit({ 'plumb.yaml': 'not reviewed' })
+
+    for (const again of [repository, open()]) {
+      const refused = again.sync(noRewind)
+      await expect(refused).rejects.toMatchObject({ code: 'branch-changed' })
+      await expect(refused).rejects.toThrow(/HEAD names unfinished.*followed main.*--allow-branch-change/s)
+      expect(await texts(await again.lastGood())).toEqual({ 'plumb.yaml': 'reviewed' })
+    }
+    // A mark of an agent that did not note it apart.
+    const mark = join(state, 'repository/mark.json')
+    const { head: _, ...older } = JSON.parse(await readFile(mark, 'utf8'))
+    await writeFile(mark, JSON.stringify(older))
+    await expect(open().sync(noRewind)).rejects.toMatchObject({ code: 'branch-changed' })
+
+    await fleet.git('checkout', '--quiet', 'main')
+    expect(await texts(await repository.sync(noRewind))).toEqual({ 'plumb.yaml': 'reviewed' })
+  })
+
+  test('a person may allow the other branch; from then on it is the one', async () => {
+    const { fleet, open } = await host(kind, { 'plumb.yaml': 'on main' })
+    const repository = open()
+    await repository.accept((await repository.sync(noRewind)).revision)
+    await fleet.git('checkout', '--quiet', '-b', 'trunk')
+    const meant = await fleet.commit({ 'plumb.yaml': 'on trunk' })
+
+    await repository.accept((await repository.sync({ ...noRewind, allowBranchChange: true })).revision)
+
+    expect((await open().sync(noRewind)).revision).toBe(meant)
+    await fleet.git('checkout', '--quiet', 'main')
+    await expect(open().sync(noRewind)).rejects.toMatchObject({ code: 'branch-changed' })
+  })
+
+  test('a branch that was given is followed wherever HEAD is, and given once it pins nothing', async () => {
+    const { fleet, open } = await host(kind, { 'plumb.yaml': 'a' })
+    const main = await fleet.head()
+    await open().accept((await open().sync(noRewind)).revision)
+    await fleet.git('checkout', '--quiet', '-b', 'next')
+    const next = await fleet.commit({ 'plumb.yaml': 'b' })
+    const given = open({ branch: 'main' })
+    expect((await given.sync(noRewind)).revision).toBe(main)
+
+    await fleet.git('checkout', '--quiet', 'main')
+    await fleet.git('merge', '--quiet', 'next')
+    const once = open({ branch: 'next' })
+    await once.accept((await once.sync(noRewind)).revision)
+    expect((await open().sync(noRewind)).revision).toBe(next)
   })
 
   test('a branch set back to an older commit is a rewind too', async () => {

@@ -81,13 +81,24 @@ test.each([
 
 test.each([
   ['finished', 'running'],
-  ['skipped', 'running'],
   ['starting', 'running'],
   ['failed', 'stopped'],
   ['missing', 'stopped'],
   ['stopping', 'stopped'],
 ] as const)('%s will do for %s', (state, wanted) => {
   expect(compared({ state: wanted }, { enabled: 'no', state })).toEqual({ drift: [], pending: [] })
+})
+
+test('skipped will do for running, unless its condition ended it', () => {
+  const skipped = { enabled: 'yes', state: 'skipped' }
+  expect(compared({ state: 'running' }, skipped).drift).toEqual([])
+  const desired = unit({ state: 'running' })
+  const live = {
+    attributes: { type: 'unit', ...skipped },
+    unit: { isOfPackage: false, isStale: false, isEndedByCondition: true },
+  }
+  const subject = { id: desired.id, desired, baseline: { attributes: unitKind.attributes(desired) } }
+  expect(unitKind.compare(subject, live).drift).toHaveLength(1)
 })
 
 test.each(['failed', 'restarting', 'stopped', 'missing'])('%s will not do for running', (state) => {
@@ -131,6 +142,44 @@ type Wanted = Pick<UnitResource, 'enabled' | 'state'>
 function unit(wanted: Wanted): UnitResource {
   return { kind: 'unit', id: resourceId('unit', 'x.service'), name: 'x.service', ...wanted }
 }
+
+test.each([
+  [
+    'a link of the last apply that is no longer wanted',
+    ['b.wants/x'],
+    'a.wants/x',
+    'a.wants/x',
+    { drift: 0, pending: 1 },
+  ],
+  [
+    'a link that a person removed',
+    ['a.wants/x', 'b.wants/x'],
+    'a.wants/x, b.wants/x',
+    'b.wants/x',
+    { drift: 1, pending: 0 },
+  ],
+  ['a section that is dropped', [], 'a.wants/x', 'a.wants/x', { drift: 0, pending: 1 }],
+  [
+    'a baseline of an earlier version, and right links',
+    ['a.wants/x'],
+    undefined,
+    'a.wants/x',
+    { drift: 0, pending: 0 },
+  ],
+  [
+    'a baseline of an earlier version, and a lacking link',
+    ['a.wants/x'],
+    undefined,
+    'nothing',
+    { drift: 0, pending: 1 },
+  ],
+])('links that enable a unit: %s', (_, links, before, install, counts) => {
+  const desired: UnitResource = { ...unit({ enabled: true }), links }
+  const attributes = { enabled: 'yes', ...(before === undefined ? {} : { install: before }) }
+  const live = { attributes: { type: 'unit', enabled: 'yes', state: 'running', install } }
+  const { drift, pending } = unitKind.compare({ id: desired.id, desired, baseline: { attributes } }, live)
+  expect({ drift: drift.length, pending: pending.length }).toEqual(counts)
+})
 
 function compared(wanted: Wanted, live: { readonly enabled: string; readonly state: string }) {
   const desired = unit(wanted)

@@ -13,9 +13,12 @@ export type FakeContainer = {
   readonly file: string
   /** The label for its mounted files. */
   readonly files: string
+  readonly volumes: readonly { readonly source: string; readonly target: string }[]
   /** What was in them when it was started. */
   saw: string
   state: 'running' | 'exited'
+  /** Of one that ended with an error. */
+  exitCode?: number
   /** Number of its start. */
   start: number
 }
@@ -41,6 +44,8 @@ export const docker: FakeProgram = (host, args, stdin) => {
   if (verb === 'ps') return ps(host, optionOf(rest, '--format'))
   if (verb === 'inspect') return inspect(host, rest)
   if (verb === 'image') return said(imageId(rest.at(-1) ?? ''))
+  if (verb === 'volume') return said()
+  if (verb === 'stop' || verb === 'rm') return each(host, verb, rest.slice(rest.indexOf('--') + 1))
   if (verb === 'logs') return said('the log of a fake container')
   return verb === 'compose' ? compose(host, rest, stdin) : refused(`fake docker: no verb ${verb}`, 64)
 }
@@ -51,31 +56,52 @@ function compose(host: FakeHost, args: readonly string[], stdin: string): Answer
   if (args.includes('version')) return said(version)
   if (args.includes('down')) return down(host, project)
   if (args.includes('stop')) return stop(host, project)
-  const model = modelIn(file === '-' ? stdin : composeFile(host, file))
-  if (model === undefined) return refused(`${file}: no such file or no compose file`)
+  const written = modelIn(file === '-' ? stdin : composeFile(host, file))
+  const model = written && withoutProfiles(written)
+  if (written === undefined || model === undefined) return refused(`${file}: no such file or no compose file`)
   if (args.includes('--hash')) return said(hashesOf(model))
   if (args.includes('config')) return said(JSON.stringify(model))
   if (!args.includes('up')) return refused(`fake docker compose: ${args.join(' ')}`, 64)
   const labelled = stdin === '' || file === '-' ? model : withLabels(model, stdin)
   if (args.includes('--dry-run')) return dryRun(host, project, labelled)
-  return up(
-    host,
-    { project, file, model: labelled },
-    args.includes('--force-recreate') ? args.slice(args.indexOf('--') + 1) : [],
-  )
+  const chosen = args.includes('--') ? args.slice(args.indexOf('--') + 1) : undefined
+  const isAnew = args.includes('--force-recreate')
+  return up(host, { project, file, model: labelled, written, chosen }, isAnew ? (chosen ?? []) : [])
 }
 
-type Up = { readonly project: string; readonly file: string; readonly model: Model }
+function each(host: FakeHost, verb: 'stop' | 'rm', ids: readonly string[]): Answer {
+  for (const id of ids) {
+    const container = host.containers.get(id)
+    if (container === undefined) return refused(`No such container: ${id}`)
+    if (verb === 'stop') container.state = 'exited'
+    else {
+      host.log.push(`compose up ${container.project}: remove ${container.service}`)
+      host.containers.delete(id)
+    }
+  }
+  return said()
+}
 
-function up(host: FakeHost, { project, file, model }: Up, anew: readonly string[]): Answer {
+type Up = {
+  readonly project: string
+  readonly file: string
+  readonly model: Model
+  /** With services of profiles, which compose never removes. */
+  readonly written: Model
+  /** Services; undefined: all. */
+  readonly chosen?: readonly string[] | undefined
+}
+
+function up(host: FakeHost, { project, file, model, written, chosen }: Up, anew: readonly string[]): Answer {
   const own = [...host.containers.values()].filter((container) => container.project === project)
   const changed: string[] = []
   for (const { id, service } of own) {
-    if (Object.hasOwn(model.services, service)) continue
+    if (Object.hasOwn(written.services, service)) continue
     host.containers.delete(id)
     changed.push(`remove ${service}`)
   }
   for (const [service, declared] of Object.entries(model.services)) {
+    if (chosen?.includes(service) === false) continue
     const there = own.find((container) => container.service === service)
     const configHash = hashOf(declared)
     if (there?.configHash === configHash && !anew.includes(service)) {
@@ -87,8 +113,8 @@ function up(host: FakeHost, { project, file, model }: Up, anew: readonly string[
     }
     if (there !== undefined) host.containers.delete(there.id)
     const id = hash('sha256', `${host.made.count}`, 'hex')
-    const { image, labels } = declared
-    const about = { id, project, service, image, configHash, file, files: labels[filesLabel] ?? '', saw: '' }
+    const { image, labels, volumes } = declared
+    const about = { id, project, service, image, configHash, file, files: labels[filesLabel] ?? '', volumes, saw: '' }
     const container: FakeContainer = { ...about, state: 'exited', start: 0 }
     host.containers.set(id, container)
     start(host, container, declared)
@@ -149,10 +175,29 @@ function inspected(container: FakeContainer, format: string): string {
     // No process stands behind a fake container whose mounts could be looked at.
     'State.Pid': '0',
     'State.Status': container.state,
-    'State.ExitCode': '0',
+    'State.ExitCode': String(container.exitCode ?? 0),
     'State.StartedAt': String(container.start),
   }
-  return format.replace(/\{\{\.([\w.]+)\}\}/g, (_, field: string) => fields[field] ?? '')
+  const mounts = container.volumes.map(({ source, target }) => ({ Type: 'bind', Source: source, Destination: target }))
+  const objects: Readonly<Record<string, unknown>> = {
+    Mounts: mounts,
+    HostConfig: { Mounts: null },
+    'State.StartedAt': String(container.start),
+  }
+  return format
+    .replace(/\{\{json \.([\w.]+)\}\}/g, (asked, field: string) => known(objects, field, asked, JSON.stringify))
+    .replace(/\{\{\.([\w.]+)\}\}/g, (asked, field: string) => known(fields, field, asked, String))
+}
+
+/** Throws when the agent asks for a field that the fake does not have: an empty answer would hide it. */
+function known<T>(
+  fields: Readonly<Record<string, T>>,
+  field: string,
+  asked: string,
+  text: (value: T | undefined) => string,
+): string {
+  if (!(field in fields)) throw new Error(`the fake docker has no ${asked} of a container`)
+  return text(fields[field])
 }
 
 /** Each name is of one image for ever. */
@@ -165,7 +210,7 @@ function psLine(container: FakeContainer, format: string): string {
     ID: container.id,
     Names: nameOf(container),
     State: container.state,
-    Status: container.state === 'running' ? 'Up 2 seconds' : 'Exited (0) 2 seconds ago',
+    Status: container.state === 'running' ? 'Up 2 seconds' : `Exited (${container.exitCode ?? 0}) 2 seconds ago`,
     Image: container.image,
   }
   const labels: Readonly<Record<string, string>> = {
@@ -197,6 +242,12 @@ function modelIn(text: string | undefined): Model | undefined {
   } catch {
     return undefined
   }
+}
+
+/** None is ever active. */
+function withoutProfiles(model: Model): Model {
+  const active = Object.entries(model.services).filter(([, service]) => service['profiles'] === undefined)
+  return { ...model, services: Object.fromEntries(active) }
 }
 
 /** The second compose file, on standard input. */

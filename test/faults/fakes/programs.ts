@@ -1,9 +1,11 @@
 // Fake hosts behind real programs: a directory of small scripts that ask, over a port of the loopback, what the fake host of
 // the directory they stand in answers. As with systemd and dockerd, what was asked is done although the asking program dies.
+// A process for each question would be most of an apply's time: an agent under test asks over its channel to the suite instead,
+// and starts the program only where it is to be killed at that (asking.ts).
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { answer, type FakeHost, fakePrograms } from './fake-host.ts'
+import { type Answer, type Asked, answer, type FakeHost, fakePrograms } from './fake-host.ts'
 
 export type FakePrograms = {
   /** Makes the programs in a directory `bin` of the world; copied with the world, they ask for the copy. */
@@ -11,6 +13,8 @@ export type FakePrograms = {
   /** Whom the programs in this world's `bin` ask. */
   serve(world: string, host: FakeHost): void
   forget(world: string): void
+  /** What a program in this world's `bin` would say. */
+  answerIn(world: string, asked: Asked): Answer
   close(): Promise<void>
 }
 
@@ -35,6 +39,7 @@ export async function fakeProgramsIn(directory: string): Promise<FakePrograms> {
     },
     serve: (world, host) => hosts.set(world, host),
     forget: (world) => hosts.delete(world),
+    answerIn: (world, asked) => answerOf(hosts, world, asked),
     close: () => new Promise((resolve) => server.close(() => resolve())),
   }
 }
@@ -69,13 +74,16 @@ function serveOne(socket: Socket, hosts: ReadonlyMap<string, FakeHost>, path: st
     const [count = '', ...fields] = heard.split('\0')
     if (fields.length <= Number(count) || count === '') return
     const [world = '', program = '', ...rest] = fields.slice(0, Number(count))
-    const host = hosts.get(world)
     const stdin = rest.pop() ?? ''
-    const { code, stdout, stderr } =
-      host === undefined
-        ? { code: 72, stdout: '', stderr: `there is no fake host for ${world}` }
-        : answer(host, { args: [program, ...rest], stdin })
+    const { code, stdout, stderr } = answerOf(hosts, world, { args: [program, ...rest], stdin })
     writeFileSync(path, `${code}\0${stdout}\0${stderr}\0`)
     socket.write(`${path}\0`)
   })
+}
+
+function answerOf(hosts: ReadonlyMap<string, FakeHost>, world: string, asked: Asked): Answer {
+  const host = hosts.get(world)
+  return host === undefined
+    ? { code: 72, stdout: '', stderr: `there is no fake host for ${world}` }
+    : answer(host, asked)
 }

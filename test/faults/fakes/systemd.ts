@@ -21,6 +21,7 @@ export const systemd: Readonly<Record<string, FakeProgram>> = {
     const [verb = '', ...names] = args.filter((arg) => !arg.startsWith('-'))
     const property = args.find((arg) => arg.startsWith('--property='))?.slice('--property='.length)
     if (verb === 'show') return said(names.map((name) => shown(host, name, property ?? '')).join('\n\n'))
+    if (verb === 'list-units') return said()
     if (verb === 'is-enabled') return said(names.map((name) => enablement(host, name)).join('\n'))
     if (verb === 'daemon-reload') return daemonReload(host)
     const change = verbs[verb]

@@ -69,8 +69,8 @@ test('one host cannot report as another', async () => {
 
   expect((await line.next('refused')).reason).toBe('web-2 may not report for web-1')
   expect(await (await server.get('/api/v1/hosts/web-1')).json()).toMatchObject({
-    state: 'unknown',
-    services: [{ state: 'unknown' }],
+    state: 'no-report',
+    services: [{ state: 'no-report' }],
   })
 })
 

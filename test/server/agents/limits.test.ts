@@ -2,9 +2,9 @@ import { createServer, type Server } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
-import { type AgentGate, createAgentGate, type GateLimits } from '../../../server/agents/gate.ts'
+import { type AgentGate, createAgentGate, type GateLimits, type GateParts } from '../../../server/agents/gate.ts'
 import { hostNameSchema } from '../../../shared/names.ts'
-import { agentSocketPath } from '../../../shared/protocol.ts'
+import { agentSocketPath, frameLimitBeforeHello } from '../../../shared/protocol.ts'
 import { hello, newHostKey } from '../kit.ts'
 
 const web1 = hostNameSchema.parse('web-1')
@@ -79,13 +79,51 @@ test('a host that does not read is cut off before it costs memory', async () => 
 })
 
 test('only so many strangers may wait at the gate', async () => {
-  await open({ strangers: 2 })
+  await open({ strangers: { total: 2, each: 2 } })
   await upgraded()
   await upgraded()
 
   const third = await dial()
 
   expect(await firstLine(third)).toBe('HTTP/1.1 503 Service Unavailable')
+})
+
+test('a host whose reports cost many rows is read later, and another meanwhile', async () => {
+  const received: string[] = []
+  await open({ reportRows: { burst: 5, perSecond: 0.001 } }, async ({ id }) => {
+    received.push(id)
+    return 10
+  })
+  const costly = await authenticated('web-1')
+  costly.write(frame(reportText('web-1', 'first')))
+  await textUntil(costly, /"(ack)"/)
+  costly.write(frame(reportText('web-1', 'second')))
+
+  const other = await authenticated('web-2')
+  other.write(frame(reportText('web-2', 'other')))
+  await textUntil(other, /"(ack)"/)
+
+  expect(received).toEqual(['first', 'other'])
+})
+
+test.each([
+  ['one frame that does not end', Buffer.from([0x81, 0x80 | 126, 0xff, 0xff, 0, 0, 0, 0])],
+  ['one that says to be of a MiB', Buffer.from([0x81, 0x80 | 127, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0])],
+  ['fragments', Buffer.from([0x01, 0x80, 0, 0, 0, 0])],
+])('a stranger who sends %s is sent away after a few KiB', async (_what, start) => {
+  await open({})
+  const stranger = await upgraded()
+  stranger.write(Buffer.concat([start, Buffer.alloc(frameLimitBeforeHello)]))
+
+  await ended(stranger)
+})
+
+test('the longest hello is far below what a stranger may send', () => {
+  const host = `${'a'.repeat(63)}`
+  const marker = { id: 'f'.repeat(64), boot: 'b'.repeat(64), run: 'r'.repeat(64) }
+
+  const longest = { ...hello(host, 'nonce', key.privateKey, marker), agentVersion: '1'.repeat(50) }
+  expect(JSON.stringify(longest).length).toBeLessThan(frameLimitBeforeHello / 2)
 })
 
 test('a report that cannot be stored is not acknowledged; the agent is to try again', async () => {
@@ -96,33 +134,31 @@ test('a report that cannot be stored is not acknowledged; the agent is to try ag
     heard += chunk.toString('latin1')
   })
 
-  const report = {
-    id: 'r',
-    host: 'web-1',
-    at: 't',
-    agentVersion: '1',
-    platform: 'p',
-    services: [],
-    problems: [],
-    dropped: 0,
-  }
-  agent.write(frame(JSON.stringify({ type: 'report', report })))
+  agent.write(frame(reportText('web-1', 'r')))
   await ended(agent)
 
   expect(heard).not.toContain('ack')
   expect(heard).toContain('try again')
 })
 
-async function open(limits: Partial<GateLimits>, received = () => Promise.resolve(true)): Promise<void> {
+async function open(
+  limits: Partial<GateLimits>,
+  received: GateParts['received'] = () => Promise.resolve(0),
+): Promise<void> {
   gate = createAgentGate({
     publicUrl: new URL('http://127.0.0.1/'),
+    clientAddress: () => '127.0.0.1',
+    machines: { copySignOf: async () => undefined },
     version: '0.1.0',
     log: pino({ level: 'silent' }),
     publicKeyOf: async () => key.publicKey,
     heard: () => heard(),
+    clockSaid: () => {},
+    checked: () => {},
     received,
     connectionChanged: () => changed(),
     silentAfterMs: () => silentAfterMs,
+    proved: () => {},
     limits,
   })
   server = createServer()
@@ -170,10 +206,10 @@ async function upgraded(): Promise<Socket> {
   return client
 }
 
-async function authenticated(): Promise<Socket> {
+async function authenticated(host = 'web-1'): Promise<Socket> {
   const client = await dial()
   const nonce = await textUntil(client, /"nonce":"([\w-]+)"/)
-  client.write(frame(JSON.stringify(hello('web-1', nonce, key.privateKey))))
+  client.write(frame(JSON.stringify(hello(host, nonce, key.privateKey))))
   await textUntil(client, /"(welcome)"/)
   return client
 }
@@ -194,6 +230,11 @@ function textUntil(client: Socket, pattern: RegExp): Promise<string> {
     }
     client.on('data', hear)
   })
+}
+
+function reportText(host: string, id: string): string {
+  const about = { id, host, at: 't', agentVersion: '1', platform: 'p' }
+  return JSON.stringify({ type: 'report', report: { ...about, services: [], problems: [], dropped: 0 } })
 }
 
 function ended(client: Socket): Promise<void> {

@@ -1,7 +1,8 @@
 import { request } from 'node:http'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { z } from 'zod'
 import { httpProblemSchema } from '../../../shared/protocol.ts'
-import { drifted, enrolAgent, startTestServer, type TestServer } from '../kit.ts'
+import { drifted, enrolAgent, reportOf, startTestServer, type TestServer } from '../kit.ts'
 
 let server: TestServer
 
@@ -47,6 +48,43 @@ test('a body above a mebibyte is refused, with and without a length', async () =
     () => 'cut off',
   )
   expect([413, 'cut off']).toContain(refused)
+})
+
+test.each(['fleet', 'alerts', 'holds', 'hosts/web-1', 'services/nginx'])(
+  'GET /api/v1/%s is compressed for who takes that, and what holds a token is not',
+  async (path) => {
+    const takes = { authorization: `Bearer ${server.operatorToken}`, 'accept-encoding': 'gzip' }
+
+    const read = await fetch(new URL(`/api/v1/${path}`, server.url), { headers: takes })
+    expect(read.headers.get('content-encoding')).toBe('gzip')
+    expect(await read.json()).toBeTypeOf('object')
+    const made = { method: 'POST', headers: takes, body: '{}' }
+    const token = await fetch(new URL('/api/v1/enrolment-tokens', server.url), made)
+    expect([token.status, token.headers.get('content-encoding')]).toEqual([201, null])
+  },
+)
+
+test('a sync of one host asks that host alone', async () => {
+  const [first, second] = [await enrolAgent(server, 'web-1'), await enrolAgent(server, 'web-2')]
+  const [line, other] = [await first.connect(), await second.connect()]
+  const heard: unknown[] = []
+  other.socket.on('message', (text) => heard.push(JSON.parse(String(text)).type))
+
+  const asked = await server.post('/api/v1/hosts/web-1/sync')
+  expect(await asked.json()).toEqual({ host: 'web-1', connected: true })
+  await line.next('sync')
+  // What was sent before the acknowledgement has come before it.
+  await other.report(reportOf('web-2'))
+  expect(heard.filter((type) => type === 'sync')).toEqual([])
+  await other.close()
+  expect(await (await server.post('/api/v1/hosts/web-2/sync')).json()).toEqual({ host: 'web-2', connected: false })
+  expect((await server.post('/api/v1/hosts/db-9/sync')).status).toBe(404)
+})
+
+test('an install line says when there is no agent to install', async () => {
+  const made = z.object({ warning: z.string() }).parse(await (await server.post('/api/v1/enrolment-tokens')).json())
+
+  expect(made.warning).toContain('run npm run build there first')
 })
 
 test('answers of the API are data to a browser, never kept', async () => {

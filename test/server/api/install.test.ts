@@ -51,7 +51,9 @@ test('a new build is served without a restart', async () => {
 test('over plain http the install line comes with a warning', async () => {
   const invitation = await invite({ host: 'web-1' })
 
-  expect(invitation.installLine).toBe(`curl -fsSL ${server.url}install | sudo sh -s -- ${invitation.token} web-1`)
+  expect(invitation.installLine).toBe(
+    `curl -fsSL ${server.url}install | $(sh -c 'command -v sudo') sh -s -- ${invitation.token} web-1`,
+  )
   expect(invitation.warning).toContain('Plain http')
 })
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { contactLost } from '../../../agent/apply/guard.ts'
 import type { FleetFacts, HostFacts } from '../../../server/judge/conditions.ts'
 import { type AlertChange, type Facts, judge } from '../../../server/judge/judge.ts'
 import type { Alert } from '../../../server/store/alerts.ts'
@@ -6,17 +7,27 @@ import type { RecordedEnd } from '../../../server/store/holds.ts'
 import { diffLimitBytes } from '../../../shared/finding.ts'
 import { hostNameSchema, serviceNameSchema } from '../../../shared/names.ts'
 import type { Problem } from '../../../shared/problem.ts'
+import type { ServiceReport } from '../../../shared/report.ts'
 import { findingOf, serviceOf, someRevision } from '../kit.ts'
 
+const short = someRevision.slice(0, 7)
 const web1 = hostNameSchema.parse('web-1')
 const calm: HostFacts = {
   host: web1,
+  revision: undefined,
   services: [serviceOf('nginx')],
+  given: [serviceNameSchema.parse('nginx')],
+  isElsewhere: false,
+  notGiven: [],
+  isComparable: true,
+  isNamed: true,
   problems: [],
   endedHolds: [],
   lastSeenAt: '2026-11-23T03:00:00.000Z',
   silentForMs: 0,
   heardSinceStart: true,
+  uncheckedForMs: 0,
+  checkedSinceStart: true,
 }
 const quiet: FleetFacts = {
   invalid: [],
@@ -29,6 +40,13 @@ const drifting: HostFacts = {
   ...calm,
   services: [serviceOf('nginx', { findings: [findingOf('/etc/nginx/nginx.conf', 'x')] })],
 }
+const failed = {
+  revision: someRevision,
+  at: '2026-11-23T02:00:00.000Z',
+  step: 'check',
+  problem: { code: 'check-failed', message: 'it answers with 502' },
+  attempts: 2,
+} as const
 const unreachable: Problem = {
   code: 'repository-unreachable',
   message: 'no route to forge',
@@ -52,7 +70,7 @@ test('drift is one alert for a service and host, with every diff of it', () => {
       severity: 'warning',
       title: 'web-1: nginx has drifted',
       text: '/etc/a: content differs\n/etc/b: content differs',
-      remedy: 'To keep it on web-1: plumb adopt nginx\nTo put it back on web-1: plumb apply',
+      remedy: 'To keep it on web-1: plumb adopt nginx\nTo repair it on web-1: plumb apply',
     },
   })
   expect(causeOf(change).diff).toMatch(/\+one\n--- \/etc\/b\n[\s\S]*\+two\n$/)
@@ -118,6 +136,52 @@ test('the alerts of a removed host are resolved', () => {
   expect(judged({ hosts: [], openAlerts: opened({ hosts: [drifting] }) }).map(({ kind }) => kind)).toEqual(['resolve'])
 })
 
+const hold = { by: 'anna', why: 'a fix', until: '2026-11-23T05:00:00.000Z' }
+const heldEnd = { kind: 'held', by: 'anna', until: '2026-11-23T05:00:00.000Z' }
+const fought = { ...findingOf('/etc/a', 'x'), fight: { repairs: 3, since: '2026-11-23T02:50:00.000Z' } }
+
+test.each<[string, readonly HostFacts[], object]>([
+  ['repaired', [calm], { kind: 'no-longer-true' }],
+  ['repaired and held', [{ ...calm, services: [serviceOf('nginx', { hold })] }], { kind: 'no-longer-true' }],
+  ['held', [{ ...drifting, services: drifting.services.map((one) => ({ ...one, hold })) }], heldEnd],
+  [
+    'repaired beside a held one',
+    [{ ...calm, services: [serviceOf('nginx'), serviceOf('b', { hold })] }],
+    { kind: 'no-longer-true' },
+  ],
+  [
+    'given to the host no longer',
+    [{ ...drifting, services: [], given: [], notGiven: drifting.services, isComparable: false }],
+    { kind: 'service-left' },
+  ],
+  ['neither given to the host nor on it', [{ ...calm, services: [], given: [] }], { kind: 'service-left' }],
+  ['on a host that was removed', [], { kind: 'host-removed' }],
+])('the drift of a service ends with its reason: %s', (_what, hosts, end) => {
+  const changes = judged({ hosts, openAlerts: opened({ hosts: [drifting] }) })
+
+  expect(changes).toMatchObject([{ kind: 'resolve', alert: { key: 'drift:web-1:nginx' }, end }])
+})
+
+test.each<[string, Partial<HostFacts>]>([
+  ['says nothing of the service', { services: [] }],
+  ['says nothing of it while the repository is not known', { services: [], given: undefined }],
+  ['is at a revision that is not in the repository', { isElsewhere: true }],
+])('the drift of a service does not end while its host %s', (_what, change) => {
+  expect(judged({ hosts: [{ ...calm, ...change }], openAlerts: opened({ hosts: [drifting] }) })).toEqual([])
+})
+
+test.each<[string, Partial<ServiceReport>, object]>([
+  ['fight', { findings: [fought] }, heldEnd],
+  ['apply-failed', { failure: failed }, { kind: 'no-longer-true' }],
+])('the alert %s of a service that is held and works says what ended it', (kind, out, end) => {
+  const openAlerts = opened({ hosts: [{ ...calm, services: [serviceOf('nginx', out)] }] })
+  const { failure: _failure, ...held } = { ...serviceOf('nginx', out), hold }
+
+  const changes = judged({ hosts: [{ ...calm, services: [held] }], openAlerts })
+
+  expect(changes).toMatchObject([{ kind: 'resolve', alert: { kind }, end }])
+})
+
 test('a held service is left alone', () => {
   const hold = { by: 'ann', why: 'the disk is being replaced', until: '2026-11-24T00:00:00Z' }
   const held = drifting.services.map((service) => ({ ...service, hold }))
@@ -137,6 +201,57 @@ const ended: RecordedEnd = {
   told: false,
 }
 
+const failure = {
+  revision: someRevision,
+  at: '2026-11-23T02:00:00.000Z',
+  step: 'check http http://127.0.0.1/healthz',
+  problem: { code: 'check-failed', message: 'it answers with 502' },
+  attempts: 2,
+} as const
+
+test.each<[string, Partial<ServiceReport>]>([
+  ['a check', { failure }],
+  ['lost contact', { failure: { ...failure, problem: contactLost } }],
+  ['a service that was never applied', { failure, applied: undefined }],
+])('no alert of a service that fails by %s names an apply', (_, failed) => {
+  const findings = [findingOf('/etc/nginx/nginx.conf', 'x')]
+  const fought = { ...findingOf('/etc/nginx/b.conf', 'x'), fight: { repairs: 3, since: '2026-11-23T02:00:00.000Z' } }
+  const pending = [{ resource: fought.resource, summary: '/etc/nginx/b.conf: content differs' }]
+  const services = [serviceOf('nginx', { findings: [...findings, fought], pending, ...failed })]
+  const host = { ...calm, revision: someRevision, services, endedHolds: [ended] }
+
+  const causes = judged({ hosts: [host] }).map(causeOf)
+
+  expect(causes.map(({ kind }) => kind)).toEqual(['drift', 'fight', 'apply-failed', 'hold-expired'])
+  expect(causes.filter(({ remedy }) => remedy?.includes('plumb apply'))).toEqual([])
+})
+
+test('what can be done is recorded anew when a failure comes to a drift, and not sent', () => {
+  const openAlerts = opened({ hosts: [{ ...drifting, revision: someRevision }] })
+  const services = drifting.services.map((service) => ({ ...service, failure }))
+
+  const changes = judged({ hosts: [{ ...drifting, revision: someRevision, services }], openAlerts })
+
+  expect(changes.map((change) => [change.kind, causeOf(change).kind])).toEqual([
+    ['amend', 'drift'],
+    ['open', 'apply-failed'],
+  ])
+  expect(openAlerts[0]?.remedy).toContain('plumb apply')
+  expect(changes.map((change) => causeOf(change).remedy).join()).not.toContain('plumb apply')
+})
+
+test('the alert of a failure in a held service begins with the hold', () => {
+  const hold = { by: 'ann', why: 'the disk is being replaced', until: '2026-11-24T00:00:00Z', targets: ['*' as const] }
+  const services = drifting.services.map((service) => ({ ...service, failure, hold }))
+
+  const [change] = judged({ hosts: [{ ...drifting, services }] })
+
+  expect(change && causeOf(change).remedy?.split('\n')).toEqual([
+    "To end the hold of nginx on web-1: plumb release '*'",
+    'Fix and push; the service is tried again with the next commit.',
+  ])
+})
+
 test('a hold that time ended is told by whom, why, since when, and what was found', () => {
   const [change] = judged({ hosts: [{ ...calm, endedHolds: [ended] }] })
 
@@ -148,7 +263,7 @@ test('a hold that time ended is told by whom, why, since when, and what was foun
       severity: 'warning',
       service: 'nginx',
       title: 'web-1: the hold of nginx has ended',
-      text: 'Held by ann@web-1 from 2026-11-23 01:00 UTC until 2026-11-23 03:00 UTC: the disk is being replaced\nThe normal policy applies again. At its end: 2 findings, 1 change pending.',
+      text: 'Held by ann@web-1 from 2026-11-23 01:00:00 UTC until 2026-11-23 03:00:00 UTC: the disk is being replaced\nThe normal policy applies again. At its end: 2 findings, 1 change pending.',
     },
   })
 })
@@ -168,7 +283,10 @@ test('the end of a hold is told once, and open for as long as the service is out
   expect(kindsOf({ hosts: [{ ...out, endedHolds: [told] }], openAlerts })).toEqual([])
   expect(kindsOf({ hosts: [{ ...calm, endedHolds: [told] }], openAlerts })).toEqual(['resolve', 'resolve'])
   const again = { ...out, services: [serviceOf('nginx', { findings, hold: { by: 'b', why: 'w', until: 'u' } })] }
-  expect(kindsOf({ hosts: [{ ...again, endedHolds: [told] }], openAlerts })).toEqual(['resolve', 'resolve'])
+  expect(judged({ hosts: [{ ...again, endedHolds: [told] }], openAlerts })).toMatchObject([
+    { kind: 'resolve', end: { kind: 'held', by: 'b', until: 'u' } },
+    { kind: 'resolve', end: { kind: 'held', by: 'b', until: 'u' } },
+  ])
   // A drift of another day is no business of that hold.
   expect(judged({ hosts: [{ ...out, endedHolds: [told] }] }).map((change) => causeOf(change).kind)).toEqual(['drift'])
 })
@@ -202,7 +320,7 @@ test('a failed apply says the step and the problem, and another attempt says not
   expect(causeOf(judged({ hosts: [failing(1)] })[0])).toMatchObject({
     kind: 'apply-failed',
     severity: 'critical',
-    text: 'Revision aaaaaaa failed at "validate /etc/nginx/nginx.conf": /etc/nginx/nginx.conf:12: unknown directive "tsl"\nIt runs on with revision aaaaaaa.',
+    text: `Revision ${short} failed at "validate /etc/nginx/nginx.conf": /etc/nginx/nginx.conf:12: unknown directive "tsl"\nIt runs on with revision ${short}.`,
   })
   expect(judged({ hosts: [failing(2)], openAlerts: opened({ hosts: [failing(1)] }) })).toEqual([])
 })
@@ -212,7 +330,7 @@ test('silence is judged by the limit', () => {
   expect(judged({ hosts: [{ ...calm, silentForMs: 90_000 }] })).toMatchObject([
     {
       kind: 'open',
-      cause: { kind: 'host-silent', text: 'Nothing was heard of web-1 since 2026-11-23T03:00:00.000Z.' },
+      cause: { kind: 'host-silent', text: 'Nothing was heard of web-1 since 2026-11-23 03:00:00 UTC.' },
     },
   ])
 })
@@ -221,6 +339,19 @@ test('a server that has just started ends no silence by itself', () => {
   const openAlerts = opened({ hosts: [{ ...calm, silentForMs: 100_000 }] })
 
   expect(judged({ hosts: [{ ...calm, heardSinceStart: false }], openAlerts })).toEqual([])
+  expect(judged({ hosts: [calm], openAlerts }).map(({ kind }) => kind)).toEqual(['resolve'])
+})
+
+test('an agent that answers and finishes no check is an alert; of a silent one nothing is known', () => {
+  const overdue = { ...calm, uncheckedForMs: 900_000 }
+  const kinds = (facts: HostFacts) => judged({ hosts: [facts] }).map((change) => causeOf(change).kind)
+
+  expect(kinds({ ...overdue, uncheckedForMs: 899_999 })).toEqual([])
+  expect(kinds(overdue)).toEqual(['check-overdue'])
+  expect(kinds({ ...overdue, silentForMs: 90_000 })).toEqual(['host-silent'])
+  const openAlerts = opened({ hosts: [overdue] })
+  expect(judged({ hosts: [overdue], openAlerts })).toEqual([])
+  expect(judged({ hosts: [{ ...calm, checkedSinceStart: false }], openAlerts })).toEqual([])
   expect(judged({ hosts: [calm], openAlerts }).map(({ kind }) => kind)).toEqual(['resolve'])
 })
 
@@ -245,7 +376,7 @@ test('an invalid repository is said once, not once for each host', () => {
     { code: 'repository-invalid', message: 'unknown key "tempalte"', where: { file: 'plumb.yaml', line: 3 } },
   ]
   const hosts = [{ ...calm, problems: invalid }]
-  const surroundings = { silentAfterMs: 90_000, repositoryInvalid: true }
+  const surroundings = { silentAfterMs: 90_000, checkOverdueAfterMs: 900_000, repositoryInvalid: true }
 
   expect(judged({ hosts, fleet: { ...quiet, invalid }, surroundings }).map((change) => causeOf(change).key)).toEqual([
     'repository-invalid',
@@ -268,7 +399,7 @@ test('every condition has its own words and a way out', () => {
     databasesSetAside: ['/var/lib/plumb-server/plumb.sqlite.corrupt-x'],
   }
 
-  const host = { ...drifting, silentForMs: 1e9, problems: [unreachable], endedHolds: [ended] }
+  const host = { ...drifting, silentForMs: 1e9, uncheckedForMs: 1e9, problems: [unreachable], endedHolds: [ended] }
   const causes = judged({ hosts: [host], fleet: everything }).map(causeOf)
 
   expect(causes.map(({ kind }) => kind)).toEqual([
@@ -306,7 +437,7 @@ function judged(facts: Partial<Facts>): readonly AlertChange[] {
   return judge({
     hosts: [],
     openAlerts: [],
-    surroundings: { silentAfterMs: 90_000, repositoryInvalid: false },
+    surroundings: { silentAfterMs: 90_000, checkOverdueAfterMs: 900_000, repositoryInvalid: false },
     ...facts,
   })
 }
@@ -320,4 +451,47 @@ function opened(facts: Partial<Facts>): readonly Alert[] {
 function causeOf(change: AlertChange | undefined) {
   if (change === undefined || change.kind === 'resolve') throw new Error('expected an alert to be opened or updated')
   return change.cause
+}
+
+test('services that the repository does not give a host are one alert, with what failed of them', () => {
+  const made = Array.from({ length: 100 }, (_, n) => serviceOf(`s${n}`, { findings: [findingOf('/etc/x', 'one')] }))
+  const stuck = { ...drifting, services: [], notGiven: [...made.slice(0, 99), failing('s99')] }
+
+  const [change, ...more] = judged({ hosts: [stuck] })
+
+  expect(more).toEqual([])
+  expect(change).toMatchObject({ kind: 'open', cause: { key: 'services-not-given:web-1', severity: 'warning' } })
+  expect(causeOf(change).text.split('\n')).toHaveLength(21)
+  expect(causeOf(judged({ hosts: [{ ...calm, notGiven: [failing('old')] }] })[0]).text).toBe('old: cannot be removed')
+})
+
+test.each<[string, Partial<HostFacts>]>([
+  ['a removal waits', { problems: [{ code: 'removal-waits', message: 'this revision removes 3 of 4 services' }] }],
+  ['the host is not named', { problems: [{ code: 'host-unknown', message: 'there is no host "web-1"' }] }],
+  ['the host is not named and has not said so yet', { isNamed: false }],
+])('services that are not given are no alert while %s: another one has the reason', (_what, more) => {
+  const left = { ...calm, notGiven: [serviceOf('old')] }
+  const openAlerts = opened({ hosts: [left] })
+
+  const changes = judged({ hosts: [{ ...left, ...more }], openAlerts })
+
+  expect(openAlerts.map(({ kind }) => kind)).toEqual(['services-not-given'])
+  expect(changes.filter((change) => change.kind !== 'resolve').map((change) => causeOf(change).kind)).toEqual(
+    (more.problems ?? []).map(() => 'agent-problem'),
+  )
+  expect(changes.filter(({ kind }) => kind === 'resolve')).toMatchObject([{ alert: { kind: 'services-not-given' } }])
+})
+
+test('a host that follows another revision may have services that this one does not give it', () => {
+  const ahead = { ...calm, notGiven: [serviceOf('new')], isComparable: false }
+  const openAlerts = opened({ hosts: [{ ...ahead, isComparable: true }] })
+
+  expect(judged({ hosts: [ahead] })).toEqual([])
+  expect(judged({ hosts: [ahead], openAlerts })).toEqual([])
+  expect(judged({ hosts: [calm], openAlerts })).toMatchObject([{ kind: 'resolve' }])
+})
+
+function failing(name: string) {
+  const problem = { code: 'apply-failed' as const, message: 'cannot be removed' }
+  return serviceOf(name, { failure: { revision: someRevision, at: 'x', step: 'remove', problem, attempts: 1 } })
 }

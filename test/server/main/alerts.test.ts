@@ -5,8 +5,10 @@ import { z } from 'zod'
 import {
   drifted,
   enrolAgent,
+  findingOf,
   type Receiver,
   reportOf,
+  serviceOf,
   smallFleet,
   startReceiver,
   startTestServer,
@@ -85,6 +87,29 @@ test('a host that falls silent is an alert, and its next word resolves it', asyn
   expect(receiver.bodies.map(message).map(({ event }) => event)).toEqual(['opened', 'resolved'])
 })
 
+test('an agent that answers and finishes no check is an alert, until it has finished one', async () => {
+  const agent = await enrolAgent(server, 'web-1')
+  const line = await agent.connect()
+  await line.report(reportOf('web-1'))
+  const again = async (minutes: number) => {
+    for (let minute = 0; minute < minutes; minute += 1) {
+      server.clock.advance(60)
+      await (await agent.call()).next('welcome')
+    }
+  }
+  await again(14)
+  expect(await server.openAlerts()).toEqual([])
+  await again(1)
+  expect((await server.openAlerts()).map(({ title }) => title)).toEqual(['web-1: no check is finished'])
+  await server.restart()
+  const back = await agent.connect()
+  expect(await server.openAlerts()).toHaveLength(1)
+
+  back.send({ type: 'heartbeat', at: server.clock.now().toISOString() })
+  await receiver.count(2)
+  expect(await server.openAlerts()).toEqual([])
+})
+
 test('a host that enrols at a server that runs for days is not silent while it is installed, and is when it never comes', async () => {
   server.clock.advance(3 * 24 * 3600)
   const agent = await enrolAgent(server, 'web-1')
@@ -114,7 +139,7 @@ test('a restarted server gives every host the time to come back, and remembers w
 
   expect((await server.openAlerts()).map(({ host }) => host)).toEqual(['web-2'])
   server.clock.advance(91)
-  expect((await server.openAlerts()).map(({ host }) => host).sort()).toEqual(['web-1', 'web-2'])
+  expect((await server.openAlerts()).map(({ hosts }) => hosts)).toEqual([['web-1', 'web-2']])
 })
 
 test('a secret never reaches a log, a page, the API or the database', async () => {
@@ -179,3 +204,44 @@ const messageSchema = z.object({
 function message(body: string): z.infer<typeof messageSchema> {
   return messageSchema.parse(JSON.parse(body))
 }
+
+test('made-up services of one host are one message, and the drift of another is told all the same', async () => {
+  const rogue = await (await enrolAgent(server, 'web-1')).connect()
+  const good = await (await enrolAgent(server, 'web-2')).connect()
+  const revision = await server.fleet.head()
+  for (let round = 0; round < 6; round += 1) {
+    const findings = round % 2 === 0 ? [findingOf('/etc/x', 'one')] : []
+    const services = Array.from({ length: 100 }, (_, n) => serviceOf(`made-up-${n}`, { findings }))
+    await rogue.report(reportOf('web-1', { revision, services: [serviceOf('nginx'), ...services] }))
+    await server.tick()
+  }
+
+  await good.report(drifted('web-2'))
+  await server.tick()
+  server.clock.advance(11)
+  await server.tick()
+  await receiver.count(2)
+
+  expect(receiver.bodies.map(message).map(({ event, alert }) => `${event} ${alert.kind} ${alert.host}`)).toEqual([
+    'opened services-not-given web-1',
+    'opened drift web-2',
+  ])
+})
+
+test('a service that a commit gives to a host is judged from then on', async () => {
+  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const old = await server.fleet.head()
+  await line.report(
+    reportOf('web-1', { revision: old, services: [serviceOf('extra', { findings: [findingOf('/etc/x', 'one')] })] }),
+  )
+  await server.tick()
+  expect((await server.openAlerts()).map(({ kind }) => kind)).toEqual(['services-not-given'])
+
+  await server.fleet.commit({
+    'plumb.yaml': `version: 1\nhosts:\n  web-1: { services: [nginx, extra] }\n${channel('alert_url')}`,
+    'services/extra/README.md': '# extra\n',
+  })
+  expect((await server.post('/api/v1/sync')).status).toBe(200)
+
+  expect((await server.openAlerts()).map(({ kind }) => kind)).toEqual(['drift'])
+})

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFile, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeRepository, type TestRepository } from '../../support/git.ts'
 import { smallFleet } from '../kit.ts'
+import { endProcess, spawnServer } from '../server-process.ts'
 
-const root = join(import.meta.dirname, '../../..')
 let fleet: TestRepository
 let data = ''
 const started: ChildProcess[] = []
@@ -18,11 +18,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  for (const child of started.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue
-    child.kill('SIGKILL')
-    await once(child, 'exit')
-  }
+  for (const child of started.splice(0)) await endProcess(child)
   await fleet.remove()
   await rm(data, { recursive: true, force: true })
 })
@@ -95,17 +91,7 @@ test.each([
 })
 
 function serve(...options: readonly string[]): ChildProcess {
-  const args = [
-    '--import',
-    'tsx',
-    join(root, 'server/main.ts'),
-    '--data',
-    data,
-    '--repository',
-    fleet.directory,
-    ...options,
-  ]
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  const { child } = spawnServer(['--data', data, '--repository', fleet.directory, ...options])
   started.push(child)
   return child
 }

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
 import {
   defaultSettings,
   publicUrlOf,
@@ -29,6 +30,32 @@ test('durations are given as people say them', () => {
   })
 })
 
+test('a server that listens on every address names one that hosts can be told', () => {
+  for (const listen of ['0.0.0.0:7420', '[::]:7420']) {
+    const { hostname, port } = publicUrlOf(settings('--listen', listen), { port: 7420 })
+    expect(hostname).not.toMatch(/^(?:0\.0\.0\.0|\[::\]|localhost|127\..*)$/)
+    expect(port).toBe('7420')
+  }
+})
+
+test('the directory of a repository is counted from where the server is started', () => {
+  expect(settings('--repository', 'fleet').repository).toBe(join(process.cwd(), 'fleet'))
+  expect(settings('--repository', '../fleet').repository).toBe(join(process.cwd(), '../fleet'))
+  expect(settings('--repository', 'git@forge.example:fleet.git').repository).toBe('git@forge.example:fleet.git')
+  expect(settings('--repository', 'file:///srv/fleet').repository).toBe('file:///srv/fleet')
+})
+
+test('trusted proxies are networks, from the command line or the environment', () => {
+  expect(settings().trustedProxies).toEqual([])
+  expect(settings('--trusted-proxy', '10.0.0.0/8', '--trusted-proxy', '::1').trustedProxies).toEqual([
+    '10.0.0.0/8',
+    '::1/128',
+  ])
+  process.env['PLUMB_TRUSTED_PROXIES'] = '192.0.2.7,fd00::/8'
+  onTestFinished(() => void delete process.env['PLUMB_TRUSTED_PROXIES'])
+  expect(settings().trustedProxies).toEqual(['192.0.2.7/32', 'fd00::/8'])
+})
+
 test('the public address is where it listens, unless told otherwise', () => {
   expect(publicUrlOf(settings('--listen', '[::1]:0'), { port: 4711 }).href).toBe('http://[::1]:4711/')
   expect(publicUrlOf(settings('--tls-self-signed'), { port: 7420 }).href).toBe('https://127.0.0.1:7420/')
@@ -36,8 +63,8 @@ test('the public address is where it listens, unless told otherwise', () => {
 })
 
 test.each([
-  ['127.0.0.1', undefined, 'anyone'],
-  ['::1', undefined, 'anyone'],
+  ['127.0.0.1', undefined, 'this-machine'],
+  ['::1', undefined, 'this-machine'],
   ['0.0.0.0', undefined, 'signed-in'],
   ['10.77.0.1', undefined, 'signed-in'],
   ['127.0.0.1', 'https://plumb.example.org/', 'signed-in'],

@@ -41,6 +41,33 @@ test('a body that trickles in for ever ends with the deadline', async () => {
   expect(await post(url, 300)).toEqual({ kind: 'delivered' })
 })
 
+test.each([
+  ['invalid_payload', 'invalid_payload'],
+  ['<html><head><style>p { color: red }</style></head><body>\n<h1>400 Bad Request</h1>\n', '400 Bad Request'],
+  ['{"message": "line\u202eends\u001b[2J"}', '{"message": "line‹U+202E›ends␛[2J"}'],
+  ['', ''],
+  ['é'.repeat(5000), `${'é'.repeat(200)}...`],
+  ['no POST /services/T0aB/s3cr%20t?token=abcd at HOST', 'no POST /[...]/[...]/[...]?[...]=[...] at [...]'],
+  ['no "s3cr t" for "me1234"', 'no "[...]" for "[...]"'],
+])('a refusal has the start of the answer %j, without the address', async (answer, shown) => {
+  let host = ''
+  const url = await listen((_request, response) => response.writeHead(422).end(answer.replace('HOST', host)))
+  host = url.host
+  const asked = new URL(`/services/T0aB/s3cr%20t?token=abcd`, url)
+  asked.username = 'me1234'
+
+  expect(await post(asked, 5000)).toEqual({ kind: 'rejected', reason: 'the receiver answered 422', answer: shown })
+})
+
+test('a part of the address that is read by half is not shown', async () => {
+  let pad = 0
+  const url = await listen((_request, response) => response.writeHead(400).end(`${' '.repeat(pad)}s3cr3tpart rest`))
+  for (pad = 4080; pad <= 4100; pad += 1) {
+    const outcome = await post(new URL('/s3cr3tpart', url), 5000)
+    expect(outcome.kind === 'rejected' && outcome.answer).not.toContain('s3')
+  }
+})
+
 test('a port where nothing listens is told by its code, without the address', async () => {
   const url = await listen(() => {})
   await new Promise((resolve) => server?.close(resolve))

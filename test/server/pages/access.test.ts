@@ -41,6 +41,51 @@ describe('signing in', () => {
     expect(await response.text()).toContain('That is not the operator token.')
   })
 
+  test('after a wrong token, the right one still leads to the page that was asked for', async () => {
+    const html = await (await dashboard().post('/login', { token: 'wrong', next: '/hosts/web-2?x=1' })).text()
+    expect(html).toContain('name="next" value="/hosts/web-2?x=1"')
+    expect(await dashboard().html('/hosts/web-2?x=1')).toContain('href="/login?next=%2Fhosts%2Fweb-2%3Fx%3D1"')
+  })
+
+  const publicUrl = 'https://fleet.example.org'
+  test.each([
+    ['an address of http', { host: '10.0.0.5:7667', origin: 'http://10.0.0.5:7667' }],
+    ['the public name, by http', { host: 'fleet.example.org', origin: 'http://fleet.example.org' }],
+  ])('at %s, where the session would not be kept, says where to sign in, and tries no token', async (_what, post) => {
+    const pages = dashboard({ publicUrl })
+    const response = await pages.post('/login', { token, next: '/alerts' }, post)
+    expect(response.status).toBe(400)
+    expect(response.headers.get('set-cookie')).toBeNull()
+    const html = await response.text()
+    expect(html).toContain(
+      '<a href="https://fleet.example.org/login?next=%2Falerts">https://fleet.example.org/login</a>',
+    )
+    expect(html).not.toContain('not the operator token')
+  })
+
+  test.each([
+    ['by the address of the socket', { host: '10.0.0.5:7667' }, true],
+    [
+      'by the address of the socket, behind a proxy that has https',
+      { host: '10.0.0.5:7667', 'sec-fetch-mode': 'navigate' },
+      false,
+    ],
+    ['by its public name', { host: 'fleet.example.org' }, false],
+    ['on its own machine', { host: '127.0.0.1:7667' }, false],
+  ])('asked for %s, the page says beforehand where to sign in: %o', async (_how, headers, says) => {
+    const html = await dashboard({ publicUrl }).html('/login', headers)
+    expect(html.includes('https://fleet.example.org/login')).toBe(says)
+  })
+
+  test.each([
+    ['https, behind a proxy', publicUrl, 'https://fleet.example.org'],
+    ['http that is the public address', 'http://fleet.example.org', 'http://fleet.example.org'],
+    ['http on its own machine, for which browsers keep it', publicUrl, 'http://127.0.0.1:7667'],
+  ])('at %s, the right token begins a session', async (_what, address, from) => {
+    const headers = { origin: from, host: new URL(from).host }
+    expect((await dashboard({ publicUrl: address }).post('/login', { token }, headers)).status).toBe(303)
+  })
+
   test.each([
     '//evil.example',
     '/\\evil.example',
@@ -57,6 +102,7 @@ describe('signing in', () => {
 describe('changing something', () => {
   const changes = [
     ['/sync', {}],
+    ['/hosts/web-2/sync', {}],
     ['/enrol', { host: 'edge-6' }],
     ['/logout', {}],
     ['/hosts/web-2/hold', { service: 'nginx', for: '2h', why: 'a fix' }],
@@ -82,15 +128,21 @@ describe('changing something', () => {
     expect(pages.asked).toEqual([])
   })
 
-  test.each(['/sync', '/enrol', '/hosts/web-2/hold', '/hosts/web-2/release', '/holds/release'])(
+  test.each(['/sync', '/hosts/web-2/sync', '/enrol', '/hosts/web-2/hold', '/hosts/web-2/release', '/holds/release'])(
     'POST %s without an operator’s session does nothing',
     async (path) => {
       const pages = dashboard()
       const fields = { host: 'edge-6', service: 'nginx', for: '2h', why: 'a fix', id: 'one' }
       const response = await pages.post(path, fields)
       expect(response.status).toBe(303)
-      expect(response.headers.get('location')).toBe('/login?required=1')
+      expect(response.headers.get('location')).toBe('/login?required=1&undone=1&next=%2F')
       expect(pages.asked).toEqual([])
+      const from = await pages.post(path, fields, { referer: `${origin}/hosts/web-2?x=1` })
+      const login = from.headers.get('location') ?? ''
+      expect(login).toBe('/login?required=1&undone=1&next=%2Fhosts%2Fweb-2%3Fx%3D1')
+      const html = await pages.html(login)
+      expect(html).toContain('nothing was changed: sign in and do it again')
+      expect(html).toContain('name="next" value="/hosts/web-2?x=1"')
     },
   )
 
@@ -113,6 +165,26 @@ describe('changing something', () => {
     const next = await pages.get('/', { cookie: `${session.cookie}; ${notice}` })
     expect(await next.text()).toContain('Asked 11 agents to sync.')
     expect(next.headers.get('set-cookie')).toContain('plumb-notice=; Max-Age=0')
+  })
+
+  test.each([
+    ['web-2', 'Asked web-2 to sync.'],
+    ['edge-3', 'edge-3 is not connected'],
+  ])('the sync of the page of %s is for that host alone', async (host, text) => {
+    const pages = dashboard()
+    expect(await pages.html(`/hosts/${host}`, session)).toContain(`<form method="post" action="/hosts/${host}/sync">`)
+
+    const response = await pages.post(`/hosts/${host}/sync`, {}, session)
+
+    expect(response.headers.get('location')).toBe(`/hosts/${host}`)
+    expect(decodeURIComponent(response.headers.get('set-cookie') ?? '')).toContain(text)
+    expect(pages.asked).toEqual([`sync ${host}`])
+  })
+
+  test('a sync of a host that is none asks nobody', async () => {
+    const pages = dashboard()
+    expect((await pages.post('/hosts/nowhere/sync', {}, session)).status).toBe(404)
+    expect(pages.asked).toEqual([])
   })
 
   test('a reader is offered no button that changes anything', async () => {

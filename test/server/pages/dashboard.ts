@@ -8,7 +8,8 @@ export const now = new Date('2026-11-23T03:12:00Z')
 export const origin = 'http://plumb.example.org'
 export const token = 'correct-operator-token'
 export const session = { cookie: 'test-session=operator' }
-export const installLine = 'curl -fsSL https://plumb.example.org/install | sudo sh -s -- plumb_3n7Qe0ZkVx5Wb8Yt'
+export const installLine =
+  "curl -fsSL https://plumb.example.org/install | $(sh -c 'command -v sudo') sh -s -- plumb_3n7Qe0ZkVx5Wb8Yt"
 
 export type Dashboard = {
   readonly options: PageOptions
@@ -33,6 +34,7 @@ export function dashboard(change: Partial<PageOptions> = {}, fixture: FixtureFle
     signOut: () => {
       asked.push('sign out')
     },
+    hasAgent: async () => true,
     createEnrolment: async (host) => {
       asked.push(`enrol ${host}`)
       return { installLine, expiresAt: new Date(now.getTime() + 30 * 60_000).toISOString() }
@@ -40,6 +42,10 @@ export function dashboard(change: Partial<PageOptions> = {}, fixture: FixtureFle
     syncAll: async () => {
       asked.push('sync')
       return { asked: 11 }
+    },
+    syncHost: async (host) => {
+      asked.push(`sync ${host}`)
+      return host !== 'edge-3'
     },
     placeHold: async ({ service, hosts, for: seconds, why, by }) => {
       asked.push(`hold ${service} on ${hosts} for ${seconds} s as ${by}: ${why}`)
@@ -53,6 +59,9 @@ export function dashboard(change: Partial<PageOptions> = {}, fixture: FixtureFle
     failed: (error, reference) => {
       asked.push(`failed ${reference} ${error}`)
     },
+    recordingProblem: async () => undefined,
+    recordingProblemOf: () => undefined,
+    isNotified: async () => true,
     now: () => now,
     ...change,
   }

@@ -16,6 +16,7 @@ import type {
 import type { Finding } from '../../../shared/finding.ts'
 import type { HostName, ResourceId, Revision, ServiceName } from '../../../shared/names.ts'
 import { hostNameSchema, resourceIdSchema, revisionSchema, serviceNameSchema } from '../../../shared/names.ts'
+import { waysOut } from '../../../shared/ways-out.ts'
 import type { Blame, OnHost } from '../../../shared/why.ts'
 
 const host = (name: string): HostName => hostNameSchema.parse(name)
@@ -145,8 +146,10 @@ export function exampleFleet(now: Date): FixtureFleet {
           .map((cell) => ({
             host: row.host,
             state: cell.state,
+            facts: cell.facts,
             ...(row.revision && { applied: row.revision }),
-            ...(cell.state === 'held' && { hold: grafanaHold(minutesAgo) }),
+            ...(row.staleSince !== undefined && { staleSince: row.staleSince }),
+            ...(cell.facts.includes('held') && { hold: grafanaHold(minutesAgo) }),
           })),
       ),
       paths,
@@ -154,24 +157,26 @@ export function exampleFleet(now: Date): FixtureFleet {
       alerts: openAlerts.filter((alert) => alert.service === name),
     })),
     drifts: [
-      {
-        host: host('web-2'),
-        service: service('nginx'),
-        finding,
-        since: minutesAgo(12),
-        why: head,
-        holdsSecrets: false,
-      },
-      {
-        host: host('web-2'),
-        service: service('nginx'),
-        finding: unitFinding(minutesAgo),
-        since: minutesAgo(9),
-        holdsSecrets: false,
-      },
+      { ...driftOf(finding), since: minutesAgo(12), why: head },
+      { ...driftOf(unitFinding(minutesAgo)), since: minutesAgo(9) },
     ],
     alerts,
     paths,
+  }
+}
+
+function driftOf(finding: Finding): Omit<DriftView, 'since'> {
+  const report = { service: service('nginx'), findings: [finding], pending: [] }
+  return {
+    host: host('web-2'),
+    connected: true,
+    facts: ['drift'],
+    service: service('nginx'),
+    finding,
+    applied: revision(commits.base.digits),
+    revision: revision(commits.head.digits),
+    holdsSecrets: false,
+    waysOut: waysOut(report),
   }
 }
 
@@ -182,6 +187,7 @@ function exampleRows(minutesAgo: MinutesAgo): readonly HostRow[] {
   const cell = (name: string, state: CellView['state'] = 'in-plumb', counts: Partial<CellView> = {}): CellView => ({
     service: service(name),
     state,
+    facts: state === 'in-plumb' || state === 'no-report' ? [] : [state],
     findings: 0,
     pending: 0,
     since: minutesAgo(12),
@@ -219,20 +225,25 @@ function exampleRows(minutesAgo: MinutesAgo): readonly HostRow[] {
       state: 'silent',
       connected: false,
       lastSeenAt: minutesAgo(140),
+      staleSince: minutesAgo(140),
       revision: revision('0d92ee4'),
     },
-    row('mon-1', 'held', [cell('base'), cell('grafana', 'held'), cell('node-exporter')]),
+    row('mon-1', 'pending', [
+      cell('base'),
+      cell('grafana', 'pending', { pending: 1, facts: ['pending', 'held'] }),
+      cell('node-exporter'),
+    ]),
     {
       host: host('edge-6'),
       state: 'not-enrolled',
       connected: false,
-      cells: [cell('base', 'unknown'), cell('caddy', 'unknown'), cell('node-exporter', 'unknown')],
+      cells: [cell('base', 'no-report'), cell('caddy', 'no-report'), cell('node-exporter', 'no-report')],
     },
     {
       host: host('build-1'),
-      state: 'unknown',
+      state: 'no-report',
       connected: true,
-      cells: [cell('base', 'unknown'), cell('node-exporter', 'unknown')],
+      cells: [cell('base', 'no-report'), cell('node-exporter', 'no-report')],
     },
   ]
 }
@@ -253,11 +264,13 @@ function hostViewOf(row: HostRow, { minutesAgo, head, base, finding, alerts }: H
     connected: row.connected,
     ...(row.state !== 'not-enrolled' && { enrolledAt: minutesAgo(60 * 24 * 41) }),
     ...(row.lastSeenAt !== undefined && { lastSeenAt: row.lastSeenAt }),
+    ...(row.staleSince !== undefined && { staleSince: row.staleSince }),
     ...(reported && { agentVersion: '0.1.0', platform: 'Debian GNU/Linux 12 (bookworm), x86_64' }),
     ...(reported && { revision: row.revision, commit: head }),
     services: row.cells.map((cell) => ({
       service: cell.service,
       state: cell.state,
+      facts: cell.facts,
       ...(reported && {
         applied: base.revision,
         appliedAt: minutesAgo(25),
@@ -277,8 +290,9 @@ function hostViewOf(row: HostRow, { minutesAgo, head, base, finding, alerts }: H
             ]
           : [],
       ...(cell.state === 'failed' && { failure: postgresFailure(minutesAgo) }),
-      ...(cell.state === 'held' && { hold: { ...grafanaHold(minutesAgo), origin: 'host' as const } }),
+      ...(cell.facts.includes('held') && { hold: { ...grafanaHold(minutesAgo), origin: 'host' as const } }),
       asked: row.host === 'edge-1' && cell.service === 'caddy' ? exampleHolds(minutesAgo).slice(1) : [],
+      waysOut: [],
     })),
     problems:
       row.state === 'silent'
@@ -287,6 +301,17 @@ function hostViewOf(row: HostRow, { minutesAgo, head, base, finding, alerts }: H
               code: 'repository-unreachable',
               message: 'https://git.example.org/ops/fleet.git: connection timed out after 30 s',
               remedy: 'The last good revision stays applied. Check the route from edge-5 to git.example.org.',
+            },
+          ]
+        : [],
+    failedApplies:
+      row.state === 'failed'
+        ? [
+            {
+              service: service('postgres'),
+              failure: postgresFailure(minutesAgo),
+              firstAt: minutesAgo(34),
+              isCurrent: true,
             },
           ]
         : [],
@@ -411,6 +436,7 @@ function exampleApplies(
   return [
     {
       revision: head.revision,
+      commit: head,
       at: minutesAgo(25),
       changes: [
         {
@@ -426,6 +452,8 @@ function exampleApplies(
     },
     {
       revision: base.revision,
+      commit: base,
+      by: 'ines@web-2',
       at: minutesAgo(60 * 30),
       changes: [
         {
@@ -576,30 +604,92 @@ const readme = `<h1>nginx</h1><p>Terminates TLS for <code>example.org</code> and
 <pre><code>nginx -t &amp;&amp; systemctl reload nginx</code></pre><h2>When it breaks</h2>
 <p>Look at <code>/var/log/nginx/error.log</code> first. A certificate that cannot be read is the usual cause.</p>`
 
-/** Many hosts and services, a few of them out of plumb: what the grid must carry. */
+/** Many hosts and services, a few of them out of plumb, each of those with its alert: what the grid must carry. */
 export function largeFleet(now: Date, hosts: number, services: number): FixtureFleet {
   const small = exampleFleet(now)
+  const minutesAgo = (minutes: number) => new Date(now.getTime() - minutes * 60_000).toISOString()
   const names = Array.from({ length: services }, (_, index) =>
     service(`${serviceStems[index % serviceStems.length]}-${index + 1}`),
   )
-  const rows = Array.from({ length: hosts }, (_, index): HostRow => {
-    const isDrifted = index % 41 === 7
-    const cells = names
-      .filter((_, column) => (index * 7 + column * 3) % 5 !== 0)
-      .map((name, column): CellView => {
-        const state = isDrifted && column === 4 ? 'drift' : index % 67 === 9 && column === 9 ? 'pending' : 'in-plumb'
-        return { service: name, state, findings: state === 'drift' ? 1 : 0, pending: state === 'pending' ? 2 : 0 }
-      })
-    const state = isDrifted ? 'drift' : index % 67 === 9 ? 'pending' : 'in-plumb'
+  const rows = Array.from({ length: hosts }, (_, index) => largeRow(index, { names, minutesAgo }))
+  const alerts = rows.flatMap((row, index) => largeAlert(row, { index, minutesAgo }))
+  const openAlerts = alerts.toSorted((one, other) => one.severity.localeCompare(other.severity))
+  return {
+    ...small,
+    fleet: { ...small.fleet, services: names, hosts: rows, openAlerts },
+    hosts: rows.map((row) => hostViewOf(row, largeHostParts(small, minutesAgo))),
+    alerts: openAlerts,
+  }
+}
+
+type LargeFleetParts = { readonly names: readonly ServiceName[]; readonly minutesAgo: MinutesAgo }
+
+/** Every fifth service is not on the host, except where there are only a few. */
+function largeRow(index: number, { names, minutesAgo }: LargeFleetParts): HostRow {
+  const own = names.filter((_, column) => names.length < 5 || (index * 7 + column * 3) % 5 !== 0)
+  const state = largeState(index)
+  const worst = index % own.length
+  const cells = own.map((name, column): CellView => {
+    const isWorst = column === worst && (state === 'drift' || state === 'pending' || state === 'failed')
     return {
-      host: host(`node-${index + 1}.dc${(index % 3) + 1}`),
-      state,
-      revision: revision('a41f9c2'),
-      connected: true,
-      cells,
+      service: name,
+      state: isWorst ? state : 'in-plumb',
+      facts: isWorst ? [state] : [],
+      findings: isWorst && state === 'drift' ? 1 : 0,
+      pending: isWorst && state === 'pending' ? 2 : 0,
     }
   })
-  return { ...small, fleet: { ...small.fleet, services: names, hosts: rows } }
+  const isSilent = state === 'silent'
+  return {
+    host: host(`node-${index + 1}.dc${(index % 3) + 1}`),
+    state,
+    revision: revision('a41f9c2'),
+    lastSeenAt: minutesAgo(isSilent ? 140 : 0.2),
+    ...(isSilent && { staleSince: minutesAgo(140) }),
+    connected: !isSilent,
+    cells,
+  }
+}
+
+function largeState(index: number): 'failed' | 'drift' | 'pending' | 'silent' | 'in-plumb' {
+  if (index % 97 === 4) return 'failed'
+  if (index % 41 === 2) return 'drift'
+  if (index % 67 === 9) return 'pending'
+  return index % 89 === 5 ? 'silent' : 'in-plumb'
+}
+
+type LargeAlertParts = { readonly index: number; readonly minutesAgo: MinutesAgo }
+
+function largeAlert(row: HostRow, { index, minutesAgo }: LargeAlertParts): readonly AlertView[] {
+  const about = { id: 1000 + index, host: row.host, openedAt: minutesAgo(12 + index) }
+  const drifted = row.cells.find((cell) => cell.state === row.state)?.service ?? 'a service'
+  const text = 'What it is about stands on the page of the host.'
+  switch (row.state) {
+    case 'failed':
+      return [
+        {
+          ...about,
+          kind: 'apply-failed',
+          severity: 'critical',
+          title: `${drifted} on ${row.host} was not applied`,
+          text,
+        },
+      ]
+    case 'drift':
+      return [{ ...about, kind: 'drift', severity: 'critical', title: `${drifted} on ${row.host} has drifted`, text }]
+    case 'silent':
+      return [{ ...about, kind: 'host-silent', severity: 'warning', title: `${row.host} is silent`, text }]
+    default:
+      return []
+  }
+}
+
+function largeHostParts(small: FixtureFleet, minutesAgo: MinutesAgo): HostParts {
+  const [head, base] = small.services[0]?.history ?? []
+  const finding = small.drifts[0]?.finding
+  if (head === undefined || base === undefined || finding === undefined)
+    throw new Error('the example fleet lost its history')
+  return { minutesAgo, head, base, finding, alerts: [] }
 }
 
 const serviceStems = ['base', 'nginx', 'postgres-backup', 'node-exporter', 'wireguard', 'chrony', 'loki']

@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest'
 import { wroteIt } from '../../../server/pages/change-commits.ts'
 import { fleetFilterOf, fleetGrid, fleetLink } from '../../../server/pages/fleet-filter.ts'
-import { absoluteTime, relativeTime } from '../../../server/pages/relative-time.ts'
 import { diffLines } from '../../../server/pages/unified-diff.ts'
 import { shellWord, visibleText } from '../../../server/pages/visible-text.ts'
-import { now } from './dashboard.ts'
+import { readmeHtml } from '../../../server/show/readme.ts'
+import { dashboard, now } from './dashboard.ts'
 import { exampleFleet, revision } from './fixtures.ts'
 
 describe('a unified diff', () => {
@@ -51,37 +51,22 @@ describe('a unified diff', () => {
   })
 })
 
-describe('a time', () => {
-  const ago = (seconds: number) => relativeTime(new Date(now.getTime() - seconds * 1000), now)
-
-  test.each([
-    [4, 'just now'],
-    [-4, 'just now'],
-    [42, '42 s ago'],
-    [119, '1 min ago'],
-    [3600, '1 h ago'],
-    [47 * 3600, '47 h ago'],
-    [50 * 3600, '2 d ago'],
-    [-1790, 'in 29 min'],
-  ])('%i seconds before is %s', (seconds, text) => {
-    expect(ago(seconds)).toBe(text)
-  })
-
-  test('is a date when it is long ago', () => {
-    expect(ago(200 * 86_400)).toBe('2026-05-07')
-  })
-
-  test('is exact in UTC', () => {
-    expect(absoluteTime(now)).toBe('2026-11-23 03:12:00 UTC')
-  })
-})
-
 describe('text from a host', () => {
   test('shows carriage returns, escapes and characters that reorder text', () => {
     expect(visibleText('a\r')).toBe('a␍')
     expect(visibleText('\u001b[31m\u007f')).toBe('␛[31m␡')
     expect(visibleText('admin\u202etxt\u200b')).toBe('admin‹U+202E›txt‹U+200B›')
     expect(visibleText('tab\there\nand ünïcode 漢字')).toBe('tab\there\nand ünïcode 漢字')
+  })
+
+  test('reorders nothing on a page, wherever it stands, nor in a README', async () => {
+    const fixture = exampleFleet(now)
+    const services = fixture.services.map((service) => ({ ...service, readmeHtml: '<p>a\u202eb\u001b</p>' }))
+    const page = await dashboard({}, { ...fixture, services }).html('/services/nginx')
+    expect(page).toContain('<p>a‹U+202E›b␛</p>')
+    expect(readmeHtml('# Site\u202e\n\na\u2067b **c\u001b**')).toBe(
+      '<h2>Site‹U+202E›</h2>\n<p>a‹U+2067›b <strong>c␛</strong></p>\n',
+    )
   })
 
   test('is one shell word', () => {
@@ -95,7 +80,12 @@ describe('the filter of the fleet', () => {
   const fleet = exampleFleet(now).fleet
 
   test('ignores a state that is none', () => {
-    expect(fleetFilterOf({ state: 'broken', cells: 'huge' })).toEqual({ text: '', state: undefined, cells: undefined })
+    expect(fleetFilterOf({ state: 'broken', cells: 'huge' })).toEqual({
+      text: '',
+      state: undefined,
+      cells: undefined,
+      page: 1,
+    })
   })
 
   test('finds a host by one drifted service though the host as a whole has failed', () => {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +9,7 @@ import { type OpenDatabase, openDatabase } from '../../../server/store/database.
 import { listApplies, listTransitions } from '../../../server/store/history.ts'
 import { findHost, insertHost } from '../../../server/store/hosts.ts'
 import { listServiceStates } from '../../../server/store/service-states.ts'
-import { hostNameSchema, revisionSchema } from '../../../shared/names.ts'
+import { hostNameSchema, resourceIdSchema, revisionSchema } from '../../../shared/names.ts'
 import type { Report } from '../../../shared/report.ts'
 import { drifted, findingOf, reportOf, serviceOf, someRevision } from '../kit.ts'
 
@@ -140,12 +141,37 @@ test('a report that cannot be recorded in full leaves no part of itself', async 
   expect(await listTransitions(database.db, web1, 10)).toHaveLength(1)
 })
 
+test('text that an earlier report had is not written again', async () => {
+  const summary = 'x'.repeat(4000)
+  const pending = Array.from({ length: 500 }, (_, n) => ({
+    resource: resourceIdSchema.parse(`file:/etc/p${n}`),
+    summary,
+  }))
+  const findings = Array.from({ length: 200 }, (_, n) => findingOf(`/etc/f${n}`, summary))
+  const changes = Array.from({ length: 200 }, () => ({ service: serviceOf('nginx').service, summary }))
+  const apply = { revision: someRevision, at: '03:00', changes, failed: [] }
+  const [first, ...rest] = findings
+  await record(reportOf('web-1', { services: [serviceOf('nginx', { pending, findings })], apply }), '03:01')
+  await sql`pragma wal_checkpoint(truncate)`.execute(database.db)
+
+  const changed = [...rest, { ...findingOf('/etc/f0', 'y'), source: first?.source ?? '' }]
+  await record(reportOf('web-1', { services: [serviceOf('nginx', { pending, findings: changed })], apply }), '03:02')
+
+  expect((await listServiceStates(database.db))[0]?.findings[0]?.finding.diff).toContain('+y')
+  expect(await listApplies(database.db, web1, 10)).toEqual([apply])
+  // Three megabytes are kept; the log has the pages that this report wrote.
+  expect(statSync(join(directory, 'plumb.sqlite-wal')).size).toBeLessThan(300_000)
+})
+
 test('a host that flaps for ever does not fill the disk', async () => {
   for (let minute = 0; minute < 300; minute += 1) {
     await record(minute % 2 === 0 ? drifted('web-1') : reportOf('web-1'), String(1000 + minute))
   }
-  const apply = { revision: someRevision, at: '03:02', changes: [], failed: [serviceOf('nginx').service] }
-  for (let minute = 0; minute < 250; minute += 1) await record(reportOf('web-1', { apply }), String(2000 + minute))
+  const failed = [serviceOf('nginx').service]
+  for (let minute = 0; minute < 250; minute += 1) {
+    const apply = { revision: someRevision, at: String(minute), changes: [], failed }
+    await record(reportOf('web-1', { apply }), String(2000 + minute))
+  }
 
   expect(await listApplies(database.db, web1, 1000)).toHaveLength(200)
   expect(await database.db.selectFrom('reports').selectAll().execute()).toHaveLength(500)

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { verifyMirrorPassword } from '../../../server/repository/mirror.ts'
+import { bounds } from '../../../server/allowance/bounds.ts'
+import { mirrorPath, mirrorRoutes, verifyMirrorPassword } from '../../../server/repository/mirror.ts'
 import { hostNameSchema } from '../../../shared/names.ts'
 import { mirrorText } from '../../../shared/protocol.ts'
 import { makeRepository, type ServedRepository, serveRepository, type TestRepository } from '../../support/git.ts'
@@ -69,6 +70,77 @@ test('a request compressed by gzip is understood, in version 2 of the protocol',
   const response = await upload(body, { 'content-encoding': 'gzip' })
 
   expect(await response.text()).toContain(`${await fleet.head()} refs/heads/main`)
+})
+
+test.each(['service=git-upload-pack&service=git-receive-pack', 'service=git-upload-pack&a=b;service=git-receive-pack'])(
+  '?%s is a fetch',
+  async (query) => {
+    const response = await fetch(`${served.url}/info/refs?${query}`, { headers: basic('web-1:right') })
+
+    expect(response.headers.get('content-type')).toBe('application/x-git-upload-pack-advertisement')
+    expect(await response.text()).not.toContain('receive-pack')
+  },
+)
+
+test('bodies that never come hold no turn', async () => {
+  const held = Array.from({ length: 2 * bounds.allMirrorTurns.limit }, () => {
+    const headers = { ...basic('web-1:right'), 'content-length': '4000' }
+    const call = request(`${served.url}/git-upload-pack`, { method: 'POST', headers })
+    call.on('error', () => {})
+    call.write('0032')
+    return call
+  })
+  await vi.waitFor(() => expect(served.requests).toHaveLength(held.length))
+
+  await git('clone', '--quiet', withPassword('right'), directory)
+  for (const call of held) call.destroy()
+})
+
+test('bodies that are received or wait have a share of a host', async () => {
+  const clone = { gitDirectory: fleet.gitDirectory, configuration: '/dev/null' }
+  const routes = mirrorRoutes({ clone, authorise: (asking) => asking.headers.get('x-host') ?? undefined })
+  const post = (host: string, body: string | ReadableStream) =>
+    routes.fetch(
+      new Request(`http://mirror${mirrorPath}/git-upload-pack`, {
+        ...{ method: 'POST', body, duplex: 'half' },
+        headers: { 'x-host': host, 'content-type': 'application/x-git-upload-pack-request' },
+      }),
+    )
+  const unfinished = () => {
+    const read = Promise.withResolvers<void>()
+    const body = new ReadableStream({
+      start: (controller) => controller.enqueue(new Uint8Array(bounds.mirrorBody.limit)),
+      // Asked for more: what there was is counted.
+      pull: () => read.resolve(),
+    })
+    return { body, read: read.promise }
+  }
+  for (let held = 0; held < bounds.mirrorBodyBytes.limit; held += bounds.mirrorBody.limit) {
+    const { body, read } = unfinished()
+    void post('rogue', body)
+    await read
+  }
+
+  expect((await post('rogue', '0000')).status).toBe(503)
+  expect((await post('good', '0000')).status).toBe(200)
+})
+
+test('a reader that takes nothing loses its turn', async () => {
+  const large = Buffer.from(Array.from({ length: 3_000_000 }, () => Math.floor(Math.random() * 256)))
+  const tip = await fleet.commit({ large })
+  const clone = { gitDirectory: fleet.gitDirectory, configuration: '/dev/null' }
+  const routes = mirrorRoutes({ clone, authorise: () => `${crypto.randomUUID()}`, readsWithinSeconds: 0.2 })
+  const fetchAll = async () => {
+    const headers = { 'git-protocol': 'version=2', 'content-type': 'application/x-git-upload-pack-request' }
+    const body = ['0012command=fetch\n', '0001', line(`want ${tip}\n`), line('done\n'), '0000'].join('')
+    return routes.fetch(new Request(`http://mirror${mirrorPath}/git-upload-pack`, { method: 'POST', headers, body }))
+  }
+  const idle = await Promise.all(Array.from({ length: bounds.allMirrorTurns.limit }, fetchAll))
+
+  const whole = await (await fetchAll()).arrayBuffer()
+  expect(whole.byteLength).toBeGreaterThan(large.length)
+  // Not the half of it as if it were all.
+  for (const answer of idle) await expect(answer.arrayBuffer()).rejects.toBeDefined()
 })
 
 test('a body beyond the limit is refused, also one that does not say its length', async () => {

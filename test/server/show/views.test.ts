@@ -28,8 +28,8 @@ test('hosts that the repository names and nobody enrolled are shown', async () =
   expect(await json('/api/v1/fleet')).toMatchObject({
     services: ['nginx'],
     hosts: [
-      { host: 'web-1', state: 'not-enrolled', connected: false, cells: [{ service: 'nginx', state: 'unknown' }] },
-      { host: 'web-2', state: 'unknown', cells: [{ service: 'nginx', state: 'unknown' }] },
+      { host: 'web-1', state: 'not-enrolled', connected: false, cells: [{ service: 'nginx', state: 'no-report' }] },
+      { host: 'web-2', state: 'no-report', cells: [{ service: 'nginx', state: 'no-report' }] },
     ],
   })
 })
@@ -55,6 +55,17 @@ test('a host shows what it reported, and what the repository gives it that it ha
   })
 })
 
+test('the grid has columns for the services of the repository, whatever hosts make up', async () => {
+  const line = await (await enrolAgent(server, 'web-1')).connect()
+  await line.report(reportOf('web-1', { services: [serviceOf('nginx'), serviceOf('made-up'), serviceOf('old')] }))
+
+  expect(await json('/api/v1/fleet')).toMatchObject({ services: ['nginx'] })
+  const page = await (await server.get('/')).text()
+  expect(page).not.toContain('/services/made-up')
+  // An alert names it once the host is at the head, and its page in any case.
+  expect(await (await server.get('/hosts/web-1')).text()).toContain('made-up')
+})
+
 test.each([
   ['failed', ['in-plumb', 'drift', 'failed', 'held', 'pending']],
   ['drift', ['in-plumb', 'drift', 'held', 'pending']],
@@ -62,7 +73,9 @@ test.each([
   ['in-plumb', ['in-plumb']],
 ])('a host is %s when its services are %s', async (state, services) => {
   const line = await (await enrolAgent(server, 'web-1')).connect()
-  await line.report(reportOf('web-1', { services: services.map((service) => serviceIn(service)) }))
+  await line.report(
+    reportOf('web-1', { services: [serviceOf('nginx'), ...services.map((service) => serviceIn(service))] }),
+  )
 
   expect(await json('/api/v1/hosts/web-1')).toMatchObject({ state })
 })
@@ -113,7 +126,8 @@ test('why a file is as it is: the commit, its author and message', async () => {
 test('a drift shows why the repository says otherwise, at the revision the host is at', async () => {
   const line = await (await enrolAgent(server, 'web-1')).connect()
   const revision = await server.fleet.head()
-  await line.report({ ...drifted('web-1'), revision })
+  const services = drifted('web-1').services.map((service) => ({ ...service, applied: revision }))
+  await line.report(reportOf('web-1', { revision, services }))
   await server.fleet.commit(
     { 'services/nginx/files/etc/nginx/nginx.conf': 'worker_processes 4;\n' },
     { author: 'Grace' },
@@ -145,8 +159,8 @@ test('a service shows its README without what could run, its paths with their co
   expect(service.readmeHtml).not.toMatch(/script|onerror|javascript:|data:|iframe|<form|<style|<img/)
   expect(service).toMatchObject({
     hosts: [
-      { host: 'web-1', state: 'unknown' },
-      { host: 'web-2', state: 'unknown' },
+      { host: 'web-1', state: 'no-report' },
+      { host: 'web-2', state: 'no-report' },
     ],
     paths: [
       { path: '/etc/nginx/nginx.conf', source: 'services/nginx/files/etc/nginx/nginx.conf', why: { author: 'Ada' } },

@@ -70,7 +70,7 @@ test('a revision that the clone does not have has no paths, and neither has one 
   await server.fleet.commit({ 'services/nginx/files/etc/new': 'new' })
   await server.post('/api/v1/sync')
   expect((await server.get(`/api/v1/why?path=services/nginx/files/etc/new&revision=${before}`)).status).toBe(404)
-  expect((await server.get(`${question}&revision=${someRevision}`)).status).toBe(404)
+  expect((await server.get(`${question}&revision=${'0'.repeat(40)}`)).status).toBe(404)
 })
 
 test('what happened to a path on a host: applied, drifted, held, and how it is now', async () => {
@@ -104,6 +104,28 @@ test('what happened to a path on a host: applied, drifted, held, and how it is n
   })
   expect((await why(`${question}&host=web-2`))[0]?.onHost).toBeUndefined()
   expect((await why(question))[0]?.onHost).toBeUndefined()
+})
+
+test('a path whose service left the host is told with that, to those who may know', async () => {
+  const web1 = await enrolAgent(server, 'web-1')
+  const line = await web1.connect()
+  await line.report(drifted('web-1'))
+  await server.fleet.commit({
+    'plumb.yaml': 'version: 1\nhosts:\n  web-1: { services: [] }\n  web-2: { services: [nginx] }\n',
+  })
+  await server.post('/api/v1/sync')
+  server.clock.advance(60)
+  await line.report({ ...reportOf('web-1'), services: [] })
+
+  const [left] = await why(`${question}&host=web-1`)
+  expect(left).toMatchObject({ source: nginxConf, onHost: { host: 'web-1', drift: [] } })
+  expect(left?.onHost?.events[0]).toMatchObject({ kind: 'left', service: 'nginx' })
+  expect(left?.onHost).not.toHaveProperty('applied')
+  await server.restart({ viewers: 'signed-in' })
+  expect((await why(`${question}&host=web-1`, asHost(web1)))[0]?.onHost?.events[0]).toMatchObject({ kind: 'left' })
+  const web2 = await enrolAgent(server, 'web-2')
+  const asked = await fetch(new URL(`${question}&host=web-1`, server.url), { headers: asHost(web2) })
+  expect(asked.status).toBe(404)
 })
 
 test('a host is told its own history, and nothing of what happened on another', async () => {

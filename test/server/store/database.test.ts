@@ -5,13 +5,20 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import SqliteDatabase from 'better-sqlite3'
-import { sql } from 'kysely'
+import { Kysely, SqliteDialect, sql } from 'kysely'
+import { Migrator } from 'kysely/migration'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { insertAlert } from '../../../server/store/alerts.ts'
 import { claimDirectory } from '../../../server/store/claim.ts'
 import { damagedDatabases, openDatabase } from '../../../server/store/database.ts'
 import { insertHost, listHosts } from '../../../server/store/hosts.ts'
+import { migrations } from '../../../server/store/migrations.ts'
+import { insertChannel, insertMessage } from '../../../server/store/outbox.ts'
 import { insertResourceEvents, listResourceEvents } from '../../../server/store/resource-events.ts'
+import { listCells, saveServiceStates } from '../../../server/store/service-states.ts'
+import type { Tables } from '../../../server/store/tables.ts'
 import { hostNameSchema, serviceNameSchema } from '../../../shared/names.ts'
+import { serviceReportSchema } from '../../../shared/report.ts'
 
 const now = new Date('2026-11-23T03:00:00Z')
 const web1 = hostNameSchema.parse('web-1')
@@ -58,10 +65,11 @@ test.each([
 })
 
 test('a database of before the histories of resources gets them, and keeps what it has', async () => {
-  await storeHosts(1)
-  const old = new SqliteDatabase(join(directory, 'plumb.sqlite'))
-  old.exec(`drop table resource_events; delete from kysely_migration where name = '0003-resource-events'`)
-  old.close()
+  const sqlite = new SqliteDatabase(join(directory, 'plumb.sqlite'))
+  const old = new Kysely<Tables>({ dialect: new SqliteDialect({ database: sqlite }) })
+  await new Migrator({ db: old, provider: migrations }).migrateTo('0002-holds')
+  await insertHost(old, web1, 'key', now.toISOString())
+  await old.destroy()
 
   const { db, close } = await openDatabase(directory, now)
 
@@ -72,6 +80,57 @@ test('a database of before the histories of resources gets them, and keeps what 
     await listResourceEvents(db, { host, service: event.service, resources: ['file:/x'], source: 'x' }, 10),
   ).toEqual([event])
   await close()
+})
+
+test('a database of when held was a state knows what else is true of each service', async () => {
+  const finding = { resource: 'file:/etc/a', summary: 'a', differences: [], diffCut: false, evidence: {} }
+  const hold = { by: 'anna', why: 'a fix', until: '2026-11-23T05:00:00Z' }
+  const said: readonly (readonly [string, object])[] = [
+    ['drift,held', { hold, findings: [finding], applied: 'a'.repeat(40) }],
+    ['pending,held', { hold }],
+    ['held', { hold, applied: 'a'.repeat(40) }],
+    ['', { applied: 'a'.repeat(40) }],
+  ]
+  const { db, close } = await openDatabase(directory, now)
+  await insertHost(db, web1, 'key', now.toISOString())
+  for (const [index, [, more]] of said.entries()) {
+    const report = serviceReportSchema.parse({ service: `s${index}`, findings: [], pending: [], ...more })
+    await saveServiceStates(db, [{ host: web1, since: now.toISOString(), report }])
+  }
+  await close()
+  const old = new SqliteDatabase(join(directory, 'plumb.sqlite'))
+  undoFrom('0007-service-facts', old, `update service_states set state = 'held' where facts like '%held%'`)
+  old.close()
+
+  const again = await openDatabase(directory, now)
+
+  expect((await listCells(again.db)).map(({ facts }) => facts.join())).toEqual(said.map(([facts]) => facts))
+  await again.close()
+})
+
+test('a database of when an attempt counted as delivered tells what still waits, each by an identity of its own', async () => {
+  const { db, close } = await openDatabase(directory, now)
+  const at = now.toISOString()
+  await insertChannel(db, 'c', '{}', at)
+  const cause = { kind: 'drift', severity: 'warning', scope: 'fleet', text: '' } as const
+  for (const key of ['waits', 'again', 'sent']) {
+    const { id } = await insertAlert(db, { ...cause, key, title: key }, at)
+    await db.insertInto('told_alerts').values({ channel: 'c', alert: id }).execute()
+    const message = { channel: 'c', alert: id, event: 'opened', body: '', createdAt: at, dueAt: at }
+    if (key !== 'sent') await insertMessage(db, message)
+  }
+  await close()
+  const old = new SqliteDatabase(join(directory, 'plumb.sqlite'))
+  undoFrom('0011-deliveries', old)
+  old.close()
+
+  const again = await openDatabase(directory, now)
+
+  expect(await again.db.selectFrom('told_alerts').select('alert').execute()).toEqual([{ alert: 3 }])
+  const waiting = await again.db.selectFrom('outbox').select(['delivery', 'attempts']).execute()
+  expect(waiting.map(({ attempts }) => attempts)).toEqual([0, 0])
+  expect(new Set(waiting.map(({ delivery }) => delivery)).size).toBe(2)
+  await again.close()
 })
 
 test('a database of a newer Plumbline is left alone, with the way out', async () => {
@@ -125,6 +184,25 @@ test('a host that is deleted takes all its rows along', async () => {
   expect(await db.selectFrom('transitions').selectAll().execute()).toEqual([])
   await close()
 })
+
+/** What each of the latest migrations has to have undone, so that a new database is one of before it. */
+const undone: Readonly<Record<string, string>> = {
+  '0007-service-facts': 'alter table service_states drop column facts',
+  '0008-failed-applies': 'drop table failed_applies',
+  '0009-common-causes': 'alter table alerts drop column common_key; alter table alerts drop column common_title',
+  '0010-write-probe': 'drop table write_probe',
+  '0011-deliveries': [
+    ...['outbox_by_delivery', 'outbox_by_alert'].map((index) => `drop index ${index}`),
+    ...['delivery', 'attempts', 'refused', 'error'].map((column) => `alter table outbox drop column ${column}`),
+    'alter table channels drop column failing_since',
+  ].join(';'),
+  '0012-alert-ends': 'alter table alerts drop column end_reason',
+}
+
+function undoFrom(first: string, sqlite: SqliteDatabase.Database, before = ''): void {
+  const statements = Object.entries(undone).flatMap(([name, statement]) => (name >= first ? statement : []))
+  sqlite.exec([before, ...statements, `delete from kysely_migration where name >= '${first}'`].join(';'))
+}
 
 async function storeHosts(count: number): Promise<void> {
   const { db, close } = await openDatabase(directory, now)

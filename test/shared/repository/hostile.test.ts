@@ -37,24 +37,47 @@ test.each(hostilePaths)('the path %j is a problem and gets no place', (path) => 
   for (const problem of problems) expect(problemLine(problem)).toMatch(/^[^\p{Cc}]+$/u)
 })
 
-test('a submodule is a problem wherever it is', () => {
-  expect(linesOf(fleetOf({ 'vendor/x': 'submodule', 'services/a/files/etc/x': 'submodule' }))).toEqual([
-    'vendor/x: is a submodule, which Plumbline does not follow. Copy the files in, or use a subtree.',
+test('a submodule in a service is a problem', () => {
+  expect(linesOf(fleetOf({ 'services/a/files/etc/x': 'submodule' }))).toEqual([
     'services/a/files/etc/x: is a submodule, which Plumbline does not follow. Copy the files in, or use a subtree.',
   ])
 })
 
-test('paths that only case or Unicode composition tells apart are problems', () => {
-  const pairs = [
-    ['services/a/files/etc/X', 'services/a/files/etc/x'],
-    ['services/a/files/ETC/x', 'services/a/files/etc/y'],
-    ['services/A/README.md', 'services/a/README.md'],
-    ['services/a/files/\u00e9', 'services/a/files/e\u0301'],
-  ] as const
-  for (const [one, other] of pairs)
-    expect(linesOf(treeOf({ 'plumb.yaml': 'version: 1', [one]: '', [other]: '' })).join('\n')).toContain(
-      'told apart by case alone',
-    )
+test('what no host gets may be odd', () => {
+  const odd = fleetOf({
+    'services/a/files/etc/x': 'x',
+    'vendor/x': 'submodule',
+    'docs/latest': { link: '../../elsewhere' },
+    'docs/a\\b.md': '',
+    'docs/Read.md': '',
+    'docs/read.md': '',
+    [`docs/${'x'.repeat(300)}`]: '',
+    'docs/caf\uFFFD': '',
+    'docs/line\nbreak': '',
+    '.github/workflows/x.yml': { executable: '#!/bin/sh' },
+  })
+
+  expect(linesOf(odd)).toEqual([])
+})
+
+test.each(['docs/../x', '../x', '/etc/x', '.git/config', 'docs/.GIT/hooks/x', ''])(
+  'a tree with %j is refused',
+  (path) => {
+    expect(linesOf(fleetOf({ 'services/a/files/etc/x': 'x', [path]: '' }))).toHaveLength(1)
+  },
+)
+
+test.each([
+  ['services/a/files/etc/X', 'services/a/files/etc/x', 'told apart by case alone'],
+  ['services/a/files/ETC/x', 'services/a/files/etc/y', 'told apart by case alone'],
+  ['services/A/README.md', 'services/a/README.md', 'told apart by case alone'],
+  ['services/a/files/\u00e9', 'services/a/files/e\u0301', 'the Unicode form alone (composed or decomposed): bytes'],
+  ['services/a/files/caf\u00e9s/x', 'services/a/files/cafe\u0301s/x', 'bytes 65 cc 81 and c3 a9'],
+  ['services/a/files/caf\u00e9s/x', 'services/a/files/cafe\u0301s/y', 'bytes 65 cc 81 and c3 a9'],
+  ['services/a/files/\uac00', 'services/a/files/\u1100\u1161', 'bytes e1 84 80 e1 85 a1 and ea b0 80'],
+  ['services/a/files/\u00c9', 'services/a/files/e\u0301', 'told apart by case and Unicode form alone: bytes'],
+])('%j and %j are a problem that says what tells them apart', (one, other, difference) => {
+  expect(linesOf(treeOf({ 'plumb.yaml': 'version: 1', [one]: '', [other]: '' })).join('\n')).toContain(difference)
 })
 
 test('a path that is a file and a directory, or there twice, is a problem', () => {
@@ -94,7 +117,9 @@ test('names such as constructor and __proto__ are only what the file says', () =
 })
 
 test('ten thousand wrong files are five hundred problems', () => {
-  const files = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`vendor/${n}`, 'submodule' as const]))
+  const files = Object.fromEntries(
+    Array.from({ length: 10_000 }, (_, n) => [`services/a/files/vendor/${n}`, 'submodule' as const]),
+  )
   const lines = linesOf(treeOf({ 'plumb.yaml': 'version: 1', ...files }))
   expect(lines).toHaveLength(500)
   expect(lines.at(-1)).toBe('9501 more problems are not shown. Correct these first.')
@@ -216,7 +241,7 @@ test('arbitrary trees and texts never throw, and every problem keeps to the limi
 test('arbitrary text is YAML with a value or a problem, never an exception', () => {
   fc.assert(
     fc.property(yamlText, (text) => {
-      const { value, problems, placeOf } = readYaml('x.yaml', text, 10_000)
+      const { value, problems, placeOf } = readYaml('x.yaml', text, { characters: 10_000, steps: 10_000 })
       expect(value !== undefined || problems.length > 0).toBe(true)
       placeOf(['a', 0, 'b'], 'c')
     }),

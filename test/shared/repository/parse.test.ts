@@ -246,6 +246,17 @@ test('text that is not YAML is an error at its place, and the other files are st
   expect(lines.at(-1)).toBe('services/b/service.yaml:1:1: unknown key "aftr". Did you mean "after"?')
 })
 
+test.each([
+  ['packagess', 'packages'],
+  ['aftr', 'after'],
+  ['chekcs', 'checks'],
+])('an unknown key %s beside the one that was meant says so', (typed, meant) => {
+  const lines = linesOf(fleetOf({ 'services/a/service.yaml': `${meant}: []\n${typed}: []\n` }))
+  expect(lines).toContain(
+    `services/a/service.yaml:2:1: unknown key "${typed}". Did you mean "${meant}"? It is here already.`,
+  )
+})
+
 test('two documents, a key twice, a merge key, __proto__ and an unknown tag are errors', () => {
   const linesFor = (yaml: string) => linesOf(fleetOf({ 'services/a/service.yaml': yaml })).join('\n')
   expect(linesFor('after: []\n---\nafter: []\n')).toContain('service.yaml:2:1: is not valid YAML')
@@ -386,8 +397,8 @@ test('a file in a wrong place is an error, with the place that was meant when th
   )
   expect(lines).toEqual([
     'services/a/service.yml: must be called service.yaml. Rename it.',
-    'services/a/files/proc/x: would go to /proc/x: no repository writes in /proc, /sys, /dev, /var/lib/plumb.',
-    'services/a/files/var/lib/plumb/x: would go to /var/lib/plumb/x: no repository writes in /proc, /sys, /dev, /var/lib/plumb.',
+    "services/a/files/proc/x: would go to /proc/x: no repository writes in /proc, which is the system's or the agent's own.",
+    "services/a/files/var/lib/plumb/x: would go to /var/lib/plumb/x: no repository writes in /var/lib/plumb, which is the system's or the agent's own.",
     'services/a/units/l.service: a symlink is not a unit: put it under files/etc/systemd/system/ if it is wanted.',
     'services/a/units/x.sevice: units/ holds NAME.service, .socket, .timer, ... and NAME.service.d/SOMETHING.conf only.',
     'services/a/unit/x.service: nothing says where this file goes (nor 1 more in "unit"). Did you mean "units"?',
@@ -441,7 +452,9 @@ test('a compose file makes everything beside it travel along; two of them are an
   expect(linesOf(fleetOf({ ...files, 'services/Grafana/docker-compose.yml': '' }))).toEqual([
     'services/Grafana/docker-compose.yml: a service has one compose file, and there is compose.yaml already.',
   ])
-  expect(linesOf(fleetOf({ 'services/a.b/compose.yaml': '' }))[0]).toContain('a compose project cannot be called "a.b"')
+  expect(linesOf(fleetOf({ 'services/a.b/compose.yaml': '' }))[0]).toContain(
+    '"a.b" as the name of a compose project has',
+  )
 })
 
 test("purging a directory that is not the repository's alone is refused", () => {
@@ -475,6 +488,18 @@ test('a mask says all there is to say of a unit: it goes with nothing that would
   expect(linesFor('warm.timer: { masked: true }')[0]).toContain('a mask takes the place of that file')
   expect(linesFor('x.service: { masked: false }')[0]).toContain('true, or nothing')
 })
+
+test.each(['{}', '{ enabled: true }', '{ state: stopped }', '{ masked: true }'])(
+  'a mask that is deployed as a link does not go with a unit that is %s',
+  (said) => {
+    const files = {
+      'services/a/files/etc/systemd/system/x.service': { link: '/dev/null' },
+      'services/a/service.yaml': `units: { x.service: ${said} }\n`,
+    }
+    expect(linesOf(fleetOf(files))[0]).toContain('x.service is a link to /dev/null in this service, which is a mask')
+    expect(linesOf(fleetOf({ ...files, 'services/a/service.yaml': '' }))).toEqual([])
+  },
+)
 
 test('a settle time is short, or none', () => {
   const linesFor = (settle: string) => linesOf(fleetOf({ 'services/a/service.yaml': `settle: ${settle}\n` }))

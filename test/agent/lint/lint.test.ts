@@ -7,7 +7,7 @@ import { lint, lintDirectory } from '../../../agent/commands/lint.ts'
 import { readWorkTree } from '../../../agent/desire/work-tree.ts'
 import { createRun } from '../../../agent/host/run.ts'
 import { problemLine } from '../../../shared/problem.ts'
-import { fleetDirectory, temporaryDirectory } from './fleet.ts'
+import { fleetDirectory, temporaryDirectory } from '../desire/fleet.ts'
 
 const open = `${'$'}{{`
 
@@ -139,7 +139,7 @@ test('the work tree gives files the kinds and ids that git gives them', async ()
     .filter((line) => line !== '')
   const expected = listed.map((line) => {
     const [mode = '', oid, path] = line.split(/ |\t/).filter((part) => part !== '0')
-    return { path, kind: kinds[mode], oid }
+    return { path, kind: kinds[mode], oid, size: Number(git('cat-file', '-s', oid ?? '').trim()) }
   })
   const { reader } = await readWorkTree(directory)
   expect(await reader.entries()).toEqual(expected)
@@ -164,4 +164,18 @@ test('what the format has and this version does not carry out is refused, not pa
     'plumb.yaml: this version cannot verify signed revisions yet. Remove trust for now.',
     'plumb.yaml: this version has no rollouts yet. Remove rollout for now.',
   ])
+})
+
+test('an empty unit file is a problem: systemd takes it for a mask; an empty drop-in or a deployed mask is in order', async () => {
+  const directory = fleetDirectory({
+    'services/a/units/web.service': '',
+    'services/a/units/web.timer': '',
+    'services/a/units/w@.service': '',
+    'services/a/units/nginx.service.d/limits.conf': '',
+    'services/a/files/etc/systemd/system/apport.service': '',
+    'services/a/files/etc/systemd/system/motd.timer': { link: '/dev/null' },
+  })
+  const problem = (unit: string) =>
+    expect.stringContaining(`services/a/units/${unit}: is empty, and systemd takes an empty unit file for a mask`)
+  expect(await linesOf(directory)).toEqual([problem('w@.service'), problem('web.service'), problem('web.timer')])
 })

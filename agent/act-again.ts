@@ -1,0 +1,49 @@
+// Acting for the running agent: a repair that is undone before the host was looked at again is made again at once. A report
+// would else tell of drift, an alert would open and be resolved a moment later, and a fight would be one more alert.
+import { repairedDiffLimitBytes, repairsLimit } from '../shared/report.ts'
+import { type Acted, type ActOptions, actOn, hasRepairsLeft } from './act.ts'
+import type { Agent, Desired } from './look.ts'
+import { withinBudget } from './plan/findings.ts'
+import type { Lock } from './state/lock.ts'
+import { fightRepairs } from './state/repairs.ts'
+
+/** One resource is a fight by then; several that take turns are left to the next pass. */
+const mostRounds = 2 * fightRepairs
+
+export type ActedByPolicy = Pick<Acted, 'look' | 'report' | 'problems' | 'restartsAgent'>
+
+export async function actByPolicy(
+  agent: Agent,
+  desired: Desired,
+  lock: Lock,
+  options: Omit<ActOptions, 'repair'>,
+): Promise<ActedByPolicy> {
+  const act = (full: boolean) => actOn(agent, desired, lock, { ...options, full, repair: 'by-policy' })
+  let latest = await act(options.full)
+  let all: ActedByPolicy = latest
+  for (let round = 1; round < mostRounds && latest.report !== undefined; round += 1) {
+    if (!hasRepairsLeft(agent, latest.look)) break
+    latest = await act(false)
+    all = {
+      ...latest,
+      report: joined(all.report, latest.report),
+      problems: [...all.problems, ...latest.problems],
+      restartsAgent: all.restartsAgent ?? latest.restartsAgent,
+    }
+  }
+  return all
+}
+
+function joined(first: Acted['report'], second: Acted['report']): Acted['report'] {
+  if (first === undefined || second === undefined) return first ?? second
+  const budget = { left: repairedDiffLimitBytes }
+  const repaired = [...(first.repaired ?? []), ...(second.repaired ?? [])]
+    .slice(0, repairsLimit)
+    .map(({ service, finding }) => ({ service, finding: withinBudget(finding, budget) }))
+  return {
+    ...second,
+    changes: [...first.changes, ...second.changes],
+    failed: [...new Set([...first.failed, ...second.failed])],
+    ...(repaired.length === 0 ? {} : { repaired }),
+  }
+}

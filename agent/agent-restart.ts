@@ -1,0 +1,100 @@
+// The proof of a restart for a changed unit of the agent. A unit can keep the new agent from ever coming up, and then no commit reaches
+// the host any more: so before the restart a timer of systemd is set, which knows nothing of that unit. It takes the change back unless
+// the new agent has stopped it, as it does once it runs and has heard from its repository.
+import type { Problem } from '../shared/problem.ts'
+import { agentUnit } from '../shared/repository/reserved.ts'
+import { armRestartGuard, disarmRestartGuard, restartAgent, restartSeconds, startAgent } from './host/restart-agent.ts'
+import type { Run } from './host/run.ts'
+import { daemonReload, journalEnd, stopUnits } from './host/systemd.ts'
+import type { Plan, ServicePlan } from './plan/plan.ts'
+import { pathInId, pathOf } from './resources/paths.ts'
+import {
+  type AgentRestart,
+  keptFile,
+  putBackFile,
+  readAgentRestart,
+  removeAgentRestart,
+  writeAgentRestart,
+} from './state/agent-restart.ts'
+import type { State } from './state/state.ts'
+
+type Host = { readonly root: string; readonly run: Run }
+
+/** Before the apply; undefined when nothing of it restarts the agent. */
+export function agentRestartOf({ services, revision }: Plan, { root }: Host, state: State): AgentRestart | undefined {
+  const restarting = services.filter(({ steps }) => steps.some(({ kind }) => kind === 'restart-agent'))
+  if (restarting.length === 0) return undefined
+  const failures = state.failures.read()
+  return {
+    revision,
+    files: restarting.flatMap(pathsBehind).map((path) => keptFile(path, root)),
+    services: restarting.map(({ service, before }) => {
+      const failure = failures.get(service)
+      return { service, ...(before === undefined ? {} : { baseline: before }), ...(failure ? { failure } : {}) }
+    }),
+  }
+}
+
+/** Returns when the restart is under way. Where no timer can be set, it is not begun: the change takes effect with the next start. */
+export async function restartGuarded(restart: AgentRestart, { run }: Host, state: State): Promise<void> {
+  writeAgentRestart(state.directory, restart)
+  try {
+    await armRestartGuard(state.directory, run)
+  } catch (error) {
+    removeAgentRestart(state.directory)
+    throw error
+  }
+  restartAgent()
+}
+
+/** By the new agent, when it has come up. */
+export async function proveRestart({ run }: Host, state: State): Promise<void> {
+  if (readAgentRestart(state.directory) === undefined) return
+  removeAgentRestart(state.directory)
+  await disarmRestartGuard(run)
+}
+
+/** By the timer: what kept the new agent from coming up is put back, and the service that brought it has failed. */
+export async function takeBackRestart({ root, run }: Host, state: State): Promise<void> {
+  if (readAgentRestart(state.directory) === undefined) return
+  try {
+    // It may have come up at this very moment.
+    await stopUnits([agentUnit], run)
+    const restart = readAgentRestart(state.directory)
+    if (restart === undefined) return
+    const lock = await state.lock({ purpose: 'plumb agent', now: new Date(), waitSeconds: 600 })
+    try {
+      const journal = await journalEnd(agentUnit, run)
+      for (const file of restart.files) putBackFile(file, root)
+      await daemonReload(run)
+      await recordFailure(restart, journal, state)
+      removeAgentRestart(state.directory)
+    } finally {
+      lock.release()
+    }
+  } finally {
+    await startAgent(run)
+  }
+}
+
+async function recordFailure({ services, revision }: AgentRestart, journal: string, state: State): Promise<void> {
+  await state.baselines.write(services.flatMap(({ baseline }) => baseline ?? []))
+  await state.baselines.remove(services.flatMap(({ service, baseline }) => (baseline === undefined ? [service] : [])))
+  const problem = didNotComeUp(journal)
+  for (const { service, failure } of services)
+    state.failures.add({ service, revision, at: new Date(), step: `restart ${agentUnit}`, problem, earlier: failure })
+}
+
+function didNotComeUp(journal: string): Problem {
+  const said = `the agent did not come up with it, or did not reach its repository, within ${restartSeconds} s: its unit is as it was before`
+  return {
+    code: 'apply-failed',
+    message: (journal === '' ? `${said}.` : `${said}. Its journal ended:\n${journal}\n`).slice(0, 4000),
+    remedy: `Correct the drop-in of ${agentUnit}; see more: journalctl -u ${agentUnit}`,
+  }
+}
+
+function pathsBehind({ steps }: ServicePlan) {
+  const ids = steps.flatMap((step) => (step.kind === 'restart-agent' ? step.of : []))
+  return ids.filter((id) => pathInId(id) !== undefined && !id.startsWith('directory:')).map(pathOf)
+}

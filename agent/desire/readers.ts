@@ -1,0 +1,265 @@
+// Which files a compose project or a unit reads, by what its own files name: also files that another service brings. A change of
+// such a file has to reach its readers in the same apply, and after the file.
+import { posix } from 'node:path'
+import type { ResourceId, ServiceName } from '../../shared/names.ts'
+import { isReadForHazards } from '../../shared/repository/agent-hazards.ts'
+import { readEnvironment } from '../../shared/repository/compose-environment.ts'
+import { interpolate } from '../../shared/repository/compose-variables.ts'
+import { unitDirectory } from '../../shared/repository/layout.ts'
+import { templateOfUnit } from '../../shared/repository/unit-names.ts'
+import type { UnitResource } from '../../shared/resource.ts'
+import type { RevisionReader } from '../sync/revision.ts'
+import { installLinks } from './install-links.ts'
+import type { ManagedFile, ManagedService } from './managed-files.ts'
+import { meantBy, type Named, pathsInCompose, pathsInUnit } from './named-paths.ts'
+import { mountsOf, objectsUsedBy } from './quadlets.ts'
+import type { Renderings } from './render.ts'
+import { readersOf, unitResources } from './units.ts'
+
+export type Readings = {
+  /** Of a service with a compose project, the files of other services that the project reads. */
+  readonly shared: ReadonlyMap<ServiceName, readonly ManagedFile[]>
+  /** Of a file, the units that have to be restarted when it changes. */
+  readonly units: ReadonlyMap<ResourceId, readonly ReadingUnit[]>
+  /** Of a service, the others whose files it reads: it is applied after them. */
+  readonly after: ReadonlyMap<ServiceName, readonly ServiceName[]>
+  /** Of a unit whose file is in the repository, the links that enable it. */
+  readonly links: ReadonlyMap<ResourceId, readonly string[]>
+  /** Of the unit of a quadlet, what it uses. */
+  readonly quadlets: ReadonlyMap<ResourceId, QuadletUses>
+}
+
+export type QuadletUses = Pick<UnitResource, 'objects' | 'mounts'>
+
+export type ReadingUnit = { readonly unit: string; readonly isOfAnother: boolean }
+
+export function readingsOf(services: readonly ManagedService[], texts: NamingTexts): Readings {
+  const index = indexOf(services)
+  const found = services.flatMap((service) => readingsIn(service, texts, index))
+  const after = ordered(services, found)
+  const isOrdered = ({ by, owner }: Found) => by === owner || after.get(by)?.includes(owner) === true
+  const shared = found.filter((one) => one.unit === undefined && isOrdered(one))
+  const units = found.flatMap(({ unit, file, by, owner }) =>
+    unit === undefined ? [] : [{ id: file.id, unit, isOfAnother: by !== owner }],
+  )
+  return {
+    shared: mapped(
+      Map.groupBy(shared, ({ by }) => by),
+      (all) => [...new Set(all.map(({ file }) => file))],
+    ),
+    units: Map.groupBy(units, ({ id }) => id),
+    after,
+    links: new Map(services.flatMap((service) => linksIn(service, texts))),
+    quadlets: quadletsIn(services, texts),
+  }
+}
+
+function quadletsIn(services: readonly ManagedService[], texts: NamingTexts): Readings['quadlets'] {
+  const quadlets = services.flatMap(({ files }) => files).filter(({ target }) => target.startsWith(quadletDirectory))
+  if (quadlets.length === 0) return new Map()
+  return new Map(
+    services.flatMap(unitResources).flatMap(({ id, file }) => {
+      const main = file?.slice('file:'.length)
+      if (main?.startsWith(quadletDirectory) !== true) return []
+      const objects = objectsUsedBy(main, quadlets, texts)
+      const mounts = mountsOf(main, quadlets, texts)
+      const uses = {
+        ...(objects.length === 0 ? {} : { objects }),
+        ...(Object.keys(mounts).length === 0 ? {} : { mounts }),
+      }
+      return [[id, uses] as const]
+    }),
+  )
+}
+
+const quadletDirectory = '/etc/containers/systemd/'
+
+function linksIn(service: ManagedService, texts: NamingTexts): readonly (readonly [ResourceId, readonly string[]])[] {
+  const files = service.files.filter(isUnitFile)
+  if (!files.some(({ source }) => texts.has(source))) return []
+  return unitResources(service).flatMap(({ id, name, file, enabled }) => {
+    const own = files.find((one) => one.id === file)
+    if (enabled !== true || own === undefined) return []
+    const all = [own, ...dropInsOf(name, files)].map(({ source }) => texts.get(source))
+    const links = all.includes(undefined) ? undefined : installLinks(name, all.join('\n'))
+    return links === undefined ? [] : [[id, links] as const]
+  })
+}
+
+function dropInsOf(unit: string, files: readonly ManagedFile[]): readonly ManagedFile[] {
+  const directories = [unit, templateOfUnit(unit)].map((name) => `${unitDirectory}/${name}.d`)
+  const found = files.filter(({ target }) => target.endsWith('.conf') && directories.includes(posix.dirname(target)))
+  const nameOf = ({ target }: ManagedFile) => posix.basename(target)
+  return found.toSorted((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1))
+}
+
+type Owned = { readonly file: ManagedFile; readonly owner: ManagedService }
+
+/** Two services never have one path (repository/claims.ts). */
+type Index = { readonly byPath: ReadonlyMap<string, Owned>; readonly sorted: readonly string[] }
+
+function indexOf(services: readonly ManagedService[]): Index {
+  const all = services.flatMap((owner) => owner.files.map((file): Owned => ({ file, owner })))
+  const byPath = new Map(all.map((owned) => [owned.file.target as string, owned]))
+  return { byPath, sorted: [...byPath.keys()].toSorted((one, other) => (one < other ? -1 : 1)) }
+}
+
+/** `unit` undefined: the compose project of `by` reads it. */
+type Found = {
+  readonly file: ManagedFile
+  readonly owner: ServiceName
+  readonly by: ServiceName
+  readonly unit: string | undefined
+}
+
+/** By path inside the repository. */
+export type NamingTexts = ReadonlyMap<string, string>
+
+/** A file that names thousands of others is a table, not a unit. */
+const readAtMostBytes = 256 * 1024
+
+/** Of units, settings of systemd and compose files: of what names other files, units or variables. */
+export async function namingTexts(
+  services: readonly ManagedService[],
+  renderings: Renderings,
+  reader: RevisionReader,
+): Promise<NamingTexts> {
+  const files = services.flatMap((service) => service.files.filter((file) => isNaming(file, service)))
+  const blobs = files.flatMap((file) => (file.kind === 'file' && !file.settings.template ? [file] : []))
+  const contents = blobs.length === 0 ? [] : await reader.readMany(blobs.map(({ oid }) => oid))
+  const texts = new Map<string, string>()
+  const add = (source: string, bytes: Uint8Array | undefined) => {
+    if (bytes !== undefined && bytes.byteLength <= readAtMostBytes) texts.set(source, Buffer.from(bytes).toString())
+  }
+  for (const [index, { source }] of blobs.entries()) add(source, contents[index])
+  for (const { source } of files) add(source, renderings.get(source)?.bytes)
+  return texts
+}
+
+function isNaming(file: ManagedFile, { project }: ManagedService): boolean {
+  if (file.inProject) return project !== undefined && /(?:\.ya?ml|\/\.env)$/.test(file.target)
+  return isUnitFile(file) || isReadForHazards(file.target)
+}
+
+function isUnitFile({ target }: ManagedFile): boolean {
+  return /^\/etc\/(?:systemd\/system|containers\/systemd)\//.test(target)
+}
+
+function readingsIn(service: ManagedService, texts: NamingTexts, index: Index): readonly Found[] {
+  const by = service.service.name
+  const units = service.files.filter(isUnitFile).some(({ source }) => texts.has(source)) ? unitResources(service) : []
+  return [
+    ...projectReadings(service, texts, index).map(({ file, owner }) => ({
+      file,
+      owner: owner.service.name,
+      by,
+      unit: undefined,
+    })),
+    ...service.files
+      .filter(isUnitFile)
+      .flatMap((file) => unitReadings({ file, owner: service }, { texts, units, index })),
+  ]
+}
+
+/** Own files reach the project in any case (service.ts). */
+function projectReadings(service: ManagedService, texts: NamingTexts, index: Index): readonly Owned[] {
+  const { project, files } = service
+  if (project === undefined) return []
+  const own = files.filter(({ inProject }) => inProject)
+  const environment = own.find(({ target }) => target === `${project.directory}/.env`)
+  const { values } = readEnvironment(texts.get(environment?.source ?? '') ?? '')
+  const named = own.flatMap(({ source, target }) => {
+    const text = target.endsWith('/.env') ? undefined : texts.get(source)
+    return text === undefined ? [] : pathsInCompose(interpolate(text, values).text, project.directory)
+  })
+  return named.flatMap((one) =>
+    ownedBy(one, index).filter(({ file, owner }) => owner !== service && isMeant(one, file, owner)),
+  )
+}
+
+/** A mount of a directory far above is not meant for the projects in it. */
+function isMeant({ path }: Named, { inProject }: ManagedFile, { project }: ManagedService): boolean {
+  return !inProject || path === project?.directory || path.startsWith(`${project?.directory}/`)
+}
+
+function ownedBy(named: Named, index: Index): readonly Owned[] {
+  const { byPath, sorted } = index
+  const paths = throughLinks(named, index).flatMap((one) => meantBy(one, sorted))
+  return [...new Set(paths)].flatMap((path) => byPath.get(path) ?? [])
+}
+
+/** As the kernel follows links, so many and no more. */
+const mostLinks = 40
+
+/** The path itself, and where links of the repository lead from it, whether they are its end or on its way. */
+function throughLinks(named: Named, { byPath, sorted }: Index): readonly Named[] {
+  const found = new Map<string, Named>()
+  const waiting = [named]
+  for (let next = waiting.pop(); next !== undefined && found.size < mostLinks; next = waiting.pop()) {
+    if (found.has(next.path)) continue
+    found.set(next.path, next)
+    const ends = next.path.includes('*') ? meantBy(next, sorted) : [next.path]
+    for (const end of ends)
+      for (const link of placesOnTheWay(end)) {
+        const file = byPath.get(link)?.file
+        if (file?.kind !== 'symlink') continue
+        const path = posix.join(posix.resolve(posix.dirname(link), file.link), end.slice(link.length))
+        // A link to a directory far above is a look at the host.
+        waiting.push({ path, isExact: next.isExact || posix.dirname(path) === '/' })
+      }
+  }
+  return [...found.values()]
+}
+
+/** `/a/b`, `/a` */
+function placesOnTheWay(path: string): readonly string[] {
+  const parents: string[] = []
+  for (let place = path; place !== '/' && place !== '.'; place = posix.dirname(place)) parents.push(place)
+  return parents
+}
+
+type Units = { readonly texts: NamingTexts; readonly units: readonly UnitResource[]; readonly index: Index }
+
+/** A file of the same service that has triggers of its own says by them what its change means. */
+function unitReadings({ file: unitFile, owner: service }: Owned, { texts, units, index }: Units): readonly Found[] {
+  const text = texts.get(unitFile.source)
+  const named = text === undefined ? [] : pathsInUnit(text, unitFile.target)
+  if (named.length === 0) return []
+  const read = named
+    .flatMap((one) => ownedBy(one, index))
+    .filter(({ file, owner }) => owner !== service || file.settings.triggers.length === 0)
+  if (read.length === 0) return []
+  return readersOf(unitFile, units).flatMap((unit) =>
+    read.map(({ file, owner }) => ({ file, owner: owner.service.name, by: service.service.name, unit })),
+  )
+}
+
+/** What would make a cycle with `after`, or with a reading before it, has no order. */
+function ordered(services: readonly ManagedService[], found: readonly Found[]): Readings['after'] {
+  const after = new Map<ServiceName, readonly ServiceName[]>(
+    services.map(({ service }) => [service.name, service.settings.after]),
+  )
+  const added = new Map<ServiceName, readonly ServiceName[]>()
+  for (const { by, owner } of found) {
+    if (by === owner || added.get(by)?.includes(owner) || comesAfter(owner, by, after)) continue
+    after.set(by, [...(after.get(by) ?? []), owner])
+    added.set(by, [...(added.get(by) ?? []), owner])
+  }
+  return added
+}
+
+function comesAfter(one: ServiceName, other: ServiceName, after: Readings['after']): boolean {
+  const seen = new Set<ServiceName>()
+  const waiting = [one]
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    if (next === other) return true
+    if (seen.has(next)) continue
+    seen.add(next)
+    waiting.push(...(after.get(next) ?? []))
+  }
+  return false
+}
+
+function mapped<Key, From, To>(map: ReadonlyMap<Key, From>, to: (value: From) => To): ReadonlyMap<Key, To> {
+  return new Map([...map].map(([key, value]) => [key, to(value)]))
+}

@@ -1,0 +1,58 @@
+// A compose file as lint reads it: YAML with compose's own extensions, and what is in it by type. Pure.
+import { composeYamlRules, type KeyPath, readYaml, type YamlFile } from '../../../shared/repository/yaml.ts'
+
+export type ComposeModel = { readonly yaml: YamlFile; readonly root: Fields }
+
+export type Fields = Readonly<Record<string, unknown>>
+
+/** What the agent fills into a template; such a value is not known here. */
+export const filledIn = '\uE001'
+
+export function readComposeModel(file: string, text: string): ComposeModel {
+  const yaml = readYaml(file, withoutPlaceholders(text), composeYamlRules)
+  return { yaml, root: fieldsOf(yaml.value) }
+}
+
+/** Of the same length, so that places stay as they are. */
+export function withoutPlaceholders(text: string): string {
+  return text.replace(/\$\{\{[^\n]*?\}\}/g, (all) => filledIn.repeat(all.length))
+}
+
+/** False of a value that a template fills in, and of one with a reference that is still in it. */
+export function isKnown(text: string): boolean {
+  return !text.includes(filledIn)
+}
+
+export function fieldsOf(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {}
+}
+
+export function listOf(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value
+  return value === undefined || value === null ? [] : [value]
+}
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+export type Named = { readonly name: string; readonly fields: Fields; readonly path: KeyPath }
+
+/** `services`, `networks`, `volumes`, `configs`, `secrets`. */
+export function namedIn(root: Fields, section: string): readonly Named[] {
+  return Object.entries(fieldsOf(root[section])).map(([name, value]) => ({
+    name,
+    fields: fieldsOf(value),
+    path: [section, name],
+  }))
+}
+
+/** What services use, from all files of a project: a later one adds to what an earlier one says. */
+export function sectionsOf(files: readonly { readonly root: Fields }[]): Fields {
+  return Object.fromEntries(
+    ['volumes', 'secrets', 'configs'].map((section) => [
+      section,
+      Object.assign({}, ...files.map(({ root }) => fieldsOf(root[section]))) as Fields,
+    ]),
+  )
+}

@@ -1,0 +1,101 @@
+// Units as they were before an apply that failed.
+import { z } from 'zod'
+import type { HostWriter } from '../host/host.ts'
+import {
+  daemonReload,
+  disableUnits,
+  enableUnits,
+  maskUnits,
+  stopUnits,
+  type UnitStatus,
+  unitStatuses,
+  unmaskUnits,
+} from '../host/systemd.ts'
+import { startUnits } from '../host/unit-start.ts'
+import { isMasked, isRunning } from './unit-actions.ts'
+import { presentLinks } from './unit-links.ts'
+import { unitAttributes } from './unit-state.ts'
+
+const savedUnitSchema = z.object({
+  name: z.string(),
+  enabled: z.string(),
+  state: z.string(),
+  links: z.array(z.string()).optional(),
+})
+
+export type SavedUnit = z.infer<typeof savedUnitSchema>
+
+/** After files are back in place: a unit that was there and ran is enabled and running again, a new one is stopped and disabled. */
+export async function restoreUnits(saved: readonly SavedUnit[], host: HostWriter): Promise<void> {
+  const units = z.array(savedUnitSchema).parse(saved)
+  const names = (matches: (unit: SavedUnit) => boolean) => units.filter(matches).map(({ name }) => name)
+  const now = await statusesAsOnDisk(
+    units.map(({ name }) => name),
+    host,
+  )
+  const isNow = (name: string, attribute: 'enabled' | 'state', holds: (value: string) => boolean) => {
+    const unit = now.get(name)
+    return unit !== undefined && holds(unitAttributes(unit)[attribute] ?? '')
+  }
+  const ran = ({ state }: SavedUnit) => isRunning(state)
+  await unmaskUnits(
+    names(({ name, enabled }) => !isMasked(enabled) && isNow(name, 'enabled', isMasked)),
+    host.run,
+  )
+  // Whether it was enabled beneath a mask could not be seen: most are.
+  const realName = realNames(now.values())
+  await disableUnits(
+    realName(
+      names(({ name, enabled }) => enabled !== 'yes' && !isMasked(enabled) && isNow(name, 'enabled', isEnabled)),
+    ),
+    host.run,
+  )
+  // Its file is the former one again: what enabling makes of it is what was there.
+  await disableUnits(
+    names(
+      ({ name, enabled, links = [] }) =>
+        enabled === 'yes' && isNow(name, 'enabled', isEnabled) && presentLinks(links, host.files).length < links.length,
+    ),
+    host.run,
+  )
+  await stopUnits(
+    names((unit) => !ran(unit) && isNow(unit.name, 'state', isRunning)),
+    host.run,
+  )
+  await maskUnits(
+    names(({ name, enabled }) => isMasked(enabled) && !isNow(name, 'enabled', isMasked)),
+    host.run,
+  )
+  await enableUnits(
+    realName(
+      names(
+        ({ name, enabled, links = [] }) =>
+          enabled === 'yes' &&
+          (!isNow(name, 'enabled', isEnabled) || presentLinks(links, host.files).length < links.length),
+      ),
+    ),
+    host.run,
+  )
+  await startUnits(
+    names((unit) => ran(unit) && !isNow(unit.name, 'state', (state) => state === 'running')),
+    host.run,
+  )
+}
+
+/** systemd reads its units again when it has others than those on disk: their files have just been put back. */
+async function statusesAsOnDisk(names: readonly string[], { query, run }: HostWriter) {
+  const known = await unitStatuses(names, query)
+  if (![...known.values()].some(({ needsDaemonReload }) => needsDaemonReload)) return known
+  await daemonReload(run)
+  return await unitStatuses(names, query)
+}
+
+function isEnabled(value: string): boolean {
+  return value === 'yes'
+}
+
+/** systemctl refuses to enable a unit by an alias. */
+export function realNames(units: Iterable<UnitStatus>): (names: readonly string[]) => readonly string[] {
+  const ids = new Map([...units].map(({ name, id }) => [name, id]))
+  return (names) => [...new Set(names.map((name) => ids.get(name) ?? name))]
+}

@@ -1,0 +1,115 @@
+// What is needed to take back a change of the agent's own unit from outside, when the agent that was restarted for it does not come up:
+// the files as they were, and what was recorded of the services that changed them.
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import {
+  type AbsolutePath,
+  absolutePathSchema,
+  type Revision,
+  revisionSchema,
+  type ServiceName,
+  serviceNameSchema,
+} from '../../shared/names.ts'
+import { type Failure, failureSchema } from '../../shared/report.ts'
+import { baselineJson, type ServiceBaseline, serviceBaselineSchema } from './baseline.ts'
+import { readIfThere, removeIfThere, replaceFile } from './durable.ts'
+
+const keptFileSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('missing'), path: absolutePathSchema }),
+  z.object({ type: z.literal('link'), path: absolutePathSchema, target: z.string() }),
+  z.object({ type: z.literal('file'), path: absolutePathSchema, mode: z.number(), content: z.base64() }),
+])
+
+const agentRestartSchema = z.object({
+  revision: revisionSchema,
+  files: z.array(keptFileSchema),
+  services: z.array(
+    z.object({
+      service: serviceNameSchema,
+      baseline: serviceBaselineSchema.exactOptional(),
+      failure: failureSchema.exactOptional(),
+    }),
+  ),
+})
+
+export type KeptFile = z.infer<typeof keptFileSchema>
+export type AgentRestart = {
+  readonly revision: Revision
+  readonly files: readonly KeptFile[]
+  readonly services: readonly {
+    readonly service: ServiceName
+    /** Undefined: it had not been applied before. */
+    readonly baseline?: ServiceBaseline
+    /** An apply that succeeds clears it, and this one did not. */
+    readonly failure?: Failure
+  }[]
+}
+
+/** Undefined: no restart waits for its proof. */
+export function readAgentRestart(stateDirectory: string): AgentRestart | undefined {
+  const text = readIfThere(pathIn(stateDirectory))?.toString('utf8')
+  try {
+    return text === undefined ? undefined : agentRestartSchema.parse(JSON.parse(text))
+  } catch {
+    return undefined
+  }
+}
+
+/** Where one waits already, what was before that one counts: it is the last that an agent came up with. */
+export function writeAgentRestart(stateDirectory: string, restart: AgentRestart): void {
+  const earlier = readAgentRestart(stateDirectory)
+  const files = new Map([...restart.files, ...(earlier?.files ?? [])].map((file) => [file.path, file]))
+  const services = new Map([...restart.services, ...(earlier?.services ?? [])].map((one) => [one.service, one]))
+  const content = {
+    ...restart,
+    files: [...files.values()],
+    services: [...services.values()].map(({ baseline, ...one }) => ({ ...one, ...jsonOf(baseline) })),
+  }
+  replaceFile({ path: pathIn(stateDirectory), content: `${JSON.stringify(content)}\n` })
+}
+
+export function removeAgentRestart(stateDirectory: string): void {
+  removeIfThere(pathIn(stateDirectory))
+}
+
+/** As it is now. */
+export function keptFile(path: AbsolutePath, root: string): KeptFile {
+  const at = join(root, path)
+  const stat = lstatSync(at, { throwIfNoEntry: false })
+  if (stat?.isSymbolicLink()) return { type: 'link', path, target: readlinkSync(at) }
+  if (!stat?.isFile()) return { type: 'missing', path }
+  return { type: 'file', path, mode: stat.mode & 0o7777, content: readFileSync(at).toString('base64') }
+}
+
+/** A directory that stands there by now is somebody's, and stays. */
+export function putBackFile(file: KeptFile, root: string): void {
+  const at = join(root, file.path)
+  if (lstatSync(at, { throwIfNoEntry: false })?.isDirectory()) return
+  rmSync(at, { force: true })
+  if (file.type === 'missing') return
+  mkdirSync(dirname(at), { recursive: true })
+  if (file.type === 'link') {
+    symlinkSync(file.target, at)
+    return
+  }
+  writeFileSync(at, Buffer.from(file.content, 'base64'), { mode: 0o600 })
+  chmodSync(at, file.mode)
+}
+
+function jsonOf(baseline: ServiceBaseline | undefined): { readonly baseline?: object } {
+  return baseline === undefined ? {} : { baseline: baselineJson(baseline) }
+}
+
+function pathIn(stateDirectory: string): string {
+  return join(stateDirectory, 'agent-restart.json')
+}

@@ -1,0 +1,60 @@
+// What `plumb apply` did, for the running agent to report: a file each, so that the two processes need no lock.
+import { randomUUID } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { PlumbError } from '../../shared/problem.ts'
+import { type ApplyReport, applyResultSchema, personAppliesLimit } from '../../shared/report.ts'
+import { errnoOf } from '../host/files-errors.ts'
+import { makeStateDirectory, readIfThere, removeIfThere, replaceFile } from './durable.ts'
+
+export type PersonApplies = {
+  /** A full disk costs the line in the history, and no apply. */
+  add(apply: ApplyReport): void
+  /** All that were added since, the oldest first; they are gone from the disk with that. */
+  take(): readonly ApplyReport[]
+}
+
+/** Of a longer list the host's journal has the rest. */
+const changesKept = 1000
+
+export function personApplies(directory: string): PersonApplies {
+  const names = () => namesIn(directory).filter((name) => name.endsWith('.json'))
+  return {
+    add: (apply) =>
+      tolerantly(() => {
+        makeStateDirectory(directory)
+        const name = `${apply.at.replaceAll(/\D/g, '')}-${randomUUID()}.json`
+        const content = JSON.stringify({ ...apply, changes: apply.changes.slice(0, changesKept) })
+        replaceFile({ path: join(directory, name), content })
+        for (const old of names().slice(0, -personAppliesLimit)) removeIfThere(join(directory, old))
+      }),
+    take: () => {
+      const taken: ApplyReport[] = []
+      for (const name of names())
+        tolerantly(() => {
+          const path = join(directory, name)
+          const parsed = applyResultSchema.safeParse(JSON.parse(readIfThere(path)?.toString('utf8') ?? 'null'))
+          removeIfThere(path)
+          if (parsed.success) taken.push(parsed.data)
+        })
+      return taken
+    },
+  }
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory).toSorted()
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+function tolerantly(work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    if (!(error instanceof PlumbError) && !(error instanceof SyntaxError)) throw error
+  }
+}

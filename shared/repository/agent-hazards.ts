@@ -1,0 +1,177 @@
+// Units and settings of systemd that would stop, replace or confine the agent that applies them. One account of it for lint and hosts. Pure.
+import { giveawayHazard, isTable, mountHazard, placeOfMountUnit, tableHazards, wordsOf } from './agent-ground.ts'
+import { agentUnit, usualPlaceOf } from './reserved.ts'
+import { type UnitSetting, unitSettings } from './unit-settings.ts'
+
+export type AgentHazard = {
+  readonly line: number
+  /** `Conflicts=plumb.service` */
+  readonly written: string
+  /** What becomes of the agent: `starting this unit stops the agent`. */
+  readonly why: string
+}
+
+/** `target`: where on a host the text is put; what systemd does not read as a unit or as its own configuration has none. */
+export function agentHazards(target: string, text: string): readonly AgentHazard[] {
+  if (isTable(target)) return tableHazards(target, text)
+  const place = placeOf(target)
+  if (place === undefined) return []
+  return unitSettings(text).flatMap((setting) => {
+    const why = place.reasonOf(setting, place.name)
+    const { key, value, line } = setting
+    return why === undefined ? [] : [{ line, written: `${key}=${value}`.slice(0, 200), why }]
+  })
+}
+
+/** A link in it makes the agent's unit require another one: that one stops the agent when it is stopped. */
+export function isAgentRequirement(target: string): boolean {
+  return new RegExp(`${unitDirectories}/${agentUnit.replace('.', '\\.')}\\.requires/`).test(usualPlaceOf(target))
+}
+
+export function isReadForHazards(target: string): boolean {
+  return isTable(target) || placeOf(target) !== undefined
+}
+
+type Place = { readonly reasonOf: Reason; readonly name: string }
+type Reason = (setting: UnitSetting, name: string) => string | undefined
+
+const unitDirectories = '^/(?:etc|run|usr/(?:local/)?lib)/systemd/system(?:\\.control|\\.attached)?'
+
+function placeOf(target: string): Place | undefined {
+  const usual = usualPlaceOf(target)
+  if (/^\/(?:etc|run|usr\/(?:local\/)?lib)\/systemd\/system\.conf(?:\.d\/[^/]+\.conf)?$/.test(usual))
+    return { reasonOf: reasonOfManager, name: '' }
+  const [, unit = '', dropIn] = new RegExp(`${unitDirectories}/([^/]+?)(?:\\.d/([^/]+\\.conf))?$`).exec(usual) ?? []
+  // A drop-in of services in general is one of the agent's, too.
+  if (dropIn !== undefined && (unit === agentUnit || unit === 'service')) return { reasonOf: reasonOfOwn, name: unit }
+  if (unit !== '') return { reasonOf: reasonOfOther, name: unit }
+  const quadlet = /^\/(?:etc|run|usr\/share)\/containers\/systemd\/(?!users\/)(?:.*\/)?([^/]+)$/.exec(usual)?.[1]
+  return quadlet === undefined ? undefined : { reasonOf: reasonOfOther, name: quadlet }
+}
+
+/** The agent's unit, and what every service stands on: when one of these is stopped, so is the agent. */
+const standing: ReadonlySet<string> = new Set([agentUnit, 'sysinit.target', 'system.slice', '-.slice', '-.mount'])
+
+const reasonOfOther: Reason = ({ section, key, value }, name) => {
+  const named = unitsIn(value, name)
+  const written = name.replace(/\.d$/, '')
+  if ((section === 'Mount' || section === 'Automount') && key === 'Where')
+    return mountHazard(placeOfMountUnit(written) ?? value)
+  if (['Container', 'Pod', 'Build', 'Volume'].includes(section))
+    return sourcesIn(key, value).map(giveawayHazard).find(isFound)
+  if (section === 'Unit' && isIsolating(key, value)) return 'it stops everything else, the agent with it'
+  if (section === 'Install' && named.includes(agentUnit)) {
+    if (key === 'RequiredBy') return 'stopping this unit, or its failing start, stops the agent'
+    if (key === 'Alias') return "this unit takes the place of the agent's"
+  }
+  if (section === 'Socket' && key === 'Service' && named.includes(agentUnit))
+    return 'systemd does not start the socket of a service that runs: the agent would be stopped for it'
+  if (section !== 'Unit' || named.length === 0) return undefined
+  const through = named.includes(agentUnit) ? 'the agent' : `${named[0]}, and the agent with it`
+  if (key === 'Conflicts') return `starting ${unitWord(name)} stops ${through}`
+  if (key === 'PropagatesStopTo') return `stopping ${unitWord(name)} stops ${through}`
+  return undefined
+}
+
+/** Those of `standing` that a list means, with the specifiers that the unit's name fills in; of a template any instance may run. */
+function unitsIn(value: string, file: string): readonly string[] {
+  const unit = serviceNamed(file)
+  const whole = unit.replace(/\.[a-z]+$/, '')
+  const prefix = whole.replace(/@.*$/, '')
+  const final = prefix.slice(prefix.lastIndexOf('-') + 1)
+  const instance = whole.endsWith('@') ? '*' : whole.slice(prefix.length + 1)
+  const values: Readonly<Record<string, string>> = {
+    ...{ n: unit.replace(/@\./, '@*.'), N: whole.replace(/@$/, '@*'), p: prefix, P: prefix, i: instance, I: instance },
+    ...{ j: final, J: final, '%': '%' },
+  }
+  return wordsOf(value).flatMap((word) => {
+    const name = word.replace(/%(.)/g, (specifier, letter: string) => values[letter] ?? specifier)
+    return name.includes('*') ? (isInstance(name) ? [agentUnit] : []) : standing.has(name) ? [name] : []
+  })
+}
+
+function isInstance(pattern: string): boolean {
+  const [start = '', ...rest] = pattern.split('*')
+  return agentUnit.startsWith(start) && agentUnit.endsWith(rest.at(-1) ?? '') && agentUnit.length >= pattern.length - 1
+}
+
+/** The service that becomes of a quadlet. */
+function serviceNamed(file: string): string {
+  const [, name, kind = ''] = /^(.*)\.(container|kube|pod|network|volume|build|image)(?:\.d)?$/.exec(file) ?? []
+  if (name === undefined) return file.replace(/\.d$/, '')
+  return kind === 'container' || kind === 'kube' ? `${name}.service` : `${name}-${kind}.service`
+}
+
+/** Paths of the host that a quadlet gives its container. */
+function sourcesIn(key: string, value: string): readonly string[] {
+  const paths =
+    key === 'Volume' || key === 'Device' || key === 'Rootfs'
+      ? [value.replaceAll('"', '').split(':')[0] ?? '']
+      : key === 'Mount'
+        ? [/(?:^|,)(?:source|src)=([^,]+)/.exec(value)?.[1] ?? '']
+        : key === 'PodmanArgs'
+          ? [...value.matchAll(/(?:^|[\s"'=,])(\/[^\s"',:]*)/g)].map(([, path = '']) => path)
+          : []
+  return paths.filter((path) => path.startsWith('/'))
+}
+
+function isFound(why: string | undefined): boolean {
+  return why !== undefined
+}
+
+const reasonOfOwn: Reason = ({ section, key, value }, name) => {
+  const whom = name === agentUnit ? 'the agent' : 'every service and so the agent'
+  if (value === '') return undefined
+  if (section === 'Unit') {
+    if (isIsolating(key, value)) return `where ${whom} ends, it stops everything else`
+    if (stopping.has(key)) return `another unit stops ${whom}, or keeps it from starting`
+    if (/^(?:Condition|Assert)[A-Z]/.test(key)) return `where it does not hold, it keeps ${whom} from starting`
+    if (/^(?:Success|Failure|StartLimit)Action$/.test(key) && value !== 'none')
+      return `where ${whom} ends, it ends or restarts the host`
+    if (['RefuseManualStart', 'RefuseManualStop', 'StopWhenUnneeded'].includes(key) && isOn(value))
+      return `it stops ${whom}, or keeps it from being restarted`
+  }
+  if (section !== 'Service') return undefined
+  if (replacing.has(key)) return `it replaces what ${whom} runs, or as whom`
+  if (key === 'RuntimeMaxSec' && value !== 'infinity') return `it ends ${whom} after that time`
+  return confining.has(key) && isOn(value) ? `it confines ${whom}: ${needs}` : undefined
+}
+
+const reasonOfManager: Reason = ({ section, key, value }) => {
+  if (section !== 'Manager' || !isOn(value)) return undefined
+  return ['CapabilityBoundingSet', 'NoNewPrivileges', 'ProtectSystem', 'SystemCallArchitectures'].includes(key)
+    ? `it confines every service and so the agent: ${needs}`
+    : undefined
+}
+
+const needs = 'an apply writes anywhere and starts any program'
+
+const stopping: ReadonlySet<string> = new Set([
+  ...['Requires', 'Requisite', 'BindsTo', 'PartOf', 'Conflicts', 'StopPropagatedFrom', 'JobRunningTimeoutSec'],
+])
+
+const replacing: ReadonlySet<string> = new Set([
+  ...['ExecStart', 'ExecStartPre', 'ExecCondition', 'ExecStop', 'Type', 'BusName', 'RootDirectory', 'RootImage'],
+  ...['User', 'Group', 'DynamicUser', 'ExitType', 'GuessMainPID', 'PIDFile'],
+])
+
+const confining: ReadonlySet<string> = new Set([
+  ...['ProtectSystem', 'ProtectHome', 'ReadOnlyPaths', 'InaccessiblePaths', 'NoExecPaths', 'TemporaryFileSystem'],
+  ...['ProtectKernelTunables', 'ProtectKernelModules', 'ProtectControlGroups', 'ProtectProc', 'ProtectClock'],
+  ...['PrivateTmp', 'PrivateDevices', 'PrivateNetwork', 'PrivateUsers', 'PrivateMounts', 'PrivateIPC', 'PrivatePIDs'],
+  ...['CapabilityBoundingSet', 'NoNewPrivileges', 'SystemCallFilter', 'SystemCallArchitectures', 'RestrictNamespaces'],
+  ...['RestrictAddressFamilies', 'RestrictFileSystems', 'RestrictSUIDSGID', 'MemoryDenyWriteExecute'],
+  ...['IPAddressDeny', 'DevicePolicy', 'SecureBits'],
+])
+
+function isIsolating(key: string, value: string): boolean {
+  return /^On(?:Failure|Success)JobMode$/.test(key) && ['isolate', 'flush'].includes(value)
+}
+
+function isOn(value: string): boolean {
+  return !/^(?:|no|false|off|0|n|f|default|auto)$/i.test(value)
+}
+
+function unitWord(name: string): string {
+  return name.endsWith('.d') || name === '' ? 'this unit' : name
+}

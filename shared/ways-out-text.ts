@@ -1,0 +1,90 @@
+// The ways out in words, a line each, for alerts and the command line: `To keep it on web-1: plumb adopt /etc/motd`.
+import { problemLine } from './problem.ts'
+import { shellWord } from './shell-word.ts'
+import { visibleText } from './visible-text.ts'
+import type { Commands, Refusal, WayOut } from './ways-out.ts'
+
+/** `on`: ` on web-1`. `options`: those that the commands need there, behind a space. */
+export type Wording = { readonly on?: string; readonly options?: string }
+
+export const failedRunWayOut =
+  'A failed run is over with the next one that succeeds. The end of its journal is on the page of the finding, and in: plumb check'
+
+export function wayOutLines(ways: readonly WayOut[], wording: Wording = {}): readonly string[] {
+  return ways.flatMap((way) => linesOf(way, wording))
+}
+
+/** As typed in a shell, without options of the place. */
+export function commandText(words: readonly string[]): string {
+  return words.map(shellWord).join(' ')
+}
+
+export const notCommitted = 'not by a commit, which would hold a secret'
+
+/** Why an apply would not get through now. */
+export function obstacleText(
+  way: Extract<WayOut, { kind: 'failing' | 'unchecked' | 'removal' | 'unsafe-link' }>,
+): string {
+  switch (way.kind) {
+    case 'failing':
+      return `No apply gets through now: revision ${way.failure.revision.slice(0, 7)} fails at "${way.failure.step}". Fix that and push`
+    case 'unchecked':
+      return 'No apply of it before it can be checked'
+    case 'removal':
+      return 'No apply before the removal of services is allowed or reverted'
+    case 'unsafe-link':
+      return 'No apply follows the link: replace it by a directory, or make it and its directory root-owned and writable for root only'
+  }
+}
+
+export const alreadyText = 'The revision has what was changed here, and more: an apply keeps it'
+
+function linesOf(way: WayOut, { on = '', options = '' }: Wording): readonly string[] {
+  const joined = (commands: Commands, by: string) => commands.map((words) => `${commandText(words)}${options}`).join(by)
+  switch (way.kind) {
+    case 'release':
+      return [`To end the hold of ${way.service}${on}: ${joined(way.commands, '; ')}`]
+    case 'failing':
+    case 'unchecked':
+    case 'removal':
+    case 'unsafe-link':
+      return [obstacleText(way)]
+    case 'adopt':
+      return [`To keep it${on}: ${joined(way.commands, '; ')}`]
+    case 'commit':
+      return [
+        `To keep ${way.isRest ? 'the rest' : 'it'}: change ${listed(way.files)} in a clone, and push`,
+        ...refusalLines(way.refused),
+      ]
+    case 'secret':
+      return [`To keep ${way.isRest ? 'the rest' : 'it'}: ${notCommitted}`, ...refusalLines(way.refused)]
+    case 'already':
+      return [alreadyText]
+    case 'apply':
+      return [`To ${effects[way.effect]}${on}: ${joined(way.commands, ' && ')}`]
+    case 'next-run':
+      return [failedRunWayOut]
+  }
+}
+
+const effects = {
+  repair: 'repair it',
+  overwrite: 'have what the revision says instead',
+  apply: 'apply it now',
+} as const
+
+const shown = 3
+
+/** `plumb adopt would refuse /etc/motd: services/base/files/etc/motd:1: the repository has since changed ... Change it by hand.` */
+function refusalLines(refused: readonly Refusal[]): readonly string[] {
+  const lines = refused.slice(0, shown).map(({ resource, problem }) => {
+    const name = resource.slice(resource.indexOf(':') + 1)
+    return visibleText(`plumb adopt would refuse ${name}: ${problemLine(problem)}`)
+  })
+  return refused.length > shown ? [...lines, `and ${refused.length - shown} more reasons`] : lines
+}
+
+function listed(files: readonly string[]): string {
+  const names = files.slice(0, shown).map(visibleText).join(', ')
+  return files.length > shown ? `${names} and ${files.length - shown} more files` : names
+}

@@ -1,0 +1,172 @@
+// What is made of quadlets: the names of their services, and the networks and volumes that podman would not change.
+import { expect, test } from 'vitest'
+import { podmanObjects } from '../../../agent/host/engine-objects.ts'
+import type { Run } from '../../../agent/host/run.ts'
+import { otherData } from '../../../agent/plan/other-data.ts'
+import { changedObjects } from '../../../agent/resources/changed-objects.ts'
+import { unitKind } from '../../../agent/resources/unit.ts'
+import { desire, desiredService, type Files, ofKind } from './fleet.ts'
+
+const at = (name: string) => `services/a/files/etc/containers/systemd/${name}`
+const quadlets = (files: Readonly<Record<string, string>>): Files =>
+  Object.fromEntries(Object.entries(files).map(([name, text]) => [at(name), text]))
+
+async function triggersOf(files: Readonly<Record<string, string>>, name: string) {
+  const { triggers } = await desiredService(quadlets(files))
+  return triggers.flatMap(({ on, action }) =>
+    on.some((id) => id === `file:/etc/containers/systemd/${name}`) && 'unit' in action
+      ? [`${action.kind} ${action.unit}`]
+      : [],
+  )
+}
+
+test.each([
+  ['app.container', '[Container]\nImage=x\nServiceName=web\n', 'web.service'],
+  ['app.container', '[Container]\nImage=x\n', 'app.service'],
+  ['app.pod', '[Pod]\nServiceName=web\n', 'web.service'],
+  ['app.pod', '[Pod]\n', 'app-pod.service'],
+  ['app.kube', '[Kube]\nYaml=app.yaml\nServiceName=web\n', 'web.service'],
+])('%s of %j is the service %s', async (name, text, unit) => {
+  const service = await desiredService(quadlets({ [name]: text }))
+  expect(ofKind('unit', service)).toMatchObject([{ name: unit, state: 'running' }])
+  expect(await triggersOf({ [name]: text }, name)).toEqual([`restart ${unit}`])
+})
+
+test('a drop-in may name the service, and is one of it', async () => {
+  const files = { 'app.container': '[Container]\n', 'app.container.d/n.conf': '[Container]\nServiceName=web\n' }
+  expect(await triggersOf(files, 'app.container')).toEqual(['restart web.service'])
+  expect(await triggersOf(files, 'app.container.d/n.conf')).toEqual(['restart web.service'])
+})
+
+test.each([
+  ['app.build', '[Build]\nImageTag=x\n', 'app-build.service'],
+  ['app.image', '[Image]\nImage=x\n', 'app-image.service'],
+])('a changed %s is made again, and its container is started from it', async (name, text, unit) => {
+  const files = { [name]: text, 'web.container': `[Container]\nImage=${name}\n` }
+  expect(await triggersOf(files, name)).toEqual([`restart ${unit}`, 'restart web.service'])
+  const service = await desiredService(quadlets(files))
+  expect(ofKind('unit', service).map((one) => one.name)).toEqual(['web.service'])
+})
+
+const network = (text: string) => ({
+  'n.network': `[Network]\n${text}\n`,
+  'web.container': '[Container]\nNetwork=n.network:ip=10.1.0.9\n',
+})
+const volume = (text: string) => ({
+  'v.volume': `[Volume]\n${text}\n`,
+  'web.container': '[Container]\nVolume=v.volume:/x\n',
+})
+
+async function objectsOf(files: Readonly<Record<string, string>>) {
+  return ofKind('unit', await desiredService(quadlets(files))).flatMap(({ objects = [] }) => objects)
+}
+
+/** As podman 5.4 prints them. */
+const podman: Run = async ({ args }) => {
+  const networks = [
+    {
+      ...{ name: 'systemd-n', driver: 'bridge', internal: false, ipv6_enabled: false, dns_enabled: true },
+      ...{ subnets: [{ subnet: '10.98.1.0/24', gateway: '10.98.1.1' }], options: { mtu: '1400' } },
+    },
+  ]
+  const volumes = [{ Name: 'systemd-v', Driver: 'local', Options: { device: 'tmpfs', o: 'nodev', type: 'tmpfs' } }]
+  const known = args[1] === 'network' ? networks : volumes
+  return { code: 0, stdout: JSON.stringify(args.some((arg) => /^systemd-[nv]$/.test(arg)) ? known : []), stderr: '' }
+}
+
+test.each([
+  [network('Subnet=10.98.1.0/24'), []],
+  [network('Subnet=10.98.2.0/24'), ['network systemd-n has subnet 10.98.1.0/24 instead of 10.98.2.0/24']],
+  [network('Internal=true'), ['network systemd-n has internal false instead of true']],
+  [network('Driver=macvlan'), ['network systemd-n has driver bridge instead of macvlan']],
+  [network('Options=mtu=9000'), ['network systemd-n has option mtu 1400 instead of 9000']],
+  [
+    network('DisableDNS=yes\nIPv6=yes'),
+    ['network systemd-n has IPv6 false instead of true, DNS true instead of false'],
+  ],
+  [network('NetworkName=other\nSubnet=10.98.2.0/24'), []],
+  [volume('Device=tmpfs\nType=tmpfs'), []],
+  [
+    volume('Device=/dev/sdb1\nType=ext4'),
+    ['volume systemd-v has option device tmpfs instead of /dev/sdb1, option type tmpfs instead of ext4'],
+  ],
+  [
+    { 'v.volume': '[Volume]\nType=ext4\n', 'web.pod': '[Pod]\nVolume=v.volume:/x\n' },
+    ['volume systemd-v has option type tmpfs instead of ext4'],
+  ],
+  [
+    {
+      'v.volume': '[Volume]\n',
+      'v.volume.d/t.conf': '[Volume]\nType=ext4\n',
+      'w.container': '[Container]\nMount=type=volume,source=v.volume,dst=/x\n',
+    },
+    ['volume systemd-v has option type tmpfs instead of ext4'],
+  ],
+])('networks and volumes that exist with other settings: %o', async (files, texts) => {
+  const objects = await objectsOf(files)
+  expect(objects).toHaveLength(1)
+  expect(changedObjects(objects, await podmanObjects(objects, podman)).map(({ text }) => text)).toEqual(texts)
+})
+
+const container = (line: string) => ({ 'web.container': `[Container]\n${line}\n` })
+const none: readonly string[] = []
+test.each([
+  ['the same', container('Volume=data:/x'), container('Volume=data:/x:ro'), none],
+  [
+    'another volume',
+    container('Volume=a.volume:/x'),
+    container('Volume=b.volume:/x'),
+    ['systemd-a at /x, and will have systemd-b'],
+  ],
+  [
+    'another name of the volume',
+    { ...container('Volume=a.volume:/x'), 'a.volume': '[Volume]\n' },
+    { ...container('Volume=a.volume:/x'), 'a.volume': '[Volume]\nVolumeName=b\n' },
+    ['systemd-a at /x, and will have b'],
+  ],
+  [
+    'a directory',
+    container('Volume=data:/x'),
+    container('Mount=type=bind,src=/srv/x,dst=/x'),
+    ['data at /x, and will have /srv/x'],
+  ],
+  ['another place', container('Volume=data:/x'), container('Volume=data:/y'), none],
+  ['specifiers', container('Volume=%p:/x'), container('Volume=data:/x'), none],
+])('other data at the same place of a container: %s', async (_, before, after, said) => {
+  const unitOf = async (files: Readonly<Record<string, string>>) =>
+    ofKind('unit', await desiredService(quadlets(files)))[0]
+  const [was, desired] = [await unitOf(before), await unitOf(after)]
+  if (was === undefined || desired === undefined) throw new Error('no unit')
+  const baseline = { attributes: unitKind.attributes(was) }
+  const live = { attributes: { type: 'unit', enabled: 'generated', state: 'running' } }
+  const comparison = unitKind.compare({ id: desired.id, desired, baseline }, live)
+  expect(comparison).toEqual({ drift: [], pending: [] })
+  const texts = otherData({ resources: [{ id: desired.id, desired, baseline, live, comparison, differences: [] }] })
+  expect(texts).toEqual(said.map((text) => expect.stringContaining(`web.service has ${text} there`)))
+})
+
+test('one of another service counts, too, and one with specifiers is not known', async () => {
+  const other = {
+    'services/b/files/etc/containers/systemd/n.network': '[Network]\nInternal=true\n',
+    [at('web.container')]: '[Container]\nNetwork=n.network\n',
+  }
+  const { desired } = await desire(other)
+  const units = desired.services.flatMap((service) => ofKind('unit', service))
+  expect(units).toMatchObject([{ name: 'web.service', objects: [{ kind: 'network', name: 'systemd-n' }] }])
+  expect(await objectsOf(network('Subnet=10.98.%i.0/24'))).toEqual([])
+})
+
+test('is drift of the unit that uses it, whatever the baseline is, and says what to do', async () => {
+  const [desired] = ofKind('unit', await desiredService(quadlets(network('Internal=true'))))
+  if (desired === undefined) throw new Error('no unit')
+  const objects = await podmanObjects(desired.objects ?? [], podman)
+  const live = {
+    attributes: { type: 'unit', enabled: 'generated', state: 'running' },
+    unit: { isOfPackage: false, isStale: false, objects },
+  }
+  const { drift, pending } = unitKind.compare({ id: desired.id, desired, baseline: undefined }, live)
+  expect(pending).toEqual([])
+  expect(unitKind.describe(desired.id, drift)).toMatch(
+    /^web.service: network systemd-n has internal false instead of true, and podman does not change what exists; .*systemctl stop n-network.service .*, podman network rm systemd-n, systemctl start web.service$/,
+  )
+})
