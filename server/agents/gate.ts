@@ -14,7 +14,8 @@ import { type ClientAddress, shareOf } from '../client-address.ts'
 import { endsConnection, guarded } from '../guarded.ts'
 import type { HoldsMessage } from '../holds.ts'
 import { isOwnOrigin } from '../origin.ts'
-import { AgentConnection, type ConnectionEvents, type ConnectionLimits, closeCodes } from './connection.ts'
+import { AgentConnection, type ConnectionEvents } from './connection.ts'
+import { type ConnectionLimits, closeCodes } from './connection-limits.ts'
 import type { Machines } from './machines.ts'
 
 export type AgentGate = {

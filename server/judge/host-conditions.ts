@@ -1,77 +1,15 @@
-// The conditions a person must know of, as a table: how each is recognised in plain facts, and what the person is told. A text
-// says nothing that changes while the cause is the same (no count of attempts, no age), because a changed text is sent again.
-import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
-import { type Problem, type ProblemCode, problemLine } from '../../shared/problem.ts'
-import type { ServiceReport } from '../../shared/report.ts'
+// The conditions of a host that a person must know of, as a table: how each is recognized in plain facts, and its text.
+// A text says nothing that changes while the cause is the same (no count of attempts, no age): a changed text is sent again.
+import type { ProblemCode } from '../../shared/problem.ts'
 import { absoluteTime } from '../../shared/time-text.js'
 import { waysOut } from '../../shared/ways-out.ts'
 import { wayOutLines } from '../../shared/ways-out-text.ts'
-import type { Cause, Severity } from '../store/alerts.ts'
-import type { RecordedEnd } from '../store/holds.ts'
-import type { CopySign, IdentityCopy } from '../store/machines.ts'
+import type { CopySign } from '../store/machines.ts'
 import { noCheckFinished, sameDrift, sameFailure, sameProblem, sameSilence } from './common-cause.ts'
 import { diffText, findingsText } from './diff-text.ts'
+import type { Condition, Context, Found, HostFacts } from './facts.ts'
 import { endedHoldText, isBehind } from './hold-text.ts'
-
-export type HostFacts = {
-  readonly host: HostName
-  /** What is desired there now; undefined: the host did not say. */
-  readonly revision: Revision | undefined
-  readonly services: readonly ServiceReport[]
-  /** What the repository gives it; undefined while nothing is known of the repository. */
-  readonly given: readonly ServiceName[] | undefined
-  /** Its revision is not in the repository, as far as the server has fetched it. */
-  readonly isElsewhere: boolean
-  /** What the host reports, and the repository does not give it: anybody can make up names. */
-  readonly notGiven: readonly ServiceReport[]
-  /** The host follows the server's head revision, or no group and no host of that one is meant for it. */
-  readonly isComparable: boolean
-  /** The repository names the host, or a pattern does; also while nothing is known of the repository. */
-  readonly isNamed: boolean
-  readonly problems: readonly Problem[]
-  readonly endedHolds: readonly RecordedEnd[]
-  /** Another machine than the known one shows this host's key. */
-  readonly copy?: Pick<IdentityCopy, 'sign' | 'address'> | undefined
-  readonly lastSeenAt: string
-  readonly silentForMs: number
-  /** False: not one word since this server was started. */
-  readonly heardSinceStart: boolean
-  /** For how long it was heard of without a check. */
-  readonly uncheckedForMs: number
-  readonly checkedSinceStart: boolean
-}
-
-export type Surroundings = {
-  readonly silentAfterMs: number
-  readonly checkOverdueAfterMs: number
-  /** The server's own clone says that the head revision is invalid: hosts need not say it each. */
-  readonly repositoryInvalid: boolean
-}
-
-export type FleetFacts = {
-  /** What is wrong with the head revision. */
-  readonly invalid: readonly Problem[]
-  /** Why the server cannot fetch, once that has lasted long enough to be worth a person's time. */
-  readonly unreachable: Problem | undefined
-  readonly channelProblems: readonly { readonly key: string; readonly message: string; readonly remedy: string }[]
-  readonly refusedEnrolments: readonly {
-    readonly cause: string
-    readonly host: HostName
-    readonly reason: string
-    readonly address: string
-  }[]
-  /** Damaged database files that were set aside and are still there. */
-  readonly databasesSetAside: readonly string[]
-}
-
-type Found = Omit<Cause, 'scope' | 'kind' | 'severity' | 'host'> & { readonly host?: HostName }
-export type Context = Surroundings & { readonly isOpen: (key: string) => boolean }
-
-type Condition<Facts extends readonly unknown[]> = {
-  readonly kind: string
-  readonly severity: Severity
-  readonly found: (...facts: Facts) => readonly Found[]
-}
+import { firstLines, lineOf, linesOf, problemTitles } from './problem-text.ts'
 
 export const hostConditions: readonly Condition<[HostFacts, Context]>[] = [
   { kind: 'drift', severity: 'warning', found: drift },
@@ -83,14 +21,6 @@ export const hostConditions: readonly Condition<[HostFacts, Context]>[] = [
   { kind: 'check-overdue', severity: 'warning', found: checkOverdue },
   { kind: 'agent-problem', severity: 'warning', found: agentProblem },
   { kind: 'identity-shared', severity: 'critical', found: identityShared },
-]
-
-export const fleetConditions: readonly Condition<[FleetFacts]>[] = [
-  { kind: 'repository-invalid', severity: 'critical', found: repositoryInvalid },
-  { kind: 'repository-unreachable', severity: 'warning', found: repositoryUnreachable },
-  { kind: 'enrolment-refused', severity: 'warning', found: enrolmentRefused },
-  { kind: 'channel-unusable', severity: 'warning', found: channelUnusable },
-  { kind: 'database-set-aside', severity: 'critical', found: databaseSetAside },
 ]
 
 /** Said once, and over with that: nobody would hear of them if their end canceled what still waits. */
@@ -281,107 +211,4 @@ function agentProblem({ host, problems }: HostFacts, context: Context): readonly
       ...(remedy === undefined ? {} : { remedy }),
     }
   })
-}
-
-function repositoryInvalid({ invalid }: FleetFacts): readonly Found[] {
-  if (invalid.length === 0) return []
-  return [
-    {
-      key: 'repository-invalid',
-      title: 'The repository is invalid',
-      text: linesOf(invalid),
-      remedy:
-        'Fix it and push. Every host keeps the last good revision until then; `plumb lint` finds this before a push.',
-    },
-  ]
-}
-
-function repositoryUnreachable({ unreachable }: FleetFacts): readonly Found[] {
-  if (unreachable === undefined) return []
-  return [
-    {
-      key: 'repository-unreachable',
-      title: 'The server cannot fetch the repository',
-      text: lineOf(unreachable),
-      remedy: unreachable.remedy ?? 'It is tried again by itself; hosts keep what they have.',
-    },
-  ]
-}
-
-function enrolmentRefused({ refusedEnrolments }: FleetFacts): readonly Found[] {
-  return refusedEnrolments.map(({ cause, host, reason, address }) => ({
-    key: `enrolment-refused:${cause}`,
-    host,
-    title: `An enrolment as ${host} was refused`,
-    text: `Somebody at ${address} tried to enrol as ${host} with a token of this server: ${reason}.`,
-    remedy: `If the machine was set up anew, remove the host and use a new install line. If it was not you, find out who has the token.`,
-  }))
-}
-
-function channelUnusable({ channelProblems }: FleetFacts): readonly Found[] {
-  return channelProblems.map(({ key, message, remedy }) => ({
-    key: `channel-unusable:${key}`,
-    title: 'Alerts cannot be sent to a channel of plumb.yaml',
-    text: message,
-    remedy,
-  }))
-}
-
-function databaseSetAside({ databasesSetAside }: FleetFacts): readonly Found[] {
-  return databasesSetAside.map((file) => ({
-    key: `database-set-aside:${file}`,
-    title: "The server's database was damaged and has been set aside",
-    text: `The damaged file is ${file}. The server runs on a new, empty database: no host is enrolled in it.`,
-    remedy: 'Stop the server and put a backup back as plumb.sqlite, or enrol the hosts again; then move the file away.',
-  }))
-}
-
-const problemTitles: Record<ProblemCode, string> = {
-  'repository-invalid': 'the repository is invalid',
-  'repository-unreachable': 'the repository cannot be reached',
-  'sync-slow': 'the repository answers slowly',
-  'repository-rewound': "the repository's history was rewritten",
-  'branch-changed': "the repository's default branch was changed",
-  'repository-corrupt': 'the clone of the repository is damaged',
-  'git-missing': 'git is not installed',
-  'host-unknown': 'the repository does not name this host',
-  'secret-missing': 'a secret is missing',
-  'secret-exposed': 'a secret can be read by others',
-  'variable-unknown': 'a template names an unknown variable',
-  'path-claimed-twice': 'two services claim one path',
-  'apply-failed': 'an apply failed',
-  'observe-failed': 'live configuration could not be read',
-  'validation-failed': 'a file did not pass its validation',
-  'check-failed': 'a check failed',
-  'agent-not-running': 'the agent is not running',
-  'contact-lost': 'an apply cut the host off and was undone',
-  'removal-waits': "a removal waits for a person's word",
-  'disk-full': 'the disk is full',
-  'read-only': 'the file system is read-only',
-  'unsafe-path': 'a path is not safe to write to',
-  locked: 'another apply holds the lock',
-  'state-corrupt': "the agent's state is damaged",
-  'token-refused': 'a token was refused',
-  'server-unreachable': 'the server cannot be reached',
-  'server-untrusted': 'the server is not trusted',
-  'report-too-large': 'it reports more than the server keeps',
-  'identity-shared': 'another machine uses the same key',
-  usage: 'something was asked for in a wrong way',
-  internal: 'an unexpected error',
-}
-
-const linesShown = 20
-
-function linesOf(problems: readonly Problem[]): string {
-  return firstLines(problems.map(lineOf))
-}
-
-function firstLines(lines: readonly string[]): string {
-  const rest = lines.length - linesShown
-  return [...lines.slice(0, linesShown), ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n')
-}
-
-/** Without the remedy, which an alert has for itself. */
-function lineOf({ code, message, where }: Problem): string {
-  return problemLine({ code, message, ...(where === undefined ? {} : { where }) })
 }
