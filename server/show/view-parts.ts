@@ -1,8 +1,8 @@
 // What the views read: the database, the clone, and what the running server knows of its agents.
 import type { HostName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
-import type { Clock } from '../clock.ts'
-import type { FleetSource } from '../fleet.ts'
+import type { Clock } from '../app/clock.ts'
+import type { FleetSource } from '../app/fleet.ts'
 import type { FleetClone } from '../repository/clone.ts'
 import type { Db } from '../store/tables.ts'
 

@@ -1,10 +1,10 @@
 // What axe finds on the pages, in every way a person may look at them: nothing. And the keyboard's way through a large fleet.
 import AxeBuilder from '@axe-core/playwright'
 import { describe, expect, test } from 'vitest'
-import { pageRoutes } from '../../server/pages/routes.tsx'
-import { staticFiles } from '../../server/pages/static-files.ts'
-import { dashboard as routedDashboard } from '../server/pages/dashboard.ts'
-import { largeFleet } from '../server/pages/fixtures.ts'
+import { pageRoutes } from '../../server/web/pages/routes.tsx'
+import { staticFiles } from '../../server/web/pages/static-files.ts'
+import { dashboard as routedDashboard } from '../server/web/pages/dashboard.ts'
+import { largeFleet } from '../server/web/pages/fixtures.ts'
 import { chromiumMissing } from './chromium.ts'
 import { openDashboard, pagePaths, pagesByRoute } from './open-dashboard.ts'
 

@@ -4,9 +4,9 @@ import { serve } from '@hono/node-server'
 import { Hono } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { streamSSE } from 'hono/streaming'
-import type { PageOptions } from '../../server/pages/options.ts'
-import { pageRoutes } from '../../server/pages/routes.tsx'
-import { emptyFleet, exampleFleet, type FixtureFleet, largeFleet, viewsOf } from '../server/pages/fixtures.ts'
+import type { PageOptions } from '../../server/web/pages/options.ts'
+import { pageRoutes } from '../../server/web/pages/routes.tsx'
+import { emptyFleet, exampleFleet, type FixtureFleet, largeFleet, viewsOf } from '../server/web/pages/fixtures.ts'
 
 export const operatorToken = 'fixture-operator-token'
 
