@@ -1,5 +1,5 @@
 // Who may read and who may change: the operator by token or session, CI by its own token that can do one thing.
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { hashOf, isToken, randomToken } from '../agents/tokens.ts'
 import { type Clock, later } from '../app/clock.ts'
@@ -8,7 +8,6 @@ import type { Viewers } from '../settings.ts'
 import { deleteSession, insertSession, isSessionOpen } from '../store/sessions.ts'
 import type { Db } from '../store/tables.ts'
 import { arrivalOf } from './arrival.ts'
-import { RefusedRequest } from './errors.ts'
 
 export type Access = {
   mayRead(context: Context): Promise<boolean>
@@ -78,17 +77,6 @@ function isViewer(context: Context, viewers: Viewers): boolean {
   if (viewers !== 'this-machine') return viewers === 'anyone'
   const arrival = arrivalOf(context)
   return arrival !== undefined && isFromThisMachine(arrival)
-}
-
-export function allowed(may: (context: Context) => Promise<boolean>, remedy: string): MiddlewareHandler {
-  return async (context, next) => {
-    if (await may(context)) return next()
-    throw notAllowed(remedy)
-  }
-}
-
-export function notAllowed(remedy: string): RefusedRequest {
-  return new RefusedRequest({ status: 401, code: 'not-allowed', message: 'This needs a token of this server.', remedy })
 }
 
 function bearerToken(context: Context): string | undefined {

@@ -8,6 +8,7 @@ import { createSlots } from '../allowance/slots.ts'
 import { isLoopbackName, isOwnOrigin } from '../origin.ts'
 import type { Access } from './access.ts'
 import { answer, RefusedRequest } from './errors.ts'
+import type { RouteBody } from './route.ts'
 
 /** Received whole before anything else is done for the request. Credentials are judged first: they decide how large it may be. */
 export function receiveBody({ personOf }: Pick<Access, 'personOf'>, shareOf: (context: Context) => string) {
@@ -64,18 +65,55 @@ export const dataHeaders: MiddlewareHandler = secureHeaders({
   strictTransportSecurity: false,
 })
 
+/** Scripts and styles only from files of this site; no frame, no foreign form target. */
+export const pageHeaders: MiddlewareHandler = secureHeaders({
+  contentSecurityPolicy: {
+    defaultSrc: ["'self'"],
+    baseUri: ["'none'"],
+    objectSrc: ["'none'"],
+    formAction: ["'self'"],
+    frameAncestors: ["'none'"],
+  },
+  xFrameOptions: 'DENY',
+  // A stricter policy would make browsers send `Origin: null` with our own forms.
+  referrerPolicy: 'same-origin',
+  // Whoever terminates TLS decides this one.
+  strictTransportSecurity: false,
+})
+
+/** Pages may be shown again by the back button, never kept by a proxy. */
+export const notKept: MiddlewareHandler = async (context, next) => {
+  await next()
+  if (!context.res.headers.has('cache-control')) context.header('cache-control', 'private, no-cache')
+}
+
+/** For a page that holds a secret. */
+export const neverKept: MiddlewareHandler = async (context, next) => {
+  await next()
+  context.header('cache-control', 'no-store')
+}
+
 export const neverStored: MiddlewareHandler = async (context, next) => {
   await next()
   if (!context.res.headers.has('cache-control')) context.header('cache-control', 'no-store')
 }
 
-/** Another site in the operator's browser changes nothing here, whatever content type it sends and whatever cookie goes along. */
-export function ownOriginOnly(access: Access, publicUrl: URL): MiddlewareHandler {
+export type OwnOrigin = {
+  readonly access: Pick<Access, 'hasSession'>
+  readonly publicUrl: URL
+  readonly body: RouteBody['kind']
+}
+
+/**
+ * Another site in the operator's browser changes nothing here, whatever content type it sends and whatever cookie goes along. A form
+ * comes from a browser in any case, so that it has to say where from.
+ */
+export function ownOriginOnly({ access, publicUrl, body }: OwnOrigin): MiddlewareHandler {
   return async (context, next) => {
     if (['GET', 'HEAD', 'OPTIONS'].includes(context.req.method)) return next()
     const origin = context.req.header('origin')
     const site = context.req.header('sec-fetch-site')
-    const fromBrowser = origin !== undefined || site !== undefined || access.hasSession(context)
+    const fromBrowser = body === 'form' || origin !== undefined || site !== undefined || access.hasSession(context)
     const host = context.req.header('host') ?? new URL(context.req.url).host
     const own = origin === undefined ? site === 'same-origin' : isOwnOrigin(origin, host, publicUrl)
     if (!fromBrowser || own) return next()
@@ -86,6 +124,13 @@ export function ownOriginOnly(access: Access, publicUrl: URL): MiddlewareHandler
       remedy: 'If this server is reached under another name, start it with --public-url.',
     })
   }
+}
+
+/** A form of a page, and nothing else that a program could send instead. */
+export const formsOnly: MiddlewareHandler = async (context, next) => {
+  const type = context.req.header('content-type') ?? 'application/x-www-form-urlencoded'
+  if (/^(application\/x-www-form-urlencoded|multipart\/form-data)\b/i.test(type)) return await next()
+  return context.text('This address takes forms only.', 415)
 }
 
 /**

@@ -1,8 +1,7 @@
-// The web side, put together: views from store and clone, access, invitations, then API, mirror and pages over them.
+// The web side, put together: access, enrollments, the mirror and what bare hosts install, then the table of routes over them.
 import type { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
-import { enrolHost, issueToken, type TokenRequest, tokenRequestSchema } from '../agents/enrol.ts'
 import type { Clock } from '../app/clock.ts'
 import type { Holds } from '../app/holds.ts'
 import type { ServerLoop } from '../app/loop.ts'
@@ -10,25 +9,27 @@ import type { ClientAddress } from '../client-address.ts'
 import { isLoopbackName } from '../origin.ts'
 import type { OwnTokens } from '../own-tokens.ts'
 import type { FleetClone } from '../repository/clone.ts'
-import { basicCredentials, mirrorPath, mirrorRoutes, verifyMirrorPassword } from '../repository/mirror.ts'
+import { basicCredentials, createMirror, mirrorPath, verifyMirrorPassword } from '../repository/mirror.ts'
 import { type ServerSettings, viewersOf } from '../settings.ts'
 import type { Changes } from '../show/changes.ts'
 import type { Views } from '../show/views.ts'
 import { findHost } from '../store/hosts.ts'
 import { listChannels } from '../store/outbox.ts'
-import { type RecordingProblem, recordingProblem } from '../store/recording.ts'
+import type { RecordingProblem } from '../store/recording.ts'
 import type { Db } from '../store/tables.ts'
 import type { Certificate } from '../tls.ts'
 import { serverVersion } from '../version.ts'
-import { type Access, createAccess } from './access.ts'
-import type { Invitation } from './api/agents.ts'
-import { type Artifacts, createArtifacts } from './install/artifacts.ts'
-import { installLine, installWarning } from './install/install-line.ts'
+import { createAccess } from './access.ts'
+import { createApp } from './app.ts'
+import { createArtifacts } from './install/artifacts.ts'
+import { createEnrollments } from './install/enrollments.ts'
 import { installScript } from './install/install-script.ts'
-import { pageRoutes } from './pages/routes.tsx'
-import { serverRoutes } from './routes.ts'
+import { pageError } from './pages/failures.tsx'
+import type { WebParts } from './parts.ts'
+import type { Route } from './route.ts'
+import { routesOf } from './routes.ts'
 
-export type WebParts = {
+export type ServerParts = {
   readonly settings: ServerSettings
   readonly clock: Clock
   readonly log: Logger
@@ -47,95 +48,51 @@ export type WebParts = {
   recordingProblem(): Promise<RecordingProblem | undefined>
 }
 
-export function createWeb(parts: WebParts): Hono {
-  const { db, clock, log, loop, publicUrl, settings, views, holds } = parts
-  const access = createAccess({
-    ...{ db, clock, ...parts.tokens },
-    viewers: viewersOf(settings, publicUrl),
-    secure: publicUrl.protocol === 'https:',
-  })
+export type Web = { readonly app: Hono; readonly routes: readonly Route[] }
+
+export function createWeb(server: ServerParts): Web {
+  const { db, clock, loop, publicUrl, settings, certificate } = server
   const artifacts = createArtifacts(settings.artifacts)
-  return serverRoutes({
-    ...{
-      log,
-      access,
-      views,
-      publicUrl,
-      clientAddress: parts.clientAddress,
-      changes: parts.changes,
-      closing: parts.closing,
-    },
-    version: serverVersion,
-    answersOwnNamesOnly: isLoopbackName(settings.listen.host),
-    artifacts,
-    script: (artifacts) => installScript({ ...hostsFollow(parts), artifacts }),
-    invite: (request) => invite(parts, request, artifacts),
-    syncAll: () => loop.syncAll(),
-    syncHost: (host) => loop.syncHost(host),
-    removeHost: (host) => loop.removeHost(host),
-    forgetMachine: (host) => loop.forgetMachine(host),
-    holds,
-    recordingProblem: parts.recordingProblem,
-    hostOf: (request) => enrolledHost(request, parts),
-    mirror: mirrorRoutes({
-      clone: parts.clone,
-      authorise: (request) => enrolledHost(request, parts),
+  const key = certificate?.serverKey ?? ({ kind: 'none' } as const)
+  const parts: WebParts = {
+    ...server,
+    access: createAccess({
+      ...{ db, clock, ...server.tokens },
+      viewers: viewersOf(settings, publicUrl),
+      secure: publicUrl.protocol === 'https:',
     }),
-    pages: dashboard(parts, access, artifacts),
-    async enrol(request, address) {
-      const enrolment = await enrolHost(db, request, { clock, address })
-      if (enrolment.kind === 'enrolled') loop.heard(request.host)
-      loop.enrolmentTried(request.host)
-      return enrolment
+    enrollments: createEnrollments({
+      ...{ db, clock, artifacts, key, server: publicUrl },
+      tried(host, { kind }) {
+        if (kind === 'enrolled') loop.heard(host)
+        loop.enrolmentTried(host)
+      },
+    }),
+    install: {
+      artifacts,
+      script: (built) =>
+        installScript({
+          ...{ server: publicUrl, key, certificate: certificate?.forHosts, artifacts: built },
+          repository: settings.hostRepository ?? new URL(mirrorPath, publicUrl).href,
+        }),
     },
-  })
-}
-
-function hostsFollow({ settings, publicUrl, certificate }: WebParts) {
-  return {
-    server: publicUrl,
-    key: certificate?.serverKey ?? ({ kind: 'none' } as const),
-    certificate: certificate?.forHosts,
-    repository: settings.hostRepository ?? new URL(mirrorPath, publicUrl).href,
+    mirror: createMirror({ clone: server.clone }),
+    hostOf: (request) => enrolledHost(request, server),
+    version: serverVersion,
+    statedUrl: settings.publicUrl,
+    answersOwnNamesOnly: isLoopbackName(settings.listen.host),
+    isNotified: async () => !settings.notifications || (await listChannels(db)).length > 0,
+    selfSigned: certificate?.forHosts !== undefined,
   }
+  const routes = routesOf(parts)
+  return { app: createApp(routes, { ...parts, pageError: pageError(parts) }), routes }
 }
 
-async function invite(parts: WebParts, request: TokenRequest, artifacts: Artifacts): Promise<Invitation> {
-  const { token, expiresAt } = await issueToken(parts.db, request, parts.clock)
-  const { server, key } = hostsFollow(parts)
-  const warning = installWarning(server, { hasAgent: (await artifacts.list()).length > 0 })
-  const line = installLine(server, key, token, request.host)
-  return { token, installLine: line, expiresAt, ...(warning === undefined ? {} : { warning }) }
-}
-
-async function enrolledHost(request: Request, { db, clock }: WebParts): Promise<HostName | undefined> {
+async function enrolledHost(request: Request, { db, clock }: ServerParts): Promise<HostName | undefined> {
   const { username = '', password = '' } = basicCredentials(request) ?? {}
   const name = hostNameSchema.safeParse(username)
   const host = name.success ? await findHost(db, name.data) : undefined
   if (host === undefined) return undefined
   const isOwn = verifyMirrorPassword(host.publicKey, host.host, password, clock.now().getTime() / 1000)
   return isOwn ? host.host : undefined
-}
-
-function dashboard(parts: WebParts, access: Access, artifacts: Artifacts): Hono {
-  return pageRoutes({
-    views: parts.views,
-    readAccess: access.mayRead,
-    operator: access.isOperator,
-    signIn: access.signIn,
-    signOut: access.signOut,
-    hasAgent: async () => (await artifacts.list()).length > 0,
-    createEnrolment: (host) => invite(parts, tokenRequestSchema.parse({ host }), artifacts),
-    syncAll: () => parts.loop.syncAll(),
-    syncHost: (host) => parts.loop.syncHost(host),
-    placeHold: (request) => parts.holds.place(request),
-    releaseHold: (id, host) => parts.holds.release(id, host),
-    failed: (error, reference) => parts.log.error({ err: error, reference }, 'a page failed'),
-    recordingProblem: parts.recordingProblem,
-    recordingProblemOf: recordingProblem,
-    isNotified: async () => !parts.settings.notifications || (await listChannels(parts.db)).length > 0,
-    now: () => parts.clock.now(),
-    publicUrl: parts.settings.publicUrl?.href,
-    selfSigned: parts.certificate?.forHosts !== undefined,
-  })
 }

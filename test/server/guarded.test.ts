@@ -102,8 +102,8 @@ describe('in the sources of the server', () => {
       'server/settings.ts',
       'server/web/guards.ts', // Built and checked by the adapter of hono, whose handlers may throw.
       'server/web/install/install.ts', // A platform's name out of a fixed list.
-      'server/web/pages/access.ts',
       'server/web/pages/document.tsx',
+      'server/web/pages/sign-in.ts',
       'server/web/pages/static-files.ts', // Its own files.
       'server/web/web.ts',
     ])

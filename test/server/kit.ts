@@ -57,8 +57,9 @@ export type TestServer = {
   readonly clock: FakeClock
   readonly operatorToken: string
   readonly syncToken: string
-  /** As registered. */
-  readonly routes: readonly string[]
+  readonly routes: RunningServer['routes']
+  /** Method and path of what really answers. */
+  readonly registered: readonly string[]
   /** Everything that was logged since the first start, as text. */
   log(): string
   get(path: string): Promise<Response>
@@ -143,6 +144,9 @@ export async function startTestServer(
     },
     get routes() {
       return running.routes
+    },
+    get registered() {
+      return running.registered
     },
     get operatorToken() {
       return operatorToken

@@ -1,34 +1,41 @@
 // GET: what drifted on a host, with diffs and evidence, for programs that carry it further: `plumb adopt` from the operator's machine.
-import { type Context, Hono } from 'hono'
+import type { Context } from 'hono'
 import type { Finding } from '../../../shared/finding.ts'
-import { hostNameSchema } from '../../../shared/names.ts'
-import type { Views } from '../../show/views.ts'
 import { notFound, RefusedRequest } from '../errors.ts'
+import { hostParameter } from '../parameters.ts'
+import type { WebParts } from '../parts.ts'
+import { apiRoute, type Route } from '../route.ts'
+import { findingsSchema } from './answers.ts'
+import { unknownHost } from './reading.ts'
 
 /** Of all of them, or of those of one service, one resource, or at and below one path. */
-export function findingRoutes(views: Pick<Views, 'host'>): Hono {
-  const routes = new Hono()
-  routes.get('/hosts/:host/findings', async (context) => {
-    const name = context.req.param('host')
-    const host = hostNameSchema.safeParse(name)
-    const isAsked = filterOf(context)
-    const view = host.success ? await views.host(host.data) : undefined
-    if (view === undefined) throw notFound(`host "${name}" in the repository, nor did one enrol`)
-    const services = view.services.map(({ service, applied, hold, findings, waysOut }) => ({
-      service,
-      ...(applied === undefined ? {} : { applied }),
-      held: hold !== undefined,
-      ...(hold === undefined ? {} : { hold }),
-      waysOut,
-      findings: findings.filter((finding) => isAsked(service, finding)),
-    }))
-    return context.json({
-      host: view.host,
-      ...(view.revision === undefined ? {} : { revision: view.revision }),
-      services: services.filter(({ findings }) => findings.length > 0),
-    })
-  })
-  return routes
+export function findingRoutes({ views }: Pick<WebParts, 'views'>): readonly Route[] {
+  return [
+    apiRoute('GET', {
+      path: '/api/v1/hosts/:host/findings',
+      role: 'reader',
+      answer: findingsSchema,
+      async handler({ context }) {
+        const isAsked = filterOf(context)
+        const host = hostParameter(context, unknownHost)
+        const view = await views.host(host)
+        if (view === undefined) throw notFound(unknownHost(host))
+        const services = view.services.map(({ service, applied, hold, findings, waysOut }) => ({
+          service,
+          ...(applied === undefined ? {} : { applied }),
+          held: hold !== undefined,
+          ...(hold === undefined ? {} : { hold }),
+          waysOut,
+          findings: findings.filter((finding) => isAsked(service, finding)),
+        }))
+        return {
+          host: view.host,
+          ...(view.revision === undefined ? {} : { revision: view.revision }),
+          services: services.filter(({ findings }) => findings.length > 0),
+        }
+      },
+    }),
+  ]
 }
 
 type Filter = (service: string, finding: Finding) => boolean

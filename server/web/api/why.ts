@@ -1,19 +1,11 @@
 // GET /why: the commits behind paths and lines, and what happened to a path on a host.
-import type { Context, Handler } from 'hono'
+import type { Context } from 'hono'
 import { z } from 'zod'
-import { type HostName, hostNameSchema, revisionSchema } from '../../../shared/names.ts'
-import type { Views } from '../../show/views.ts'
-import { notAllowed } from '../access.ts'
+import { hostNameSchema, revisionSchema } from '../../../shared/names.ts'
 import { notFound, RefusedRequest } from '../errors.ts'
-
-export type WhyRouteParts = {
-  readonly views: Pick<Views, 'why'>
-  mayRead(context: Context): Promise<boolean>
-  /** The enrolled host by whose key the request is signed. */
-  hostOf(request: Request): Promise<HostName | undefined>
-  /** How a reader shows that it is one. */
-  readonly signIn: string
-}
+import type { WebParts } from '../parts.ts'
+import { apiRoute, type Route } from '../route.ts'
+import { pathsSchema } from './answers.ts'
 
 const questionSchema = z
   .object({
@@ -25,19 +17,22 @@ const questionSchema = z
   })
   .refine(({ line, lines }) => line === undefined || lines === undefined)
 
-export function whyRoute({ views, mayRead, hostOf, signIn }: WhyRouteParts): Handler {
-  return async (context) => {
-    const isReader = await mayRead(context)
-    // A host can read the whole repository from the mirror: why a file is as it is, is no secret to it. What happened on other
-    // hosts is.
-    const asker = isReader ? undefined : await hostOf(context.req.raw)
-    if (!isReader && asker === undefined) throw notAllowed(signIn)
-    const { path, host, revision, line, lines } = questionOf(context)
-    const history = isReader || asker === host
-    const paths = await views.why(path, { host, history, revision, lines: line ?? lines })
-    if (paths.length === 0) throw notFound(`managed path "${path}"${host === undefined ? '' : ` on ${host}`}`)
-    return context.json(paths)
-  }
+/**
+ * A host can read the whole repository from the mirror: why a file is as it is, is no secret to it. What happened on other hosts is.
+ */
+export function whyRoute({ views }: Pick<WebParts, 'views'>): Route {
+  return apiRoute('GET', {
+    path: '/api/v1/why',
+    role: 'reader-or-host',
+    answer: pathsSchema,
+    async handler({ context, caller }) {
+      const { path, host, revision, line, lines } = questionOf(context)
+      const history = caller.kind === 'reader' || (caller.kind === 'host' && caller.host === host)
+      const paths = await views.why(path, { host, history, revision, lines: line ?? lines })
+      if (paths.length === 0) throw notFound(`managed path "${path}"${host === undefined ? '' : ` on ${host}`}`)
+      return paths
+    },
+  })
 }
 
 function questionOf(context: Context): z.infer<typeof questionSchema> {

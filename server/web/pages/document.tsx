@@ -7,7 +7,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { HostName } from '../../../shared/names.ts'
 import { visibleProse } from '../../../shared/visible-text.ts'
 import { Layout, type Section } from './components/layout.tsx'
-import type { PageOptions } from './options.ts'
+import type { PageParts } from './parts.ts'
 
 export type Page = {
   readonly title: string
@@ -22,20 +22,20 @@ export type Page = {
 
 const noticeCookie = 'plumb-notice'
 
-export async function showPage(c: Context, options: PageOptions, page: Page): Promise<Response> {
-  const operator = await options.operator(c)
-  const reads = operator || (await options.readAccess(c))
+export async function showPage(c: Context, parts: PageParts, page: Page): Promise<Response> {
+  const operator = await parts.access.isOperator(c)
+  const reads = await parts.access.mayRead(c)
   const frame = {
     title: page.title,
     section: page.section ?? 'none',
     live: page.live ?? false,
     host: page.host,
     address: addressOf(c),
-    now: options.now(),
+    now: parts.clock.now(),
     operator,
-    openAlerts: reads ? await openAlerts(options) : undefined,
-    unrecorded: await options.recordingProblem(),
-    isNotified: !reads || (await options.isNotified()),
+    openAlerts: reads ? await openAlerts(parts) : undefined,
+    unrecorded: await parts.recordingProblem(),
+    isNotified: !reads || (await parts.isNotified()),
     notice: takeNotice(c),
   }
   return c.html(documentOf(<Layout frame={frame}>{page.body}</Layout>), page.status ?? 200)
@@ -47,22 +47,22 @@ function addressOf(c: Context): string | undefined {
   return c.req.method === 'GET' && pathname !== '/login' ? pathname + search : undefined
 }
 
-async function openAlerts(options: PageOptions): Promise<number> {
-  return (await options.views.alerts()).filter((alert) => alert.resolvedAt === undefined).length
+async function openAlerts(parts: PageParts): Promise<number> {
+  return (await parts.views.alerts()).filter((alert) => alert.resolvedAt === undefined).length
 }
 
 /** Asks nothing of the views: they may be what failed. */
-export async function showPlainPage(c: Context, options: PageOptions, page: Page): Promise<Response> {
+export async function showPlainPage(c: Context, parts: PageParts, page: Page): Promise<Response> {
   const frame = {
     title: page.title,
     section: 'none',
     live: false,
     host: undefined,
     address: undefined,
-    now: options.now(),
+    now: parts.clock.now(),
     operator: false,
     openAlerts: undefined,
-    unrecorded: await options.recordingProblem(),
+    unrecorded: await parts.recordingProblem(),
     isNotified: true,
     notice: undefined,
   } as const

@@ -1,8 +1,8 @@
 // Install lines that were just made, in memory alone: the page that shows one can be loaded again, and does not make another.
 import { randomBytes } from 'node:crypto'
-import type { EnrolView } from '../../show/views.ts'
+import type { Enrollment } from '../../agents/enrol.ts'
 
-export type MadeLine = { readonly host: string; readonly enrolment: EnrolView }
+export type MadeLine = { readonly host: string; readonly enrollment: Enrollment }
 
 export type EnrolLines = {
   /** Returns the id under which it is found for a while. */

@@ -1,6 +1,6 @@
 // `/enrol`: a one-time token as one line to run on a bare machine.
 import type { HostName } from '../../../shared/names.ts'
-import type { EnrolView } from '../../show/views.ts'
+import type { Enrollment } from '../../agents/enrol.ts'
 import { Command } from './components/command.tsx'
 import { When } from './components/when.tsx'
 import { shownForMinutes } from './enrol-lines.ts'
@@ -67,20 +67,20 @@ function NoAgent() {
   )
 }
 
-type EnrolLineProps = { readonly host: string; readonly enrolment: EnrolView }
+type EnrolLineProps = { readonly host: string; readonly enrollment: Pick<Enrollment, 'installLine' | 'expiresAt'> }
 
-export function EnrolLine({ host, enrolment }: EnrolLineProps) {
+export function EnrolLine({ host, enrollment }: EnrolLineProps) {
   return (
     <>
       <h1>Enrol {host === '' ? 'a host' : host}</h1>
-      {/http:\/\/(?!localhost|127\.)/.test(enrolment.installLine) && <PlainHttpWarning />}
+      {/http:\/\/(?!localhost|127\.)/.test(enrollment.installLine) && <PlainHttpWarning />}
       <section class="panel">
-        <Command id="install-line" text={enrolment.installLine}>
+        <Command id="install-line" text={enrollment.installLine}>
           Run this on {host === '' ? 'the machine' : host}, as root or as someone who may <code>sudo</code>:
         </Command>
         <ul class="terms">
           <li>
-            The token expires <When at={enrolment.expiresAt} exact />.
+            The token expires <When at={enrollment.expiresAt} exact />.
           </li>
           <li>It enrols one host, once.</li>
           <li>Only this page shows it, for {shownForMinutes} minutes. Making another is free.</li>

@@ -1,14 +1,13 @@
 // Who may do what: every registered route, asked with every kind of credential on a real server, against the table that is checked in.
 // After a change that is meant: vitest run test/server/web/routes.test.ts -u, and read the difference.
-import { sign } from 'node:crypto'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { ServerSettings } from '../../../server/settings.ts'
-import { agentSocketPath, mirrorText } from '../../../shared/protocol.ts'
-import { enrolAgent, makeToken, startTestServer, type TestAgent, type TestServer } from '../kit.ts'
+import { agentSocketPath } from '../../../shared/protocol.ts'
+import { enrolAgent, makeToken, startTestServer, type TestServer } from '../kit.ts'
+import { ask, signedBy, signIn } from './asking.ts'
 
 let server: TestServer
 
@@ -44,7 +43,7 @@ test.each(['this-machine', 'signed-in'] as const)(
     const credentials = await everyCredential(viewers === 'signed-in' ? { viewers } : {})
     const rows: string[] = []
     // What ends a session comes last.
-    const routes = server.routes
+    const routes = server.registered
       .filter((route) => route.startsWith('ALL ') === false && !route.includes('/static/'))
       .toSorted(
         (one, other) => Number(one === 'POST /logout') - Number(other === 'POST /logout') || (one < other ? -1 : 1),
@@ -69,13 +68,13 @@ type Headers = Readonly<Record<string, string>>
 
 /** In the order of the table's columns; made anew for each request, as signatures are. */
 async function everyCredential(settings: Partial<ServerSettings>): Promise<ReadonlyMap<string, () => Headers>> {
-  const ofReplacedToken = await signIn()
+  const ofReplacedToken = await signIn(server)
   await server.stop()
   await rm(join(server.data, 'operator-token'))
   await server.restart(settings)
-  const expired = await signIn()
+  const expired = await signIn(server)
   server.clock.advance(8 * 24 * 3600)
-  const session = await signIn()
+  const session = await signIn(server)
   const operator = { authorization: `Bearer ${server.operatorToken}` }
   const host = await enrolAgent(server, 'web-1')
   const enrollment = await makeToken(server)
@@ -86,7 +85,7 @@ async function everyCredential(settings: Partial<ServerSettings>): Promise<Reado
     ['wrong token', () => ({ authorization: 'Bearer operator_guessed' })],
     ['enrollment token', () => ({ authorization: `Bearer ${enrollment}` })],
     ['sync token', () => ({ authorization: `Bearer ${server.syncToken}` })],
-    ['key of a host', () => ({ authorization: signedBy(host) })],
+    ['key of a host', () => ({ authorization: signedBy(host, server) })],
     ['operator token', () => operator],
     ['session', () => ({ cookie: session, origin })],
     ['session, foreign origin', () => ({ cookie: session, origin: 'https://evil.example' })],
@@ -98,38 +97,16 @@ async function everyCredential(settings: Partial<ServerSettings>): Promise<Reado
   ])
 }
 
-async function signIn(): Promise<string> {
-  const headers = { origin: new URL(server.url).origin }
-  const body = new URLSearchParams({ token: server.operatorToken })
-  const response = await fetch(new URL('/login', server.url), { method: 'POST', body, headers, redirect: 'manual' })
-  return response.headers.get('set-cookie')?.split(';')[0] ?? ''
-}
-
-function signedBy({ host, privateKey }: TestAgent): string {
-  const at = Math.floor(server.clock.now().getTime() / 1000)
-  const signature = sign(null, Buffer.from(mirrorText(host, at)), privateKey).toString('base64url')
-  return `Basic ${Buffer.from(`${host}:${at}.${signature}`).toString('base64')}`
-}
-
 /** The status; with a redirect, where to. */
 async function answerTo(route: string, headers: Headers): Promise<string> {
   const [method = '', path = ''] = route.split(' ')
   const address = path.replace(/:[a-z]+/g, (name) => parameters[`${method} ${name}`] ?? missing(`${method} ${name}`))
   const form = method === 'POST' && !/^\/(?:api|git)\//.test(path)
   const type = form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}
-  const response = await asked(method, `${address}${queries[route] ?? ''}`, { ...type, ...headers })
-  response.destroy()
-  const location = response.headers.location?.replace(/\?.*$/, '').replace(/^\/enrol\/.+$/, '/enrol/...')
-  return `${response.statusCode}${location === undefined ? '' : ` ${location}`}`
-}
-
-/** With a `Host` of one's own, which fetch does not send. */
-function asked(method: string, path: string, headers: Headers): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const sent = request(new URL(path, server.url), { method, headers, agent: false }, resolve)
-    sent.on('error', reject)
-    sent.end()
-  })
+  const asked = { method, path: `${address}${queries[route] ?? ''}` }
+  const answered = await ask(server, { ...asked, headers: { ...type, ...headers } })
+  const location = answered.location?.replace(/\?.*$/, '').replace(/^\/enrol\/.+$/, '/enrol/...')
+  return `${answered.status}${location === undefined ? '' : ` ${location}`}`
 }
 
 async function upgradeWith(headers: Headers): Promise<string> {

@@ -6,7 +6,7 @@ import { exampleFleet, type FixtureFleet } from './fixtures.ts'
 
 describe('reading', () => {
   test('leads to signing in where reading is not open, and back afterwards', async () => {
-    const pages = dashboard({ readAccess: () => false })
+    const pages = dashboard({ mayRead: false })
     const response = await pages.get('/hosts/web-2?x=1')
     expect(response.status).toBe(302)
     expect(response.headers.get('location')).toBe('/login?required=1&next=%2Fhosts%2Fweb-2%3Fx%3D1')
@@ -17,7 +17,7 @@ describe('reading', () => {
   })
 
   test('no page that needs reading says anything without it', async () => {
-    const pages = dashboard({ readAccess: () => false })
+    const pages = dashboard({ mayRead: false })
     for (const path of readablePaths) {
       if (path === '/login') continue
       const response = await pages.get(path)
@@ -27,7 +27,7 @@ describe('reading', () => {
   })
 
   test('the sign-in page does not tell a stranger how many alerts are open', async () => {
-    const html = await dashboard({ readAccess: () => false }).html('/login')
+    const html = await dashboard({ mayRead: false }).html('/login')
     expect(html).not.toContain('class="count"')
     expect(html).toContain('<title>Sign in · Plumbline</title>')
   })
@@ -117,6 +117,7 @@ describe('changing something', () => {
       const response = await pages.post(path, fields, { ...session, origin: foreign })
       expect(response.status, foreign).toBe(403)
       expect(response.headers.get('set-cookie')).toBeNull()
+      expect(await response.text()).toContain('did not come from a page of this server')
     }
     expect(pages.asked).toEqual([])
   })

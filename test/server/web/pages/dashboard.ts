@@ -1,7 +1,13 @@
 // The pages without a socket: requests go straight to the routes.
+import type { Context } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
-import type { PageOptions } from '../../../../server/web/pages/options.ts'
+import { pino } from 'pino'
+import type { Access } from '../../../../server/web/access.ts'
+import { createApp } from '../../../../server/web/app.ts'
+import { pageError } from '../../../../server/web/pages/failures.tsx'
+import type { PageParts } from '../../../../server/web/pages/parts.ts'
 import { pageRoutes } from '../../../../server/web/pages/routes.tsx'
+import type { Route } from '../../../../server/web/route.ts'
 import { exampleFleet, type FixtureFleet, viewsOf } from './fixtures.ts'
 
 export const now = new Date('2026-11-23T03:12:00Z')
@@ -12,7 +18,7 @@ export const installLine =
   "curl -fsSL https://plumb.example.org/install | $(sh -c 'command -v sudo') sh -s -- plumb_3n7Qe0ZkVx5Wb8Yt"
 
 export type Dashboard = {
-  readonly options: PageOptions
+  readonly routes: readonly Route[]
   /** What reached the server around the pages. */
   readonly asked: string[]
   get(path: string, headers?: Record<string, string>): Promise<Response>
@@ -21,57 +27,34 @@ export type Dashboard = {
   post(path: string, fields: Record<string, string>, headers?: Record<string, string>): Promise<Response>
 }
 
-export function dashboard(change: Partial<PageOptions> = {}, fixture: FixtureFleet = exampleFleet(now)): Dashboard {
-  const asked: string[] = []
-  const options: PageOptions = {
-    views: viewsOf(() => fixture),
-    readAccess: () => true,
-    operator: (c) => getCookie(c, 'test-session') === 'operator',
-    signIn: (c, given) => {
-      if (given === token) setCookie(c, 'test-session', 'operator')
-      return given === token
-    },
-    signOut: () => {
-      asked.push('sign out')
-    },
-    hasAgent: async () => true,
-    createEnrolment: async (host) => {
-      asked.push(`enrol ${host}`)
-      return { installLine, expiresAt: new Date(now.getTime() + 30 * 60_000).toISOString() }
-    },
-    syncAll: async () => {
-      asked.push('sync')
-      return { asked: 11 }
-    },
-    syncHost: async (host) => {
-      asked.push(`sync ${host}`)
-      return host !== 'edge-3'
-    },
-    placeHold: async ({ service, hosts, for: seconds, why, by }) => {
-      asked.push(`hold ${service} on ${hosts} for ${seconds} s as ${by}: ${why}`)
-      const until = new Date(now.getTime() + seconds * 1000).toISOString()
-      return { kind: 'placed', connected: 1, hold: { services: [service], by, why, until, hosts: [] } }
-    },
-    releaseHold: async (id, host) => {
-      asked.push(`release ${id} on ${host ?? 'all'}`)
-      return true
-    },
-    failed: (error, reference) => {
-      asked.push(`failed ${reference} ${error}`)
-    },
-    recordingProblem: async () => undefined,
-    recordingProblemOf: () => undefined,
-    isNotified: async () => true,
-    now: () => now,
-    ...change,
+/** What a test has otherwise than usual. */
+export type Otherwise = Partial<Pick<PageParts, 'isNotified' | 'recordingProblem' | 'selfSigned'>> &
+  Partial<Pick<PageParts['enrollments'], 'hasAgent'>> & {
+    /** May those read who are not the operator? */
+    readonly mayRead?: boolean
+    readonly publicUrl?: string
+    readonly now?: () => Date
+    readonly views?: Partial<PageParts['views']>
+    readonly place?: PageParts['holds']['place']
+    readonly release?: PageParts['holds']['release']
   }
-  const app = pageRoutes(options)
+
+export function dashboard(otherwise: Otherwise = {}, fixture: FixtureFleet = exampleFleet(now)): Dashboard {
+  const asked: string[] = []
+  const parts = partsOf(asked, otherwise, fixture)
+  const routes = pageRoutes(parts)
+  const app = createApp(routes, {
+    ...parts,
+    publicUrl: parts.statedUrl ?? new URL(origin),
+    clientAddress: () => '192.0.2.1',
+    answersOwnNamesOnly: false,
+    hostOf: async () => undefined,
+    pageError: pageError(parts),
+  })
   const get = async (path: string, headers: Record<string, string> = {}) =>
     await app.request(`${origin}${path}`, { headers })
   return {
-    options,
-    asked,
-    get,
+    ...{ routes, asked, get },
     html: async (path, headers) => await (await get(path, headers)).text(),
     post: async (path, fields, headers = {}) =>
       await app.request(`${origin}${path}`, {
@@ -79,6 +62,77 @@ export function dashboard(change: Partial<PageOptions> = {}, fixture: FixtureFle
         body: new URLSearchParams(fields),
         headers: { origin, 'content-type': 'application/x-www-form-urlencoded', ...headers },
       }),
+  }
+}
+
+function partsOf(
+  asked: string[],
+  otherwise: Otherwise,
+  fixture: FixtureFleet,
+): PageParts & { readonly access: Access } {
+  const { mayRead = true, publicUrl, views, place, release, hasAgent, now: time = () => now, ...rest } = otherwise
+  return {
+    views: { ...viewsOf(() => fixture), ...views },
+    access: accessOf(asked, mayRead),
+    clock: { now: time },
+    log: pino({ base: null, timestamp: false }, { write: (line) => void asked.push(line) }),
+    loop: {
+      async syncAll() {
+        asked.push('sync')
+        return { asked: 11, connected: 11 }
+      },
+      async syncHost(host) {
+        asked.push(`sync ${host}`)
+        return host !== 'edge-3'
+      },
+    },
+    enrollments: {
+      hasAgent: hasAgent ?? (async () => true),
+      async create({ host }) {
+        asked.push(`enrol ${host}`)
+        return { token: 'plumb_token', installLine, expiresAt: new Date(now.getTime() + 30 * 60_000).toISOString() }
+      },
+    },
+    holds: { place: place ?? placing(asked), release: release ?? releasing(asked) },
+    recordingProblem: async () => undefined,
+    isNotified: async () => true,
+    selfSigned: false,
+    statedUrl: publicUrl === undefined ? undefined : new URL(publicUrl),
+    ...rest,
+  }
+}
+
+/** The operator's session is the cookie of `session`. */
+function accessOf(asked: string[], mayRead: boolean): Access {
+  const isOperator = async (c: Context) => getCookie(c, 'test-session') === 'operator'
+  return {
+    isOperator,
+    mayRead: async (c) => mayRead || isOperator(c),
+    maySync: isOperator,
+    hasSession: (c) => getCookie(c, 'test-session') !== undefined,
+    personOf: async () => undefined,
+    async signIn(c, given) {
+      if (given === token) setCookie(c, 'test-session', 'operator')
+      return given === token
+    },
+    async signOut() {
+      asked.push('sign out')
+    },
+  }
+}
+
+function placing(asked: string[]): PageParts['holds']['place'] {
+  return async ({ service, hosts, for: seconds, why, by }) => {
+    asked.push(`hold ${service} on ${hosts} for ${seconds} s as ${by}: ${why}`)
+    const until = new Date(now.getTime() + seconds * 1000).toISOString()
+    return { kind: 'placed', connected: 1, hold: { services: [service], by, why, until, hosts: [] } }
+  }
+}
+
+function releasing(asked: string[]): PageParts['holds']['release'] {
+  return async (id, host) => {
+    asked.push(`release ${id} on ${host ?? 'all'}`)
+    return true
   }
 }
 

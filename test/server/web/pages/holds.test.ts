@@ -57,15 +57,15 @@ describe('the operator', () => {
   })
 
   test('is told when the host is away, when there is no such host, and when there are too many', async () => {
-    const asking = async (placeHold: Parameters<typeof dashboard>[0]) =>
-      notice(await dashboard(placeHold).post('/hosts/web-2/hold', { service: 'nginx', for: '2h', why: 'x' }, session))
+    const asking = async (otherwise: Parameters<typeof dashboard>[0]) =>
+      notice(await dashboard(otherwise).post('/hosts/web-2/hold', { service: 'nginx', for: '2h', why: 'x' }, session))
     const hold = { services: [], by: 'x', why: 'x', until: '2026-11-23T05:12:00.000Z', hosts: [] }
-    expect(await asking({ placeHold: async () => ({ kind: 'placed', hold, connected: 0 }) })).toContain(
+    expect(await asking({ place: async () => ({ kind: 'placed', hold, connected: 0 }) })).toContain(
       'web-2 is not connected and is told when it is back',
     )
     const nobody = { kind: 'nobody', message: 'No enrolled host is named web-2.', remedy: '' } as const
-    expect(await asking({ placeHold: async () => nobody })).toContain('Nothing was held: No enrolled host')
-    expect(await asking({ placeHold: async () => ({ kind: 'too-many' }) })).toContain('too many holds')
+    expect(await asking({ place: async () => nobody })).toContain('Nothing was held: No enrolled host')
+    expect(await asking({ place: async () => ({ kind: 'too-many' }) })).toContain('too many holds')
   })
 
   test.each([
@@ -96,7 +96,7 @@ describe('the operator', () => {
     const everywhere = await pages.post('/holds/release', { id: fleetHold }, session)
     expect([here, everywhere].map((response) => response.headers.get('location'))).toEqual(['/hosts/edge-1', '/'])
     expect(pages.asked).toEqual([`release ${fleetHold} on edge-1`, `release ${fleetHold} on all`])
-    const late = await dashboard({ releaseHold: async () => false }).post('/holds/release', { id: 'x' }, session)
+    const late = await dashboard({ release: async () => false }).post('/holds/release', { id: 'x' }, session)
     expect(notice(late)).toContain('That hold was over already.')
   })
 })

@@ -11,7 +11,7 @@ test.each(readablePaths)('%s says that no alert is sent', async (path) => {
 })
 
 test('it is no business of those who may not read', async () => {
-  const pages = dashboard({ isNotified: async () => false, readAccess: () => false })
+  const pages = dashboard({ isNotified: async () => false, mayRead: false })
   expect(textOf(await pages.html('/login'))).not.toContain(said)
 })
 

@@ -581,14 +581,16 @@ describe('what is not there', () => {
   })
 
   test('an error gives a reference and not its message, and is told to the server', async () => {
-    const views = { ...dashboard().options.views, fleet: () => Promise.reject(new Error('SQLITE_CORRUPT at /var/lib')) }
-    const pages = dashboard({ views })
+    const fleet = () => Promise.reject(new Error('SQLITE_CORRUPT at /var/lib'))
+    const pages = dashboard({ views: { fleet } })
     const response = await pages.get('/')
     const html = await response.text()
     expect(response.status).toBe(500)
     expect(html).not.toContain('SQLITE_CORRUPT')
     const reference = /under ([0-9a-f]{8})/.exec(html)?.[1]
-    expect(pages.asked).toEqual([`failed ${reference} Error: SQLITE_CORRUPT at /var/lib`])
+    expect(pages.asked.map((line) => JSON.parse(line))).toMatchObject([
+      { reference, msg: 'a page failed', err: { message: 'SQLITE_CORRUPT at /var/lib' } },
+    ])
     expect(response.headers.get('content-security-policy')).toContain("default-src 'self'")
   })
 })

@@ -97,7 +97,7 @@ describe('the page of a path', () => {
   )
 
   test('is for readers only', async () => {
-    const answer = await dashboard({ readAccess: () => false }).get(address)
+    const answer = await dashboard({ mayRead: false }).get(address)
     expect(answer.status).toBe(302)
     expect(answer.headers.get('location')).toContain('/login')
   })
