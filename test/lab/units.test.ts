@@ -501,7 +501,8 @@ describe.skipIf(reason !== null)('on a booted Debian 12', () => {
     timeout: 90_000,
   }, async () => {
     await fleet.apply(nothing)
-    const dying = '[Service]\nExecStart=/bin/sh -c "sleep 5; echo no more disk; exit 3"\n'
+    const dying =
+      '[Service]\nExecStart=/bin/sh -c "until rm /run/die-%N; do sleep 0.2; done; echo no more disk; exit 3"\nStandardError=null\n'
     const files = {
       'services/d/units/again.service': `${dying}Restart=always\nRestartSec=1\n[Install]\nWantedBy=multi-user.target\n`,
       'services/d/units/once.service': `${dying}[Install]\nWantedBy=multi-user.target\n`,
@@ -515,7 +516,7 @@ describe.skipIf(reason !== null)('on a booted Debian 12', () => {
     const once = await watchUnits(['once.service'], fleet.host.query)
     const fine = await watchUnits(['good.service', 'done.service', 'tick.timer', 'again@.service'], fleet.host.query)
     expect([await again(), await once(), await fine()]).toEqual([undefined, undefined, undefined])
-    await sh('systemctl restart good.service')
+    await sh('systemctl restart good.service; touch /run/die-again /run/die-once')
     const told = await until('it is told', once, (text) => text !== undefined)
     expect(told).toMatch(
       /^once\.service failed \(exit-code\)\. The journal of once\.service ends:\n[\s\S]*no more disk/,
