@@ -498,7 +498,7 @@ describe.skipIf(reason !== null)('on a booted Debian 12', () => {
   })
 
   test('a unit that dies some seconds after the apply is told, one that a person restarts is not', {
-    timeout: 90_000,
+    timeout: 600_000,
   }, async () => {
     await fleet.apply(nothing)
     const dying =
@@ -527,11 +527,11 @@ describe.skipIf(reason !== null)('on a booted Debian 12', () => {
   })
 
   test('units of users are read again by the managers that run, and what users have running is left alone', {
-    timeout: 120_000,
+    timeout: 600_000,
   }, async () => {
     await fleet.apply(nothing)
     await box.output(['apt-get', 'install', '--yes', '--no-install-recommends', 'libpam-systemd'], {
-      timeoutMs: 100_000,
+      timeoutMs: 900_000,
     })
     await sh('systemctl start user@0.service')
     const files = { 'services/u/files/etc/systemd/user/mine.service': '[Service]\nExecStart=/bin/sleep 1000\n' }
@@ -565,7 +565,7 @@ describe.skipIf(reason !== null)('on a booted Debian 13', () => {
     await box.output(
       ['sh', '-c', 'apt-get update -q && apt-get install --yes --no-install-recommends podman libpam-systemd'],
       {
-        timeoutMs: 280_000,
+        timeoutMs: 900_000,
       },
     )
   }, 300_000)

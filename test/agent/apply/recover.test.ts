@@ -98,7 +98,7 @@ test('a trigger that kills whoever runs it kills the recovery twice, not for eve
 })
 
 test('killed at any moment, every service is as before or as after, and nothing is left behind', {
-  timeout: 180_000,
+  timeout: 600_000,
 }, async () => {
   await applyIn(world, generation(1))
   const ended = { killed: 0, applied: 0 }
