@@ -1,7 +1,7 @@
 // The only place where the server starts a process: in /, in a process group of its own, with the variables given here and no
 // others, and with the umask of a system service.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { ignored } from './guarded.ts'
+import { ignored } from '../shared/platform/guarded.ts'
 
 export type ChildOptions = {
   readonly stderr: 'pipe' | 'ignore'

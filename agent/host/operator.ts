@@ -2,11 +2,10 @@
 // clone of theirs runs as them, and finds their credentials.
 
 import { withoutUserInformation } from '../../shared/address.ts'
-import { startChild } from './child.ts'
+import type { Account, Run } from '../../shared/command.ts'
+import { startChild } from '../../shared/platform/child.ts'
+import { createRun, type RunOptions } from '../../shared/platform/run.ts'
 import { endingSignals } from './interruptible.ts'
-import { createRun, type Run, type RunOptions } from './run.ts'
-
-export type Account = { readonly uid: number; readonly gid: number }
 
 export type Operator = {
   /** Undefined: whoever runs plumb. */

@@ -2,11 +2,11 @@
 // exclude file and line endings count, because they decide what their commit would hold.
 import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { Command, CommandResult, Run } from '../../shared/command.ts'
+import { closedGit } from '../../shared/platform/git.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { closedGit } from '../host/git.ts'
 import { requirePlainGitFiles } from '../host/git-files.ts'
 import { repositoryOwner } from '../host/repository-owner.ts'
-import type { Command, CommandResult, Run } from '../host/run.ts'
 
 export type WorkTreeGit = {
   run(args: readonly string[], options?: GitOptions): Promise<CommandResult>

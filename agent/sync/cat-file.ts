@@ -2,8 +2,8 @@
 // asked for one by one and by the thousand, and a process each would cost more than everything else.
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { Socket } from 'node:net'
-import { startChild } from '../host/child.ts'
-import type { Command } from '../host/run.ts'
+import type { Command } from '../../shared/command.ts'
+import { startChild } from '../../shared/platform/child.ts'
 import { packLimits } from './pack/limits.ts'
 
 export type CatFileOptions = {

@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
-import { searchPath, startChild } from '../host/child.ts'
+import { searchPath, startChild } from '../../shared/platform/child.ts'
 import type { Listening } from './source.ts'
 
 const dockerSocket = '/var/run/docker.sock'

@@ -4,8 +4,8 @@ import { lookup } from 'node:dns'
 import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
+import { guarded } from '../../shared/platform/guarded.ts'
 import { visibleText } from '../../shared/visible-text.ts'
-import { guarded } from '../guarded.ts'
 
 export type PostOutcome =
   | { readonly kind: 'delivered' }

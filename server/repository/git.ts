@@ -2,8 +2,8 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { withoutUserInformation } from '../../shared/address.ts'
+import { guarded } from '../../shared/platform/guarded.ts'
 import { killGroup, startChild } from '../child.ts'
-import { guarded } from '../guarded.ts'
 
 export type GitCall = {
   /** After `git`; what comes from outside stands behind `--end-of-options` or `--`. */

@@ -1,8 +1,8 @@
 // One request to `git http-backend` as a CGI child: a web Request in, a streamed web Response out.
 import type { ChildProcess } from 'node:child_process'
+import { guarded, ignored } from '../../shared/platform/guarded.ts'
 import { bounds } from '../allowance/bounds.ts'
 import { killGroup, startChild } from '../child.ts'
-import { guarded, ignored } from '../guarded.ts'
 import { gitEnvironment } from './git.ts'
 
 export type BackendCall = {

@@ -8,7 +8,7 @@ import type { Duplex } from 'node:stream'
 import { parseSync } from '@swc/core'
 import { pino } from 'pino'
 import { describe, expect, test } from 'vitest'
-import { endsConnection, guarded } from '../../server/guarded.ts'
+import { endsConnection, guarded } from '../../shared/platform/guarded.ts'
 
 const silent = pino({ level: 'silent' })
 
@@ -140,7 +140,7 @@ function callsOf(top: string): readonly Call[] {
       if (node['type'] === 'VariableDeclarator' && isGuard(node['init'], guards)) guards.add(textOf(node['id']))
       if (node['type'] === 'CallExpression') found.push({ node, callee: textOf(node['callee']) })
     })
-    for (const imported of text.matchAll(/import \{([^}]*)\} from '[./]*\/guarded\.ts'/g))
+    for (const imported of text.matchAll(/import \{([^}]*)\} from '[a-z./]*\/guarded\.ts'/g))
       if (imported[1]?.includes('ignored')) guards.add('ignored')
     return found.map(({ node, callee }) => {
       const last = callee.split('.').at(-1) ?? ''

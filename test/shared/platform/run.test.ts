@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { runCheck } from '../../../agent/host/checks.ts'
-import { createRun, endText, outputText, type Run, whyText } from '../../../agent/host/run.ts'
 import { runTrigger } from '../../../agent/host/triggers.ts'
 import { validateTree } from '../../../agent/host/validate-tree.ts'
+import { endText, outputText, type Run, whyText } from '../../../shared/command.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 const run = createRun({ graceSeconds: 0.3 })
 let directory: string

@@ -1,7 +1,6 @@
-// The only place where the agent names git. A repository's own settings can name programs: `closedGit` runs none of them, and whose
-// repository it is decides who reads it (repository-owner.ts). `personsGit` is for a commit in the operator's name, with their settings.
-import { type Account, type Operator, runAttended } from './operator.ts'
-import type { Command } from './run.ts'
+// The only place that names git. A repository's own settings can name programs: `closedGit` runs none of them, and who owns a
+// repository decides which user reads it. `personsGit` is for a commit in the operator's name, with their settings.
+import type { Account, Command } from '../command.ts'
 
 export type ClosedGit = {
   /** A file that stands for the user's and the system's settings. Default: there are none. */
@@ -46,6 +45,12 @@ export function becoming({ uid, gid }: Account): readonly string[] {
   return ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--inh-caps=-all']
 }
 
+export type GitPerson = {
+  readonly environment: Readonly<Record<string, string>>
+  /** Undefined: the user who runs plumb. */
+  readonly user: Account | undefined
+}
+
 export type PersonsGitOptions = {
   readonly stdin?: Uint8Array | string
   readonly environment?: Readonly<Record<string, string>>
@@ -53,7 +58,7 @@ export type PersonsGitOptions = {
 
 /** With the person's identity, hooks, keys and credentials: git itself refuses a repository that is not theirs. */
 export function personsGit(
-  { environment, user }: Operator,
+  { environment, user }: GitPerson,
   args: readonly string[],
   { stdin, environment: more }: PersonsGitOptions = {},
 ): Command {
@@ -65,11 +70,6 @@ export function personsGit(
     ...(user === undefined ? {} : { user }),
     ...(stdin === undefined ? {} : { stdin }),
   }
-}
-
-/** As `personsGit`, and may ask the person for a password. */
-export function attendedGit(operator: Operator, args: readonly string[]): ReturnType<typeof runAttended> {
-  return runAttended(operator, ['git', ...args])
 }
 
 /** The file system monitor, hooks, pagers, signature checkers and askers for passwords are programs that a repository can name. */
