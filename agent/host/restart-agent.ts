@@ -15,14 +15,12 @@ export const takeBackVerb = 'take-back-agent-restart'
 
 const guard = 'plumb-restart-guard'
 
-/** systemd then stops this process as by any other stop. */
+/** systemd then stops this process as by any other stop. Without systemctl there is no unit to be restarted. */
 export function restartAgent(): void {
   const child = startChild('systemctl', ['restart', '--no-block', agentUnit], {
     stdio: ['ignore', 'ignore', 'ignore'],
     detached: true,
   })
-  // Without systemctl there is no unit to be restarted.
-  child.on('error', () => undefined)
   child.unref()
 }
 

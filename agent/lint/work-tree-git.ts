@@ -26,16 +26,15 @@ export async function workTreeGit(directory: string, run: Run): Promise<WorkTree
   if (user === 'refused') return undefined
   await requirePlainGitFiles(directory)
   const own = user === undefined ? await ownSettings() : { environment: {} }
-  const command: WorkTreeGit['command'] = (args, { stdin, environment } = {}) => ({
-    ...closedGit(['-C', resolve(directory), ...args], {
+  const command: WorkTreeGit['command'] = (args, { environment, ...given } = {}) =>
+    closedGit(['-C', resolve(directory), ...args], {
+      ...given,
       ...own,
       deadlineSeconds: 300,
       outputLimitBytes: 128 * 1024 * 1024,
       environment: { ...own.environment, ...environment },
       ...(user === undefined ? {} : { user }),
-    }),
-    ...(stdin === undefined ? {} : { stdin }),
-  })
+    })
   const git: WorkTreeGit = { command, user, run: (args, options) => run(command(args, options)) }
   return (await git.run(['--version'])).code === 0 ? git : undefined
 }

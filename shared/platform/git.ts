@@ -6,7 +6,14 @@ export type ClosedGit = {
   /** A file that stands for the user's and the system's settings. Default: there are none. */
   readonly configuration?: string
   /** What git may reach a remote by. Default: none. */
-  readonly transports?: readonly ('ssh' | 'file')[]
+  readonly transports?: readonly ('ssh' | 'file' | 'http' | 'https')[]
+  /** A repository that we keep ourselves: git may clean it up, and use the credential helper of `configuration`. */
+  readonly isOwn?: boolean
+  /** No file that it writes becomes larger: the pack of a fetch. */
+  readonly fileLimitBytes?: number
+  readonly stdin?: Uint8Array | string
+  /** Aborted: git is ended as at its deadline. */
+  readonly stop?: AbortSignal | undefined
   /** Added to the closed environment. */
   readonly environment?: Readonly<Record<string, string>>
   /** Default: the user who runs plumb. */
@@ -21,11 +28,12 @@ export type ClosedGit = {
  */
 export function closedGit(
   args: readonly string[],
-  { configuration, transports = [], environment, ...more }: ClosedGit = {},
+  { configuration, transports = [], isOwn = false, environment, fileLimitBytes, ...more }: ClosedGit = {},
 ): Command {
+  const settings = isOwn ? closedSettings : [...closedSettings, ...foreignSettings]
   return {
     ...more,
-    args: ['git', ...closedSettings, ...args],
+    args: limited(['git', ...settings.flatMap((setting) => ['-c', setting]), ...args], fileLimitBytes),
     environment: { ...closedEnvironment(configuration, transports), ...environment },
   }
 }
@@ -76,8 +84,15 @@ export function personsGit(
 const closedSettings = [
   ...['core.fsmonitor=false', 'core.hooksPath=/dev/null', 'core.attributesFile=/dev/null', 'core.pager=cat'],
   ...['log.showSignature=false', 'gpg.program=false', 'gpg.ssh.program=false', 'gpg.x509.program=false'],
-  ...['credential.helper=', 'diff.external=', 'submodule.recurse=false', 'gc.auto=0', 'maintenance.auto=false'],
-].flatMap((setting) => ['-c', setting])
+  ...['diff.external=', 'submodule.recurse=false'],
+]
+const foreignSettings = ['credential.helper=', 'gc.auto=0', 'maintenance.auto=false']
+
+/** git has no limit of its own for what it fetches; the kernel has one for every file. */
+function limited(command: readonly string[], bytes: number | undefined): readonly string[] {
+  if (bytes === undefined) return command
+  return ['sh', '-c', 'ulimit -f "$0" && exec "$@"', String(Math.floor(bytes / 512)), ...command]
+}
 
 function closedEnvironment(
   configuration: string | undefined,
