@@ -144,7 +144,8 @@ function callsOf(top: string): readonly Call[] {
       if (imported[1]?.includes('ignored')) guards.add('ignored')
     return found.map(({ node, callee }) => {
       const last = callee.split('.').at(-1) ?? ''
-      const position = positions[last]
+      // `socket.setTimeout(milliseconds, handler)`
+      const position = last === 'setTimeout' && callee !== last ? 1 : positions[last]
       const given = argumentsOf(node)
       // hono's `routes.on(method, paths, handler)` answers requests, and may throw.
       const isRoute = last === 'on' && given.length > 2
