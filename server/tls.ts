@@ -4,10 +4,10 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
+import { readRegularFile } from '../shared/platform/regular-file.ts'
 import { publicKeyPin } from '../shared/platform/tls.ts'
 import { PlumbError } from '../shared/problem.ts'
 import type { ServerKey } from './agents/install-line.ts'
-import { readRegularFile } from './regular-file.ts'
 import type { ServerSettings } from './settings.ts'
 
 export type Certificate = {
