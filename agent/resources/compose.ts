@@ -1,6 +1,7 @@
 // Compose projects: every declared service has its containers, made from this configuration, running. The files of a
 // project are files; this kind brings the containers up behind them. Volumes are data and are never removed.
 import { z } from 'zod'
+import type { Run } from '../../shared/command.ts'
 import { absolutePathSchema, type ResourceId } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
 import type { ComposeResource, EngineObject } from '../../shared/resource.ts'
@@ -11,7 +12,6 @@ import { socketUnit } from '../host/engine.ts'
 import { existingObjects } from '../host/engine-objects.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
 import { imagesInUse, imageUseSchema, nameAsBefore, nameAsUsed } from '../host/images.ts'
-import type { Run } from '../host/run.ts'
 import { removeVolumes, volumeNames } from '../host/volumes.ts'
 import { changedObjects } from './changed-objects.ts'
 import { compareAttributes } from './compare.ts'

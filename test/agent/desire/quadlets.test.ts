@@ -1,10 +1,10 @@
 // What is made of quadlets: the names of their services, and the networks and volumes that podman would not change.
 import { expect, test } from 'vitest'
 import { podmanObjects } from '../../../agent/host/engine-objects.ts'
-import type { Run } from '../../../agent/host/run.ts'
 import { otherData } from '../../../agent/plan/other-data.ts'
 import { changedObjects } from '../../../agent/resources/changed-objects.ts'
 import { unitKind } from '../../../agent/resources/unit.ts'
+import type { Run } from '../../../shared/command.ts'
 import { desire, desiredService, type Files, ofKind } from './fleet.ts'
 
 const at = (name: string) => `services/a/files/etc/containers/systemd/${name}`
