@@ -202,12 +202,12 @@ function purgeUnseen(
 ): ResourceChange {
   const spared = chosen === undefined ? (live.extras ?? []) : []
   const seen = chosen?.differences.map((extra) => `${extra.live} and `) ?? []
-  const difference = { name: 'extra', expected: 'none', live: `${seen.join('')}what its packages leave there` }
+  const left = `${seen.join('')}what its packages leave there`
   return {
     ...directory,
     desired: desired?.kind === 'directory' ? { ...desired, keep: [...desired.keep, ...spared] } : desired,
     live: { attributes: { type: 'directory' } },
-    differences: [difference],
+    differences: [{ name: 'extra', expected: 'none', live: left, codes: ['extra'] }],
   }
 }
 

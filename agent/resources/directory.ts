@@ -14,6 +14,7 @@ import {
   modeText,
   type Ownership,
   ownership,
+  pathCodes,
   pathOf,
   permissionsFor,
   putBackAll,
@@ -32,6 +33,7 @@ export const directoryKind: ResourceKind<DirectoryResource, SavedPath> = {
     if (desired === undefined) return compareLeaving(subject, live)
     return compareAttributes(attributes(desired), baseline?.attributes, live.attributes)
   },
+  codes: pathCodes,
   describe: describePath,
   save: async (changes, host) =>
     host.files.pass(async () => changes.map((one) => host.files.before(pathOf(one.id), becomesOf(one)))),

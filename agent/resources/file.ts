@@ -19,7 +19,7 @@ import type {
   ResourceKind,
   Subject,
 } from './kind.ts'
-import { describePath, modeText, pathOf, permissionsFor, putBackAll } from './paths.ts'
+import { describePath, modeText, pathCodes, pathOf, permissionsFor, putBackAll } from './paths.ts'
 import { becomesOf, compareLeaving, isReturning, leftText, putBackOriginal } from './returning.ts'
 
 /** Contents held in memory at a time. */
@@ -32,6 +32,7 @@ export const fileKind: ResourceKind<FileResource, SavedPath> = {
   attributes,
   observe: (subjects, host) => host.files.pass(() => observeFiles(subjects, host)),
   compare,
+  codes: pathCodes,
   describe: describePath,
   save: async (changes, host) =>
     host.files.pass(async () =>

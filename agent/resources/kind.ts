@@ -1,6 +1,7 @@
 // The one interface every resource kind implements, and the state all of them are compared in.
 // A new kind is a new file here and a line in registry.ts.
 import type { DriftPolicy } from '../../shared/drift-policy.ts'
+import type { DifferenceCode } from '../../shared/finding-kind.ts'
 import type { AbsolutePath, ResourceId, Sha256 } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { ContentSource, EngineObject, Resource, UnitTrigger } from '../../shared/resource.ts'
@@ -52,6 +53,10 @@ export type LiveResource = {
   readonly unit?: UnitFacts
   /** Of a file that is judged by what it says, and has other bytes than it was applied with. */
   readonly judged?: JudgedLive
+  /** Of a path: it was not read, because a link that is not followed stands for a directory above it. */
+  readonly isBehindUnsafeLink?: true
+  /** Of a compose project that should run. */
+  readonly faults?: readonly ContainerFault[]
   /** Why it could not be looked at; the attributes then say nothing. */
   readonly problem?: Problem
 }
@@ -81,6 +86,9 @@ export type LastRun =
   /** How the run before it ended is not known to systemd any more. */
   | { readonly kind: 'under-way' }
 
+/** One thing that is wrong with the containers of a compose project, with its text for people. */
+export type ContainerFault = { readonly code: DifferenceCode; readonly text: string }
+
 export type JudgedLive = {
   /** Digests of what it says, by the text of the rules. */
   readonly meanings: ReadonlyMap<string, string>
@@ -89,14 +97,24 @@ export type JudgedLive = {
 }
 
 /** The verdict of the three-way comparison; `drift` and `pending` may both hold. */
-export type Comparison = {
+export type Comparison<Difference extends AttributeDifference = AttributeDifference> = {
   /** Attributes in which live differs from baseline. */
-  readonly drift: readonly AttributeDifference[]
+  readonly drift: readonly Difference[]
   /** Attributes in which an apply would change live because desired differs from baseline. */
-  readonly pending: readonly AttributeDifference[]
+  readonly pending: readonly Difference[]
 }
 
-export type AttributeDifference = { readonly name: string; readonly expected: string; readonly live: string }
+/** One attribute in which two states differ, as values alone. */
+export type AttributeDifference = {
+  readonly name: string
+  readonly expected: string
+  readonly live: string
+  /** Of a downgrade: the newest version that was seen. */
+  readonly newest?: string
+}
+
+/** The same with what its resource kind makes of it: what everything but its text for people is derived from. At least one code. */
+export type CodedDifference = AttributeDifference & { readonly codes: readonly DifferenceCode[] }
 
 /** A resource some stage looks at: desired now, applied before, or both. */
 export type Subject<R extends Resource = Resource> = {
@@ -115,7 +133,7 @@ export type OverriddenUnit = { readonly unit: string; readonly onDrift?: DriftPo
 /** One resource that an apply makes as desired; `desired` undefined: the revision no longer has it. */
 export type ResourceChange<R extends Resource = Resource> = Subject<R> & {
   readonly live: LiveResource
-  readonly differences: readonly AttributeDifference[]
+  readonly differences: readonly CodedDifference[]
 }
 
 /** Bytes of desired content, in the order asked. */
@@ -143,8 +161,10 @@ export type ResourceKind<R extends Resource, Saved = unknown> = {
   observe(subjects: readonly Subject<R>[], host: HostReader): Promise<ReadonlyMap<ResourceId, LiveResource>>
   /** Pure. Most kinds are `compareAttributes`. */
   compare(subject: Subject<R>, live: LiveResource): Comparison
+  /** Pure: what a difference is; at least one code. */
+  codes(difference: AttributeDifference, live: LiveResource): readonly DifferenceCode[]
   /** Pure: one line for a person, of what differs (`nginx.service: stopped, should be running`). */
-  describe(id: ResourceId, differences: readonly AttributeDifference[]): string
+  describe(id: ResourceId, differences: readonly CodedDifference[]): string
   /** Reads what a change will overwrite. */
   save(changes: readonly ResourceChange<R>[], host: HostReader): Promise<readonly Saved[]>
   /** Makes live as desired; returns one past-tense line per thing done (`installed nginx`). Throws PlumbError. */

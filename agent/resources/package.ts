@@ -4,6 +4,7 @@
 // (removing python3 removes half a host), its data would lose their program, and the same package may have been wanted
 // before. It is said once. For the same reason a failed apply does not take packages away again: their scripts cannot be
 // undone, and the next attempt needs them; their units are put back by the unit kind. Versions and holds are put back.
+import type { FindingKind } from '../../shared/finding-kind.ts'
 import type { ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
 import type { PackageResource } from '../../shared/resource.ts'
@@ -11,7 +12,15 @@ import type { HostReader } from '../host/host.ts'
 import { packageProvider } from '../host/packages/detect.ts'
 import { isPlainVersion, matchesVersion, type PackageStatus } from '../host/packages/provider.ts'
 import { compareAttributes } from './compare.ts'
-import type { AttributeDifference, Attributes, Comparison, LiveResource, ResourceKind, Subject } from './kind.ts'
+import type {
+  AttributeDifference,
+  Attributes,
+  CodedDifference,
+  Comparison,
+  LiveResource,
+  ResourceKind,
+  Subject,
+} from './kind.ts'
 import { asksForHolds, changePackages, packageNameOf } from './package-change.ts'
 import { restorePackages, type SavedPackage, savePackages } from './package-saved.ts'
 
@@ -20,11 +29,18 @@ export const packageKind: ResourceKind<PackageResource, SavedPackage> = {
   attributes,
   observe,
   compare,
+  codes: ({ name }) => [codesByName.get(name) ?? 'package-missing'],
   describe,
   save: savePackages,
   change: changePackages,
   restore: restorePackages,
 }
+
+const codesByName: ReadonlyMap<string, FindingKind> = new Map([
+  ['version', 'package-version'],
+  ['downgrade', 'package-downgraded'],
+  ['hold', 'package-hold'],
+])
 
 function attributes({ version, hold }: PackageResource): Attributes {
   return {
@@ -99,7 +115,7 @@ function compare({ desired, baseline }: Subject<PackageResource>, live: LiveReso
 /** Of a package that may be at any version. Newer ones are the distribution's business, older ones somebody's. */
 function downgrade({ attributes: { installed, version }, newest }: LiveResource): readonly AttributeDifference[] {
   if (installed !== 'yes' || version === undefined || newest === undefined || newest === version) return []
-  return [{ name: 'downgrade', expected: `${newest} or newer`, live: version }]
+  return [{ name: 'downgrade', expected: `${newest} or newer`, live: version, newest }]
 }
 
 /** A version that matches is what was asked for. */
@@ -120,7 +136,7 @@ function releasedHold(
 }
 
 /** `caddy: not installed, should be 2.6.* and held`, `caddy: 2.5.1, should be 2.6.*; not held`. */
-function describe(id: ResourceId, differences: readonly AttributeDifference[]): string {
+function describe(id: ResourceId, differences: readonly CodedDifference[]): string {
   const byName = new Map(differences.map((difference) => [difference.name, difference]))
   const installed = byName.get('installed')
   const version = byName.get('version')
@@ -135,7 +151,7 @@ function describe(id: ResourceId, differences: readonly AttributeDifference[]): 
   }
   const texts = [
     ...(version === undefined ? [] : [`${version.live}, should be ${version.expected}`]),
-    ...(older === undefined ? [] : [`downgraded to ${older.live}, was ${older.expected.replace(' or newer', '')}`]),
+    ...(older === undefined ? [] : [`downgraded to ${older.live}, was ${older.newest}`]),
     ...(hold === undefined ? [] : [hold.expected === 'yes' ? 'not held' : 'held, should not be']),
   ]
   return `${name}: ${texts.join('; ')}`

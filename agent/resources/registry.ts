@@ -1,9 +1,10 @@
 // Every kind of resource, by name. A new kind is a new file and a line here.
 import type { Resource, ResourceKindName } from '../../shared/resource.ts'
+import { allDifferences } from './compare.ts'
 import { composeKind } from './compose.ts'
 import { directoryKind } from './directory.ts'
 import { fileKind } from './file.ts'
-import type { ResourceKind } from './kind.ts'
+import type { AttributeDifference, CodedDifference, Comparison, LiveResource, ResourceKind, Subject } from './kind.ts'
 import { packageKind } from './package.ts'
 import { symlinkKind } from './symlink.ts'
 import { unitKind } from './unit.ts'
@@ -16,6 +17,30 @@ export const kinds: Readonly<Record<ResourceKindName, ResourceKind<Resource>>> =
   unit: unitKind,
   compose: composeKind,
 }
+
+export type Compared = {
+  readonly comparison: Comparison<CodedDifference>
+  /** Pending and drift together. */
+  readonly differences: readonly CodedDifference[]
+}
+
+/** The verdict of the resource's kind, with its codes. */
+export function compareSubject(subject: Subject, live: LiveResource): Compared {
+  return withCodes(subject, kinds[kindNameOf(subject.id)].compare(subject, live), live)
+}
+
+/** Most resources are at rest: nothing is made for them. */
+export function withCodes({ id }: Pick<Subject, 'id'>, comparison: Comparison, live: LiveResource): Compared {
+  const { codes } = kinds[kindNameOf(id)]
+  if (comparison.drift.length + comparison.pending.length === 0) return atRest
+  const coded = (one: AttributeDifference): CodedDifference => ({ ...one, codes: codes(one, live) })
+  return {
+    comparison: { drift: comparison.drift.map(coded), pending: comparison.pending.map(coded) },
+    differences: allDifferences(comparison).map(coded),
+  }
+}
+
+const atRest: Compared = { comparison: { drift: [], pending: [] }, differences: [] }
 
 /** `unit:nginx.service` -> `unit`. */
 export function kindNameOf(id: Resource['id']): ResourceKindName {

@@ -4,7 +4,7 @@ import type { SavedPath } from '../host/files.ts'
 import type { HostReader } from '../host/host.ts'
 import { compareAttributes } from './compare.ts'
 import type { ApplyHost, LiveResource, ResourceChange, ResourceKind, Subject } from './kind.ts'
-import { describePath, livePath, missing, pathOf, putBackAll, unreachable } from './paths.ts'
+import { describePath, livePath, missing, pathCodes, pathOf, putBackAll, unreachable } from './paths.ts'
 import { becomesOf, compareLeaving, isReturning, leftText, putBackOriginal } from './returning.ts'
 
 export const symlinkKind: ResourceKind<SymlinkResource, SavedPath> = {
@@ -16,6 +16,7 @@ export const symlinkKind: ResourceKind<SymlinkResource, SavedPath> = {
     if (desired === undefined) return compareLeaving(subject, live)
     return compareAttributes(attributes(desired), baseline?.attributes, live.attributes)
   },
+  codes: pathCodes,
   describe: describePath,
   save: async (changes, host) =>
     host.files.pass(async () =>

@@ -1,7 +1,7 @@
 // systemd units: enabled or not, running or not. Their files are files; a unit whose file changed is restarted by its
 // trigger, not here. A unit that left the repository is stopped and disabled when its file is not a package's; a
 // package's unit is left as it is, like the package itself (package.ts): nobody wants ssh stopped for a line removed.
-import { lastRunName, objectName } from '../../shared/finding-kind.ts'
+import { type DifferenceCode, lastRunName, objectName } from '../../shared/finding-kind.ts'
 import type { AbsolutePath, ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
 import type { EngineObject, UnitResource } from '../../shared/resource.ts'
@@ -27,6 +27,7 @@ import type {
   ApplyHost,
   AttributeDifference,
   Attributes,
+  CodedDifference,
   LastRun,
   LiveResource,
   ResourceChange,
@@ -48,6 +49,7 @@ export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   attributes,
   observe,
   compare,
+  codes,
   describe,
   save,
   change,
@@ -152,7 +154,17 @@ function leniently({ attributes: here, unit }: LiveResource, expected: Attribute
   )
 }
 
-function describe(id: ResourceId, differences: readonly AttributeDifference[]): string {
+function codes({ name, live }: AttributeDifference): readonly DifferenceCode[] {
+  if (name === 'type') return ['unit-missing']
+  if (name === lastRunName) return ['unit-failed']
+  if (name === objectName) return ['engine-object']
+  if (name === 'loaded') return ['unit-stale']
+  if (name === 'enabled') return [isMasked(live) ? 'unit-masked' : 'unit-enabled']
+  if (name === 'install') return ['unit-enabled']
+  return [name === 'state' && live === 'failed' ? 'unit-failed' : 'unit-state']
+}
+
+function describe(id: ResourceId, differences: readonly CodedDifference[]): string {
   const texts = differences.map(({ name, expected, live }) => {
     if (name === 'type') return 'no longer in the repository'
     if (name === lastRunName) return `its last run failed (${live})`
