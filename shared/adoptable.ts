@@ -1,29 +1,9 @@
 // What of a finding `plumb adopt` can make a commit of, from where, and the command for it; the rest is for a person's own commit. What the
 // content of a file lets it do - a merge, a value within a template - only adopt itself can tell. Pure.
-import type { Difference, Finding } from './finding.ts'
+import type { Finding } from './finding.ts'
 import { type DifferenceCode, isLeftToPerson, lastRunName } from './finding-kind.ts'
+import { parseResourceId } from './names.ts'
 import { visibleText } from './visible-text.ts'
-
-/** A kind of drift that is newer than this is not: nothing that differs is passed over. */
-export function isAdoptable(resource: string, { name, live }: Pick<Difference, 'name' | 'live'>): boolean {
-  const kind = resource.slice(0, resource.indexOf(':'))
-  // Of any kind of path; what is in /run is gone with the next boot.
-  if (name === 'override') return !nameIn(resource).startsWith('/run/')
-  if (kind === 'unit') return unitValues[name]?.includes(live) === true
-  if (name === 'type') return live === 'missing' && (kind === 'file' || kind === 'symlink')
-  return attributes[kind]?.includes(name) === true
-}
-
-const unitValues: Readonly<Record<string, readonly string[]>> = {
-  enabled: ['yes', 'no'],
-  state: ['running', 'stopped'],
-}
-
-const attributes: Readonly<Record<string, readonly string[]>> = {
-  file: ['content', 'mode', 'owner', 'group'],
-  symlink: ['target'],
-  directory: ['mode', 'owner', 'group', 'extra'],
-}
 
 /** Why the report of a finding does not say all that a commit needs, and the host alone has it; undefined: it does, but for the secrets of a template. */
 export function hostAlone({
@@ -55,10 +35,9 @@ export function touchesSecret({ diffMasked = false }: Finding): boolean {
   return diffMasked
 }
 
-/** All of it, as far as the finding tells. */
-export function isAdoptableFinding({ resource, differences }: Finding): boolean {
-  const isMasked = differences.some(({ liveMasked }) => liveMasked)
-  return differences.length > 0 && !isMasked && differences.every((difference) => isAdoptable(resource, difference))
+/** All of it, as far as the finding tells; an older agent does not tell. */
+export function isAdoptableFinding({ differences }: Finding): boolean {
+  return differences.length > 0 && differences.every(({ adoptable, liveMasked }) => adoptable === true && !liveMasked)
 }
 
 /** Of a job: no apply puts it right, and the next run that succeeds ends it. */
@@ -97,14 +76,10 @@ const faults: ReadonlySet<string> = new Set<DifferenceCode>([
 /** What `plumb adopt` calls it: the path, `unit:nginx.service`, or the service where the name cannot be typed. */
 export function adoptTarget(service: string, { resource }: Pick<Finding, 'resource'>): string {
   if (visibleText(resource) !== resource) return service
-  return resource.startsWith('unit:') ? resource : nameIn(resource)
+  return resource.startsWith('unit:') ? resource : parseResourceId(resource).name
 }
 
 /** Where the repository says what it says of it. */
 export function fileBehind(service: string, { source }: Pick<Finding, 'source'>): string {
   return source ?? `services/${service}/service.yaml`
-}
-
-function nameIn(resource: string): string {
-  return resource.slice(resource.indexOf(':') + 1)
 }

@@ -13,6 +13,8 @@ export const differenceSchema = z.object({
   live: z.string().max(2000),
   /** What it is, as finding-kind.ts lists it; at least one. Older agents leave it out, newer ones may know more. */
   codes: z.array(z.string().max(50)).max(100).exactOptional(),
+  /** `plumb adopt` can make a commit of it. */
+  adoptable: z.boolean().exactOptional(),
   /** A secret in `live` is masked. */
   liveMasked: z.boolean().exactOptional(),
   /** `live` is longer than that. */

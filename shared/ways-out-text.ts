@@ -1,4 +1,5 @@
 // The ways out in words, a line each, for alerts and the command line: `To keep it on web-1: plumb adopt /etc/motd`.
+import { parseResourceId } from './names.ts'
 import { problemLine } from './problem.ts'
 import { shellWord } from './shell-word.ts'
 import { visibleText } from './visible-text.ts'
@@ -79,7 +80,7 @@ const shown = 3
 /** `plumb adopt would refuse /etc/motd: services/base/files/etc/motd:1: the repository has since changed ... Change it by hand.` */
 function refusalLines(refused: readonly Refusal[]): readonly string[] {
   const lines = refused.slice(0, shown).map(({ resource, problem }) => {
-    const name = resource.slice(resource.indexOf(':') + 1)
+    const name = parseResourceId(resource).name
     return visibleText(`plumb adopt would refuse ${name}: ${problemLine(problem)}`)
   })
   return refused.length > shown ? [...lines, `and ${refused.length - shown} more reasons`] : lines

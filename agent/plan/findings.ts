@@ -29,7 +29,7 @@ import { formatOf } from '../document/read.ts'
 import type { ContentSides, ContentsByResource } from '../observe/contents.ts'
 import type { Attributes, CodedDifference, ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
-import { kindNameOf, kinds } from '../resources/registry.ts'
+import { isAdoptable, kindNameOf, kinds } from '../resources/registry.ts'
 import {
   type ComparedResource,
   drifted,
@@ -151,7 +151,7 @@ function findingOf(
   return {
     resource: id,
     summary: summaryOf(resource, mask, noteOf(changes, unseen)),
-    differences: comparison.drift.slice(0, 100).map((difference) => bounded(difference, mask)),
+    differences: comparison.drift.slice(0, 100).map((difference) => bounded(id, difference, mask)),
     kinds: kindsOf(comparison.drift),
     ...(diff === undefined ? {} : { diff: diff.text }),
     diffCut: diff?.cut ?? hidden?.isCut ?? false,
@@ -304,13 +304,14 @@ function pendingText({ id, desired, comparison }: ComparedResource): Pending {
   return { resource: id, summary: kinds[kindNameOf(id)].describe(id, comparison.pending).slice(0, 4500), ...source }
 }
 
-function bounded({ name, expected, live, codes }: CodedDifference, mask: Mask): Difference {
+function bounded(id: ResourceId, { name, expected, live, codes }: CodedDifference, mask: Mask): Difference {
   const shown = mask.sentence(live)
   return {
     name: name.slice(0, 100),
     expected: mask.sentence(expected).slice(0, valueLimit),
     live: shown.slice(0, valueLimit),
     codes: [...codes],
+    ...(isAdoptable(id, { name, live }) ? { adoptable: true } : {}),
     ...(shown === live ? {} : { liveMasked: true }),
     ...(shown.length > valueLimit ? { liveCut: true } : {}),
   }

@@ -2,7 +2,7 @@
 // project are files; this kind brings the containers up behind them. Volumes are data and are never removed.
 import { z } from 'zod'
 import type { DifferenceCode } from '../../shared/finding-kind.ts'
-import { absolutePathSchema, type ResourceId } from '../../shared/names.ts'
+import { absolutePathSchema, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
 import type { ComposeResource, EngineObject } from '../../shared/resource.ts'
 import { composeDown, composeModel, composeStop, composeUp, type Project } from '../host/compose-command.ts'
@@ -10,6 +10,7 @@ import { heldMounts, isAnonymous } from '../host/container-mounts.ts'
 import { type Container, containersOf, type Listing, listContainers, listedContainers } from '../host/docker.ts'
 import { socketUnit } from '../host/engine.ts'
 import { existingObjects } from '../host/engine-objects.ts'
+import { projectChangedAt } from '../host/evidence/state-times.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
 import { imagesInUse, imageUseSchema, nameAsBefore, nameAsUsed } from '../host/images.ts'
 import type { Run } from '../host/run.ts'
@@ -50,12 +51,24 @@ type SavedProject = z.infer<typeof savedProjectSchema>
 
 export const composeKind: ResourceKind<ComposeResource, SavedProject> = {
   kind: 'compose',
+  order: 'after-paths',
+  needs: 'containers',
+  correctedByTools: [],
   attributes,
+  watches: () => ({ containers: true }),
   observe,
   compare: ({ desired, baseline }, live) =>
     compareAttributes(desired && attributes(desired), baseline?.attributes, live.attributes),
   codes,
   describe,
+  isAdoptable: () => false,
+  notAdopted: {
+    why: 'containers are not adopted',
+    remedy: 'Change the compose file in the repository, or plumb apply.',
+  },
+  changedAt: (name, _, { query, deadlineSeconds }) => projectChangedAt(query, name, deadlineSeconds),
+  planText: ({ id, differences }) => describe(id, differences),
+  stepText: () => 'bring up containers',
   save,
   change,
   restore,
@@ -269,5 +282,5 @@ async function upAsBefore(project: Project, run: Run): Promise<void> {
 }
 
 function nameOf(id: ResourceId): string {
-  return id.slice(id.indexOf(':') + 1)
+  return parseResourceId(id).name
 }

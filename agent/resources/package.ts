@@ -5,9 +5,10 @@
 // before. It is said once. For the same reason a failed apply does not take packages away again: their scripts cannot be
 // undone, and the next attempt needs them; their units are put back by the unit kind. Versions and holds are put back.
 import type { FindingKind } from '../../shared/finding-kind.ts'
-import type { ResourceId } from '../../shared/names.ts'
+import { absolutePathSchema, type ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
 import type { PackageResource } from '../../shared/resource.ts'
+import { packageLogOf } from '../host/evidence/package-log.ts'
 import type { HostReader } from '../host/host.ts'
 import { packageProvider } from '../host/packages/detect.ts'
 import { isPlainVersion, matchesVersion, type PackageStatus } from '../host/packages/provider.ts'
@@ -15,6 +16,7 @@ import { compareAttributes } from './compare.ts'
 import type {
   AttributeDifference,
   Attributes,
+  ChangedAt,
   CodedDifference,
   Comparison,
   LiveResource,
@@ -26,21 +28,48 @@ import { restorePackages, type SavedPackage, savePackages } from './package-save
 
 export const packageKind: ResourceKind<PackageResource, SavedPackage> = {
   kind: 'package',
+  order: 'before-paths',
+  needs: 'packages',
+  correctedByTools: [],
   attributes,
+  watches: () => ({ paths: packageDatabases }),
   observe,
   compare,
   codes: ({ name }) => [codesByName.get(name) ?? 'package-missing'],
   describe,
+  isAdoptable: () => false,
+  notAdopted: {
+    why: 'packages are not adopted',
+    remedy: 'Say in packages of service.yaml what is wanted, or plumb apply.',
+  },
+  changedAt,
+  planText: ({ id, differences }) => describe(id, differences),
+  stepText: () => 'install packages',
   save: savePackages,
   change: changePackages,
   restore: restorePackages,
 }
+
+/** What each package manager replaces or writes whenever a package changes: dpkg, rpm, apk, pacman. */
+const packageDatabases = [
+  '/var/lib/dpkg/status',
+  '/var/lib/rpm/rpmdb.sqlite-wal',
+  '/var/lib/rpm/rpmdb.sqlite',
+  '/lib/apk/db/installed',
+  '/var/lib/pacman/local',
+].map((path) => absolutePathSchema.parse(path))
 
 const codesByName: ReadonlyMap<string, FindingKind> = new Map([
   ['version', 'package-version'],
   ['downgrade', 'package-downgraded'],
   ['hold', 'package-hold'],
 ])
+
+async function changedAt(...[name, _, { query, files }]: Parameters<ChangedAt>): Promise<string | undefined> {
+  const log = await packageLogOf(query)
+  const actions = await log?.actions(files, { from: 0, to: Number.POSITIVE_INFINITY })
+  return actions?.findLast((done) => done.package === name && done.action !== 'trigproc')?.at
+}
 
 function attributes({ version, hold }: PackageResource): Attributes {
   return {

@@ -1,7 +1,7 @@
 // What the kinds that are paths - file, symlink, directory - have in common: their names, owners, and being put back.
 import { z } from 'zod'
 import type { DifferenceCode, FindingKind } from '../../shared/finding-kind.ts'
-import { type AbsolutePath, absolutePathSchema, type ResourceId } from '../../shared/names.ts'
+import { type AbsolutePath, absolutePathSchema, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
 import { type FileStat, markedSize, type Permissions } from '../host/files.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
@@ -22,12 +22,13 @@ export const savedPathSchema = z.object({
 
 /** `file:/etc/motd` -> `/etc/motd`. */
 export function pathOf(id: ResourceId): AbsolutePath {
-  return absolutePathSchema.parse(id.slice(id.indexOf(':') + 1))
+  return absolutePathSchema.parse(parseResourceId(id).name)
 }
 
-/** Path of a file, symlink or directory resource. */
+/** Of a resource that is a path; no other is named by one. */
 export function pathInId(id: ResourceId): string | undefined {
-  return /^(?:file|symlink|directory):(?<path>.*)$/s.exec(id)?.groups?.['path']
+  const { name } = parseResourceId(id)
+  return name.startsWith('/') ? name : undefined
 }
 
 /** The same text for the same mode: of thousands of files there are two or three. */

@@ -1,4 +1,5 @@
 // Every kind of resource, by name. A new kind is a new file and a line here.
+import { parseResourceId } from '../../shared/names.ts'
 import type { Resource, ResourceKindName } from '../../shared/resource.ts'
 import { allDifferences } from './compare.ts'
 import { composeKind } from './compose.ts'
@@ -16,6 +17,20 @@ export const kinds: Readonly<Record<ResourceKindName, ResourceKind<Resource>>> =
   package: packageKind,
   unit: unitKind,
   compose: composeKind,
+}
+
+/** Also of a kind of a newer agent, of which nothing is. What is in /run is gone with the next boot. */
+export function isAdoptable(id: string, difference: Pick<AttributeDifference, 'name' | 'live'>): boolean {
+  const { kind, name } = parseResourceId(id)
+  if (difference.name === 'override') return !name.startsWith('/run/')
+  return isKindName(kind) && kinds[kind].isAdoptable(difference)
+}
+
+/** In the order of the registry. */
+export function kindNamesOf(order: ResourceKind<Resource>['order']): readonly ResourceKindName[] {
+  return Object.values(kinds)
+    .filter((kind) => kind.order === order)
+    .map(({ kind }) => kind)
 }
 
 export type Compared = {
@@ -44,11 +59,11 @@ const atRest: Compared = { comparison: { drift: [], pending: [] }, differences: 
 
 /** `unit:nginx.service` -> `unit`. */
 export function kindNameOf(id: Resource['id']): ResourceKindName {
-  const name = id.slice(0, id.indexOf(':'))
-  if (isKindName(name)) return name
+  const { kind } = parseResourceId(id)
+  if (isKindName(kind)) return kind
   throw new Error(`${id} is of no known kind`)
 }
 
-function isKindName(name: string): name is ResourceKindName {
-  return Object.hasOwn(kinds, name)
+export function isKindName(name: unknown): name is ResourceKindName {
+  return typeof name === 'string' && Object.hasOwn(kinds, name)
 }

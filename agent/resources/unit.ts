@@ -2,10 +2,11 @@
 // trigger, not here. A unit that left the repository is stopped and disabled when its file is not a package's; a
 // package's unit is left as it is, like the package itself (package.ts): nobody wants ssh stopped for a line removed.
 import { type DifferenceCode, lastRunName, objectName } from '../../shared/finding-kind.ts'
-import type { AbsolutePath, ResourceId } from '../../shared/names.ts'
+import { type AbsolutePath, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
 import type { EngineObject, UnitResource } from '../../shared/resource.ts'
 import { podmanObjects } from '../host/engine-objects.ts'
+import { unitChangedAt } from '../host/evidence/state-times.ts'
 import type { HostReader } from '../host/host.ts'
 import {
   daemonReload,
@@ -36,8 +37,16 @@ import type {
 } from './kind.ts'
 import { lastRunDifference, lastRuns } from './last-run.ts'
 import { pathOf } from './paths.ts'
-import { isInstallable, isMasked, type UnitAction, type UnitState, unitActions, unitDoneText } from './unit-actions.ts'
-import { isLocal, overridesOf } from './unit-files.ts'
+import {
+  isInstallable,
+  isMasked,
+  type UnitAction,
+  type UnitState,
+  unitActions,
+  unitDoneText,
+  unitPlanText,
+} from './unit-actions.ts'
+import { isLocal, localUnitRoots, overridesOf } from './unit-files.ts'
 import { linksIn, linksText, presentLinks } from './unit-links.ts'
 import { mountsAttribute } from './unit-mounts.ts'
 import { emptyUnitFile, maskOfAlias, noSuchUnit } from './unit-problems.ts'
@@ -46,11 +55,24 @@ import { enablementText, isAsGood, maySkip, stateText, unitAttributes } from './
 
 export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   kind: 'unit',
+  order: 'after-paths',
+  needs: 'units',
+  // That systemd has not read its files.
+  correctedByTools: ['loaded'],
   attributes,
+  watches: ({ name }) => ({ units: [name], trees: localUnitRoots }),
   observe,
   compare,
   codes,
   describe,
+  isAdoptable: ({ name, live }) =>
+    (name === 'enabled' && ['yes', 'no'].includes(live)) || (name === 'state' && ['running', 'stopped'].includes(live)),
+  notAdopted: undefined,
+  // When it was enabled or disabled systemd does not say.
+  changedAt: async (name, drift, { query, deadlineSeconds }) =>
+    drift.some((one) => one.name === 'state') ? unitChangedAt(query, name, deadlineSeconds) : undefined,
+  planText: unitPlanText,
+  stepText: () => 'change units',
   save,
   change,
   restore: restoreUnits,
@@ -324,5 +346,5 @@ async function statusesOf<S extends Subject<UnitResource>>(
 }
 
 function nameOf(id: ResourceId): string {
-  return id.slice(id.indexOf(':') + 1)
+  return parseResourceId(id).name
 }

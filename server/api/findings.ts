@@ -1,7 +1,7 @@
 // GET: what drifted on a host, with diffs and evidence, for programs that carry it further: `plumb adopt` from the operator's machine.
 import { type Context, Hono } from 'hono'
 import type { Finding } from '../../shared/finding.ts'
-import { hostNameSchema } from '../../shared/names.ts'
+import { hostNameSchema, parseResourceId } from '../../shared/names.ts'
 import type { Views } from '../show/views.ts'
 import { notFound, RefusedRequest } from './errors.ts'
 
@@ -46,7 +46,8 @@ function filterOf(context: Context): Filter {
   if (resource !== undefined) return (_, finding) => finding.resource === resource
   if (path === undefined) return () => true
   return (_, finding) => {
-    const own = /^(?:file|symlink|directory):(?<path>.*)$/s.exec(finding.resource)?.groups?.['path']
-    return own === path || own?.startsWith(`${path}/`) === true
+    // Only what is a path is named by one.
+    const { name } = parseResourceId(finding.resource)
+    return name.startsWith('/') && (name === path || name.startsWith(`${path}/`))
   }
 }

@@ -1,5 +1,6 @@
 // What of a finding is said to be adoptable. That adopt does the same: test/agent/adopt/adoption.test.ts, and ways-out.test.ts beside its commands.
 import { expect, test } from 'vitest'
+import { isAdoptable } from '../../agent/resources/registry.ts'
 import { hostAlone, isAdoptableFinding } from '../../shared/adoptable.ts'
 import { type Difference, type Finding, findingSchema } from '../../shared/finding.ts'
 
@@ -7,7 +8,7 @@ type Differing = readonly [name: string, live: string, more?: Partial<Difference
 
 function finding(resource: string, differing: readonly Differing[], more: Partial<Finding> = {}): Finding {
   const differences = differing.map(([name, live, more = {}]) => ({
-    ...{ name, expected: 'as it was', live, codes: ['other'] },
+    ...{ name, expected: 'as it was', live, codes: ['other'], adoptable: isAdoptable(resource, { name, live }) },
     ...more,
   }))
   return findingSchema.parse({ resource, summary: '', differences, diffCut: false, evidence: {}, ...more })

@@ -1,6 +1,7 @@
 // The ways out of what differs: which are offered, in which order, and in which words. That each does what it says when it is typed:
 // ways-out.test.ts beside the commands.
 import { expect, test } from 'vitest'
+import { isAdoptable } from '../../agent/resources/registry.ts'
 import { type Finding, findingSchema } from '../../shared/finding.ts'
 import type { DifferenceCode } from '../../shared/finding-kind.ts'
 import type { Problem } from '../../shared/problem.ts'
@@ -14,6 +15,7 @@ function finding(resource: string, differing: readonly Differing[], more: Partia
   const differences = differing.map(([name, live, code = 'other']) => ({
     ...{ name, expected: 'as it was', live },
     codes: [code],
+    adoptable: isAdoptable(resource, { name, live }),
   }))
   return findingSchema.parse({ resource, summary: '', differences, diffCut: false, evidence: {}, ...more })
 }
