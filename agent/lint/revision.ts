@@ -15,6 +15,7 @@ import { readTemplates } from '../desire/render.ts'
 import type { RevisionReader } from '../sync/revision.ts'
 import { aliasCollisions, aliasWarnings } from './aliases.ts'
 import { channelAddressWarnings } from './channel-addresses.ts'
+import { environmentProblems, variablesNotPassed } from './compose/environment.ts'
 import { ignoredKeys } from './compose/ignored.ts'
 import { keySlips } from './compose/keys.ts'
 import { type HostServices, makersOn, missingExternals, nameCollisions, otherProjectName } from './compose/names.ts'
@@ -71,7 +72,12 @@ export async function lintRevision(input: LintInput): Promise<Linted> {
       ...judging.problems,
       ...programProblems(services, texts),
       ...emptyUnits(services, texts),
-      ...projects.flatMap((project) => [...project.problems, ...keySlips(project), ...undefinedNames(project)]),
+      ...projects.flatMap((project) => [
+        ...project.problems,
+        ...keySlips(project),
+        ...undefinedNames(project),
+        ...environmentProblems(project),
+      ]),
       ...nameCollisions(projects, hosts),
       ...aliasCollisions(services, hosts),
       ...projects.flatMap(powerProblems),
@@ -88,6 +94,7 @@ export async function lintRevision(input: LintInput): Promise<Linted> {
         ...ignoredKeys(project),
         ...unusedAllowances(project),
         ...noServiceSelected(project),
+        ...variablesNotPassed(project),
       ]),
       ...missingExternals(projects, makersOn(projects, hosts, commands)),
     ].toSorted(byPlace),

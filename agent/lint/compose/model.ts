@@ -1,5 +1,18 @@
 // A compose file as lint reads it: YAML with compose's own extensions, and what is in it by type. Pure.
+import { type ComposeValues, interpolate } from '../../../shared/repository/compose-variables.ts'
 import { composeYamlRules, type KeyPath, readYaml, type YamlFile } from '../../../shared/repository/yaml.ts'
+
+/** What has no value becomes something that is not known, as what a template fills in. */
+export function withValues(value: unknown, values: ComposeValues): unknown {
+  if (typeof value === 'string') {
+    if (!value.includes('$')) return value
+    const { text, unset, required, malformed } = interpolate(value, values)
+    return unset.length + required.length === 0 && malformed === undefined ? text : undefined
+  }
+  if (Array.isArray(value)) return value.map((item) => withValues(item, values))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withValues(inner, values)]))
+}
 
 export type ComposeModel = { readonly yaml: YamlFile; readonly root: Fields }
 

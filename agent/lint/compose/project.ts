@@ -2,13 +2,21 @@
 import { posix } from 'node:path'
 import type { Problem } from '../../../shared/problem.ts'
 import { readEnvironment } from '../../../shared/repository/compose-environment.ts'
-import { givenVariables, interpolate, variableFaults } from '../../../shared/repository/compose-variables.ts'
+import { type ComposeValues, givenVariables, variableFaults } from '../../../shared/repository/compose-variables.ts'
 import { invalid, quoted } from '../../../shared/repository/invalid.ts'
 import type { KeyPath } from '../../../shared/repository/yaml.ts'
 import type { ManagedService } from '../../desire/managed-files.ts'
 import { textLimitBytes } from '../texts.ts'
 import type { LintWarning } from '../warning.ts'
-import { type ComposeModel, type Fields, fieldsOf, isKnown, readComposeModel, withoutPlaceholders } from './model.ts'
+import {
+  type ComposeModel,
+  type Fields,
+  fieldsOf,
+  isKnown,
+  readComposeModel,
+  withoutPlaceholders,
+  withValues,
+} from './model.ts'
 import { type Reference, referencesIn } from './references.ts'
 
 export type ComposeSource = {
@@ -38,6 +46,10 @@ export type ReadFile = {
   readonly model: ComposeModel
   /** With the values of variables; a text with one that has no value is left out. */
   readonly root: Fields
+  /** Where its relative paths begin, in the project's directory. */
+  readonly base: string
+  /** What its references see. */
+  readonly values: ComposeValues
 }
 
 type Walk = {
@@ -115,9 +127,10 @@ function readFile(walk: Walk, target: string): ReadFile | undefined {
     walk.problems.push(invalid(shape, model.yaml.placeOf([]), { service: service.name }))
     return undefined
   }
-  const values = valuesFor(walk, baseOf(walk, target))
+  const base = baseOf(walk, target)
+  const values = valuesFor(walk, base)
   walk.problems.push(...variableProblems(walk, model, values))
-  const read = { target, model, root: fieldsOf(filledIn(model.yaml.value, values)) }
+  const read = { target, model, root: fieldsOf(withValues(model.yaml.value, values)), base, values }
   walk.files.push(read)
   return read
 }
@@ -132,7 +145,7 @@ function shapeProblem({ yaml, root }: ComposeModel, isMain: boolean): string | u
 }
 
 /** `.env` beside the main file, then beside this one. */
-function valuesFor({ source, byTarget }: Walk, directory: string): ReadonlyMap<string, string> {
+function valuesFor({ source, byTarget }: Walk, directory: string): ComposeValues {
   const values = new Map(givenVariables.map((name) => [String(name), 'x']))
   for (const target of ['.env', posix.join(directory, '.env')]) {
     const text = source.texts.get(byTarget.get(target)?.source ?? '')
@@ -142,11 +155,7 @@ function valuesFor({ source, byTarget }: Walk, directory: string): ReadonlyMap<s
   return values
 }
 
-function variableProblems(
-  { source, byTarget }: Walk,
-  model: ComposeModel,
-  values: ReadonlyMap<string, string>,
-): readonly Problem[] {
+function variableProblems({ source, byTarget }: Walk, model: ComposeModel, values: ComposeValues): readonly Problem[] {
   const { service } = source.managed
   // Where a link leads is not known here, and so are its values.
   if (byTarget.get('.env')?.isLink === true) return []
@@ -171,18 +180,6 @@ function variableRemedy(name: string, isIgnored: boolean): string {
   return isIgnored
     ? 'The .env beside it is ignored by git and would not be committed: commit it, with secrets as names in a template.'
     : `Set it in .env beside the compose file, or give a default: \${${name}:-value}.`
-}
-
-/** What has no value becomes something that is not known, as what a template fills in. */
-function filledIn(value: unknown, values: ReadonlyMap<string, string>): unknown {
-  if (typeof value === 'string') {
-    if (!value.includes('$')) return value
-    const { text, unset, required, malformed } = interpolate(value, values)
-    return unset.length + required.length === 0 && malformed === undefined ? text : undefined
-  }
-  if (Array.isArray(value)) return value.map((item) => filledIn(item, values))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, filledIn(inner, values)]))
 }
 
 /** The path in the project's directory, where it is a file of the project. */

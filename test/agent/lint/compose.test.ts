@@ -250,6 +250,52 @@ test('variables without a value and without a default are problems, each once', 
   ])
 })
 
+test('what files of environment variables refer to has a value, too, and compose can read them', async () => {
+  const { problems } = await linted({
+    'services/a/compose.yaml': `services:
+  a:
+    image: x
+    env_file: [one.env, { path: two.env }, { path: plain.env, format: raw }, { path: none.env, required: false }]
+    environment: { OWN: "1" }
+  b: { image: x, env_file: broken.env }
+`,
+    'services/a/.env': 'GIVEN=1\nDERIVED=$GIVEN-$MISSING\n',
+    'services/a/one.env': `A=\${UNDEFINED}\nB=pa$word\nC='pa$word'\nD=$GIVEN$OWN\nE=\${NONE:-x}\nF=\${HARD:?needed}\n`,
+    'services/a/two.env': `G=$C\nH=${'$'}{{ vars.h }}\n`,
+    'services/a/plain.env': 'A=$UNDEFINED\n',
+    'services/a/broken.env': 'A=1\nB="open\n',
+    'services/a/service.yaml': 'files: { two.env: { template: true } }\n',
+    'plumb.yaml': 'version: 1\nvars: { h: x }\nhosts: { web-1: { services: [a] } }\n',
+  })
+  expect(problems).toEqual([
+    expect.stringMatching(/^services\/a\/\.env:2: the variable "MISSING" has no value/),
+    expect.stringMatching(/^services\/a\/broken\.env:2: is refused by compose: its quote is not closed/),
+    expect.stringMatching(/^services\/a\/one\.env:1: the variable "UNDEFINED" has no value/),
+    expect.stringMatching(/^services\/a\/one\.env:2: the variable "word" has no value/),
+    expect.stringMatching(/^services\/a\/one\.env:6: the variable "HARD" has no value/),
+  ])
+})
+
+test('a secret or config that is a variable has a value; a variable that is handed on without one is told', async () => {
+  const { problems, warnings } = await linted({
+    'services/a/compose.yaml': `services:
+  a:
+    image: x
+    secrets: [one, two]
+    environment: [TZ, GIVEN, "EMPTY="]
+  b: { image: x, configs: [three], environment: { LEVEL: } }
+secrets: { one: { environment: PASSWORD }, two: { environment: GIVEN } }
+configs: { three: { environment: BLANK } }
+`,
+    'services/a/.env': 'GIVEN=x\nBLANK=\n',
+  })
+  expect(problems).toEqual([
+    expect.stringMatching(/:7:32: the secret "one" is the variable "PASSWORD", which has no value here/),
+    expect.stringMatching(/:8:34: the config "three" is the variable "BLANK", which has no value here/),
+  ])
+  expect(warnings.map((line) => /handed the variable "(\w+)"/.exec(line)?.[1])).toEqual(['TZ', 'LEVEL'])
+})
+
 test('links beside a compose file stay within it', async () => {
   const { problems } = await linted({
     'services/a/compose.yaml': 'services: { a: { image: x } }\n',
