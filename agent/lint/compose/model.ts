@@ -2,6 +2,14 @@
 import { type ComposeValues, interpolate } from '../../../shared/repository/compose-variables.ts'
 import { composeYamlRules, type KeyPath, readYaml, type YamlFile } from '../../../shared/repository/yaml.ts'
 
+/** Of the agent, and so of every compose run of its. */
+export const agentHome = '/root'
+
+/** `~/x`, which compose takes for a path in the home directory. */
+export function fromHome(path: string): string {
+  return path.replace(/^~(?=\/|$)/, agentHome)
+}
+
 /** What has no value becomes something that is not known, as what a template fills in. */
 export function withValues(value: unknown, values: ComposeValues): unknown {
   if (typeof value === 'string') {
@@ -63,9 +71,18 @@ export function namedIn(root: Fields, section: string): readonly Named[] {
 /** What services use, from all files of a project: a later one adds to what an earlier one says. */
 export function sectionsOf(files: readonly { readonly root: Fields }[]): Fields {
   return Object.fromEntries(
-    ['volumes', 'secrets', 'configs'].map((section) => [
+    ['volumes', 'secrets', 'configs', 'networks'].map((section) => [
       section,
       Object.assign({}, ...files.map(({ root }) => fieldsOf(root[section]))) as Fields,
     ]),
   )
+}
+
+export function shapeProblem({ yaml, root }: ComposeModel, isMain: boolean): string | undefined {
+  // An empty one is left to docker compose, which says so.
+  if (yaml.value === null) return undefined
+  if (Object.keys(root).length === 0) return 'is no compose file: expected a map with `services`'
+  const isEmpty = Object.keys(fieldsOf(root['services'])).length === 0
+  if (isMain && isEmpty && root['include'] === undefined) return 'has no `services`, and includes no file that has'
+  return undefined
 }

@@ -9,11 +9,13 @@ import type { ManagedService } from '../../desire/managed-files.ts'
 import { textLimitBytes } from '../texts.ts'
 import type { LintWarning } from '../warning.ts'
 import {
+  agentHome,
   type ComposeModel,
   type Fields,
   fieldsOf,
   isKnown,
   readComposeModel,
+  shapeProblem,
   withoutPlaceholders,
   withValues,
 } from './model.ts'
@@ -32,6 +34,8 @@ export type ComposeProject = {
   readonly source: ComposeSource
   /** The main file and those it includes, the main one first: what they define is the project's. */
   readonly files: readonly ReadFile[]
+  /** Files that are not merged, with the services of them that others extend. */
+  readonly extended: readonly ExtendedFile[]
   /** Every file that compose reads, those that services extend among them: of these, single services count. */
   readonly read: readonly string[]
   /** Every file that it includes or extends was read. */
@@ -51,6 +55,8 @@ export type ReadFile = {
   /** What its references see. */
   readonly values: ComposeValues
 }
+
+export type ExtendedFile = ReadFile & { readonly services: ReadonlySet<string> }
 
 type Walk = {
   readonly source: ComposeSource
@@ -82,6 +88,7 @@ export function composeProject(source: ComposeSource): ComposeProject | undefine
   const queue = [...merged]
   for (const target of queue) walk.bases.set(target, '.')
   let isWhole = true
+  const extended = new Map<string, Set<string>>()
   for (const target of queue) {
     const read = readFile(walk, target)
     const references = read === undefined ? [] : referencesIn(read.root)
@@ -91,6 +98,7 @@ export function composeProject(source: ComposeSource): ComposeProject | undefine
     for (const { reference, target: next } of files) {
       if (next === undefined) continue
       if (reference.key === 'include') merged.add(next)
+      else extended.set(next, new Set([...(extended.get(next) ?? []), reference.service ?? '']))
       if (queue.includes(next)) continue
       if (reference.projectDirectory !== undefined)
         walk.bases.set(next, posix.join(baseOf(walk, target), reference.projectDirectory))
@@ -98,7 +106,16 @@ export function composeProject(source: ComposeSource): ComposeProject | undefine
     }
   }
   const files = walk.files.filter(({ target }) => merged.has(target))
-  return { source, isWhole, files, read: queue, problems: walk.problems, warnings: walk.warnings }
+  const others = walk.files.filter(({ target }) => !merged.has(target))
+  return {
+    source,
+    isWhole,
+    files,
+    extended: others.map((file) => ({ ...file, services: extended.get(file.target) ?? new Set() })),
+    read: queue,
+    problems: walk.problems,
+    warnings: walk.warnings,
+  }
 }
 
 function baseOf({ bases }: Walk, target: string): string {
@@ -135,18 +152,9 @@ function readFile(walk: Walk, target: string): ReadFile | undefined {
   return read
 }
 
-function shapeProblem({ yaml, root }: ComposeModel, isMain: boolean): string | undefined {
-  // An empty one is left to docker compose, which says so.
-  if (yaml.value === null) return undefined
-  if (Object.keys(root).length === 0) return 'is no compose file: expected a map with `services`'
-  const isEmpty = Object.keys(fieldsOf(root['services'])).length === 0
-  if (isMain && isEmpty && root['include'] === undefined) return 'has no `services`, and includes no file that has'
-  return undefined
-}
-
 /** `.env` beside the main file, then beside this one. */
 function valuesFor({ source, byTarget }: Walk, directory: string): ComposeValues {
-  const values = new Map(givenVariables.map((name) => [String(name), 'x']))
+  const values = new Map(givenVariables.map((name) => [String(name), name === 'HOME' ? agentHome : 'x']))
   for (const target of ['.env', posix.join(directory, '.env')]) {
     const text = source.texts.get(byTarget.get(target)?.source ?? '')
     const own = text === undefined ? [] : readEnvironment(withoutPlaceholders(text)).values

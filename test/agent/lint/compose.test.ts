@@ -451,6 +451,14 @@ test.each<[string, string, string]>([
     'allow: [volume-type:proc]',
   ],
   ['a word for yes', 'privileged: "true" } }', 'allow: [privileged]'],
+  ["root's home", 'volumes: ["~/data:/data"] } }', 'allowMounts: [/root/data]'],
+  ["root's home, in the long form", 'volumes: [{ type: bind, source: ~/.ssh, target: /x }] } }', 'allowMounts: [/root/.ssh]'],
+  ["root's home, by its variable", 'volumes: ["$HOME/.docker:/x"] } }', 'allowMounts: [/root/.docker]'],
+  [
+    "a secret in root's home",
+    'secrets: [s] } }\nsecrets: { s: { file: ~/.ssh/id_ed25519 } }',
+    'allowMounts: [/root/.ssh/id_ed25519]',
+  ],
 ])('lint refuses what hosts refuse: %s', async (_, rest, allowed) => {
   const compose = `services: { web: { image: x, ${rest}\n`
   const problems = async (settings: string) =>
@@ -460,6 +468,21 @@ test.each<[string, string, string]>([
   expect(
     await linted({ 'services/a/compose.yaml': compose, 'services/a/service.yaml': `compose: { ${allowed} }\n` }),
   ).toEqual(clean)
+})
+
+test('lint looks for power in the services of other files that are extended, and at networks of all files', async () => {
+  const { problems } = await linted({
+    'services/a/compose.yaml':
+      'services: { web: { extends: { file: base.yaml, service: shared } }, db: { image: x, networks: [back] } }\n',
+    'services/a/base.yaml':
+      'services: { shared: { image: x, cap_add: [SYS_ADMIN] }, unused: { image: x, privileged: true } }\n',
+    'services/a/compose.prod.yaml': 'networks: { back: { external: true, name: host } }\n',
+    'services/a/service.yaml': 'compose: { files: [compose.yaml, compose.prod.yaml] }\n',
+  })
+  expect(problems).toEqual([
+    expect.stringMatching(/services\/a\/base\.yaml:1:21: shared has cap_add: SYS_ADMIN: /),
+    expect.stringMatching(/services\/a\/compose\.yaml:1:\d+: db has networks: back, which is the host's: /),
+  ])
 })
 
 test.each<[string, string, string, boolean]>([
