@@ -15,6 +15,7 @@ import { readTemplates } from '../desire/render.ts'
 import type { RevisionReader } from '../sync/revision.ts'
 import { aliasCollisions, aliasWarnings } from './aliases.ts'
 import { channelAddressWarnings } from './channel-addresses.ts'
+import { dependencyProblems } from './compose/dependencies.ts'
 import { environmentProblems, variablesNotPassed } from './compose/environment.ts'
 import { ignoredKeys } from './compose/ignored.ts'
 import { keySlips } from './compose/keys.ts'
@@ -22,6 +23,7 @@ import { type HostServices, makersOn, missingExternals, nameCollisions, otherPro
 import { powerProblems } from './compose/powers.ts'
 import { noServiceSelected } from './compose/profiles.ts'
 import { type ComposeProject, composeProject } from './compose/project.ts'
+import { misshapenServices, servicesWithoutImage } from './compose/shapes.ts'
 import { undefinedNames } from './compose/undefined.ts'
 import { unusedAllowances } from './compose/unused-allowances.ts'
 import { unreadVariants } from './compose/variants.ts'
@@ -77,6 +79,9 @@ export async function lintRevision(input: LintInput): Promise<Linted> {
         ...keySlips(project),
         ...undefinedNames(project),
         ...environmentProblems(project),
+        ...misshapenServices(project),
+        ...servicesWithoutImage(project),
+        ...dependencyProblems(project),
       ]),
       ...nameCollisions(projects, hosts),
       ...aliasCollisions(services, hosts),

@@ -28,6 +28,64 @@ test.each<[what: string, text: string | Uint8Array, expected: RegExp]>([
   expect(problems).toEqual([expect.stringMatching(expected)])
 })
 
+test.each<[written: string, expected: RegExp]>([
+  ['services: { a: }', /:1:\d+: compose refuses the service "a": expected a map/],
+  ['services: { a: [x] }', /compose refuses the service "a": expected a map/],
+  ['services: { "a b": { image: x } }', /compose refuses the name of the service "a b"/],
+  ['services: { a: { command: x } }', /:1:16: the service "a" has neither image nor build/],
+  ['services: { a: { image: x, ports: 80 } }', /:1:35: compose refuses "ports": expected a list/],
+  ['services: { a: { image: x, user: 1000 } }', /compose refuses "user": expected a text, in quotes/],
+  ['services: { a: { image: x, environment: TZ } }', /compose refuses "environment": expected a list or a map/],
+  ['services: { a: { image: x, healthcheck: { interval: 10 } } }', /compose refuses "interval": expected a text/],
+  ['services: { a: { image: x, restart: allways } }', /compose refuses "allways": expected no, always/],
+  ['services: { a: { image: x, links: [b] } }', /the service "b" is not defined/],
+  [
+    'services: { a: { image: x, volumes: ["conf/x:/x"] } }',
+    /volume "conf\/x" is not defined.*begins with \.\/: \.\/conf/,
+  ],
+  ['services: { a: { extends: { service: b } } }', /extends names the service "b", which compose\.yaml does not have/],
+  [
+    'services: { a: { extends: { file: e.yaml, service: bb } } }',
+    /"bb", which e\.yaml does not have\. Did you mean "b"/,
+  ],
+  [
+    'services: { a: { image: x, depends_on: [b] }, b: { image: x, depends_on: [c] }, c: { image: x, depends_on: [b] } }',
+    /services wait for each other: b -> c -> b;/,
+  ],
+  [
+    'services: { a: { image: x, depends_on: { b: { condition: healthy } } }, b: { image: x } }',
+    /compose refuses "healthy": expected service_started/,
+  ],
+  [
+    'services: { a: { image: x, depends_on: [b] }, b: { image: x, profiles: [p] } }',
+    /a needs "b", which is in a profile that is not active/,
+  ],
+])('what compose refuses is a problem: %s', async (written, expected) => {
+  const { problems } = await linted({
+    'services/a/compose.yaml': `${written}\n`,
+    'services/a/e.yaml': 'services: { b: { image: x } }\n',
+  })
+  expect(problems).toEqual([expect.stringMatching(expected)])
+})
+
+test('what compose takes is no problem: variables, several files, profiles, services to extend', async () => {
+  expect(
+    await linted({
+      'services/a/compose.yaml': `services:
+  a: { image: x, user: "\${ID:-1000}", ports: , depends_on: { b: { condition: service_healthy, required: false } } }
+  b: { image: x, profiles: [p], depends_on: [c], restart: on-failure:3 }
+  c: { image: x, profiles: [p], links: ["a:other"], restart: "no" }
+  d: { extends: { file: e.yaml, service: b }, healthcheck: { interval: 10s }, volumes: ["data:/x"] }
+  e: { environment: , restart: "\${R:-always}" }
+volumes: { data: }
+`,
+      'services/a/e.yaml': 'services: { b: { image: x } }\n',
+      'services/a/compose.more.yaml': 'services: { e: { image: x } }\n',
+      'services/a/service.yaml': 'compose: { files: [compose.yaml, compose.more.yaml] }\n',
+    }),
+  ).toEqual(clean)
+})
+
 test('names that a service uses have to be defined in one of the files that compose reads', async () => {
   const { problems } = await linted({
     'services/a/compose.yaml': `include: [more.yaml]
@@ -452,7 +510,11 @@ test.each<[string, string, string]>([
   ],
   ['a word for yes', 'privileged: "true" } }', 'allow: [privileged]'],
   ["root's home", 'volumes: ["~/data:/data"] } }', 'allowMounts: [/root/data]'],
-  ["root's home, in the long form", 'volumes: [{ type: bind, source: ~/.ssh, target: /x }] } }', 'allowMounts: [/root/.ssh]'],
+  [
+    "root's home, in the long form",
+    'volumes: [{ type: bind, source: ~/.ssh, target: /x }] } }',
+    'allowMounts: [/root/.ssh]',
+  ],
   ["root's home, by its variable", 'volumes: ["$HOME/.docker:/x"] } }', 'allowMounts: [/root/.docker]'],
   [
     "a secret in root's home",
