@@ -1,12 +1,13 @@
 // systemd units: enabled or not, running or not. Their files are files; a unit whose file changed is restarted by its
 // trigger, not here. A unit that left the repository is stopped and disabled when its file is not a package's; a
 // package's unit is left as it is, like the package itself (package.ts): nobody wants ssh stopped for a line removed.
-import { lastRunName, objectName } from '../../shared/finding-kind.ts'
+import { objectName } from '../../shared/finding-kind.ts'
 import type { AbsolutePath, ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
 import type { EngineObject, UnitResource } from '../../shared/resource.ts'
 import { podmanObjects } from '../host/engine-objects.ts'
 import type { HostReader } from '../host/host.ts'
+import { missingObjects } from '../host/podman-objects.ts'
 import {
   daemonReload,
   disableUnits,
@@ -42,13 +43,14 @@ import { mountsAttribute } from './unit-mounts.ts'
 import { emptyUnitFile, maskOfAlias, noSuchUnit } from './unit-problems.ts'
 import { realNames, restoreUnits, type SavedUnit } from './unit-restore.ts'
 import { enablementText, isAsGood, maySkip, stateText, unitAttributes } from './unit-state.ts'
+import { unitText } from './unit-text.ts'
 
 export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   kind: 'unit',
   attributes,
   observe,
   compare,
-  describe,
+  describe: unitText,
   save,
   change,
   restore: restoreUnits,
@@ -152,33 +154,24 @@ function leniently({ attributes: here, unit }: LiveResource, expected: Attribute
   )
 }
 
-function describe(id: ResourceId, differences: readonly AttributeDifference[]): string {
-  const texts = differences.map(({ name, expected, live }) => {
-    if (name === 'type') return 'no longer in the repository'
-    if (name === lastRunName) return `its last run failed (${live})`
-    if (name === objectName) return `${live}, and podman does not change what exists; ${expected}`
-    if (name === 'install') return `enabled by ${live}, should be by ${expected}`
-    if (name === 'loaded') return 'its files changed, and systemd has not read them again (systemctl daemon-reload)'
-    if (live === 'skipped') return `not running, since a condition of it does not hold; should be ${expected}`
-    return name === 'enabled'
-      ? `${enabledWord(live)}, should be ${enabledWord(expected)}`
-      : `${live}, should be ${expected}`
-  })
-  return `${nameOf(id)}: ${texts.join('; ')}`
-}
-
-function enabledWord(value: string): string {
-  return value === 'yes' ? 'enabled' : value === 'no' ? 'disabled' : value
-}
-
 async function save(changes: readonly ResourceChange<UnitResource>[], host: HostReader): Promise<readonly SavedUnit[]> {
   const statuses = await statusesOf(changes, host.query)
+  const first = changes.filter(({ live }) => live.attributes['type'] === 'missing')
+  const absent = await missingObjects(
+    first.flatMap(({ desired }) => desired?.makes ?? []),
+    host.query,
+  )
   return statuses.map(([{ live, desired }, unit]) => {
     const { install, enabled = 'missing', state = 'missing' } = live.attributes
     // Masked by what this apply wrote: as it was before that.
     if (isEmptied(desired, unit, host)) return { name: unit.name, enabled, state }
     const links = install === undefined ? {} : { links: [...linksIn(install)] }
-    return { name: unit.name, enabled: enablementText(unit), state: stateText(unit), ...links }
+    const made =
+      live.attributes['type'] === 'missing' ? (desired?.makes ?? []).filter((one) => absent.includes(one)) : []
+    return {
+      ...{ name: unit.name, enabled: enablementText(unit), state: stateText(unit), ...links },
+      ...(made.length === 0 ? {} : { made: [...made] }),
+    }
   })
 }
 

@@ -131,7 +131,15 @@ test.each([
     ['data at /x, and will have /srv/x'],
   ],
   ['another place', container('Volume=data:/x'), container('Volume=data:/y'), none],
-  ['specifiers', container('Volume=%p:/x'), container('Volume=data:/x'), none],
+  ['specifiers of its name', container('Volume=%p:/x'), container('Volume=data:/x'), ['web at /x, and will have data']],
+  ['the same by its name', container('Volume=%p:/x'), container('Volume=web:/x'), none],
+  ['specifiers of the host', container('Volume=%H:/x'), container('Volume=data:/x'), none],
+  [
+    'in the arguments of podman',
+    container('PodmanArgs=-v a:/x'),
+    container('PodmanArgs=--volume=b:/x'),
+    ['a at /x, and will have b'],
+  ],
 ])('other data at the same place of a container: %s', async (_, before, after, said) => {
   const unitOf = async (files: Readonly<Record<string, string>>) =>
     ofKind('unit', await desiredService(quadlets(files)))[0]
@@ -143,6 +151,47 @@ test.each([
   expect(comparison).toEqual({ drift: [], pending: [] })
   const texts = otherData({ resources: [{ id: desired.id, desired, baseline, live, comparison, differences: [] }] })
   expect(texts).toEqual(said.map((text) => expect.stringContaining(`web.service has ${text} there`)))
+})
+
+async function madeBy(files: Readonly<Record<string, string>>, unit = 'web.service') {
+  const units = ofKind('unit', await desiredService(quadlets(files)))
+  return units
+    .find(({ name }) => name === unit)
+    ?.makes?.map((one) => `${one.kind} ${one.name} ${one.madeBy ?? ''}`.trim())
+}
+
+test.each<[Readonly<Record<string, string>>, readonly string[]]>([
+  [volume('VolumeName=vault\nServiceName=maker'), ['volume vault maker.service']],
+  [network('NetworkName=%p-net'), ['network n-network-net n-network.service']],
+  [container('Volume=plain:/x\nVolume=/srv:/y\nVolume=/anonymous\nTmpfs=/t'), ['volume plain']],
+  [container('Volume=%N:/x'), ['volume web']],
+  [container('Mount=type=volume,source=a,destination=/a\nMount=type=bind,src=/b,dst=/b'), ['volume a']],
+  [container('Mount=type=tmpfs,destination=/a\nMount=type=image,source=i,destination=/i'), []],
+  [
+    container('PodmanArgs=-v a:/a --volume=b:/b --mount "type=volume,src=c,dst=/c" --rm'),
+    ['volume a', 'volume b', 'volume c'],
+  ],
+  [container('PodmanArgs=-dv a:/a\nPodmanArgs=-vb:/b'), ['volume a', 'volume b']],
+  [{ ...container('Pod=p.pod'), 'p.pod': '[Pod]\nVolume=a:/a\nServiceName=pods\n' }, []],
+  [
+    { 'web.kube': '[Kube]\nYaml=w.yaml\n', 'w.yaml': 'kind: Pod\n  claimName: "a"\n  claimName: b\n' },
+    ['volume a', 'volume b', 'network podman-default-kube-network'],
+  ],
+])('what the first start of a unit makes: %o', async (files, made) => {
+  expect((await madeBy(files)) ?? []).toEqual(made)
+})
+
+test('a unit that requires the service of a volume makes it, by either name', async () => {
+  const files = { 'v.volume': '[Volume]\nServiceName=maker\n', 'w.volume': '[Volume]\n' }
+  const plain = { 'services/a/units/job.service': '[Unit]\nRequires=maker.service w-volume.service\n' }
+  const units = ofKind('unit', await desiredService({ ...quadlets(files), ...plain }))
+  expect(units[0]?.makes).toEqual([
+    { kind: 'volume', name: 'systemd-v', madeBy: 'maker.service' },
+    { kind: 'volume', name: 'systemd-w', madeBy: 'w-volume.service' },
+  ])
+  expect(await madeBy({ ...files, 'web.container': '[Unit]\nWants=v.volume\n[Container]\n' })).toEqual([
+    'volume systemd-v maker.service',
+  ])
 })
 
 test('one of another service counts, too, and one with specifiers is not known', async () => {
