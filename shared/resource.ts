@@ -101,6 +101,10 @@ export type UnitResource = OwnPolicy & {
   readonly makes?: readonly MadeObject[]
   /** Of a quadlet: by the path in its container, the volume or path of the host that is mounted there. */
   readonly mounts?: Readonly<Record<string, string>>
+  /** Of a quadlet with mounts: of what its containers are made. */
+  readonly image?: string
+  /** Paths and volumes that its containers may have mounted now and not after an apply. */
+  readonly moveMounts?: readonly string[]
   /** Below /etc/systemd/system, what enables it by its [Install] section, where that can be told. */
   readonly links?: readonly string[]
 }

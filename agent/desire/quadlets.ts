@@ -32,7 +32,7 @@ export function withServiceNames(service: ManagedService, texts: Texts): Managed
   return { ...service, files }
 }
 
-export type QuadletUses = Pick<UnitResource, 'objects' | 'mounts' | 'makes'>
+export type QuadletUses = Pick<UnitResource, 'objects' | 'mounts' | 'makes' | 'image'>
 
 /** Of the files of all services of a host. */
 export class HostQuadlets {
@@ -59,13 +59,14 @@ export class HostQuadlets {
       ...(quadlet === undefined || isObject(quadlet) ? [] : this.#usedBy(quadlet, name)),
     ]
     const mounts = quadlet === undefined ? {} : this.#mountsOf(quadlet, name)
+    const image = quadlet === undefined ? undefined : this.#imageOf(quadlet)
     const makes = [...new Map(used.map((one) => [`${one.kind}:${one.name}`, madeObject(one)])).values()]
     const objects = [...new Map(used.map((one) => [`${one.kind}:${one.name}`, one.settled])).values()].flatMap(
       (one) => one ?? [],
     )
     return {
       ...(objects.length === 0 ? {} : { objects }),
-      ...(Object.keys(mounts).length === 0 ? {} : { mounts }),
+      ...(Object.keys(mounts).length === 0 ? {} : { mounts, ...(image === undefined ? {} : { image }) }),
       ...(makes.length === 0 ? {} : { makes }),
     }
   }
@@ -103,6 +104,12 @@ export class HostQuadlets {
       return [[place, this.#sourceOf(from, quadlet)]]
     })
     return Object.fromEntries(mounts)
+  }
+
+  #imageOf(quadlet: Quadlet): string | undefined {
+    const settings = settingsOf(quadlet, this.#files, this.#texts)
+    return settings.findLast(({ section, key, value }) => section === 'Container' && key === 'Image' && value !== '')
+      ?.value
   }
 
   #sourceOf(source: string, { main }: Quadlet): string {

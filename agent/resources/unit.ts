@@ -24,10 +24,12 @@ import {
 import { skippedText, startUnits } from '../host/unit-start.ts'
 import { changedObjects } from './changed-objects.ts'
 import { compareAttributes } from './compare.ts'
+import { heldData } from './held-data.ts'
 import type {
   ApplyHost,
   AttributeDifference,
   Attributes,
+  HeldData,
   LastRun,
   LiveResource,
   ResourceChange,
@@ -39,7 +41,7 @@ import { pathOf } from './paths.ts'
 import { isInstallable, isMasked, type UnitAction, type UnitState, unitActions, unitDoneText } from './unit-actions.ts'
 import { isLocal, overridesOf } from './unit-files.ts'
 import { linksIn, linksText, presentLinks } from './unit-links.ts'
-import { mountsAttribute } from './unit-mounts.ts'
+import { mountsAttributes } from './unit-mounts.ts'
 import { emptyUnitFile, maskOfAlias, noSuchUnit } from './unit-problems.ts'
 import { realNames, restoreUnits, type SavedUnit } from './unit-restore.ts'
 import { enablementText, isAsGood, maySkip, stateText, unitAttributes } from './unit-state.ts'
@@ -60,7 +62,7 @@ function attributes(unit: UnitResource): Attributes {
   const { enabled, state, masked, links } = unit
   if (masked) return { enabled: 'masked', state: 'stopped' }
   return {
-    ...mountsAttribute(unit),
+    ...mountsAttributes(unit),
     ...(enabled === undefined ? {} : { enabled: enabled ? 'yes' : 'no' }),
     ...(enabled === true && links !== undefined ? { install: linksText(links) } : {}),
     ...(state === undefined ? {} : { state }),
@@ -80,10 +82,11 @@ async function observe(subjects: readonly Subject<UnitResource>[], host: HostRea
       subjects.flatMap(({ desired }) => desired?.objects ?? []),
       host.query,
     )
+    const held = await heldData(subjects, host)
     return new Map(
       statuses.map(([subject, unit]) => {
         const live = withLastRun(withFacts(subject, unit, overrides.get(unit.name) ?? []), runs.get(unit.name))
-        return [subject.id, withLinks(withObjects(live, objects), subject, host)]
+        return [subject.id, withLinks(withHeld(withObjects(live, objects), held.get(subject.id)), subject, host)]
       }),
     )
   } catch (error) {
@@ -108,6 +111,10 @@ function compare({ desired, baseline }: Subject<UnitResource>, live: LiveResourc
 
 function withObjects(live: LiveResource, objects: readonly EngineObject[]): LiveResource {
   return live.unit === undefined || objects.length === 0 ? live : { ...live, unit: { ...live.unit, objects } }
+}
+
+function withHeld(live: LiveResource, held: HeldData | undefined): LiveResource {
+  return held === undefined || live.unit === undefined ? live : { ...live, unit: { ...live.unit, held } }
 }
 
 /** Drift whoever changed what: podman makes what is missing, and changes nothing that exists. */

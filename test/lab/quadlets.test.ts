@@ -167,4 +167,51 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with podman', () => {
     )
     expect((await left()).containers).toHaveLength(1)
   })
+
+  test('a quadlet that would see other data is refused while there is any, and goes on with what it has', async () => {
+    const writing = 'sh -c "echo kept > /d/x; sleep 1000"'
+    const first = { 'v.volume': '[Volume]\n', 'app.container': container('Volume=v.volume:/d', writing) }
+    expect((await fleet.apply(inService(first))).failures).toEqual([])
+    const renamed = { 'w.volume': '[Volume]\n', 'app.container': container('Volume=w.volume:/d') }
+    const said = 'app.service has systemd-v at /d, and will have systemd-w there'
+    expect(await fleet.problems(inService(renamed))).toEqual([expect.stringContaining(said)])
+    // Stopped, the container is gone, and its data is as dear.
+    await sh('systemctl stop app.service')
+    expect(await fleet.problems(inService(renamed))).toEqual([expect.stringContaining(said)])
+    const successor = { 'w.volume': '[Volume]\n', 'site.container': container('Volume=w.volume:/d') }
+    expect(await fleet.problems(inService(successor))).toEqual([
+      expect.stringContaining('site.service, which takes its place, will have systemd-w there'),
+    ])
+
+    const kept = { ...renamed, 'w.volume': '[Volume]\nVolumeName=systemd-v\n' }
+    expect(await fleet.problems(inService(kept))).toEqual([])
+    await sh('systemctl start app.service')
+    expect((await fleet.apply(inService(kept))).failures).toEqual([])
+    expect(await sh('podman exec systemd-app cat /d/x')).toBe('kept\n')
+
+    const next = { ...renamed, 'app.container': container('Volume=w.volume:/d', 'sleep 2000') }
+    const meant = { ...next, 'service.yaml': 'quadlets: { moveMounts: [systemd-v] }\n' }
+    expect((await fleet.apply(inService(meant))).failures).toEqual([])
+    expect(await volumes()).toEqual(['systemd-v', 'systemd-w'])
+    await fleet.apply(nothing)
+    await sh('podman volume rm systemd-v systemd-w')
+  })
+
+  test('a volume that is gone is no data, and a container that was made by hand has its own', async () => {
+    expect((await fleet.apply(inService({ 'app.container': container('Volume=a:/d') }))).failures).toEqual([])
+    await sh('systemctl stop app.service || true; podman volume rm a')
+    expect(await fleet.problems(inService({ 'app.container': container('Volume=b:/d') }))).toEqual([])
+    await fleet.apply(nothing)
+    await box.write(
+      '/etc/containers/systemd/hand.container',
+      container('Volume=mine:/d', 'sh -c "echo > /d/x; sleep 9"'),
+    )
+    await sh('systemctl daemon-reload; systemctl start hand.service')
+    const taken = inService({ 'hand.container': container('Volume=theirs:/d') })
+    expect(await fleet.problems(taken)).toEqual([
+      expect.stringContaining('hand.service has mine at /d, and will have theirs there'),
+    ])
+    await sh('systemctl stop hand.service || true; rm /etc/containers/systemd/hand.container; systemctl daemon-reload')
+    await sh('podman volume rm --all --force')
+  })
 })

@@ -2,7 +2,6 @@
 import { expect, test } from 'vitest'
 import { podmanObjects } from '../../../agent/host/engine-objects.ts'
 import type { Run } from '../../../agent/host/run.ts'
-import { otherData } from '../../../agent/plan/other-data.ts'
 import { changedObjects } from '../../../agent/resources/changed-objects.ts'
 import { unitKind } from '../../../agent/resources/unit.ts'
 import { desire, desiredService, type Files, ofKind } from './fleet.ts'
@@ -109,49 +108,6 @@ test.each([
 })
 
 const container = (line: string) => ({ 'web.container': `[Container]\n${line}\n` })
-const none: readonly string[] = []
-test.each([
-  ['the same', container('Volume=data:/x'), container('Volume=data:/x:ro'), none],
-  [
-    'another volume',
-    container('Volume=a.volume:/x'),
-    container('Volume=b.volume:/x'),
-    ['systemd-a at /x, and will have systemd-b'],
-  ],
-  [
-    'another name of the volume',
-    { ...container('Volume=a.volume:/x'), 'a.volume': '[Volume]\n' },
-    { ...container('Volume=a.volume:/x'), 'a.volume': '[Volume]\nVolumeName=b\n' },
-    ['systemd-a at /x, and will have b'],
-  ],
-  [
-    'a directory',
-    container('Volume=data:/x'),
-    container('Mount=type=bind,src=/srv/x,dst=/x'),
-    ['data at /x, and will have /srv/x'],
-  ],
-  ['another place', container('Volume=data:/x'), container('Volume=data:/y'), none],
-  ['specifiers of its name', container('Volume=%p:/x'), container('Volume=data:/x'), ['web at /x, and will have data']],
-  ['the same by its name', container('Volume=%p:/x'), container('Volume=web:/x'), none],
-  ['specifiers of the host', container('Volume=%H:/x'), container('Volume=data:/x'), none],
-  [
-    'in the arguments of podman',
-    container('PodmanArgs=-v a:/x'),
-    container('PodmanArgs=--volume=b:/x'),
-    ['a at /x, and will have b'],
-  ],
-])('other data at the same place of a container: %s', async (_, before, after, said) => {
-  const unitOf = async (files: Readonly<Record<string, string>>) =>
-    ofKind('unit', await desiredService(quadlets(files)))[0]
-  const [was, desired] = [await unitOf(before), await unitOf(after)]
-  if (was === undefined || desired === undefined) throw new Error('no unit')
-  const baseline = { attributes: unitKind.attributes(was) }
-  const live = { attributes: { type: 'unit', enabled: 'generated', state: 'running' } }
-  const comparison = unitKind.compare({ id: desired.id, desired, baseline }, live)
-  expect(comparison).toEqual({ drift: [], pending: [] })
-  const texts = otherData({ resources: [{ id: desired.id, desired, baseline, live, comparison, differences: [] }] })
-  expect(texts).toEqual(said.map((text) => expect.stringContaining(`web.service has ${text} there`)))
-})
 
 async function madeBy(files: Readonly<Record<string, string>>, unit = 'web.service') {
   const units = ofKind('unit', await desiredService(quadlets(files)))
