@@ -28,7 +28,7 @@ export const pagesByRoute: Readonly<Record<string, readonly string[]>> = {
 export const pagePaths = Object.values(pagesByRoute).flat()
 
 /** For what a page does by itself: a busy machine may take its time. */
-export const patience = { timeout: 20_000 }
+export const patience = { timeout: 120_000 }
 
 if (chromiumMissing !== undefined) console.log(`browser tests are left out: ${chromiumMissing}`)
 

@@ -178,7 +178,7 @@ test('a client that goes away in the middle leaves no git behind', async () => {
     call.end(lines.join(''))
   })
 
-  await vi.waitFor(async () => expect(await gitProcesses()).toEqual(running), { timeout: 10_000 })
+  await vi.waitFor(async () => expect(await gitProcesses()).toEqual(running), { timeout: 120_000 })
 })
 
 test('more at once than children allowed all get their answer', async () => {
