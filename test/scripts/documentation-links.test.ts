@@ -33,3 +33,27 @@ function anchorsOf(text: string): readonly string[] {
       .replaceAll(' ', '-'),
   )
 }
+
+test.each(pages)('the files that %s names exist', (page) => {
+  const text = readFileSync(join(checkout, page), 'utf8')
+  const named = [...text.matchAll(/`((?:agent|server|shared|scripts|test|docs)\/[\w./-]+)`/g)].map(
+    ([, path = '']) => path,
+  )
+
+  expect(named.filter((path) => !existsSync(join(checkout, path)))).toEqual([])
+})
+
+test('each decision is in the index, and each that a source names exists', () => {
+  const decisions = globSync('docs/decisions/2*.md', { cwd: checkout }).map((path) =>
+    path.replace('docs/decisions/', ''),
+  )
+  const index = readFileSync(join(checkout, 'docs/decisions/README.md'), 'utf8')
+  const sources = globSync('{agent,server,shared,scripts}/**/*.{ts,tsx}', { cwd: checkout })
+  const named = sources.flatMap((path) =>
+    [...readFileSync(join(checkout, path), 'utf8').matchAll(/docs\/decisions\/([\w.-]+\.md)/g)].map(([, file]) => file),
+  )
+
+  expect(decisions.length).toBeGreaterThan(20)
+  expect(decisions.filter((file) => !index.includes(`(${file})`))).toEqual([])
+  expect(named.filter((file) => file === undefined || !decisions.includes(file))).toEqual([])
+})
