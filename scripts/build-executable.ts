@@ -84,7 +84,7 @@ function withoutSymbols(image: Buffer): Buffer {
 
 /**
  * Written at once, a file lies in the page cache in large folios, of which Linux maps all when a part is touched: an
- * executable that was written this way and runs before it was read anew from disk has 30 MB more resident.
+ * executable that was written this way and runs before it was read again from disk has 30 MB more resident.
  */
 function writeInPieces(file: string, image: Buffer): void {
   const size = 32 * 1024
