@@ -5,9 +5,9 @@ import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
 import { PlumbError } from '../shared/problem.ts'
-import type { ServerKey } from './agents/install-line.ts'
 import { readRegularFile } from './regular-file.ts'
 import type { ServerSettings } from './settings.ts'
+import type { ServerKey } from './web/install/install-line.ts'
 
 export type Certificate = {
   readonly key: string

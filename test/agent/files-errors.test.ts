@@ -20,7 +20,7 @@ test.each(['EXDEV', 'EBUSY'])('%s of a link, a rename or a removal is a mount po
 
 const canMount = process.geteuid?.() === 0
 
-test.skipIf(!canMount)('an apply over a mounted file says so, and leaves what is mounted', { timeout: 60_000 }, () => {
+test.skipIf(!canMount)('an apply over a mounted file says so, and leaves what is mounted', { timeout: 600_000 }, () => {
   const directory = mkdtempSync(join(tmpdir(), 'plumb-mount-'))
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
   const service = join(directory, 'fleet/services/s')

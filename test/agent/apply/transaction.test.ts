@@ -120,7 +120,7 @@ test.each([
   ['a check', { checks: [{ kind: 'run', command: 'test -e /nowhere/at/all' }] }, 'check run `test -e /nowhere/at/all`'],
 ])(
   'a failing %s puts everything back: files, links, modes, directories, purged entries',
-  { timeout: 90_000 },
+  { timeout: 600_000 },
   async (_, more, step) => {
     const first = web([
       directory('/etc/d', { purge: true, keep: ['kept'] }),

@@ -239,7 +239,7 @@ test('a reader that is left early is ended', async () => {
   expect(isEnded).toBe(true)
 })
 
-test('two files of 200 MiB take no more memory than two of 20 MiB', { timeout: 180_000 }, async () => {
+test('two files of 200 MiB take no more memory than two of 20 MiB', { timeout: 600_000 }, async () => {
   const peaks = []
   for (const mebibytes of [20, 200]) {
     const program = join(import.meta.dirname, 'large-difference.ts')

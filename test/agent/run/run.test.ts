@@ -38,7 +38,7 @@ test('a command that is no longer wanted is ended with all it started', async ()
   const stop = new AbortController()
   const pidFile = join(directory, 'pid')
   const running = run({ args: ['sh', '-c', `sleep 100 & echo $! > ${pidFile}; wait`], stop: stop.signal })
-  await vi.waitFor(() => expect(readFileSync(pidFile, 'utf8')).toMatch(/^\d+\n$/), { timeout: 10_000 })
+  await vi.waitFor(() => expect(readFileSync(pidFile, 'utf8')).toMatch(/^\d+\n$/), { timeout: 120_000 })
 
   stop.abort()
 
