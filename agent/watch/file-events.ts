@@ -1,5 +1,6 @@
 // File-system events: one inotify watch for each directory above a managed path, by Node's fs.watch. An event carries no state;
 // it says 'look again'. What cannot be watched is looked at every checkEvery as before.
+// Decision: docs/decisions/2026-11-26-events.md
 import { type FSWatcher, readdirSync, readFileSync, statSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import type { AbsolutePath } from '../../shared/names.ts'

@@ -1,4 +1,5 @@
 // A report against what was known before -> what happened to each resource since. Pure.
+// Decision: docs/decisions/2026-11-26-resource-events.md
 import { evidenceLine } from '../../shared/evidence-text.ts'
 import type { Finding } from '../../shared/finding.ts'
 import { covers } from '../../shared/hold.ts'
