@@ -1,7 +1,7 @@
 // One file with two names (/lib/x and /usr/lib/x, /run/x and /var/run/x, both sides of a bind mount) is one resource: what is desired
 // and what was applied get one name for one place, before anything is compared. Pure.
 import { type AbsolutePath, absolutePathSchema, type ResourceId, resourceId } from '../../shared/names.ts'
-import { above, type PlaceOf, placesBy, type Ways } from '../../shared/places.ts'
+import { above, type PlaceOf, parentsOf, placesBy, type Ways } from '../../shared/places.ts'
 import type { Problem } from '../../shared/problem.ts'
 import {
   claimsOf,
@@ -12,7 +12,6 @@ import {
 } from '../../shared/resource.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import { pathInId } from './paths.ts'
-import { parentsOf } from './released.ts'
 
 export type Identified = {
   /** The same object where every path has one name. */
