@@ -8,8 +8,8 @@ import { replaceDurably } from '../shared/platform/durable.ts'
 import { readRegularFile } from '../shared/platform/regular-file.ts'
 import { publicKeyPin } from '../shared/platform/tls.ts'
 import { PlumbError } from '../shared/problem.ts'
-import type { ServerKey } from './agents/install-line.ts'
 import type { ServerSettings } from './settings.ts'
+import type { ServerKey } from './web/install/install-line.ts'
 
 export type Certificate = {
   readonly key: string

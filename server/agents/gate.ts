@@ -11,10 +11,11 @@ import type { Report } from '../../shared/report.ts'
 import { bounds } from '../allowance/bounds.ts'
 import { createRate, type RateLimit } from '../allowance/rate.ts'
 import { createSlots, type SlotLimits } from '../allowance/slots.ts'
+import type { HoldsMessage } from '../app/holds.ts'
 import { type ClientAddress, shareOf } from '../client-address.ts'
-import type { HoldsMessage } from '../holds.ts'
 import { isOwnOrigin } from '../origin.ts'
-import { AgentConnection, type ConnectionEvents, type ConnectionLimits, closeCodes } from './connection.ts'
+import { AgentConnection, type ConnectionEvents } from './connection.ts'
+import { type ConnectionLimits, closeCodes } from './connection-limits.ts'
 import type { Machines } from './machines.ts'
 
 export type AgentGate = {

@@ -84,13 +84,13 @@ describe('in the sources of the server', () => {
       'server/agents/host-key.ts', // Caught: not a key.
       'server/agents/json-slices.ts', // Caught by parse-message.ts.
       'server/agents/parse-message.ts', // Caught: not a message of the protocol.
-      'server/api/body.ts', // Caught: 400.
       'server/notify/post.ts', // Caught: the part of the address is masked as it is written.
       'server/repository/mirror.ts', // Caught: a wrong password.
       'server/store/migrations.ts', // Rows that the server wrote.
       'server/store/resource-events.ts',
       'server/store/rows.ts',
       'server/tls.ts', // The operator's own files, at the start.
+      'server/web/body.ts', // Caught: 400.
     ])
   })
 
@@ -98,14 +98,14 @@ describe('in the sources of the server', () => {
     const sources = sourcesOf('server').filter(({ text }) => /new URL\((?!['"])/.test(text))
 
     expect(sources.map(({ name }) => name).sort()).toEqual([
-      'server/api/guards.ts', // Built and checked by the adapter of hono, whose handlers may throw.
-      'server/api/install.ts', // A platform's name out of a fixed list.
-      'server/pages/access.ts',
-      'server/pages/document.tsx',
-      'server/pages/static-files.ts', // Its own files.
       'server/repository/remote.ts', // Settings.
       'server/settings.ts',
-      'server/web.ts',
+      'server/web/guards.ts', // Built and checked by the adapter of hono, whose handlers may throw.
+      'server/web/install/install.ts', // A platform's name out of a fixed list.
+      'server/web/pages/document.tsx',
+      'server/web/pages/sign-in.ts',
+      'server/web/pages/static-files.ts', // Its own files.
+      'server/web/web.ts',
     ])
   })
 })
