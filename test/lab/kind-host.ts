@@ -83,7 +83,8 @@ export class Applied<R extends Resource, Saved> {
       const here = live.get(subject.id)
       if (here === undefined) throw new Error(`${subject.id} was not observed`)
       if (here.problem !== undefined) throw new PlumbError(here.problem)
-      const differences = allDifferences(this.#kind.compare(subject, here))
+      const { codes, compare } = this.#kind
+      const differences = allDifferences(compare(subject, here)).map((one) => ({ ...one, codes: codes(one, here) }))
       return differences.length === 0 ? [] : [{ ...subject, live: here, differences }]
     })
   }
