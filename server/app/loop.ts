@@ -4,7 +4,7 @@ import type { HostName, Revision } from '../../shared/names.ts'
 import type { AskMessage } from '../agents/gate.ts'
 import type { Presence } from '../agents/presence.ts'
 import type { Courier } from '../notify/courier.ts'
-import { adoptChannels } from '../notify/settle.ts'
+import { syncChannels } from '../notify/settle.ts'
 import type { CommitView } from '../show/views.ts'
 import { forgetRefusals } from '../store/enrolment.ts'
 import { saveLastSeen } from '../store/hosts.ts'
@@ -133,7 +133,7 @@ export function createLoop(parts: LoopParts): ServerLoop {
     const state = source.state()
     if (state.head === undefined) return
     const { revision, subject } = state.head
-    if (state.invalid.length === 0) await adoptChannels(db, state.fleet.alerts, clock.now())
+    if (state.invalid.length === 0) await syncChannels(db, state.fleet.alerts, clock.now())
     log.info({ revision, subject, problems: state.invalid.length }, 'the repository is at a revision')
     events.emit({ kind: 'repository-changed', revision })
     judging.fleetChanged()

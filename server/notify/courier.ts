@@ -16,7 +16,7 @@ import {
 } from '../store/outbox.ts'
 import { fromJson } from '../store/rows.ts'
 import type { Db } from '../store/tables.ts'
-import { bodyFor, channelSpecSchema } from './channels/channel.ts'
+import { bodyFor, storedTargetSchema } from './channels/registry.ts'
 import { messageOf } from './merge.ts'
 import { type AlertMessage, shortMessage } from './message.ts'
 import type { PostOptions, PostOutcome } from './post.ts'
@@ -111,7 +111,7 @@ export function createCourier(parts: CourierParts): Courier {
 
   async function attempt(channel: Channel, batch: Batch, address: ChannelAddress): Promise<PostOutcome> {
     if (address.kind === 'unusable') return { kind: 'failed', reason: address.message }
-    const { to } = fromJson(channelSpecSchema, channel.body)
+    const { to } = fromJson(storedTargetSchema, channel.body)
     const dashboard = new URL('alerts', parts.publicUrl).href
     const options = { deadlineMs, anywhere: parts.allowOwnAddresses || address.byOperator }
     const { message, delivery } = messageOf(batch)
@@ -159,7 +159,7 @@ export function createCourier(parts: CourierParts): Courier {
   }
 
   function addressFor(channel: Channel): ChannelAddress {
-    return addressOf(fromJson(channelSpecSchema, channel.body), parts.secretsDirectory)
+    return addressOf(fromJson(storedTargetSchema, channel.body), parts.secretsDirectory)
   }
 
   async function problemOf(channel: Channel): Promise<ChannelProblem | undefined> {

@@ -8,7 +8,7 @@ import { bounds } from '../../../server/allowance/bounds.ts'
 import type { AlertChange } from '../../../server/judge/judge.ts'
 import { type Courier, type CourierParts, createCourier } from '../../../server/notify/courier.ts'
 import { postJson } from '../../../server/notify/post.ts'
-import { adoptChannels, settleAlerts } from '../../../server/notify/settle.ts'
+import { settleAlerts, syncChannels } from '../../../server/notify/settle.ts'
 import { type Cause, listOpenAlerts } from '../../../server/store/alerts.ts'
 import { type OpenDatabase, openDatabase } from '../../../server/store/database.ts'
 import { insertHost } from '../../../server/store/hosts.ts'
@@ -564,7 +564,7 @@ function newCourier(post: CourierParts['post'] = postJson): Courier {
 }
 
 async function adopt(...specs: readonly { to: 'webhook' | 'slack'; url: string }[]): Promise<void> {
-  await adoptChannels(database.db, specs, clock.now())
+  await syncChannels(database.db, specs, clock.now())
 }
 
 async function settle(...changes: readonly AlertChange[]): Promise<void> {
