@@ -1,9 +1,9 @@
 // The server's own secrets, one file each, and the addresses of channels that name them.
 import { join } from 'node:path'
 import { identifierSchema } from '../../shared/names.ts'
+import { readRegularFile } from '../../shared/platform/regular-file.ts'
 import type { ProblemCode } from '../../shared/problem.ts'
 import type { AlertTarget } from '../../shared/repository/alert-target.ts'
-import { readRegularFile } from '../regular-file.ts'
 
 export type ChannelAddress =
   /** `byOperator`: the whole address is a secret of this server, so that whoever set it may reach what the server reaches. */

@@ -361,7 +361,7 @@ export function findingOf(path: string, line: string): Finding {
   return findingSchema.parse({
     resource: `file:${path}`,
     summary: `${path}: content differs`,
-    differences: [{ name: 'content', expected: 'a', live: 'b' }],
+    differences: [{ name: 'content', expected: 'a', live: 'b', codes: ['content'], adoptable: true }],
     diff: `--- ${path}\n+++ ${path} (live)\n@@ -1 +1 @@\n-worker_processes 1;\n+${line}\n`,
     diffCut: false,
     source: `services/nginx/files${path}`,

@@ -1,6 +1,7 @@
 // GET: what drifted on a host, with diffs and evidence, for programs that carry it further: `plumb adopt` from the operator's machine.
 import type { Context } from 'hono'
 import type { Finding } from '../../../shared/finding.ts'
+import { parseResourceId } from '../../../shared/names.ts'
 import { notFound, RefusedRequest } from '../errors.ts'
 import { hostParameter } from '../parameters.ts'
 import type { WebParts } from '../parts.ts'
@@ -53,7 +54,8 @@ function filterOf(context: Context): Filter {
   if (resource !== undefined) return (_, finding) => finding.resource === resource
   if (path === undefined) return () => true
   return (_, finding) => {
-    const own = /^(?:file|symlink|directory):(?<path>.*)$/s.exec(finding.resource)?.groups?.['path']
-    return own === path || own?.startsWith(`${path}/`) === true
+    // Only what is a path is named by one.
+    const { name } = parseResourceId(finding.resource)
+    return name.startsWith('/') && (name === path || name.startsWith(`${path}/`))
   }
 }

@@ -522,8 +522,8 @@ function nginxFinding(minutesAgo: MinutesAgo): Finding {
     resource: resource('file:/etc/nginx/nginx.conf'),
     summary: '/etc/nginx/nginx.conf: content differs; mode is 0666, should be 0644',
     differences: [
-      { name: 'content', expected: '3f'.repeat(32), live: 'b8'.repeat(32) },
-      { name: 'mode', expected: '0644', live: '0666' },
+      { name: 'content', expected: '3f'.repeat(32), live: 'b8'.repeat(32), codes: ['content'], adoptable: true },
+      { name: 'mode', expected: '0644', live: '0666', codes: ['mode'], adoptable: true },
     ],
     diff: nginxDiff,
     diffCut: false,
@@ -545,7 +545,7 @@ function unitFinding(minutesAgo: MinutesAgo): Finding {
   return {
     resource: resource('unit:nginx.service'),
     summary: 'nginx.service: stopped, should be running',
-    differences: [{ name: 'state', expected: 'running', live: 'stopped' }],
+    differences: [{ name: 'state', expected: 'running', live: 'stopped', codes: ['unit-state'], adoptable: true }],
     diffCut: false,
     evidence: { changedAt: minutesAgo(9) },
     fight: { repairs: 3, since: minutesAgo(11) },
