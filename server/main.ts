@@ -22,7 +22,7 @@ import { createLoop, type ServerLoop } from './app/loop.ts'
 import { createReceiver } from './app/reports.ts'
 import { clientAddressBehind } from './client-address.ts'
 import { startListening } from './http-server.ts'
-import { createCourier } from './notify/courier.ts'
+import { Courier } from './notify/courier.ts'
 import { postJson } from './notify/post.ts'
 import { ownTokens } from './own-tokens.ts'
 import { type CloneOptions, openClone } from './repository/clone.ts'
@@ -108,7 +108,7 @@ async function startWith(
     silentAfterMs: deadlines.silentAfterMs,
     proved: http.proved,
   })
-  const courier = createCourier({
+  const courier = new Courier({
     ...{ db, clock, log, publicUrl, random, post: postJson },
     secretsDirectory: join(data, 'secrets'),
     allowOwnAddresses: settings.alertsToThisMachine,
