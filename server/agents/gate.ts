@@ -115,7 +115,7 @@ export function createAgentGate(parts: GateParts): AgentGate {
       parts.events.emit({ kind: 'connection-changed', host })
     },
   }
-  parts.events.on(['host-removed'], ({ host }) => {
+  parts.events.subscribe(['host-removed'], ({ host }) => {
     byHost.get(host)?.refuse('the host was removed', closeCodes.removed)
   })
   const all = () => [...strangers.keys(), ...byHost.values()]

@@ -37,7 +37,7 @@ export function createPresence(clock: Clock, events: EventFeed): Presence {
   const checkedAt = new Map<HostName, string>()
   const clockAhead = new Map<HostName, number>()
   let unsaved = new Map<HostName, string>()
-  events.on(['host-heard'], ({ host }) => {
+  events.subscribe(['host-heard'], ({ host }) => {
     const at = clock.now().toISOString()
     const elapsed = clock.elapsed()
     const before = heard.get(host)
@@ -45,18 +45,18 @@ export function createPresence(clock: Clock, events: EventFeed): Presence {
     heard.set(host, { elapsed, at, uncheckedSince: wasAway ? elapsed : before.uncheckedSince })
     unsaved.set(host, at)
   })
-  events.on(['check-finished'], ({ host }) => {
+  events.subscribe(['check-finished'], ({ host }) => {
     checkedAt.set(host, clock.now().toISOString())
     const before = heard.get(host)
     if (before !== undefined) heard.set(host, { ...before, uncheckedSince: before.elapsed })
   })
-  events.on(['clock-read'], ({ host, at, isFresh }) => {
+  events.subscribe(['clock-read'], ({ host, at, isFresh }) => {
     const ahead = Math.round((Date.parse(at) - clock.now().getTime()) / 1000)
     if (Math.abs(ahead) <= clockToleranceSeconds) clockAhead.delete(host)
     // A report of long ago says nothing of a clock that is behind; one of the future does of a clock that is ahead.
     else if (ahead > 0 || (ahead < 0 && isFresh)) clockAhead.set(host, ahead)
   })
-  events.on(['host-removed'], ({ host }) => {
+  events.subscribe(['host-removed'], ({ host }) => {
     heard.delete(host)
     checkedAt.delete(host)
     clockAhead.delete(host)

@@ -36,13 +36,13 @@ type EventOf<Wanted extends Kind> = Extract<ServerEvent, { readonly kind: Wanted
 export class EventFeed {
   readonly #listeners = new Map<Kind, Set<(event: ServerEvent) => void>>()
 
-  /** Listeners are called at once, in the order they came. */
+  /** Listeners are called at once, in the order they came; what one throws, the emitter gets. */
   emit(event: ServerEvent): void {
     for (const listener of this.#listeners.get(event.kind) ?? []) listener(event)
   }
 
   /** Returns the way to stop. */
-  on<Wanted extends Kind>(kinds: readonly Wanted[], listener: (event: EventOf<Wanted>) => void): () => void {
+  subscribe<Wanted extends Kind>(kinds: readonly Wanted[], listener: (event: EventOf<Wanted>) => void): () => void {
     const hear = (event: ServerEvent) => {
       if (isOneOf(event, kinds)) listener(event)
     }

@@ -68,7 +68,7 @@ export function createHolds(parts: HoldParts): Holds {
     for (const host of agents.connectedHosts()) if (matchesAny(hosts, host)) send(host)
     events.emit({ kind: 'holds-changed', hosts })
   }
-  events.on(['connection-changed'], ({ host }) => send(host))
+  events.subscribe(['connection-changed'], ({ host }) => send(host))
   return {
     idle: () => sending,
     async place(request) {

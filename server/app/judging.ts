@@ -38,15 +38,15 @@ export class Judging {
   constructor(parts: JudgingParts) {
     this.#parts = parts
     const { events } = parts
-    events.on(['report-recorded', 'host-removed', 'machines-forgotten', 'copy-seen'], ({ host }) => {
+    events.subscribe(['report-recorded', 'host-removed', 'machines-forgotten', 'copy-seen'], ({ host }) => {
       this.#judgeSoon(host)
     })
-    events.on(['host-removed', 'enrollment-tried'], () => this.fleetChanged())
+    events.subscribe(['host-removed', 'enrollment-tried'], () => this.fleetChanged())
     // A word from a host that was silent is a change, and a check of one whose checks were overdue.
-    events.on(['host-heard'], ({ host }) => {
+    events.subscribe(['host-heard'], ({ host }) => {
       if (this.#silent.delete(host)) this.#judgeSoon(host)
     })
-    events.on(['check-finished'], ({ host }) => {
+    events.subscribe(['check-finished'], ({ host }) => {
       if (this.#overdue.delete(host)) this.#judgeSoon(host)
     })
   }

@@ -66,8 +66,8 @@ export function createLoop(parts: LoopParts): ServerLoop {
   const { db, clock, log, events, presence, source, courier, judging, agents } = parts
   const schedule = createSchedule(log)
   let fetchedForReportAt = -fetchAtMostEveryMs
-  events.on(['alerts-changed'], () => schedule.now('send', sendDue))
-  events.on(['report-recorded'], ({ revision }) => {
+  events.subscribe(['alerts-changed'], () => schedule.now('send', sendDue))
+  events.subscribe(['report-recorded'], ({ revision }) => {
     if (revision !== undefined) schedule.now('fetch', () => fetchIfMissing(revision))
   })
   return {

@@ -73,7 +73,7 @@ function createFeed(events: EventFeed): Feed {
   const waiting = new Map<string, Changed>()
   let closed = false
   let wake = () => {}
-  const unsubscribe = events.on(shownEvents, (event) => {
+  const unsubscribe = events.subscribe(shownEvents, (event) => {
     for (const changed of changedBy(event)) {
       if (waiting.size >= waitingLimit) waiting.clear()
       waiting.set(`${changed.noun} ${changed.name}`, changed)

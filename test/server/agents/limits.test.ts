@@ -147,8 +147,8 @@ async function open(
   receive: GateParts['receive'] = () => Promise.resolve(0),
 ): Promise<void> {
   const events = new EventFeed()
-  events.on(['host-heard'], () => heard())
-  events.on(['connection-changed'], () => changed())
+  events.subscribe(['host-heard'], () => heard())
+  events.subscribe(['connection-changed'], () => changed())
   gate = createAgentGate({
     publicUrl: new URL('http://127.0.0.1/'),
     clientAddress: () => '127.0.0.1',

@@ -9,8 +9,8 @@ const host = hostNameSchema.parse('web-1')
 test('listeners hear the kinds they asked for, at once and in the order they came', () => {
   const events = new EventFeed()
   const heard: string[] = []
-  events.on(['host-heard', 'host-removed'], ({ kind }) => heard.push(`first ${kind}`))
-  events.on(['host-heard'], ({ host }) => heard.push(`second ${host}`))
+  events.subscribe(['host-heard', 'host-removed'], ({ kind }) => heard.push(`first ${kind}`))
+  events.subscribe(['host-heard'], ({ host }) => heard.push(`second ${host}`))
 
   events.emit({ kind: 'host-heard', host })
   events.emit({ kind: 'check-finished', host })
@@ -22,8 +22,8 @@ test('listeners hear the kinds they asked for, at once and in the order they cam
 test('a listener that stopped hears nothing more, and the others do', () => {
   const events = new EventFeed()
   const heard: string[] = []
-  const stop = events.on(['host-heard', 'copy-seen'], () => heard.push('one'))
-  events.on(['copy-seen'], () => heard.push('other'))
+  const stop = events.subscribe(['host-heard', 'copy-seen'], () => heard.push('one'))
+  events.subscribe(['copy-seen'], () => heard.push('other'))
 
   stop()
   events.emit({ kind: 'host-heard', host })
