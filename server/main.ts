@@ -18,7 +18,7 @@ import { createHolds } from './app/holds.ts'
 import { createHostDeadlines } from './app/host-deadlines.ts'
 import { Judging } from './app/judging.ts'
 import { createKnownHosts } from './app/known-hosts.ts'
-import { createLoop, type ServerLoop } from './app/loop.ts'
+import { ServerLoop } from './app/loop.ts'
 import { createReceiver } from './app/reports.ts'
 import { clientAddressBehind } from './client-address.ts'
 import { startListening } from './http-server.ts'
@@ -127,7 +127,7 @@ async function startWith(
     ...{ db, clock, log, events, presence, source, courier, deadlines, missingRevisions },
     databasesSetAside: () => damagedDatabases(data),
   })
-  const loop = createLoop({
+  const loop = new ServerLoop({
     ...{ db, clock, log, events, presence, source, courier, judging, missingRevisions, agents: gate },
     // Walked once now, so that no page waits for it.
     readHistory: async ({ revision }) => void (await clone.lastCommits(revision, '')),
@@ -160,7 +160,7 @@ async function startWith(
     url: publicUrl.href,
     routes,
     registered: registeredIn(app),
-    tick: loop.tick,
+    tick: () => loop.tick(),
     close: () => opened.disposeAsync(),
   }
 }

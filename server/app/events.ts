@@ -1,5 +1,5 @@
-// The one feed by which the parts of the running server hear of each other: who emits knows nobody who listens. Every event says
-// what has happened; what somebody is asked to do, and answers, is a call.
+// The one feed by which the parts of the running server hear of each other: who emits knows nobody who listens. Every
+// event says what has happened; what somebody is asked to do, and answers, is a call.
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 
 export type ServerEvent =

@@ -1,4 +1,5 @@
-// How long a host may say nothing, or finish no check, before a person is told: by plumb.yaml, unless the operator says otherwise.
+// How long a host may say nothing, or finish no check, before a person is told: by plumb.yaml, unless the operator says
+// otherwise.
 import type { FleetSource } from './fleet.ts'
 
 export type HostDeadlines = {

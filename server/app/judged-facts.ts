@@ -1,4 +1,5 @@
-// The facts that are judged: what is recorded of hosts, what the repository gives them, and what the running server knows.
+// The facts that are judged: what is recorded of hosts, what the repository gives them, and what the running server
+// knows.
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 import type { ServiceReport } from '../../shared/report.ts'
 import { servicesFor } from '../../shared/repository/assign.ts'

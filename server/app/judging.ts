@@ -1,5 +1,5 @@
-// When to judge what: collects hosts that may have changed, reads the facts, and writes the alerts - all in one transaction, so
-// that a crash between a report and its alert loses neither: everything is judged again at start.
+// When to judge what: collects hosts that may have changed, reads the facts, and writes the alerts - all in one
+// transaction, so that a crash between a report and its alert loses neither: everything is judged again at start.
 import type { Logger } from 'pino'
 import type { HostName } from '../../shared/names.ts'
 import { type AlertChange, judge } from '../judge/judge.ts'

@@ -14,19 +14,7 @@ import { type Clock, later } from './clock.ts'
 import type { EventFeed } from './events.ts'
 import type { FleetSource } from './fleet.ts'
 import type { Judging } from './judging.ts'
-import { createSchedule } from './schedule.ts'
-
-export type ServerLoop = {
-  /** Fetches and asks every connected agent to sync. */
-  syncAll(): Promise<SyncAnswer>
-  /** Fetches and asks this host to sync; false: it is not connected. Others are asked only of a new head. */
-  syncHost(host: HostName): Promise<boolean>
-  /** Judges what is recorded from before, fetches for the first time, and goes on until closed. */
-  start(): Promise<void>
-  /** Does at once what is due by the clock; for tests. */
-  tick(): Promise<void>
-  close(): Promise<void>
-}
+import { createSchedule, type Schedule } from './schedule.ts'
 
 export type SyncAnswer = { readonly asked: number; readonly connected: number; readonly revision?: string }
 
@@ -57,92 +45,116 @@ export type Agents = {
 const refusalsKeptMs = 24 * 3600_000
 /** A copy tries again every five minutes at the latest: then it is gone, or has a name of its own. */
 const copiesKeptMs = 30 * 60_000
-/** A host that was faster than this server is unknown until the next fetch; one that makes revisions up causes no more than these. */
+/**
+ * A host that was faster than this server is unknown until the next fetch; one that makes revisions up causes no more
+ * than these.
+ */
 const fetchAtMostEveryMs = 5000
 /** A sync that waits for a slow remote longer than this asks the agents all the same. */
 const syncWaitsMs = 20_000
 
-export function createLoop(parts: LoopParts): ServerLoop {
-  const { db, clock, log, events, presence, source, courier, judging, agents } = parts
-  const schedule = createSchedule(log)
-  let fetchedForReportAt = -fetchAtMostEveryMs
-  events.subscribe(['alerts-changed'], () => schedule.now('send', sendDue))
-  events.subscribe(['report-recorded'], ({ revision }) => {
-    if (revision !== undefined) schedule.now('fetch', () => fetchIfMissing(revision))
-  })
-  return {
-    async syncAll() {
-      const fetched = await Promise.race([lookAtRemote(), after(syncWaitsMs)])
-      const asked = fetched?.asked ?? agents.sendAll({ type: 'sync' })
-      const revision = source.state().head?.revision
-      return { asked, connected: asked, ...(revision === undefined ? {} : { revision }) }
-    },
-    async syncHost(host) {
-      await Promise.race([lookAtRemote(), after(syncWaitsMs)])
-      return agents.send(host, { type: 'sync' })
-    },
-    async start() {
-      await source.open()
-      await repositoryChanged()
-      await judging.everything()
-      schedule.every(parts.fetchEverySeconds * 1000, 'fetch', async () => void (await lookAtRemote()))
-      schedule.every(2000, 'silence', () => judging.lookForSilence())
-      schedule.every(30_000, 'fleet', lookAtFleet)
-      schedule.every(60_000, 'last seen', rememberLastSeen)
-      schedule.every(1000, 'send', sendDue)
-      schedule.now('first fetch', async () => void (await lookAtRemote()))
-    },
-    async tick() {
-      await lookAtFleet()
-      await judging.lookForSilence()
-      await judging.idle()
-      await courier.deliverDue()
-    },
-    async close() {
-      await schedule.close()
-      await judging.idle()
-      await rememberLastSeen()
-    },
+export class ServerLoop {
+  readonly #parts: LoopParts
+  readonly #schedule: Schedule
+  #fetchedForReportAt = -fetchAtMostEveryMs
+
+  constructor(parts: LoopParts) {
+    this.#parts = parts
+    this.#schedule = createSchedule(parts.log)
+    parts.events.subscribe(['alerts-changed'], () => this.#schedule.now('send', () => this.#sendDue()))
+    parts.events.subscribe(['report-recorded'], ({ revision }) => {
+      if (revision !== undefined) this.#schedule.now('fetch', () => this.#fetchIfMissing(revision))
+    })
+  }
+
+  /** Fetches and asks every connected agent to sync. */
+  async syncAll(): Promise<SyncAnswer> {
+    const { agents, source } = this.#parts
+    const fetched = await Promise.race([this.#lookAtRemote(), after(syncWaitsMs)])
+    const asked = fetched?.asked ?? agents.sendAll({ type: 'sync' })
+    const revision = source.state().head?.revision
+    return { asked, connected: asked, ...(revision === undefined ? {} : { revision }) }
+  }
+
+  /** Fetches and asks this host to sync; false: it is not connected. Others are asked only of a new head. */
+  async syncHost(host: HostName): Promise<boolean> {
+    await Promise.race([this.#lookAtRemote(), after(syncWaitsMs)])
+    return this.#parts.agents.send(host, { type: 'sync' })
+  }
+
+  /** Judges what is recorded from before, fetches for the first time, and goes on until closed. */
+  async start(): Promise<void> {
+    const { source, judging, fetchEverySeconds } = this.#parts
+    const schedule = this.#schedule
+    const fetch = async () => void (await this.#lookAtRemote())
+    await source.open()
+    await this.#repositoryChanged()
+    await judging.everything()
+    schedule.every(fetchEverySeconds * 1000, 'fetch', fetch)
+    schedule.every(2000, 'silence', () => judging.lookForSilence())
+    schedule.every(30_000, 'fleet', () => this.#lookAtFleet())
+    schedule.every(60_000, 'last seen', () => this.#rememberLastSeen())
+    schedule.every(1000, 'send', () => this.#sendDue())
+    schedule.now('first fetch', fetch)
+  }
+
+  /** Does at once what is due by the clock; for tests. */
+  async tick(): Promise<void> {
+    const { judging, courier } = this.#parts
+    await this.#lookAtFleet()
+    await judging.lookForSilence()
+    await judging.idle()
+    await courier.deliverDue()
+  }
+
+  async close(): Promise<void> {
+    await this.#schedule.close()
+    await this.#parts.judging.idle()
+    await this.#rememberLastSeen()
   }
 
   /** A slow channel is waited for by nobody but itself. */
-  async function sendDue(): Promise<void> {
-    for (const channel of await courier.due()) schedule.now('send', () => courier.deliver(channel))
+  async #sendDue(): Promise<void> {
+    const { courier } = this.#parts
+    for (const channel of await courier.due()) this.#schedule.now('send', () => courier.deliver(channel))
   }
 
-  async function fetchIfMissing(revision: Revision): Promise<void> {
-    if (clock.elapsed() - fetchedForReportAt < fetchAtMostEveryMs) return
-    if (!(await parts.missingRevisions([revision])).has(revision)) return
-    fetchedForReportAt = clock.elapsed()
-    await lookAtRemote()
+  async #fetchIfMissing(revision: Revision): Promise<void> {
+    const { clock, missingRevisions } = this.#parts
+    if (clock.elapsed() - this.#fetchedForReportAt < fetchAtMostEveryMs) return
+    if (!(await missingRevisions([revision])).has(revision)) return
+    this.#fetchedForReportAt = clock.elapsed()
+    await this.#lookAtRemote()
   }
 
   /** Agents hear of a new head at once, and each time somebody asked. */
-  async function lookAtRemote(): Promise<{ readonly asked?: number }> {
+  async #lookAtRemote(): Promise<{ readonly asked?: number }> {
+    const { source, log, judging, agents } = this.#parts
     const before = source.state()
     const { moved, state } = await source.refresh()
     if (state.unreachable !== undefined && before.unreachable === undefined) {
       log.warn({ problem: state.unreachable.problem }, 'the repository cannot be fetched')
     }
-    if (state.invalid.length !== before.invalid.length || moved) await repositoryChanged()
+    if (state.invalid.length !== before.invalid.length || moved) await this.#repositoryChanged()
     if (state.unreachable?.problem.message !== before.unreachable?.problem.message) judging.fleetChanged()
     return moved ? { asked: agents.sendAll({ type: 'sync' }) } : {}
   }
 
-  async function repositoryChanged(): Promise<void> {
-    const state = source.state()
-    if (state.head === undefined) return
-    const { revision, subject } = state.head
-    if (state.invalid.length === 0) await syncChannels(db, state.fleet.alerts, clock.now())
-    log.info({ revision, subject, problems: state.invalid.length }, 'the repository is at a revision')
+  async #repositoryChanged(): Promise<void> {
+    const { source, db, clock, log, events, judging, readHistory } = this.#parts
+    const { head, invalid, fleet } = source.state()
+    if (head === undefined) return
+    const { revision, subject } = head
+    if (invalid.length === 0) await syncChannels(db, fleet.alerts, clock.now())
+    log.info({ revision, subject, problems: invalid.length }, 'the repository is at a revision')
     events.emit({ kind: 'repository-changed', revision })
     judging.fleetChanged()
     await judging.assignmentsChanged()
-    const { head } = state
-    schedule.now('read history', () => parts.readHistory(head))
+    this.#schedule.now('read history', () => readHistory(head))
   }
 
-  async function lookAtFleet(): Promise<void> {
+  async #lookAtFleet(): Promise<void> {
+    const { db, clock, events, judging } = this.#parts
     await forgetRefusals(db, later(clock.now(), -refusalsKeptMs).toISOString())
     for (const host of await forgetCopies(db, later(clock.now(), -copiesKeptMs).toISOString()))
       events.emit({ kind: 'machines-forgotten', host })
@@ -150,7 +162,8 @@ export function createLoop(parts: LoopParts): ServerLoop {
     await judging.idle()
   }
 
-  async function rememberLastSeen(): Promise<void> {
+  async #rememberLastSeen(): Promise<void> {
+    const { presence, db } = this.#parts
     const seen = presence.takeUnsaved()
     if (seen.size > 0) await saveLastSeen(db, seen)
   }

@@ -14,8 +14,8 @@ export type ReportParts = {
 }
 
 /**
- * A report from its own host; undefined: the host was removed. Resolves when it is stored for good, to the number of rows that it
- * has cost.
+ * A report from its own host; undefined: the host was removed. Resolves when it is stored for good, to the number of
+ * rows that it has cost.
  */
 export type ReceiveReport = (report: Report) => Promise<number | undefined>
 

@@ -1,4 +1,5 @@
-// notify: messages that wait in the outbox -> channels, with patience. What is not delivered survives restarts in the database.
+// notify: messages that wait in the outbox -> channels, with patience. What is not delivered survives restarts in the
+// database.
 import type { Logger } from 'pino'
 import { type Clock, later } from '../app/clock.ts'
 import {

@@ -1,4 +1,5 @@
-// What an open page has to look at again after an event: what it was, the page asks for itself, with its reader's rights. Pure.
+// What an open page has to look at again after an event: what it was, the page asks for itself, with its reader's
+// rights. Pure.
 import type { ServerEvent } from '../app/events.ts'
 
 export type Changed = { readonly noun: 'host' | 'service' | 'alert' | 'repository'; readonly name: string }

@@ -1,4 +1,5 @@
-// The table of routes -> what answers HTTP. Each request passes the guards that its route's facts ask for, then the check of its role.
+// The table of routes -> what answers HTTP. Each request passes the guards that its route's facts ask for, then the
+// check of its role.
 import { type Context, type ErrorHandler, Hono, type MiddlewareHandler } from 'hono'
 import { compress } from 'hono/compress'
 import type { Logger } from 'pino'

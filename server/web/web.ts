@@ -1,4 +1,5 @@
-// The web side, put together: access, enrollments, the mirror and what bare hosts install, then the table of routes over them.
+// The web side, put together: access, enrollments, the mirror and what bare hosts install, then the table of routes
+// over them.
 import type { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
