@@ -1,8 +1,10 @@
 // The proof of a restart for a changed unit of the agent. A unit can keep the new agent from ever coming up, and then no commit reaches
 // the host any more: so before the restart a timer of systemd is set, which knows nothing of that unit. It takes the change back unless
 // the new agent has stopped it, as it does once it runs and has heard from its repository.
+
 import type { Problem } from '../shared/problem.ts'
 import { agentUnit } from '../shared/repository/reserved.ts'
+import { isOfKind } from '../shared/resource.ts'
 import { armRestartGuard, disarmRestartGuard, restartAgent, restartSeconds, startAgent } from './host/restart-agent.ts'
 import type { Run } from './host/run.ts'
 import { daemonReload, journalEnd, stopUnits } from './host/systemd.ts'
@@ -96,5 +98,5 @@ function didNotComeUp(journal: string): Problem {
 
 function pathsBehind({ steps }: ServicePlan) {
   const ids = steps.flatMap((step) => (step.kind === 'restart-agent' ? step.of : []))
-  return ids.filter((id) => pathInId(id) !== undefined && !id.startsWith('directory:')).map(pathOf)
+  return ids.filter((id) => pathInId(id) !== undefined && !isOfKind(id, 'directory')).map(pathOf)
 }

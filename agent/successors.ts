@@ -2,7 +2,7 @@
 // the containers without their compose file, or their data without containers.
 import { parseResourceId, type ResourceId, type ServiceName } from '../shared/names.ts'
 import { PlumbError, type Problem } from '../shared/problem.ts'
-import type { ComposeResource } from '../shared/resource.ts'
+import { type ComposeResource, isOfKind } from '../shared/resource.ts'
 import type { Run } from './host/run.ts'
 import type { ComparedResource, HostComparison, ServiceComparison } from './plan/compare.ts'
 import { judgeStaged } from './resources/compose-forecast.ts'
@@ -47,7 +47,7 @@ export async function withRefusedSuccessors(
 }
 
 function isLeavingProject({ id, desired, live }: ComparedResource): boolean {
-  return id.startsWith('compose:') && desired === undefined && live.attributes['type'] === 'project'
+  return isOfKind(id, 'compose') && desired === undefined && live.attributes['type'] === 'project'
 }
 
 type Coming = {

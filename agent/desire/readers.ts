@@ -1,7 +1,7 @@
 // Which files a compose project or a unit reads, by what its own files name: also files that another service brings. A change of
 // such a file has to reach its readers in the same apply, and after the file.
 import { posix } from 'node:path'
-import type { ResourceId, ServiceName } from '../../shared/names.ts'
+import { parseResourceId, type ResourceId, type ServiceName } from '../../shared/names.ts'
 import { isReadForHazards } from '../../shared/repository/agent-hazards.ts'
 import { readEnvironment } from '../../shared/repository/compose-environment.ts'
 import { interpolate } from '../../shared/repository/compose-variables.ts'
@@ -59,7 +59,7 @@ function quadletsIn(services: readonly ManagedService[], texts: NamingTexts): Re
   if (quadlets.length === 0) return new Map()
   return new Map(
     services.flatMap(unitResources).flatMap(({ id, file }) => {
-      const main = file?.slice('file:'.length)
+      const main = file && parseResourceId(file).name
       if (main?.startsWith(quadletDirectory) !== true) return []
       const objects = objectsUsedBy(main, quadlets, texts)
       const mounts = mountsOf(main, quadlets, texts)
