@@ -1,4 +1,6 @@
 // Bringing a project's containers up until they stay up, and saying which were touched.
+
+import type { Run } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
 import { eventually } from '../host/backoff.ts'
@@ -15,7 +17,6 @@ import {
   unpause,
 } from '../host/docker.ts'
 import { withLogins } from '../host/registry-login.ts'
-import type { Run } from '../host/run.ts'
 import { sharing } from '../host/shared-look.ts'
 import { startTimes } from '../host/start-times.ts'
 import {

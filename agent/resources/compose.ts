@@ -1,6 +1,7 @@
 // Compose projects: every declared service has its containers, made from this configuration, running. The files of a
 // project are files; this kind brings the containers up behind them. Volumes are data and are never removed.
 import { z } from 'zod'
+import type { Run } from '../../shared/command.ts'
 import type { DifferenceCode } from '../../shared/finding-kind.ts'
 import { absolutePathSchema, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
@@ -13,7 +14,6 @@ import { existingObjects } from '../host/engine-objects.ts'
 import { projectChangedAt } from '../host/evidence/state-times.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
 import { imagesInUse, imageUseSchema, nameAsBefore, nameAsUsed } from '../host/images.ts'
-import type { Run } from '../host/run.ts'
 import { removeVolumes, volumeNames } from '../host/volumes.ts'
 import { changedObjects } from './changed-objects.ts'
 import { compareAttributes } from './compare.ts'

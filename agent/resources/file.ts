@@ -1,10 +1,10 @@
 // Files: content, mode, owner. Staged beside their targets, validated, and only then put in place, all together.
 import { hash } from 'node:crypto'
+import { endText, outputText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileResource } from '../../shared/resource.ts'
 import { aclText, capabilitiesText } from '../host/file-attributes.ts'
 import type { NewContent, SavedPath } from '../host/files.ts'
-import { endText, outputText } from '../host/run.ts'
 import { setStagedAttributes } from '../host/staged-attributes.ts'
 import { compareAttributes } from './compare.ts'
 import { observeFiles } from './file-live.ts'

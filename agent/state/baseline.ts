@@ -12,12 +12,18 @@ import {
   type ServiceName,
   serviceNameSchema,
 } from '../../shared/names.ts'
+import {
+  makeStateDirectory,
+  type NewFile,
+  readIfThere,
+  removeDurably,
+  replaceDurably,
+} from '../../shared/platform/durable.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { isSettled } from '../host/stat-cache.ts'
 import type { BaselineResource } from '../resources/kind.ts'
 import { type Before, takenSchema } from '../resources/original.ts'
 import { isKindName } from '../resources/registry.ts'
-import { makeStateDirectory, type NewFile, readIfThere, removeDurably, replaceDurably } from './durable.ts'
 
 const baselineResourceSchema = z.object({
   attributes: z.record(z.string(), z.string()),

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { RawData, WebSocket } from 'ws'
 import type { HostName } from '../../shared/names.ts'
+import { guarded } from '../../shared/platform/guarded.ts'
 import {
   type AgentMessage,
   frameLimitBeforeHello,
@@ -16,7 +17,6 @@ import {
   type ServerMessage,
 } from '../../shared/protocol.ts'
 import type { Report } from '../../shared/report.ts'
-import { guarded } from '../guarded.ts'
 import { type ConnectionLimits, closeCodes, type MessageCost } from './connection-limits.ts'
 import { isSignedBy } from './host-key.ts'
 import { parseMessage } from './parse-message.ts'

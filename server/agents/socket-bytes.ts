@@ -1,7 +1,7 @@
 // What an agent's socket brings: how many bytes before the agent has said who it is, and the text of a message.
 import type { Duplex } from 'node:stream'
 import type { RawData } from 'ws'
-import { guarded } from '../guarded.ts'
+import { guarded } from '../../shared/platform/guarded.ts'
 
 /** The frame limit is one for the whole server, so that before the hello the bytes themselves are counted. */
 export function boundBytes(socket: Duplex, { limit, applies, ends }: ByteBound): void {

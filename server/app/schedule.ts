@@ -2,7 +2,7 @@
 // for what runs, within reason.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { guarded } from '../guarded.ts'
+import { guarded } from '../../shared/platform/guarded.ts'
 
 export type Schedule = {
   every(milliseconds: number, name: string, work: () => Promise<void>): void

@@ -1,11 +1,11 @@
 // Serves the server's clone to agents, read-only, over smart HTTP, so that hosts need no credentials for the forge.
 import { createPublicKey, verify } from 'node:crypto'
 import type { HostName } from '../../shared/names.ts'
+import { guarded, ignored } from '../../shared/platform/guarded.ts'
 import { mirrorText } from '../../shared/protocol.ts'
 import { bounds } from '../allowance/bounds.ts'
 import { receive } from '../allowance/receive.ts'
 import { createSlots, createTurns } from '../allowance/slots.ts'
-import { guarded, ignored } from '../guarded.ts'
 import type { FleetClone } from './clone.ts'
 import { type BackendCall, gitHttpBackend } from './http-backend.ts'
 

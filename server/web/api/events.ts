@@ -1,10 +1,10 @@
 // Server-sent events for open pages: `changed`, with the noun and the name of what was recorded.
 import type { Context } from 'hono'
 import { streamSSE } from 'hono/streaming'
+import { guarded } from '../../../shared/platform/guarded.ts'
 import { bounds } from '../../allowance/bounds.ts'
 import { createSlots } from '../../allowance/slots.ts'
 import { shareOf } from '../../client-address.ts'
-import { guarded } from '../../guarded.ts'
 import type { Changed, Changes } from '../../show/changes.ts'
 import { addressOf } from '../arrival.ts'
 import { RefusedRequest } from '../errors.ts'

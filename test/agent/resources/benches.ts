@@ -1,8 +1,8 @@
 // For each kind, a host with one resource of it in two versions, and a hand that changes it behind the agent's back.
 import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { Command, CommandResult, Run } from '../../../agent/host/run.ts'
-import { createRun } from '../../../agent/host/run.ts'
+import type { Command, CommandResult, Run } from '../../../shared/command.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import type { Resource, ResourceKindName } from '../../../shared/resource.ts'
 import { fakeSystemd } from '../apply/fake-systemd.ts'
 import { directory, file, idOf, makeWorld, symlink, type World, type WorldOptions } from '../apply/world.ts'

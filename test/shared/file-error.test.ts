@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { fileError } from '../../agent/host/files-errors.ts'
+import { fileError } from '../../shared/file-error.ts'
 
 test.each(['EXDEV', 'EBUSY'])('%s of a link, a rename or a removal is a mount point', (code) => {
   const error = fileError(Object.assign(new Error('link'), { code }), '/etc/hosts', 'writing')

@@ -1,14 +1,27 @@
-// HTTPS to a server that is known by its public key: whatever names and dates a certificate has that it makes for that key later, it is
-// the same server. Who it is is settled before a byte of a request is sent.
+// TLS: the authorities of this machine, and servers that are known by their public key. Whatever names and dates a certificate has that
+// such a server makes for its key later, it is the same server; it is identified before a byte of a request is sent.
 import { createHash, type X509Certificate } from 'node:crypto'
 import https from 'node:https'
 import type { Duplex } from 'node:stream'
-import { TLSSocket } from 'node:tls'
-import { absoluteTime } from '../../shared/time-text.js'
+import tls, { TLSSocket } from 'node:tls'
+import { absoluteTime } from '../time-text.js'
+import { guarded } from './guarded.ts'
 
 export type PinnedOptions = https.AgentOptions & {
   /** A server with another key is trusted as its authority and its name say. Default: not at all. */
   readonly orElseByAuthority?: boolean
+}
+
+/** Of the system, and node's own where it has none. */
+export function systemAuthorities(): string[] {
+  const system = tls.getCACertificates('system')
+  return system.length > 0 ? system : tls.getCACertificates('default')
+}
+
+/** The SHA-256 of the public key, as `curl --pinnedpubkey sha256//...` takes it. */
+export function publicKeyPin(certificate: X509Certificate): string {
+  const key = certificate.publicKey.export({ type: 'spki', format: 'der' })
+  return createHash('sha256').update(key).digest('base64')
 }
 
 /** `certificate`: any that was made for the key. */
@@ -49,12 +62,16 @@ class PinnedAgent extends https.Agent {
   }
 
   #whenSecure(socket: TLSSocket, done: Connected): void {
-    const late = () => socket.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }))
-    const failed = (error: Error) => {
+    const fail = (error: unknown) => {
       socket.destroy()
-      done(error, socket)
+      done(error instanceof Error ? error : new Error(String(error)), socket)
     }
-    const secure = () => {
+    const failed = guarded(fail, fail)
+    const late = guarded(
+      () => socket.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })),
+      fail,
+    )
+    const secure = guarded(() => {
       socket.setTimeout(0)
       socket.off('timeout', late)
       socket.off('error', failed)
@@ -62,7 +79,7 @@ class PinnedAgent extends https.Agent {
       if (fault === undefined) return done(null, socket)
       socket.destroy()
       done(fault, socket)
-    }
+    }, fail)
     socket.setTimeout(handshakeMs, late)
     socket.once('error', failed)
     if (isHandshaking(socket)) socket.once('secureConnect', secure)
@@ -100,10 +117,4 @@ function periodFault({ validFromDate, validToDate }: X509Certificate): Error | u
 
 function withCode(code: string, message: string): Error {
   return Object.assign(new Error(message), { code })
-}
-
-/** The SHA-256 of the public key, as `curl --pinnedpubkey sha256//...` takes it. */
-function publicKeyPin(certificate: X509Certificate): string {
-  const key = certificate.publicKey.export({ type: 'spki', format: 'der' })
-  return createHash('sha256').update(key).digest('base64')
 }

@@ -1,12 +1,8 @@
 // File system errors as problems a person can act on; classified by errno, here and nowhere else.
-import { PlumbError, type Problem, type ProblemCode } from '../../shared/problem.ts'
+import { errnoOf } from './errno.ts'
+import { PlumbError, type Problem, type ProblemCode } from './problem.ts'
 
 export type Access = 'reading' | 'writing'
-
-/** The errno of a file system error: `ENOENT`. */
-export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
-}
 
 /** PlumbErrors pass through as they are. */
 export function fileError(error: unknown, path: string, access: Access): PlumbError {

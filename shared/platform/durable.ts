@@ -1,4 +1,4 @@
-// Writing in the state directory: whole files or nothing, and on disk when that is promised. Nobody else can write there.
+// Writing in a directory where no other user can write: whole files or nothing, and on disk when that is promised.
 import {
   closeSync,
   existsSync,
@@ -13,7 +13,8 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { errnoOf, fileError } from '../host/files-errors.ts'
+import { errnoOf } from '../errno.ts'
+import { fileError } from '../file-error.ts'
 
 const fsyncAsync = promisify(fsync)
 

@@ -5,8 +5,8 @@ import https from 'node:https'
 import net, { type AddressInfo } from 'node:net'
 import { generate } from 'selfsigned'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type PinnedOptions, pinnedAgent } from '../../../agent/host/pinned-agent.ts'
 import { askServer } from '../../../agent/report/ask-server.ts'
+import { type PinnedOptions, pinnedAgent } from '../../../shared/platform/tls.ts'
 import { certificateFor, makeCertificate } from '../../support/git.ts'
 
 type Pair = { readonly key: string; readonly cert: string }

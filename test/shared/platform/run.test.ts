@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { runCheck } from '../../../agent/host/checks.ts'
-import { createRun, endText, outputText, type Run, whyText } from '../../../agent/host/run.ts'
 import { runTrigger } from '../../../agent/host/triggers.ts'
 import { validateTree } from '../../../agent/host/validate-tree.ts'
+import { endText, outputText, type Run, whyText } from '../../../shared/command.ts'
+import { createRun, createRunBytes } from '../../../shared/platform/run.ts'
 
 const run = createRun({ graceSeconds: 0.3 })
 let directory: string
@@ -193,4 +194,16 @@ test.each<[string, (run: Run) => Promise<unknown>]>([
   expect(message).toContain('\nline 1\n')
   expect(message).toContain('... 84 lines left out')
   expect(message).toContain('line 100')
+})
+
+test('bytes come back whole, or the command that says too much is killed with all it started', async () => {
+  const runBytes = createRunBytes({ overflow: 'kill', graceSeconds: 0 })
+  const whole = await runBytes({ args: ['printf', '\\377\\000\\376'], outputLimitBytes: 3 })
+  expect(whole).toMatchObject({ code: 0, stdout: Buffer.from([0xff, 0, 0xfe]), cut: false })
+
+  const pidFile = join(directory, 'pid')
+  const flood = await runBytes({ args: ['sh', '-c', `yes & echo $! > ${pidFile}; wait`], outputLimitBytes: 1000 })
+
+  expect(flood.code).toBe('too-much')
+  expect(existsSync(`/proc/${readFileSync(pidFile, 'utf8').trim()}/cwd`)).toBe(false)
 })

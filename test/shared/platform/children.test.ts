@@ -4,13 +4,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { startChild } from '../../../agent/host/child.ts'
 import { operatorFrom, runAttended } from '../../../agent/host/operator.ts'
-import { createRun } from '../../../agent/host/run.ts'
 import { runTrigger } from '../../../agent/host/triggers.ts'
 import { validateTree } from '../../../agent/host/validate-tree.ts'
-import { startChild as startServerChild } from '../../../server/child.ts'
 import { createGit } from '../../../server/repository/git.ts'
+import { startChild } from '../../../shared/platform/child.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 const telling = 'pwd; umask; env | sed "s/=.*//" | sort | tr "\\n" " "'
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -51,12 +50,12 @@ describe('started by a caller in a directory, with variables and a umask of thei
     expect(output).not.toContain('PYTHONPATH')
   })
 
-  test('a long-lived program of the agent', async () => {
+  test('a long-lived program', async () => {
     expect(await said(startChild('sh', ['-c', telling], { stdio: ['ignore', 'pipe', 'pipe'] }))).toBe(usual)
   })
 
-  test('the server, and its git', async () => {
-    const child = startServerChild('sh', ['-c', telling], { stderr: 'pipe', environment: { PATH: path } })
+  test('a program with an environment of its own, and the git of the server', async () => {
+    const child = startChild('sh', ['-c', telling], { stdio: ['pipe', 'pipe', 'pipe'], environment: { PATH: path } })
     expect(await said(child)).toBe('/\n0022\nPATH PWD ')
     const git = await createGit()({ args: ['-c', `alias.told=!${telling}`, 'told'] })
     const [directory, umask, variables = ''] = git.stdout.toString('utf8').split('\n')
@@ -73,7 +72,7 @@ const root = join(import.meta.dirname, '../../..')
 
 /** Asserts that it looked at the sources at all. */
 function modulesWith(pattern: RegExp): readonly string[] {
-  const sources = ['agent', 'server'].flatMap((top) =>
+  const sources = ['agent', 'server', 'shared'].flatMap((top) =>
     readdirSync(join(root, top), { recursive: true, encoding: 'utf8' }).map((name) => `${top}/${name}`),
   )
   const modules = sources.filter((name) => /\.tsx?$/.test(name))
@@ -83,21 +82,17 @@ function modulesWith(pattern: RegExp): readonly string[] {
   return modules.filter((name) => pattern.test(codeOf(name)))
 }
 
-test('nothing else in agent and server can start a process', () => {
+test('nothing else in agent, server and shared can start a process', () => {
   expect(
     modulesWith(/child_process|node:cluster|worker_threads|process\.binding|getBuiltinModule|createRequire/),
-  ).toEqual(['agent/host/child.ts', 'server/child.ts'])
+  ).toEqual(['shared/platform/child.ts'])
 })
 
-test('git is named in one place of the agent, and where the server closes its environment', () => {
-  expect(modulesWith(/['"`]git['"`]\s*[,\]]/)).toEqual([
-    'agent/host/git.ts',
-    'server/repository/git.ts',
-    'server/repository/http-backend.ts',
-  ])
+test('git is named in one place', () => {
+  expect(modulesWith(/['"`]git['"`]\s*[,\]]/)).toEqual(['shared/platform/git.ts'])
 })
 
-function said(child: ReturnType<typeof startServerChild>): Promise<string> {
+function said(child: ReturnType<typeof startChild>): Promise<string> {
   return new Promise((resolve) => {
     let text = ''
     child.stdout?.on('data', (chunk: Buffer) => {

@@ -1,13 +1,19 @@
-// The only place where the agent names git. A repository's own settings can name programs: `closedGit` runs none of them, and whose
-// repository it is decides who reads it (repository-owner.ts). `personsGit` is for a commit in the operator's name, with their settings.
-import { type Account, type Operator, runAttended } from './operator.ts'
-import type { Command } from './run.ts'
+// The only place that names git. A repository's own settings can name programs: `closedGit` runs none of them, and who owns a
+// repository decides which user reads it. `personsGit` is for a commit in the operator's name, with their settings.
+import type { Account, Command } from '../command.ts'
 
 export type ClosedGit = {
   /** A file that stands for the user's and the system's settings. Default: there are none. */
   readonly configuration?: string
   /** What git may reach a remote by. Default: none. */
-  readonly transports?: readonly ('ssh' | 'file')[]
+  readonly transports?: readonly ('ssh' | 'file' | 'http' | 'https')[]
+  /** A repository that we keep ourselves: git may clean it up, and use the credential helper of `configuration`. */
+  readonly isOwn?: boolean
+  /** No file that it writes becomes larger: the pack of a fetch. */
+  readonly fileLimitBytes?: number
+  readonly stdin?: Uint8Array | string
+  /** Aborted: git is ended as at its deadline. */
+  readonly stop?: AbortSignal | undefined
   /** Added to the closed environment. */
   readonly environment?: Readonly<Record<string, string>>
   /** Default: the user who runs plumb. */
@@ -22,11 +28,12 @@ export type ClosedGit = {
  */
 export function closedGit(
   args: readonly string[],
-  { configuration, transports = [], environment, ...more }: ClosedGit = {},
+  { configuration, transports = [], isOwn = false, environment, fileLimitBytes, ...more }: ClosedGit = {},
 ): Command {
+  const settings = isOwn ? closedSettings : [...closedSettings, ...foreignSettings]
   return {
     ...more,
-    args: ['git', ...closedSettings, ...args],
+    args: limited(['git', ...settings.flatMap((setting) => ['-c', setting]), ...args], fileLimitBytes),
     environment: { ...closedEnvironment(configuration, transports), ...environment },
   }
 }
@@ -46,6 +53,12 @@ export function becoming({ uid, gid }: Account): readonly string[] {
   return ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', '--inh-caps=-all']
 }
 
+export type GitPerson = {
+  readonly environment: Readonly<Record<string, string>>
+  /** Undefined: the user who runs plumb. */
+  readonly user: Account | undefined
+}
+
 export type PersonsGitOptions = {
   readonly stdin?: Uint8Array | string
   readonly environment?: Readonly<Record<string, string>>
@@ -53,7 +66,7 @@ export type PersonsGitOptions = {
 
 /** With the person's identity, hooks, keys and credentials: git itself refuses a repository that is not theirs. */
 export function personsGit(
-  { environment, user }: Operator,
+  { environment, user }: GitPerson,
   args: readonly string[],
   { stdin, environment: more }: PersonsGitOptions = {},
 ): Command {
@@ -67,17 +80,19 @@ export function personsGit(
   }
 }
 
-/** As `personsGit`, and may ask the person for a password. */
-export function attendedGit(operator: Operator, args: readonly string[]): ReturnType<typeof runAttended> {
-  return runAttended(operator, ['git', ...args])
-}
-
 /** The file system monitor, hooks, pagers, signature checkers and askers for passwords are programs that a repository can name. */
 const closedSettings = [
   ...['core.fsmonitor=false', 'core.hooksPath=/dev/null', 'core.attributesFile=/dev/null', 'core.pager=cat'],
   ...['log.showSignature=false', 'gpg.program=false', 'gpg.ssh.program=false', 'gpg.x509.program=false'],
-  ...['credential.helper=', 'diff.external=', 'submodule.recurse=false', 'gc.auto=0', 'maintenance.auto=false'],
-].flatMap((setting) => ['-c', setting])
+  ...['diff.external=', 'submodule.recurse=false'],
+]
+const foreignSettings = ['credential.helper=', 'gc.auto=0', 'maintenance.auto=false']
+
+/** git has no limit of its own for what it fetches; the kernel has one for every file. */
+function limited(command: readonly string[], bytes: number | undefined): readonly string[] {
+  if (bytes === undefined) return command
+  return ['sh', '-c', 'ulimit -f "$0" && exec "$@"', String(Math.floor(bytes / 512)), ...command]
+}
 
 function closedEnvironment(
   configuration: string | undefined,

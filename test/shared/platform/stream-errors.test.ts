@@ -5,9 +5,9 @@ import type * as childProcess from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { operatorFrom, runAttended } from '../../../agent/host/operator.ts'
-import { createRun } from '../../../agent/host/run.ts'
 import { CatFile } from '../../../agent/sync/cat-file.ts'
 import { listenToPodman } from '../../../agent/watch/container-events.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 const started: ChildProcess[] = []
 
