@@ -5,6 +5,7 @@
 import type { Run } from '../shared/command.ts'
 import { boundedProblem, type Problem } from '../shared/problem.ts'
 import { agentUnit } from '../shared/repository/reserved.ts'
+import { isOfKind } from '../shared/resource.ts'
 import { armRestartGuard, disarmRestartGuard, restartAgent, restartSeconds, startAgent } from './host/restart-agent.ts'
 import { daemonReload, journalEnd, stopUnits } from './host/systemd.ts'
 import type { Plan, ServicePlan } from './plan/plan.ts'
@@ -97,5 +98,5 @@ function didNotComeUp(journal: string): Problem {
 
 function pathsBehind({ steps }: ServicePlan) {
   const ids = steps.flatMap((step) => (step.kind === 'restart-agent' ? step.of : []))
-  return ids.filter((id) => pathInId(id) !== undefined && !id.startsWith('directory:')).map(pathOf)
+  return ids.filter((id) => pathInId(id) !== undefined && !isOfKind(id, 'directory')).map(pathOf)
 }

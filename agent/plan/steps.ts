@@ -3,7 +3,14 @@
 import type { ResourceId } from '../../shared/names.ts'
 import { parentsOf } from '../../shared/places.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
-import type { Check, DesiredService, ResourceKindName, TriggerAction, UnitTrigger } from '../../shared/resource.ts'
+import {
+  type Check,
+  type DesiredService,
+  isOfKind,
+  type ResourceKindName,
+  type TriggerAction,
+  type UnitTrigger,
+} from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import { type ChangedPaths, daemonReloadTool, type ToolStep, toolSteps } from '../host/tools.ts'
 import type { ResourceChange } from '../resources/kind.ts'
@@ -219,7 +226,7 @@ function isForUsers({ id }: ResourceChange): boolean {
 }
 
 function changedPaths(changes: readonly ResourceChange[]): ChangedPaths {
-  const paths = changes.filter(({ id }) => pathInId(id) !== undefined && !id.startsWith('directory:'))
+  const paths = changes.filter(({ id }) => pathInId(id) !== undefined && !isOfKind(id, 'directory'))
   const [removed, written] = split(paths, (one) => one.desired === undefined && !isReturning(one))
   return { written: written.map(({ id }) => pathOf(id)), removed: removed.map(({ id }) => pathOf(id)) }
 }

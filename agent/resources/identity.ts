@@ -13,6 +13,7 @@ import {
   claimsOf,
   type DesiredHost,
   type DesiredService,
+  isOfKind,
   type Resource,
   type WithheldResource,
 } from '../../shared/resource.ts'
@@ -108,7 +109,7 @@ function linksLeaving(
     [...baselines.values()]
       .filter(({ service, onRemove }) => (policies.get(service) ?? onRemove) !== 'keep')
       .flatMap(({ resources }) => [...resources.keys()])
-      .flatMap((id) => (id.startsWith('symlink:') ? liveAt(pathInId(id) ?? '/') : []))
+      .flatMap((id) => (isOfKind(id, 'symlink') ? liveAt(pathInId(id) ?? '/') : []))
       .filter((place) => !own.has(place)),
   )
 }
@@ -261,7 +262,7 @@ function conflictsIn(
   for (const claim of claims) {
     const same = byPlace.get(claim.place) ?? []
     const over = parentsOf(claim.place).flatMap((at) => byPlace.get(at) ?? [])
-    const others = [...same, ...over.filter(({ id }) => !id.startsWith('directory:'))]
+    const others = [...same, ...over.filter(({ id }) => !isOfKind(id, 'directory'))]
     for (const other of others) {
       if (other === claim || isSameDirectory(claim, other)) continue
       for (const { id } of [claim, other]) conflicts.set(renamed(id), conflict(claim, other))
