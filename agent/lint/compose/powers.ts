@@ -1,15 +1,9 @@
 // What a compose file gives containers that makes them root on the host, unless service.yaml allows it by name: hosts refuse it. Pure.
 import { posix } from 'node:path'
 import type { Problem } from '../../../shared/problem.ts'
-import {
-  allowLine,
-  furtherPathsOf,
-  mountDanger,
-  networkPowers,
-  powersOf,
-  volumePowers,
-} from '../../../shared/repository/compose-power.ts'
+import { furtherPathsOf, networkPowers, powersOf, volumePowers } from '../../../shared/repository/compose-power.ts'
 import { invalid } from '../../../shared/repository/invalid.ts'
+import { allowLine, mountDanger } from '../../../shared/repository/mount-danger.ts'
 import { type Fields, fieldsOf, isKnown, listOf, namedIn, sectionsOf, textOf } from './model.ts'
 import { type ComposeProject, placeOf } from './project.ts'
 
@@ -30,7 +24,7 @@ export function powerProblems({ source, files }: ComposeProject): readonly Probl
         (each) => !allowMounts.some((allowed) => allowed === each),
       )
       const dangerous = mounts.flatMap((each) => {
-        const why = mountDanger(each, project?.directory ?? '')
+        const why = mountDanger(each, project?.directory)
         return why === undefined ? [] : [{ path: each, why }]
       })
       if (powers.length + dangerous.length === 0) return []
