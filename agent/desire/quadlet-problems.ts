@@ -2,9 +2,10 @@
 // service. Pure.
 import { posix } from 'node:path'
 import type { Problem } from '../../shared/problem.ts'
+import { allowLine } from '../../shared/repository/compose-power.ts'
 import { invalid } from '../../shared/repository/invalid.ts'
 import { kubePaths, kubePowers } from '../../shared/repository/kube-power.ts'
-import { allowLine, mountDanger } from '../../shared/repository/mount-danger.ts'
+import { mountDanger } from '../../shared/repository/mount-danger.ts'
 import { generatedService, quadletAt } from '../../shared/repository/quadlet.ts'
 import {
   type QuadletPath,

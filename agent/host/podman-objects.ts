@@ -1,7 +1,7 @@
 // Volumes and networks of podman that an apply made, and that go when it is undone.
 import { z } from 'zod'
+import type { Run } from '../../shared/command.ts'
 import type { MadeObject } from '../../shared/resource.ts'
-import type { Run } from './run.ts'
 import { systemctl } from './systemd.ts'
 
 /** Those of them that podman does not have; none while it does not answer: what cannot be seen is not missing. */

@@ -1,6 +1,6 @@
 // What differs in a unit, for a person. Pure.
 import { lastRunName, objectName } from '../../shared/finding-kind.ts'
-import type { ResourceId } from '../../shared/names.ts'
+import { parseResourceId, type ResourceId } from '../../shared/names.ts'
 import type { AttributeDifference } from './kind.ts'
 
 export function unitText(id: ResourceId, differences: readonly AttributeDifference[]): string {
@@ -15,7 +15,7 @@ export function unitText(id: ResourceId, differences: readonly AttributeDifferen
       ? `${enabledWord(live)}, should be ${enabledWord(expected)}`
       : `${live}, should be ${expected}`
   })
-  return `${id.slice(id.indexOf(':') + 1)}: ${texts.join('; ')}`
+  return `${parseResourceId(id).name}: ${texts.join('; ')}`
 }
 
 function enabledWord(value: string): string {

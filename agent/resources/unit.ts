@@ -1,11 +1,12 @@
 // systemd units: enabled or not, running or not. Their files are files; a unit whose file changed is restarted by its
 // trigger, not here. A unit that left the repository is stopped and disabled when its file is not a package's; a
 // package's unit is left as it is, like the package itself (package.ts): nobody wants ssh stopped for a line removed.
-import { objectName } from '../../shared/finding-kind.ts'
-import type { AbsolutePath, ResourceId } from '../../shared/names.ts'
+import { type DifferenceCode, lastRunName, objectName } from '../../shared/finding-kind.ts'
+import { type AbsolutePath, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
 import type { EngineObject, UnitResource } from '../../shared/resource.ts'
 import { podmanObjects } from '../host/engine-objects.ts'
+import { unitChangedAt } from '../host/evidence/state-times.ts'
 import type { HostReader } from '../host/host.ts'
 import { missingObjects } from '../host/podman-objects.ts'
 import {
@@ -38,8 +39,16 @@ import type {
 } from './kind.ts'
 import { lastRunDifference, lastRuns } from './last-run.ts'
 import { pathOf } from './paths.ts'
-import { isInstallable, isMasked, type UnitAction, type UnitState, unitActions, unitDoneText } from './unit-actions.ts'
-import { isLocal, overridesOf } from './unit-files.ts'
+import {
+  isInstallable,
+  isMasked,
+  type UnitAction,
+  type UnitState,
+  unitActions,
+  unitDoneText,
+  unitPlanText,
+} from './unit-actions.ts'
+import { isLocal, localUnitRoots, overridesOf } from './unit-files.ts'
 import { linksIn, linksText, presentLinks } from './unit-links.ts'
 import { mountsAttributes } from './unit-mounts.ts'
 import { emptyUnitFile, maskOfAlias, noSuchUnit } from './unit-problems.ts'
@@ -49,10 +58,24 @@ import { unitText } from './unit-text.ts'
 
 export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   kind: 'unit',
+  order: 'after-paths',
+  needs: 'units',
+  // That systemd has not read its files.
+  correctedByTools: ['loaded'],
   attributes,
+  watches: ({ name }) => ({ units: [name], trees: localUnitRoots }),
   observe,
   compare,
+  codes,
   describe: unitText,
+  isAdoptable: ({ name, live }) =>
+    (name === 'enabled' && ['yes', 'no'].includes(live)) || (name === 'state' && ['running', 'stopped'].includes(live)),
+  notAdopted: undefined,
+  // When it was enabled or disabled systemd does not say.
+  changedAt: async (name, drift, { query, deadlineSeconds }) =>
+    drift.some((one) => one.name === 'state') ? unitChangedAt(query, name, deadlineSeconds) : undefined,
+  planText: unitPlanText,
+  stepText: () => 'change units',
   save,
   change,
   restore: restoreUnits,
@@ -159,6 +182,16 @@ function leniently({ attributes: here, unit }: LiveResource, expected: Attribute
       return [name, wanted !== undefined && (isSkipped || isAsGood(value, wanted)) ? wanted : value]
     }),
   )
+}
+
+function codes({ name, live }: AttributeDifference): readonly DifferenceCode[] {
+  if (name === 'type') return ['unit-missing']
+  if (name === lastRunName) return ['unit-failed']
+  if (name === objectName) return ['engine-object']
+  if (name === 'loaded') return ['unit-stale']
+  if (name === 'enabled') return [isMasked(live) ? 'unit-masked' : 'unit-enabled']
+  if (name === 'install') return ['unit-enabled']
+  return [name === 'state' && live === 'failed' ? 'unit-failed' : 'unit-state']
 }
 
 async function save(changes: readonly ResourceChange<UnitResource>[], host: HostReader): Promise<readonly SavedUnit[]> {
@@ -312,5 +345,5 @@ async function statusesOf<S extends Subject<UnitResource>>(
 }
 
 function nameOf(id: ResourceId): string {
-  return id.slice(id.indexOf(':') + 1)
+  return parseResourceId(id).name
 }

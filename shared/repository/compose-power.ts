@@ -1,6 +1,7 @@
 // What a compose file can give a container that makes it root on the host: settings, by the names under which service.yaml allows
 // them, and paths of the host. One account of it for lint, which has the file as it is written, and for the agent, which has what
 // compose made of it. Pure.
+
 export type Power = {
   /** As in `compose: { allow: [...] }`. */
   readonly allowance: string
@@ -193,7 +194,7 @@ function devicePowers(device: unknown): readonly Power[] {
 
 function securityPowers(written: string): readonly Power[] {
   const option = written.replace(':', '=')
-  if (!/=(?:unconfined|disable)$/.test(option)) return []
+  if (!/=(?:unconfined|disable)$|^label=type:spc_t$/.test(option)) return []
   return [power(`security-opt:${option}`, `security_opt: ${written}`, 'it takes a protection of the host away')]
 }
 
@@ -215,6 +216,21 @@ function present(fields: Fields, key: string, allowance: Setting, why: string, w
 
 function power(allowance: string, written: string, why: string): Power {
   return { allowance, written, why }
+}
+
+/** `compose: { allow: [privileged], allowMounts: [/run/docker.sock] }`: whole, to take the place of what is there. */
+export function allowLine(
+  allow: readonly string[],
+  allowMounts: readonly string[],
+  key: 'compose' | 'quadlets' = 'compose',
+): string {
+  const list = (items: readonly string[]) =>
+    [...new Set(items)].map((item) => (/[,{}[\]#&*!|>'"%@`]/.test(item) ? JSON.stringify(item) : item)).join(', ')
+  const parts = [
+    ...(allow.length === 0 ? [] : [`allow: [${list(allow)}]`]),
+    ...(allowMounts.length === 0 ? [] : [`allowMounts: [${list(allowMounts)}]`]),
+  ]
+  return `${key}: { ${parts.join(', ')} }`
 }
 
 function fieldsOf(value: unknown): Fields {

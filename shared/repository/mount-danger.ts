@@ -1,4 +1,4 @@
-// Paths of the host that are not for containers, and how service.yaml allows them. One account of it for compose files and quadlets. Pure.
+// Paths of the host that make a container root on it, or give it what is others'. Pure.
 import { agentPlace, reservedBelow, usualPlaceOf } from './reserved.ts'
 
 type Danger = { readonly path: string; readonly why: string }
@@ -9,10 +9,20 @@ const root = 'with it a container is root here'
 
 /** They, and what is below them. */
 const dangers: readonly Danger[] = [
-  ...['/run/podman', '/run/docker', '/run/containerd', '/run/dbus', '/run/systemd'].map((path) => ({
-    path,
-    why: root,
-  })),
+  ...[
+    '/run/podman',
+    '/run/docker',
+    '/run/containerd',
+    '/run/crio',
+    '/run/dbus',
+    '/run/systemd',
+    '/run/libvirt',
+    '/run/incus',
+    '/var/lib/incus',
+    '/var/lib/lxd',
+    '/var/snap/lxd',
+    '/run/user/0',
+  ].map((path) => ({ path, why: root })),
   ...['/var/lib/docker', '/var/lib/containers', '/var/lib/containerd'].map((path) => ({
     path,
     why: 'it is the data of all containers',
@@ -66,6 +76,9 @@ const broad: readonly Danger[] = [
   })),
 ]
 
+/** Of the managers and buses of users; what programs of theirs put beside them (`pulse`, `pipewire-0`) is harmless. */
+const sessionSockets = /^\/run\/user(?:\/[1-9]\d*(?:\/(?:bus|systemd|dbus-1|podman|docker|gnupg|keyring)(?:\/.*)?)?)?$/
+
 /** Why a path of the host is not for containers; undefined: it may be mounted. `directory`: the project's own. */
 export function mountDanger(written: string, directory?: string): string | undefined {
   if (written === '/') return 'it is the whole host'
@@ -77,27 +90,13 @@ export function mountDanger(written: string, directory?: string): string | undef
     return undefined
   if (/\/(?:docker|podman|containerd|crio)\.sock$/.test(path)) return root
   if (agentPlace(path) !== undefined) return agents
+  if (sessionSockets.test(path)) return 'with it a container starts what it likes as a user of the host'
   const danger = dangers.find((one) => isWithin(path, one.path)) ?? broad.find((one) => one.path === path)
   if (danger !== undefined) return danger.why
   const below = reservedBelow(path)
   if (below !== undefined) return `${below} is in it, and ${agents}`
   const inside = dangers.find((one) => isWithin(one.path, path))
   return inside && `${inside.path} is in it, and ${inside.why}`
-}
-
-/** `compose: { allow: [privileged], allowMounts: [/run/docker.sock] }`: whole, to take the place of what is there. */
-export function allowLine(
-  allow: readonly string[],
-  allowMounts: readonly string[],
-  key: 'compose' | 'quadlets' = 'compose',
-): string {
-  const list = (items: readonly string[]) =>
-    [...new Set(items)].map((item) => (/[,{}[\]#&*!|>'"%@`]/.test(item) ? JSON.stringify(item) : item)).join(', ')
-  const parts = [
-    ...(allow.length === 0 ? [] : [`allow: [${list(allow)}]`]),
-    ...(allowMounts.length === 0 ? [] : [`allowMounts: [${list(allowMounts)}]`]),
-  ]
-  return `${key}: { ${parts.join(', ')} }`
 }
 
 function isWithin(path: string, directory: string): boolean {
