@@ -28,6 +28,12 @@ export function isAgentRequirement(target: string): boolean {
   return new RegExp(`${unitDirectories}/${agentUnit.replace('.', '\\.')}\\.requires/`).test(usualPlaceOf(target))
 }
 
+/** A drop-in that systemd reads for the agent's unit: its own, or one of all services. Of a name without a dash there are no others. */
+export function isDropInOfAgent(target: string): boolean {
+  const [, unit] = new RegExp(`${unitDirectories}/([^/]+)\\.d/[^/]+\\.conf$`).exec(usualPlaceOf(target)) ?? []
+  return unit === agentUnit || unit === 'service'
+}
+
 export function isReadForHazards(target: string): boolean {
   return isTable(target) || placeOf(target) !== undefined
 }
