@@ -2,8 +2,8 @@
 // has. Refused as for a compose project (resources/moved-mounts.ts), unless service.yaml says that the data may stay behind. Pure.
 import type { Problem } from '../../shared/problem.ts'
 import type { UnitResource } from '../../shared/resource.ts'
+import type { LiveResource, Subject } from '../resources/kind.ts'
 import { repositoryOf } from '../resources/predecessors.ts'
-import type { ComparedResource, ServiceComparison } from './compare.ts'
 
 type Moved = {
   /** Whose containers have it now. */
@@ -14,7 +14,9 @@ type Moved = {
   readonly to: string
 }
 
-type Resources = Pick<ServiceComparison, 'resources'>
+type Compared = Subject & { readonly live: LiveResource }
+
+type Resources = { readonly resources: readonly Compared[] }
 
 /** One for each unit that would see other data. */
 export function movedDataProblems({ resources }: Resources): readonly Problem[] {
@@ -49,14 +51,14 @@ function movedIn(resources: Resources['resources']): readonly Moved[] {
   return all.filter(({ from, to }) => !own.has(from) && !own.has(to))
 }
 
-function inPlace({ desired, live }: ComparedResource): readonly Moved[] {
+function inPlace({ desired, live }: Compared): readonly Moved[] {
   const held = live.unit?.held
   if (desired?.kind !== 'unit' || held === undefined) return []
   return movesTo(desired, desired.name, held.mounts)
 }
 
 /** A unit leaves, and one of the same image takes its place, unless that has the same data. */
-function byOthers({ id, desired, live }: ComparedResource, units: Resources['resources']): readonly Moved[] {
+function byOthers({ id, desired, live }: Compared, units: Resources['resources']): readonly Moved[] {
   const held = live.unit?.held
   if (desired !== undefined || held?.image === undefined) return []
   const coming = units.flatMap((one) => {
