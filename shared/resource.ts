@@ -2,6 +2,7 @@
 import type { DriftPolicy } from './drift-policy.ts'
 import type { AbsolutePath, HostName, ResourceId, Revision, ServiceName, Sha256 } from './names.ts'
 import type { Problem } from './problem.ts'
+import type { JobAtStart } from './repository/timer-start.ts'
 
 /** Where a file's bytes come from; `rendered` ones went through a template and may hold secrets, so they stay in memory. */
 export type ContentSource =
@@ -105,6 +106,8 @@ export type UnitResource = OwnPolicy & {
   readonly image?: string
   /** Paths and volumes that its containers may have mounted now and not after an apply. */
   readonly moveMounts?: readonly string[]
+  /** Of a timer, what its own start may start. */
+  readonly startsJob?: JobAtStart
   /** Below /etc/systemd/system, what enables it by its [Install] section, where that can be told. */
   readonly links?: readonly string[]
 }

@@ -7,6 +7,7 @@ import { readEnvironment } from '../../shared/repository/compose-environment.ts'
 import { interpolate } from '../../shared/repository/compose-variables.ts'
 import { unitDirectory } from '../../shared/repository/layout.ts'
 import { quadletAt } from '../../shared/repository/quadlet.ts'
+import { type JobAtStart, jobAtStart } from '../../shared/repository/timer-start.ts'
 import { templateOfUnit } from '../../shared/repository/unit-names.ts'
 import type { UnitResource } from '../../shared/resource.ts'
 import type { RevisionReader } from '../sync/revision.ts'
@@ -26,6 +27,8 @@ export type Readings = {
   readonly after: ReadonlyMap<ServiceName, readonly ServiceName[]>
   /** Of a unit whose file is in the repository, the links that enable it. */
   readonly links: ReadonlyMap<ResourceId, readonly string[]>
+  /** Of a timer whose file is in the repository, what its start may start. */
+  readonly jobs: ReadonlyMap<ResourceId, JobAtStart>
   /** Of the unit of a quadlet, what it uses. */
   readonly quadlets: ReadonlyMap<ResourceId, QuadletUses>
 }
@@ -49,6 +52,7 @@ export function readingsOf(services: readonly ManagedService[], texts: NamingTex
     units: Map.groupBy(units, ({ id }) => id),
     after,
     links: new Map(services.flatMap((service) => linksIn(service, texts))),
+    jobs: new Map(services.flatMap((service) => jobsIn(service, texts))),
     quadlets: quadletsIn(services, texts),
   }
 }
@@ -69,6 +73,20 @@ function linksIn(service: ManagedService, texts: NamingTexts): readonly (readonl
     const all = [own, ...dropInsOf(name, files)].map(({ source }) => texts.get(source))
     const links = all.includes(undefined) ? undefined : installLinks(name, all.join('\n'))
     return links === undefined ? [] : [[id, links] as const]
+  })
+}
+
+function jobsIn(service: ManagedService, texts: NamingTexts): readonly (readonly [ResourceId, JobAtStart])[] {
+  const files = service.files.filter(isUnitFile)
+  if (!files.some(({ target }) => target.endsWith('.timer'))) return []
+  return unitResources(service).flatMap(({ id, name, file }) => {
+    const own = files.find((one) => one.id === file)
+    if (own === undefined || !name.endsWith('.timer')) return []
+    const job = jobAtStart(
+      name,
+      [own, ...dropInsOf(name, files)].flatMap(({ source }) => texts.get(source) ?? []),
+    )
+    return job === undefined ? [] : [[id, job] as const]
   })
 }
 

@@ -85,13 +85,15 @@ export function desiredServices(
 
 function withRead(
   unit: UnitResource,
-  { links, quadlets }: Readings,
+  { links, quadlets, jobs }: Readings,
   moveMounts: UnitResource['moveMounts'] = [],
 ): UnitResource {
   const own = links.get(unit.id)
   const uses = quadlets.get(unit.id)
+  const startsJob = jobs.get(unit.id)
   const moving = uses?.mounts === undefined || moveMounts.length === 0 ? {} : { moveMounts }
-  return { ...unit, ...uses, ...moving, ...(own === undefined ? {} : { links: own }) }
+  const job = startsJob === undefined ? {} : { startsJob }
+  return { ...unit, ...uses, ...moving, ...job, ...(own === undefined ? {} : { links: own }) }
 }
 
 /** With the compose project: what it is made of is known only as a whole. */

@@ -3,6 +3,7 @@
 import type { ResourceId } from '../../shared/names.ts'
 import { parentsOf } from '../../shared/places.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
+import type { JobAtStart } from '../../shared/repository/timer-start.ts'
 import {
   type Check,
   type DesiredService,
@@ -34,7 +35,13 @@ export type Step =
   /** A program's own check of all its files, when they are in place and before anything is told of them. */
   | { readonly kind: 'validate'; readonly command: string }
   /** One that is not foreseen is taken when its unit turns out to run with its old files: somebody else started it meanwhile. */
-  | { readonly kind: 'trigger'; readonly action: TriggerAction; readonly foreseen: Foreseen }
+  | {
+      readonly kind: 'trigger'
+      readonly action: TriggerAction
+      readonly foreseen: Foreseen
+      /** Of a timer of the service that is restarted. */
+      readonly startsJob?: JobAtStart
+    }
   | { readonly kind: 'check'; readonly check: Check }
   /** Of the agent's own unit: taken when the whole apply is recorded, since it ends this process. */
   | { readonly kind: 'restart-agent'; readonly of: readonly ResourceId[] }
@@ -256,7 +263,14 @@ function triggerSteps(
     kind: 'trigger',
     action,
     foreseen: action.kind === 'run' ? 'yes' : foreseen(action.unit, after),
+    ...jobOf(action, desired),
   }))
+}
+
+function jobOf(action: TriggerAction, desired: DesiredService | undefined): { readonly startsJob?: JobAtStart } {
+  if (action.kind !== 'restart') return {}
+  const unit = desired?.resources.find((one) => one.kind === 'unit' && one.name === action.unit)
+  return unit?.kind === 'unit' && unit.startsJob !== undefined ? { startsJob: unit.startsJob } : {}
 }
 
 function firedBy(desired: DesiredService | undefined, changes: readonly ResourceChange[]): readonly TriggerAction[] {

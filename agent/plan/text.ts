@@ -1,14 +1,13 @@
 // A plan as lines for people: one for each thing that would be done, in order.
 import { parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
-import type { TriggerAction } from '../../shared/resource.ts'
+import { jobAtStartText } from '../../shared/repository/timer-start.ts'
 import { checkText } from '../host/checks.ts'
 import type { ToolStep } from '../host/tools.ts'
 import { type ComposeForecast, forecastText } from '../resources/compose-forecast.ts'
 import type { ResourceChange } from '../resources/kind.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
 import { actionText } from '../resources/trigger-text.ts'
-import type { Foreseen } from './forecast.ts'
 import type { Step } from './steps.ts'
 
 /** `write /etc/motd (content, mode)`, `remove /etc/old`, `enable and start nginx.service`. */
@@ -27,7 +26,7 @@ export function stepLines(step: Step): readonly string[] {
     case 'validate':
       return [`validate with ${step.command}`]
     case 'trigger':
-      return triggerLines(step.action, step.foreseen)
+      return triggerLines(step)
     case 'check':
       return [`check ${checkText(step.check)}`]
     case 'restart-agent':
@@ -36,8 +35,8 @@ export function stepLines(step: Step): readonly string[] {
 }
 
 /** Nothing of a unit that does not run, or that this very apply starts. */
-function triggerLines(action: TriggerAction, foreseen: Foreseen): readonly string[] {
-  const text = actionText(action)
+function triggerLines({ action, foreseen, startsJob }: Extract<Step, { kind: 'trigger' }>): readonly string[] {
+  const text = `${actionText(action)}${startsJob === undefined ? '' : `, ${jobAtStartText(startsJob)}`}`
   if (action.kind === 'run') return [text]
   switch (foreseen) {
     case 'yes':

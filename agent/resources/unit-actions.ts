@@ -1,5 +1,6 @@
 // What an apply does to a unit, worked out from its state alone: a plan says it in advance, the unit kind does it. Pure.
 import { parseResourceId } from '../../shared/names.ts'
+import { jobAtStartText } from '../../shared/repository/timer-start.ts'
 import type { UnitResource } from '../../shared/resource.ts'
 import type { LiveResource, ResourceChange, UnitFacts } from './kind.ts'
 import { isAsGood } from './unit-state.ts'
@@ -39,7 +40,9 @@ function isInstalledElsewhere({ differences }: ResourceChange<UnitResource>): bo
 /** `enable and start caddy.service`, `leave ssh.service as it is: its file is a package's`. */
 export function unitPlanText(change: ResourceChange<UnitResource>): string {
   const verbs = unitActions(change)
-  return verbs.length === 0 ? `leave ${reasonToLeave(change, change.live)}` : sentence(verbs, change)
+  if (verbs.length === 0) return `leave ${reasonToLeave(change, change.live)}`
+  const job = verbs.includes('start') ? change.desired?.startsJob : undefined
+  return `${sentence(verbs, change)}${job === undefined ? '' : `, ${jobAtStartText(job)}`}`
 }
 
 /** The same in the past tense; a package may have done all of it before: `nginx.service was already correct`. `skipped`: not started, and why. */

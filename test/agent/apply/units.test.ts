@@ -402,3 +402,14 @@ describe('conditions', () => {
     expect(await driftText(desired)).toEqual(drift)
   })
 })
+
+test('a restarted timer may start its job, and the plan says so', async () => {
+  const startsJob = { unit: 'job.service', because: ['OnBootSec=5min'] }
+  const timer = unit('job.timer', { enabled: true, state: 'running', startsJob })
+  const changed = on('/etc/systemd/system/job.timer', { kind: 'restart', unit: 'job.timer' })
+  const first = await planAndApply(web([unitFile('[Timer]', 'job.timer'), timer], { triggers: [changed] }))
+  const said = 'which may start job.service at once or soon (OnBootSec=5min)'
+  expect(first.lines.at(-1)).toBe(`enable and start job.timer, ${said}`)
+  const next = await planAndApply(web([unitFile('[Timer] # two', 'job.timer'), timer], { triggers: [changed] }, '2'))
+  expect(next.lines.at(-1)).toBe(`restart job.timer, ${said}`)
+})
