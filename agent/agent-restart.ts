@@ -3,7 +3,7 @@
 // the new agent has stopped it, as it does once it runs and has heard from its repository.
 
 import type { Run } from '../shared/command.ts'
-import type { Problem } from '../shared/problem.ts'
+import { boundedProblem, type Problem } from '../shared/problem.ts'
 import { agentUnit } from '../shared/repository/reserved.ts'
 import { isOfKind } from '../shared/resource.ts'
 import { armRestartGuard, disarmRestartGuard, restartAgent, restartSeconds, startAgent } from './host/restart-agent.ts'
@@ -89,11 +89,11 @@ async function recordFailure({ services, revision }: AgentRestart, journal: stri
 
 function didNotComeUp(journal: string): Problem {
   const said = `the agent did not come up with it, or did not reach its repository, within ${restartSeconds} s: its unit is as it was before`
-  return {
+  return boundedProblem({
     code: 'apply-failed',
-    message: (journal === '' ? `${said}.` : `${said}. Its journal ended:\n${journal}\n`).slice(0, 4000),
+    message: journal === '' ? `${said}.` : `${said}. Its journal ended:\n${journal}\n`,
     remedy: `Correct the drop-in of ${agentUnit}; see more: journalctl -u ${agentUnit}`,
-  }
+  })
 }
 
 function pathsBehind({ steps }: ServicePlan) {

@@ -111,7 +111,7 @@ async function findingsOf(target: string, options: AdoptFleetOptions): Promise<T
   })
   if (answer.kind === 'refused')
     throw usage(
-      `${url.origin}: ${answer.message}`.slice(0, 4000),
+      `${url.origin}: ${answer.message}`,
       answer.status === 401
         ? 'Set PLUMB_TOKEN to the operator token, or name a file by --token-file.'
         : (answer.remedy ?? 'See: plumb adopt --help'),

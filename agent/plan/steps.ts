@@ -1,5 +1,7 @@
 // The order inside one service: what leaves, packages, users, files, validation of them all, tools, units, compose, triggers, checks.
+
 import type { ResourceId } from '../../shared/names.ts'
+import { parentsOf } from '../../shared/places.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
 import {
   type Check,
@@ -238,12 +240,6 @@ function inTheWayOf(desired: DesiredService | undefined): (id: ResourceId) => bo
     const path = pathInId(id) ?? ''
     return taken.has(path) || parentsOf(path).some((parent) => closed.has(parent))
   }
-}
-
-function parentsOf(path: string): readonly string[] {
-  const parents: string[] = []
-  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) parents.push(path.slice(0, end))
-  return parents
 }
 
 /** Each action once, however many files ask for it. */

@@ -7,7 +7,7 @@ import {
   type ResourceId,
   resourceId,
 } from '../../shared/names.ts'
-import { above, type PlaceOf, placesBy, type Ways } from '../../shared/places.ts'
+import { above, type PlaceOf, parentsOf, placesBy, type Ways } from '../../shared/places.ts'
 import type { Problem } from '../../shared/problem.ts'
 import {
   claimsOf,
@@ -19,7 +19,6 @@ import {
 } from '../../shared/resource.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import { pathInId } from './paths.ts'
-import { parentsOf } from './released.ts'
 
 export type Identified = {
   /** The same object where every path has one name. */

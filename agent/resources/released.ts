@@ -1,6 +1,7 @@
 // What an apply took on this host - paths where something was before, directories made on the way - by whom each is needed
 // now, and what nobody needs any more. Pure.
 import { type AbsolutePath, type ResourceId, resourceId, type ServiceName } from '../../shared/names.ts'
+import { parentsOf } from '../../shared/places.ts'
 import { claimsOf, type DesiredHost, type DesiredService, isOfKind } from '../../shared/resource.ts'
 import type { Baselines } from '../state/baseline.ts'
 import type { Subject } from './kind.ts'
@@ -79,13 +80,6 @@ export function releasedSubject({ path, taken }: TakenPath, onRemove: 'delete' |
 /** A directory that the agent made, and that is to go. */
 export function madeSubject(path: AbsolutePath): Subject {
   return { id: resourceId('directory', path), desired: undefined, baseline: { attributes: { type: 'directory' } } }
-}
-
-/** From the root down, the path itself not among them. */
-export function parentsOf(path: string): readonly string[] {
-  const parents: string[] = []
-  for (let end = path.indexOf('/', 1); end > 0; end = path.indexOf('/', end + 1)) parents.push(path.slice(0, end))
-  return parents
 }
 
 type Needed = {

@@ -1,4 +1,5 @@
 // Paths by which a unit or a table of systemd would cover, empty or give away what the agent lives from. Pure.
+import { parentsOf } from '../places.ts'
 import { agentPlace, agentPlaces, usualPlaceOf } from './reserved.ts'
 
 export type PlaceHazard = { readonly line: number; readonly written: string; readonly why: string }
@@ -85,12 +86,6 @@ function placeOf(path: string): string {
     if (part === '..') parts.pop()
     else if (part !== '' && part !== '.') parts.push(part)
   return usualPlaceOf(`/${parts.join('/')}/.`).slice(0, -2) || '/'
-}
-
-function parentsOf(path: string): readonly string[] {
-  const parents: string[] = []
-  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) parents.push(path.slice(0, end))
-  return parents
 }
 
 /** `*`, `?` and `[...]` of a pattern stay within a name. */
