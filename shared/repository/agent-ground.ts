@@ -11,13 +11,6 @@ export function mountHazard(path: string): string | undefined {
   return hidden === undefined ? undefined : `what is mounted there hides ${hidden} from the agent`
 }
 
-/** Why a path of the host is not for a container. */
-export function giveawayHazard(path: string): string | undefined {
-  const place = placeOf(path)
-  const given = agentPlace(place) ?? agentBelow(place)
-  return given === undefined ? undefined : `a container that has ${given} has the secrets of this host, or is root here`
-}
-
 /** `/etc/fstab`, and the directories of tmpfiles.d. */
 export function isTable(target: string): boolean {
   const place = usualPlaceOf(target)
