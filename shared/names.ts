@@ -71,10 +71,10 @@ export function resourceId(kind: string, name: string): ResourceId {
   return `${kind}:${name}` as ResourceId
 }
 
-/** `unit:nginx.service` -> `{ kind: 'unit', name: 'nginx.service' }`. */
+/** `unit:nginx.service` -> `{ kind: 'unit', name: 'nginx.service' }`. What is no id is a name of no kind. */
 export function parseResourceId(id: string): { readonly kind: string; readonly name: string } {
   const colon = id.indexOf(':')
-  return { kind: id.slice(0, colon), name: id.slice(colon + 1) }
+  return { kind: id.slice(0, Math.max(colon, 0)), name: id.slice(colon + 1) }
 }
 
 /** `/etc//nginx/../x` is refused rather than resolved: a repository that says it means something else. */

@@ -1,5 +1,6 @@
 // What podman's generator makes of the quadlets of a host: the names of services, and the networks and volumes that they use. Pure.
 import { posix } from 'node:path'
+import { parseResourceId } from '../../shared/names.ts'
 import {
   generatedService,
   mountOf,
@@ -52,7 +53,7 @@ export class HostQuadlets {
 
   /** Of a unit: of the quadlet that it is made of, or of those that it requires. */
   usesOf({ name, file }: Pick<UnitResource, 'name' | 'file'>): QuadletUses {
-    const main = file?.slice('file:'.length)
+    const main = file && parseResourceId(file).name
     const quadlet = main === undefined ? undefined : quadletAt(main)
     const used = [
       ...this.#requiredBy(name, main),

@@ -1,6 +1,6 @@
 // Data that the containers of quadlets have now and would not have after an apply: what a running container has mounted, or else what the
 // unit was last applied with, as far as there is anything in it.
-import { absolutePathSchema, type ResourceId } from '../../shared/names.ts'
+import { absolutePathSchema, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import type { UnitResource } from '../../shared/resource.ts'
 import type { HostReader } from '../host/host.ts'
 import { containersOfUnits, volumesNamed } from '../host/podman-objects.ts'
@@ -42,7 +42,7 @@ function isChanging({ desired, baseline }: Subject<UnitResource>): boolean {
 }
 
 function nameOf({ id }: Subject): string {
-  return id.slice(id.indexOf(':') + 1)
+  return parseResourceId(id).name
 }
 
 /** Those of the volumes and paths that have some. What cannot be looked at counts as such. */

@@ -1,6 +1,5 @@
 // What leaves and is in the way of an earlier service is removed by that one: a link, before anything is written below its name (it would
 // be written to where the link leads); and what is in a directory of which a link or a file takes the place. Pure.
-
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import { parentsOf } from '../../shared/places.ts'
 import { isOfKind } from '../../shared/resource.ts'

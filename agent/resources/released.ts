@@ -1,6 +1,5 @@
 // What an apply took on this host - paths where something was before, directories made on the way - by whom each is needed
 // now, and what nobody needs any more. Pure.
-
 import { type AbsolutePath, type ResourceId, resourceId, type ServiceName } from '../../shared/names.ts'
 import { parentsOf } from '../../shared/places.ts'
 import { claimsOf, type DesiredHost, type DesiredService, isOfKind } from '../../shared/resource.ts'

@@ -3,15 +3,16 @@ import type { Child } from 'hono/jsx'
 import type { Evidence } from '../../../shared/evidence.ts'
 import { surroundingTexts } from '../../../shared/evidence-text.ts'
 import { hiddenText } from '../../../shared/hidden-text.ts'
-import type { Revision } from '../../../shared/names.ts'
+import { parseResourceId, type Revision } from '../../../shared/names.ts'
 import { stateIn } from '../../../shared/report.ts'
+import { isOfKind } from '../../../shared/resource.ts'
 import type { DriftView } from '../../show/views.ts'
 import { CommitCard, RevisionCode } from './components/commit.tsx'
 import { Diff } from './components/diff.tsx'
 import { Differences, RevisedValues } from './components/differences.tsx'
 import { HeldPart } from './components/hold.tsx'
 import { hostLink, hostServiceLink, serviceLink, whyLink } from './components/links.ts'
-import { ResourceName, resourceParts } from './components/resource.tsx'
+import { ResourceName } from './components/resource.tsx'
 import { ServiceFailure, UnknownPart } from './components/service-parts.tsx'
 import { StaleNote } from './components/stale.tsx'
 import { States } from './components/state.tsx'
@@ -91,7 +92,7 @@ type InRevisionProps = { readonly drift: DriftView; readonly pending: NonNullabl
 function InRevision({ drift, pending }: InRevisionProps) {
   const { finding, revision } = drift
   const { revised } = finding
-  const name = resourceParts(finding.resource).name
+  const name = parseResourceId(finding.resource).name
   return (
     <section aria-labelledby="in-revision">
       <h2 id="in-revision">Changed in the repository, not applied yet</h2>
@@ -133,7 +134,7 @@ function FindingDiff({ drift }: { readonly drift: DriftView }) {
   if (finding.diff === undefined && finding.diffCut)
     return <p class="by">No diff: the agent left it out, because the report would be longer than it may be.</p>
   if (finding.diff === undefined) {
-    const isFile = resourceParts(finding.resource).kind === 'file'
+    const isFile = isOfKind(finding.resource, 'file')
     return isFile ? <p class="by">No diff: not a text, or nothing but the attributes differs.</p> : null
   }
   return (
@@ -142,7 +143,7 @@ function FindingDiff({ drift }: { readonly drift: DriftView }) {
         before={<>as last applied{drift.applied !== undefined && <AppliedAt revision={drift.applied} />}</>}
         after="on the host"
       />
-      <Diff diff={finding.diff} label={`Diff of ${resourceParts(finding.resource).name}`} limit={diffLinesShown} />
+      <Diff diff={finding.diff} label={`Diff of ${parseResourceId(finding.resource).name}`} limit={diffLinesShown} />
       {finding.diffCut && <p class="by">The diff was cut by the agent: it is longer than a report may carry.</p>}
     </>
   )

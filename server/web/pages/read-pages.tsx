@@ -1,10 +1,9 @@
 // The pages that readers open: a request comes in, the view that it asks for goes out as a document.
 import type { Context } from 'hono'
-import { hostNameSchema, serviceNameSchema } from '../../../shared/names.ts'
+import { hostNameSchema, parseResourceId, serviceNameSchema } from '../../../shared/names.ts'
 import { AlertsPage } from './alerts.tsx'
 import { commitsBySource } from './change-commits.ts'
 import { hostLink } from './components/links.ts'
-import { resourceParts } from './components/resource.tsx'
 import { showPage } from './document.tsx'
 import { DriftPage } from './drift.tsx'
 import { showUnknown } from './failures.tsx'
@@ -51,7 +50,7 @@ export async function showDrift(c: Context, parts: PageParts): Promise<Response>
   const parsed = hostNameSchema.safeParse(name)
   const drift = parsed.success ? await parts.views.drift(parsed.data, resource) : undefined
   if (drift === undefined) return await showNoDrift(c, parts, { host: name, resource })
-  const title = `${resourceParts(resource).name} on ${drift.host}`
+  const title = `${parseResourceId(resource).name} on ${drift.host}`
   const server = { url: publicUrlOf(parts, c).origin, selfSigned: parts.selfSigned }
   const body = <DriftPage drift={drift} server={server} operator={await parts.access.isOperator(c)} />
   return await showPage(c, parts, { title, section: 'fleet', live: true, host: drift.host, body })
@@ -63,7 +62,7 @@ async function showNoDrift(c: Context, parts: PageParts, { host, resource }: NoD
   const body = (
     <MessagePage
       title="No drift here"
-      text={`${host} reports no drift of ${resourceParts(resource).name}: it was put back, committed, or never was.`}
+      text={`${host} reports no drift of ${parseResourceId(resource).name}: it was put back, committed, or never was.`}
     >
       <p>
         <a href={hostLink(host)}>{host} as it is now</a>

@@ -1,9 +1,10 @@
 // A resource by its name; its kind only where the name does not already tell it.
+import { parseResourceId } from '../../../../shared/names.ts'
 import { visibleText } from '../visible-text.ts'
 import { whyLink } from './links.ts'
 
 export function ResourceName({ resource }: { readonly resource: string }) {
-  const { kind, name } = resourceParts(resource)
+  const { kind, name } = parseResourceId(resource)
   return (
     <>
       {kind !== 'file' && <span class="kind">{kind} </span>}
@@ -22,12 +23,4 @@ export function WhyAnchor({ source, host }: WhyAnchorProps) {
       why
     </a>
   )
-}
-
-/** `file:/etc/motd` is the file `/etc/motd`. */
-export function resourceParts(resource: string): { readonly kind: string; readonly name: string } {
-  const colon = resource.indexOf(':')
-  return colon < 0
-    ? { kind: 'resource', name: resource }
-    : { kind: resource.slice(0, colon), name: resource.slice(colon + 1) }
 }
