@@ -6,7 +6,7 @@ import { isSea } from 'node:sea'
 import { type Run, whyText } from '../../shared/command.ts'
 import { removeIfThere, replaceFile } from '../../shared/platform/durable.ts'
 import { PlumbError, problemsOf } from '../../shared/problem.ts'
-import { agentUnit } from '../../shared/repository/reserved.ts'
+import { agentUnit, restartGuard } from '../../shared/repository/reserved.ts'
 import { firstLine, systemctl } from './systemd.ts'
 
 /** How long a restarted agent may take to come up. */
@@ -15,7 +15,6 @@ export const restartSeconds = 90
 /** Of main.ts: what the timer runs. */
 export const takeBackVerb = 'take-back-agent-restart'
 
-const guard = 'plumb-restart-guard'
 const directory = '/etc/systemd/system'
 
 export type GuardHost = { readonly root: string; readonly run: Run }
@@ -28,7 +27,11 @@ export async function armRestartGuard(
   try {
     placeUnits(stateDirectory, host.root)
     for (const name of changed.filter(isOfAllServices).map((path) => basename(path))) maskDropIn(name, host.root)
-    for (const args of [['daemon-reload'], ['enable', '--quiet', `${guard}.timer`], ['restart', `${guard}.timer`]])
+    for (const args of [
+      ['daemon-reload'],
+      ['enable', '--quiet', `${restartGuard}.timer`],
+      ['restart', `${restartGuard}.timer`],
+    ])
       await succeed(args, host.run)
   } catch (error) {
     await disarmRestartGuard(host)
@@ -38,12 +41,12 @@ export async function armRestartGuard(
 
 /** Nothing of it is left. */
 export async function disarmRestartGuard({ root, run }: GuardHost): Promise<void> {
-  const timer = join(root, directory, `${guard}.timer`)
+  const timer = join(root, directory, `${restartGuard}.timer`)
   if (lstatSync(timer, { throwIfNoEntry: false }) === undefined) return
-  await run(systemctl(['disable', '--now', '--quiet', `${guard}.timer`]))
-  rmSync(join(root, directory, `${guard}.service.d`), { recursive: true, force: true })
+  await run(systemctl(['disable', '--now', '--quiet', `${restartGuard}.timer`]))
+  rmSync(join(root, directory, `${restartGuard}.service.d`), { recursive: true, force: true })
   // The timer last: while it is there, this is done again.
-  for (const name of [`${guard}.service`, `${guard}.timer`]) removeIfThere(join(root, directory, name))
+  for (const name of [`${restartGuard}.service`, `${restartGuard}.timer`]) removeIfThere(join(root, directory, name))
   await run(systemctl(['daemon-reload']))
 }
 
@@ -59,8 +62,8 @@ function placeUnits(stateDirectory: string, root: string): void {
     '[Install]\nWantedBy=timers.target\n',
   ].join('\n')
   mkdirSync(join(root, directory), { recursive: true })
-  replaceFile({ path: join(root, directory, `${guard}.service`), content: service })
-  replaceFile({ path: join(root, directory, `${guard}.timer`), content: timer })
+  replaceFile({ path: join(root, directory, `${restartGuard}.service`), content: service })
+  replaceFile({ path: join(root, directory, `${restartGuard}.timer`), content: timer })
 }
 
 function isOfAllServices(path: string): boolean {
@@ -69,7 +72,7 @@ function isOfAllServices(path: string): boolean {
 
 /** What keeps the agent from coming up would keep the guard from it, too: a drop-in of one unit stands in for that of all by its name. */
 function maskDropIn(name: string, root: string): void {
-  const at = join(root, directory, `${guard}.service.d`, name)
+  const at = join(root, directory, `${restartGuard}.service.d`, name)
   mkdirSync(dirname(at), { recursive: true })
   rmSync(at, { force: true })
   symlinkSync('/dev/null', at)

@@ -19,6 +19,8 @@ export function usualPlaceOf(path: string): string {
 }
 
 export const agentUnit = 'plumb.service'
+/** Its units are there while the agent restarts itself (agent/host/restart-guard.ts). */
+export const restartGuard = 'plumb-restart-guard'
 export const agentExecutable = '/usr/local/bin/plumb'
 export const agentConfiguration = '/etc/plumb'
 export const agentState = '/var/lib/plumb'
@@ -39,6 +41,7 @@ export const agentPlaces: readonly string[] = [
   agentState,
   agentExecutable,
   ...unitDirectories.map((directory) => `${directory}/${agentUnit}`),
+  ...['service', 'timer'].map((suffix) => `${unitDirectories[0]}/${restartGuard}.${suffix}`),
 ]
 
 /** The reserved path that this one is, or is in. A place: links on the way have been followed. */

@@ -10,6 +10,7 @@ test.each([
   'files/var/run/plumb/socket',
   'files/usr/local/bin/plumb',
   'files/etc/systemd/system/plumb.service',
+  'files/etc/systemd/system/plumb-restart-guard.timer',
   'files/lib/systemd/system/plumb.service',
   'files/usr/lib/systemd/system/plumb.service',
   'files/run/systemd/system/plumb.service',
