@@ -56,7 +56,13 @@ function placeOf(target: string): Place | undefined {
 }
 
 /** The agent's unit, and what every service stands on: when one of these is stopped, so is the agent. */
-const standing: ReadonlySet<string> = new Set([agentUnit, 'sysinit.target', 'system.slice', '-.slice', '-.mount'])
+export const underAgent: ReadonlySet<string> = new Set([
+  agentUnit,
+  'sysinit.target',
+  'system.slice',
+  '-.slice',
+  '-.mount',
+])
 
 const reasonOfOther: Reason = ({ section, key, value }, name) => {
   const named = unitsIn(value, name)
@@ -77,7 +83,7 @@ const reasonOfOther: Reason = ({ section, key, value }, name) => {
   return undefined
 }
 
-/** Those of `standing` that a list means, with the specifiers that the unit's name fills in; of a template any instance may run. */
+/** Those of `underAgent` that a list means, with the specifiers that the unit's name fills in; of a template any instance may run. */
 function unitsIn(value: string, file: string): readonly string[] {
   const unit = serviceNamed(file)
   const whole = unit.replace(/\.[a-z]+$/, '')
@@ -90,7 +96,7 @@ function unitsIn(value: string, file: string): readonly string[] {
   }
   return wordsOf(value).flatMap((word) => {
     const name = word.replace(/%(.)/g, (specifier, letter: string) => values[letter] ?? specifier)
-    return name.includes('*') ? (isInstance(name) ? [agentUnit] : []) : standing.has(name) ? [name] : []
+    return name.includes('*') ? (isInstance(name) ? [agentUnit] : []) : underAgent.has(name) ? [name] : []
   })
 }
 

@@ -134,6 +134,15 @@ test.each([
   expect((await desire({ [path]: text })).desired.services).toHaveLength(1)
 })
 
+test.each(['sysinit.target', 'system.slice'])('what the agent runs on is not stopped by an apply: %s', async (unit) => {
+  const settings = (said: string) => ({ 'services/a/service.yaml': `units: { "${unit}": ${said} }\n` })
+  for (const said of ['{ state: stopped }', '{ masked: true }'])
+    expect(await linted(settings(said))).toMatchObject([
+      { message: expect.stringContaining(`${unit} is what the agent runs on`) },
+    ])
+  expect(await linted(settings('{ state: running }'))).toEqual([])
+})
+
 test.each(['reboot', 'poweroff', 'halt', 'kexec', 'rescue', 'emergency', 'suspend', 'runlevel6'])(
   '%s.target is never started by an apply, and may be masked',
   async (name) => {
