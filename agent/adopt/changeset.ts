@@ -17,7 +17,7 @@ export type AdoptionInput = {
   /** Undefined: what was applied is in no revision that is here. */
   readonly appliedOf: (source: string, sha256: string) => Promise<AppliedSource | undefined>
   readonly mask: Mask
-  /** Paths on the host of which somebody said that what looks like a secret in them is none. */
+  /** Paths on the host whose likely secrets are none, by option. */
   readonly notSecret: ReadonlySet<string>
 }
 

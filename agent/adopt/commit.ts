@@ -60,8 +60,8 @@ export async function baseOf(
   const lines = entries.map(({ path, kind, oid }) => `${modes[kind]} ${oid}\t${path}\0`)
   await git.read(['update-index', '-z', '--index-info'], { environment, stdin: lines.join('') })
   const tree = (await git.read(['write-tree', '--missing-ok'], { environment })).trim()
-  const nobody = identity('Plumbline <plumb@localhost>')
-  return (await git.read(['commit-tree', tree, '-m', 'as it was'], { environment: nobody })).trim()
+  const author = identity('Plumbline <plumb@localhost>')
+  return (await git.read(['commit-tree', tree, '-m', 'as it was'], { environment: author })).trim()
 }
 
 const modes = { file: '100644', executable: '100755', symlink: '120000', submodule: '160000' } as const

@@ -51,7 +51,7 @@ export function adoptedContent({ source, applied, head, live, mask }: ContentCas
     ...merged.lines.map((line) =>
       refusal('the repository has since changed what was changed on the host', {
         where: { ...where, line },
-        remedy: 'Change the file in the repository by hand as it is to be, and apply it.',
+        remedy: 'Change the file in the repository by hand, and apply it.',
       }),
     ),
   )

@@ -55,7 +55,7 @@ export async function deliver(
       throw new PlumbError({
         code: 'usage',
         message: `The clone has a branch ${branch} already.`,
-        remedy: 'Name another one: --to NAME',
+        remedy: 'Name another branch: --to NAME',
       })
     await git.read(['update-ref', name, commit, '0'.repeat(40)])
   }

@@ -1,5 +1,5 @@
-// What must not get into a commit: values of the repository's own secrets in any form, and what looks like somebody else's. Lines that the
-// repository has already are not the change's. Pure.
+// What must not get into a commit: values of the repository's own secrets in any form, and what looks like a secret from elsewhere.
+// Lines that the repository has already are not part of the change. Pure.
 import type { Problem } from '../../shared/problem.ts'
 import type { Mask } from '../plan/mask.ts'
 import { likelySecrets } from '../writing/likely-secrets.ts'
@@ -10,7 +10,7 @@ export type Written = {
   readonly content: Uint8Array
   /** As the repository has it; undefined for a new file. */
   readonly before: Uint8Array | undefined
-  /** Somebody said that what looks like a secret in it is none. */
+  /** What looks like a secret in it is none, by option. */
   readonly isNotSecret: boolean
 }
 

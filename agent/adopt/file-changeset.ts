@@ -98,7 +98,7 @@ type Expected = {
   readonly hasSecrets: boolean
 }
 
-/** Where the repository says another thing by now than what was applied, nobody but a person can choose. */
+/** Where the repository differs by now from what was applied, only a person can choose. */
 function permissions(differences: readonly AttributeDifference[], head: Expected) {
   const set: Record<string, string> = {}
   const problems: Problem[] = []
@@ -120,7 +120,7 @@ function permissions(differences: readonly AttributeDifference[], head: Expected
 
 function openSecret(live: string): Problem {
   const message = `mode ${live}: everybody on the host could read the secrets in it`
-  return { code: 'secret-exposed', message, remedy: 'plumb apply puts it right.' }
+  return { code: 'secret-exposed', message, remedy: 'plumb apply repairs it.' }
 }
 
 type GitFile = {
@@ -141,10 +141,7 @@ function typeChangeset({ isNamed }: Drifted, { source, key, type }: Typed): Chan
   if (type.live !== 'missing')
     return refusedChangeset(`it is a ${type.live} now, where the repository has a ${type.expected}`, byHand)
   if (!isNamed)
-    return refusedChangeset(
-      'it was removed on the host',
-      `If it is to be removed everywhere, adopt it by its own path.`,
-    )
+    return refusedChangeset('it was removed on the host', `To remove it everywhere, adopt it by its own path.`)
   return {
     changes: new Map([[source, { kind: 'remove' }]]),
     edits: [{ section: 'files', key, set: undefined }],

@@ -35,8 +35,8 @@ function parsed(text: string): Document {
 }
 
 /**
- * What was said anew in the text as a person laid it out: spaces and breaks that the library would set otherwise are no change. Undefined
- * where the two stand too close together.
+ * The new settings in the text as a person laid it out: spaces and breaks that the library would set otherwise are no change.
+ * Undefined where the two stand too close together.
  */
 function asWritten(text: string, edited: string, style: ToStringOptions): string | undefined {
   if (text.trim() === '') return edited

@@ -103,7 +103,7 @@ function editsWithin(line: Edit, { before, spans }: Rendered): readonly Edit[] {
   return words?.map((edit) => ({ ...edit, start: edit.start + line.start, end: edit.end + line.start })) ?? [line]
 }
 
-/** Also where the value only grew, `80` to `8080`: nobody can tell such a change from one of the value. */
+/** Also where the value only grew, `80` to `8080`: such a change cannot be distinguished from one of the value. */
 function isTouched({ piece, start, end }: Span, edit: Edit, before: string): boolean {
   if (piece.reference === undefined) return false
   const isWholeLines =
@@ -155,7 +155,7 @@ export const editAroundSecrets = 'Edit the template by hand, and leave the place
 function typedReference(file: string, line: number): Problem {
   return {
     code: 'usage',
-    message: `somebody typed ${opening} into the live text, which the template would fill in`,
+    message: `${opening} was typed into the live text, and the template would substitute it`,
     where: { file, line },
     remedy: 'Edit the template by hand.',
   }
@@ -165,7 +165,7 @@ function tooDifferent(pieces: readonly Piece[], file: string): Problem {
   const hasSecret = pieces.some(({ reference }) => reference?.kind === 'secret')
   return {
     code: hasSecret ? 'secret-exposed' : 'usage',
-    message: 'too much differs to tell what became of the substituted parts',
+    message: 'too much differs to find the substituted parts',
     where: { file },
     remedy: hasSecret ? editAroundSecrets : 'Edit the template by hand.',
   }

@@ -13,7 +13,7 @@ export function unitChangeset({ id, differences }: Drifted): Changeset {
     else
       problems.push(
         refusal(`${name === 'type' ? '' : `${name}: `}${live} cannot be adopted`, {
-          remedy: 'plumb apply puts it right.',
+          remedy: 'plumb apply repairs it.',
         }),
       )
   }

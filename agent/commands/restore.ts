@@ -124,7 +124,7 @@ function targetOf({ path, isEscaped }: Displaced, to: string | undefined): Absol
   if (to === undefined && isEscaped === true)
     throw usage(
       `The path ${path} is shown escaped or shortened; nothing can be written there by that.`,
-      'Name another one: --to PATH.',
+      'Name another path: --to PATH.',
     )
   const parsed = absolutePathSchema.safeParse(to ?? path)
   if (parsed.success && parsed.data !== '/') return parsed.data

@@ -42,7 +42,7 @@ function isJudged({ kind }: Reference, reader: Reader): boolean {
 
 type Values = ReadonlyMap<string, string>
 
-/** By what tells one value from another; undefined: it cannot be read. */
+/** Values by their identity; undefined: the text cannot be read. */
 const valuesFor: Readonly<Record<Reader, (text: string) => Values | undefined>> = {
   environment: (text) => {
     const { values, faults } = readEnvironment(text)

@@ -156,7 +156,7 @@ const descriptions: Readonly<Record<ForeignForm, Description>> = {
   cms: encrypted('CMS', 'openssl cms -decrypt'),
   dotenvx: encrypted('dotenvx', 'dotenvx get'),
   'merge-conflict': {
-    message: 'holds the markers of a merge conflict that nobody resolved',
+    message: 'holds the markers of an unresolved merge conflict',
     remedy: 'Resolve it, or say that they belong there: `allow: conflict-markers` under files in service.yaml.',
     allow: 'conflict-markers',
   },

@@ -2,7 +2,7 @@
 
 /**
  * `multi-user.target.wants/web.service`, sorted. `text`: of the unit file, followed by those of its drop-ins. Undefined where
- * only systemd can tell: specifiers, and aliases of instances.
+ * only systemd knows: specifiers, and aliases of instances.
  */
 export function installLinks(unit: string, text: string): readonly string[] | undefined {
   const settings = installSettings(text)

@@ -32,7 +32,7 @@ export function pathsInUnit(text: string, unitFile: string): readonly Named[] {
     .map(({ path, isExact }) => ({ path: posix.normalize(path), isExact: isExact || !isDeep(path) }))
 }
 
-/** A path in a unit file, drop-in or quadlet: `*` for what only an instance tells. */
+/** A path in a unit file, drop-in or quadlet: `*` for what depends on the instance. */
 export function pathNamedInUnit(path: string, unitFile: string): string {
   return withoutSpecifiers(path, unitNameOf(unitFile))
 }
@@ -119,7 +119,7 @@ function unitNameOf(path: string): string {
   return name.replace(/\.d$/, '')
 }
 
-/** Those that the name alone tells; an instance may be any. */
+/** Specifiers that the name alone decides; an instance may be any. */
 function withoutSpecifiers(path: string, unit: string): string {
   const whole = unit.replace(/\.[a-z]+$/, '')
   const values: Readonly<Record<string, string>> = {

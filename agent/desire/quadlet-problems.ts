@@ -1,5 +1,5 @@
-// Quadlets that give containers power over the host, unless service.yaml allows it by name; lint tells of it, and a host does not apply the
-// service. Pure.
+// Quadlets that give containers power over the host, unless service.yaml allows it by name; lint reports it, and a host does not apply
+// the service. Pure.
 import { posix } from 'node:path'
 import type { Problem } from '../../shared/problem.ts'
 import { allowLine } from '../../shared/repository/compose-power.ts'

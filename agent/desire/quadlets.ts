@@ -163,7 +163,7 @@ function isPath(source: string): boolean {
   return /^[/.~]/.test(source) || /\.(?:image|build)$/.test(source)
 }
 
-/** Undefined where a specifier that nobody knows would have to be filled in. */
+/** Undefined where a value would depend on an unknown specifier. */
 function objectOf(quadlet: Quadlet, settings: readonly UnitSetting[]): QuadletObject | undefined {
   const { main, stem, section } = quadlet
   const madeBy = generatedService(quadlet, settings)

@@ -108,7 +108,7 @@ export async function readTemplates(
   }))
 }
 
-/** Those that name it, and those that its own name tells. */
+/** Those that name it, and those that follow from its own name. */
 function readersOf(
   { target, inProject }: ManagedFile,
   { project }: ManagedService,

@@ -115,7 +115,7 @@ function withheldOf({ service, files, project }: ManagedService, contents: Conte
   return { withheld: { resources: [...own, ...whole], problems } }
 }
 
-/** Whoever else names it wants the same version and hold: repository/claims.ts sees to that. */
+/** Every service that names it wants the same version and hold: repository/claims.ts ensures that. */
 function packageResource(wanted: PackageSettings, seen: Set<string>): readonly PackageResource[] {
   if (seen.has(wanted.name)) return []
   seen.add(wanted.name)

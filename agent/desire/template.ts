@@ -151,7 +151,7 @@ function referenceOf(inside: string): Pick<Reference, 'kind' | 'name'> | Misread
     message: `expected vars.NAME, secrets.NAME or host.name in ${opening} ${closing}, found ${quoted(inside)}`,
     remedy:
       meant === undefined
-        ? 'If the file is to be copied as it is, take `template: true` from it in service.yaml.'
+        ? 'To copy the file as it is, remove `template: true` from it in service.yaml.'
         : `Did you mean "${meant === 'host' ? 'host.name' : `${meant}.NAME`}"?`,
   }
 }

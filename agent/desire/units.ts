@@ -74,7 +74,7 @@ function stateByDefault(name: string, own: ReadonlyMap<string, OwnUnit>): Wanted
   return own.get(name)?.quadlet === true ? { state: 'running' } : { enabled: true, state: 'running' }
 }
 
-/** `nginx.service: {}` says no more than "it is to be there and run". */
+/** `nginx.service: {}` means: enabled and running. */
 function packageUnitState(said: WantedState): WantedState {
   return Object.keys(said).length === 0 ? { enabled: true, state: 'running' } : said
 }

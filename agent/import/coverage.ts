@@ -80,7 +80,7 @@ function thingOf(entry: HostEntry, stock: Stock): readonly Thing[] {
   if (verdictOn(entry, circumstances).kind !== 'taken') return []
   if (entry.kind === 'file' && entry.size === 0) return []
   const isOriginal = originals.has(path)
-  // A package's, and no configuration: whoever changes that is not configuring.
+  // A package's file that is no configuration: a change of it configures nothing.
   if (!isOriginal && stock.owners.has(path)) return []
   const kind = isOriginal ? 'changed' : path.startsWith('/etc/systemd/system/') ? 'unit' : 'unowned'
   const ids = ['file', 'symlink'].map((type) => resourceId(type, path))

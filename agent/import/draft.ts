@@ -36,7 +36,7 @@ export function draftOf(findings: Findings): Draft {
   const project = (findings.compose?.files ?? []).map((entry) => ({ entry, verdict: inProject(entry, findings) }))
   const untaken = (kind: Exclude<Verdict['kind'], 'taken'>) =>
     [...judged, ...project].flatMap(({ entry, verdict }) =>
-      // A repository within is told once, not with each of its objects.
+      // A repository within is reported once, not with each of its objects.
       verdict.kind === kind && !entry.path.includes('/.git/') ? [{ path: entry.path, why: verdict.why }] : [],
     )
   const draft: Making = { findings, files: new Map(), said: new Map(), secrets: new Map(), exposed: [] }
@@ -69,8 +69,8 @@ export function draftOf(findings: Findings): Draft {
   })
   const text = (content: string): DraftFile => ({ kind: 'file', content: Buffer.from(content), executable: false })
   if (settings !== undefined) draft.files.set('service.yaml', text(settings))
-  const told = { taken: given, left, refused: [...exposed, ...refused], secrets: [...draft.secrets.keys()] }
-  draft.files.set('README.md', text(readmeText(findings, told)))
+  const outcome = { taken: given, left, refused: [...exposed, ...refused], secrets: [...draft.secrets.keys()] }
+  draft.files.set('README.md', text(readmeText(findings, outcome)))
   return { files: draft.files, secrets: draft.secrets, left, refused, exposed: draft.exposed }
 }
 

@@ -19,15 +19,15 @@ export type Findings = {
   readonly extended: ReadonlyMap<string, Extended>
   readonly packages: readonly InstalledPackage[]
   readonly units: readonly FoundUnit[]
-  /** Undefined: it could not be told. */
+  /** Undefined: unknown. */
   readonly listeners: readonly Listener[] | undefined
-  /** Likely secrets are to give way to names. */
+  /** Likely secrets are replaced by names. */
   readonly hide: boolean
   /** Files in which they are in any case, each with the secret's name where one was given. */
   readonly hideIn: ReadonlyMap<string, string | undefined>
-  /** Paths whose likely secrets are none, as somebody says. */
+  /** Paths whose likely secrets are none, by option. */
   readonly notSecret: ReadonlySet<string>
-  /** Files of a compose project, by path in its directory, and what is to be told of it. */
+  /** Files of a compose project, by path in its directory, and what the README says of it. */
   readonly compose?: {
     readonly files: readonly HostEntry[]
     readonly directory: AbsolutePath

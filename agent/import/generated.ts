@@ -1,4 +1,4 @@
-// Files in /etc that no package owns and nobody typed, with who made them.
+// Files in /etc that neither a package owns nor a person typed, with the program that made them.
 
 /** Who made it; undefined: perhaps a person. */
 export function generated(path: string): string | undefined {

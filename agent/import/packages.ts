@@ -3,7 +3,7 @@ import type { Inventory } from '../host/packages/inventory.ts'
 
 export type Ownership = {
   readonly service: string
-  /** Asked for by whoever imports. */
+  /** Named by the user. */
   readonly named: readonly string[]
   /** Packages whose files are taken; where there are none, those whose files were looked at. */
   readonly owners: readonly string[]

@@ -20,7 +20,7 @@ export type Circumstances = {
   readonly named: ReadonlySet<string>
   /** Files that are as their package has them are wanted too. */
   readonly all: boolean
-  /** Paths that somebody said to leave. */
+  /** Paths to leave out, by option. */
   readonly leave: ReadonlySet<string>
 }
 
@@ -52,7 +52,7 @@ const gitRepository = /\/\.git(?:\/|$)/
 /** What they ignore or convert would be missing or different in the commit, and so on the next host. */
 const gitSettings = /\/\.git(?:ignore|attributes|modules)$/
 
-/** Made on each host anew, or telling one host from the others: another host with the same would be wrong. */
+/** Made on each host, or the identity of a host: another host with the same would be wrong. */
 const hostsOwn: readonly { readonly pattern: RegExp; readonly why: string }[] = [
   { pattern: /^\/etc\/ssh\/ssh_host_/, why: "this host's own key" },
   { pattern: /^\/etc\/(?:machine-id|hostname|adjtime|mtab|\.pwd\.lock|ld\.so\.cache)$/, why: "this host's own" },

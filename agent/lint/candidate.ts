@@ -79,7 +79,7 @@ async function repositoryOf(directory: string, git: WorkTreeGit): Promise<Place 
 }
 
 /**
- * Made and removed by whoever reads the work tree: their index may be a link to a file of root's, and in a directory of theirs root does
+ * Made and removed by the user who reads the work tree: their index may be a link to a file of root's, and in a directory of theirs root does
  * not touch names that they can exchange. Undefined when that fails.
  */
 async function makeScratch(
@@ -91,7 +91,7 @@ async function makeScratch(
   const made = await asReader('mktemp', '-d', join(user === undefined ? tmpdir() : '/tmp', 'plumb-lint-XXXXXX'))
   const scratch = made.stdout.trimEnd()
   if (made.code !== 0 || (await asReader('mkdir', '--', join(scratch, 'objects'))).code !== 0) return undefined
-  // With its stat data, so that files that did not change are not read. What it is not copied from is added anew.
+  // With its stat data, so that files that did not change are not read. Without a copy, everything is added again.
   await asReader('cp', '--', index, join(scratch, 'index'))
   return scratch
 }
@@ -164,7 +164,7 @@ async function largeFiles(
   for (const path of names) {
     await rest()
     const size = sizeOf(join(directory, path))
-    // Until it is staged a file has no object id; its path tells it from others.
+    // Until it is staged a file has no object id; its path identifies it.
     if (size > 0) sized.push({ path, oid: path, size })
   }
   const problems = sizeProblems(sized.filter(({ path }) => !filters.has(path)))

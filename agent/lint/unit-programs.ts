@@ -1,4 +1,4 @@
-// Programs of this repository that units start, and that nobody may execute; units without content. Pure.
+// Programs of this repository that units start, and that lack permission to execute; units without content. Pure.
 import type { Problem } from '../../shared/problem.ts'
 import { invalid } from '../../shared/repository/invalid.ts'
 import type { ManagedFile, ManagedService } from '../desire/managed-files.ts'

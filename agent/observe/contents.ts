@@ -20,7 +20,7 @@ export type ContentSides = {
   readonly live: Uint8Array | undefined
   /** Of a file that is too large to be held. */
   readonly large?: LargeDifference
-  /** Nothing of it may be told. Of a file with another name nothing live was read either. */
+  /** Nothing of it may be reported. Of a file with another name nothing live was read either. */
   readonly hidden?: HiddenReason
 }
 
@@ -76,7 +76,7 @@ function statNow(path: AbsolutePath, files: FileReader): FileStat | undefined {
   }
 }
 
-/** As far as other users can read neither side, no report tells either. */
+/** As far as other users can read neither side, no report has either. */
 function hiddenReason(
   { id, desired, baseline }: Differing,
   live: FileStat | undefined,
@@ -108,7 +108,7 @@ async function readSides(one: Differing, readers: ContentReaders): Promise<Conte
   const wanted = desired?.kind === 'file' ? await desiredBytes(desired, limit, readers) : undefined
   const same = desired?.kind === 'file' && desired.sha256 === baseline?.attributes['content']
   const applied = same ? wanted : await appliedBytes(baseline, readers)
-  // Once it drifted its diff is wanted until somebody decides, also when the clone no longer has this content.
+  // Once it drifted its diff is wanted until a person decides, also when the clone no longer has this content.
   if (applied !== undefined && baseline !== undefined) keep(applied, readers.objects)
   return { desired: wanted, baseline: applied, live: await liveBytes(id, limit, readers.host) }
 }
@@ -148,13 +148,13 @@ async function appliedBytes(
   return read !== undefined && hash('sha256', read, 'hex') === baseline?.attributes['content'] ? read : undefined
 }
 
-/** What is judged by what it says is told by that, as long as it can be read. */
+/** A file that is compared by meaning is reported by meaning, while it can be read. */
 function heldBytes({ desired }: Differing): number {
   const rules = desired?.kind === 'file' ? desired.judged?.rules : undefined
   return rules === undefined ? diffableBytes : Math.max(diffableBytes, documentBytes(rules.as))
 }
 
-/** Without them there is no diff; the difference itself is told all the same. */
+/** Without them there is no diff; the difference itself is reported all the same. */
 async function desiredBytes(
   { content, size }: FileResource,
   limit: number,

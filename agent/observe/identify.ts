@@ -32,7 +32,7 @@ type Known = {
 
 const latest = new WeakMap<DesiredHost, Known>()
 
-/** What is live, without what cannot be told apart, and without what is only seen through a link that leaves. */
+/** What is live, without what cannot be distinguished, and without what is only seen through a link that leaves. */
 export function liveByIdentity(live: LiveHost, { conflicts, unlinked }: Identified): LiveHost {
   if (conflicts.size === 0 && unlinked.size === 0) return live
   const resources = new Map(live.resources)

@@ -11,7 +11,7 @@ import { pulled } from './pulled.ts'
 export type LargeReaders = {
   readonly host: HostReader
   readonly objects: ObjectStore
-  /** The repository's bytes of this digest, whole, and kept; undefined when nobody has them. */
+  /** The repository's bytes of this digest, whole, and kept; undefined when they are nowhere. */
   readonly keptBytes: (sha256: string) => Promise<Uint8Array | undefined>
 }
 
@@ -26,7 +26,7 @@ export async function largeOf(
   const isDesired = desired?.kind === 'file' && desired.sha256 === expected
   const known = isDesired ? desired.size : (objects.size(expected) ?? (await keptBytes(expected))?.length)
   if (Math.max(size, known ?? 0) <= heldBytes) return undefined
-  // Told by its size: it was not even read to be hashed.
+  // Reported by its size: it was not even read to be hashed.
   if (size > hashedBytes || !sha256Schema.safeParse(live).success) return undefined
   const content = await expectedContent(expected, objects, keptBytes)
   if (content === undefined) return undefined
@@ -56,7 +56,7 @@ async function* wholePart(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
 }
 
-/** A drift is reported again and again until somebody decides. */
+/** A drift is reported again and again until a person decides. */
 const rememberedDifferences = 4
 const remembered = new Map<string, LargeDifference>()
 

@@ -29,9 +29,9 @@ export type LargeDifference = {
   }
 }
 
-/** Longer differences are told by their place alone. */
+/** Longer differences are reported by their place alone. */
 const windowBytes = 1024 * 1024
-/** Around it, so that a secret that reaches into it is recognised: longer than any value may be in any encoding. */
+/** Around it, so that a secret that reaches into it is recognized: longer than any value may be in any encoding. */
 const marginBytes = 256 * 1024
 
 export type KnownContent = Content & { readonly sha256: string }

@@ -12,13 +12,13 @@ import type { Baselines } from '../state/baseline.ts'
 
 export type LiveHost = {
   readonly capabilities: Capabilities
-  /** Units that triggers name are in it too. What this host (or sandbox) cannot have, or could not tell, is not. */
+  /** Units that triggers name are in it too. What this host (or sandbox) cannot have or observe is not. */
   readonly resources: ReadonlyMap<ResourceId, LiveResource>
   /** Why a resource could not be looked at. */
   readonly problems: ReadonlyMap<ResourceId, Problem>
   /**
    * What belongs to a subject and was found on the host alone, in `resources` too: of desired units, the files that change them and
-   * that nobody's revision has; of the file of a template that leaves, the instances of it.
+   * that no revision has; of the file of a template that leaves, the instances of it.
    */
   readonly found: ReadonlyMap<ResourceId, readonly Subject[]>
 }

@@ -28,7 +28,7 @@ export async function* pulled(
     }
   } finally {
     if (!isDone) {
-      // Nobody waits for what this rejection ends.
+      // Nothing waits for what this rejection ends.
       given.promise.catch(() => {})
       taken.reject(new Error('no longer read'))
       await reading

@@ -55,6 +55,6 @@ function succeeded(result: GitResult, verb: string): GitResult {
   throw new PlumbError({
     code: 'repository-corrupt',
     message: `git ${verb} ended with ${result.outcome}: ${result.stderr.slice(-1000)}`,
-    remedy: 'The next fetch checks the clone and makes it anew when it is damaged.',
+    remedy: 'The next fetch checks the clone and replaces it when it is damaged.',
   })
 }

@@ -9,7 +9,7 @@ export type BackendCall = {
   readonly gitDirectory: string
   readonly configuration?: string
   readonly path: '/info/refs' | '/git-upload-pack'
-  /** For git's own environment; nobody unauthenticated comes this far. */
+  /** For git's own environment; unauthenticated requests do not come this far. */
   readonly user: string
   readonly body: Uint8Array
   readonly deadlineSeconds: number

@@ -177,15 +177,15 @@ export function createObjects(
     throw new PlumbError({
       code: 'repository-corrupt',
       message: `git ${args[0]} in ${at.gitDirectory} ended with ${result.outcome}: ${result.stderr.slice(-1000)}`,
-      remedy: 'The next fetch checks the clone and makes it anew when it is damaged.',
+      remedy: 'The next fetch checks the clone and replaces it when it is damaged.',
     })
   }
 }
 
 const commitFormat = ['-z', '--format=%x00%H%x00%an%x00%aI%x00%B%x00', '--no-show-signature']
 
-// `-c`: a merge names only what it made different from all its parents. The ids tell a commit whose content lasted from one
-// that a merge resolved away.
+// `-c`: a merge names only what it made different from all its parents. By the ids a commit whose content lasted is distinguished
+// from one that a merge resolved away.
 const walk = ['log', '-c', '--raw', '--no-abbrev', '--no-renames', ...commitFormat]
 
 function pathspec(path: string): readonly string[] {

@@ -28,7 +28,7 @@ export function serverRemote(address: string, given?: Credentials): ServerRemote
   return { url, credentials: `${stored.href.replace(/\/$/, '')}\n` }
 }
 
-/** Writes the configuration beside the clone, readable by nobody else; returns its path. */
+/** Writes the configuration beside the clone, readable by its owner alone; returns its path. */
 export async function writeGitConfiguration(
   directory: string,
   remote: ServerRemote,

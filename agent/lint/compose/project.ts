@@ -211,7 +211,7 @@ function judge(walk: Walk, file: ReadFile, reference: Reference): string | undef
 
 type Build = { readonly context: string; readonly dockerfile: string }
 
-/** Of a context that is there. By an absolute path the host has it, or nobody knows here. */
+/** Of a context that is there. An absolute path is on the host and unknown here. */
 function judgeBuild(walk: Walk, at: At, { context, dockerfile }: Build): string | undefined {
   if (dockerfile.startsWith('/') || !isKnown(dockerfile)) return context
   const wanted = dockerfiles(context, dockerfile)
@@ -225,7 +225,7 @@ function judgeBuild(walk: Walk, at: At, { context, dockerfile }: Build): string 
   const place = context === '.' ? directory : `${directory}/${context}`
   const file = dockerfile === '' ? 'Dockerfile' : dockerfile
   const message = `the build of ${quoted(at.reference.path[1]?.toString() ?? name)} has no ${file}: the repository has no ${directory}/${first}`
-  const remedy = whyNotThere(walk, first) ?? `Add it to the context, ${place}, or name another one by \`dockerfile\`.`
+  const remedy = whyNotThere(walk, first) ?? `Add it to the context, ${place}, or name another file by \`dockerfile\`.`
   refuse(walk, at, { message, remedy })
   return undefined
 }

@@ -87,7 +87,7 @@ test.each<[string, (live: string) => string, readonly string[]]>([
   [
     'a reference typed into the live text',
     (live) => `${live}${ref('vars.port')}\n`,
-    [`5: somebody typed ${'$'}{{ into the live text, which the template would fill in`],
+    [`5: ${'$'}{{ was typed into the live text, and the template would substitute it`],
   ],
 ])('refused, with its line: %s', (_, change, expected) => {
   expect(adopted(site, change)).toEqual(expected)
@@ -95,7 +95,7 @@ test.each<[string, (live: string) => string, readonly string[]]>([
 
 test('a dollar that would make a reference of braces that stand there already is refused', () => {
   expect(adopted(`a {{ vars.port }}\nb ${ref('vars.port')}\n`, (live) => live.replace('a {{', `a ${'$'}{{`))).toEqual([
-    expect.stringContaining('somebody typed'),
+    expect.stringContaining('was typed into the live text'),
   ])
 })
 

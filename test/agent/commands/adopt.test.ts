@@ -212,7 +212,7 @@ test('a file that was removed is removed from the repository when its path is gi
   const whole = await adopt('web', '-m', 'Gone')
   expect(whole.code).toBe(1)
   expect(whole.out).toContain(
-    'not adopted: /etc/web/site.conf: it was removed on the host. If it is to be removed everywhere',
+    'not adopted: /etc/web/site.conf: it was removed on the host. To remove it everywhere',
   )
   expect(await adopt('/etc/web/site.conf', '-m', 'Gone')).toMatchObject({ code: 0, err: '' })
   const branch = await onlyBranch()

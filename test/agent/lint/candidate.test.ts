@@ -159,7 +159,7 @@ test('a merge that is under way is judged by the files, with their conflict mark
   git('switch', '--quiet', 'main')
   change('three\n')
   expect(() => git('merge', 'side')).toThrow()
-  expect(await linesOf(directory)).toEqual([expect.stringContaining('markers of a merge conflict')])
+  expect(await linesOf(directory)).toEqual([expect.stringContaining('markers of an unresolved merge conflict')])
 })
 
 test('a fleet below the top of a repository is judged by its own paths; one that is ignored there, as it is', async () => {
