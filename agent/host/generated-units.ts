@@ -1,7 +1,7 @@
 // Units that generators made, by the files that they made them of: systemd's own account, whatever a file calls its unit.
 
-import { PlumbError } from '../../shared/problem.ts'
 import { type Run, whyText } from '../../shared/command.ts'
+import { PlumbError } from '../../shared/problem.ts'
 import { firstLine, systemctl } from './systemd.ts'
 
 export type GeneratedUnit = { readonly name: string; readonly source: string }

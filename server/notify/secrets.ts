@@ -1,7 +1,7 @@
 // The server's own secrets, one file each, and the addresses of channels that name them.
 import { join } from 'node:path'
 import { identifierSchema } from '../../shared/names.ts'
-import { readRegularFile } from '../../shared/platform/regular-file.ts'
+import { isPrivate, readRegularFile } from '../../shared/platform/regular-file.ts'
 import type { ProblemCode } from '../../shared/problem.ts'
 import type { AlertTarget } from '../../shared/repository/alert-target.ts'
 
@@ -42,7 +42,7 @@ function readSecret(directory: string, name: string): Secret {
   const file = join(directory, name)
   try {
     const { text, mode } = readRegularFile(file)
-    if ((mode & 0o077) !== 0) {
+    if (!isPrivate({ mode })) {
       return {
         kind: 'unusable',
         code: 'secret-exposed',

@@ -29,7 +29,7 @@ export function AlertsPage({ alerts, asked }: AlertsProps) {
           </p>
         </Empty>
       ) : (
-        <section class="alerts" aria-labelledby="open">
+        <section aria-labelledby="open">
           <h2 id="open">Open</h2>
           {shown.map((alert) => (
             <AlertCard alert={alert} />
@@ -38,7 +38,7 @@ export function AlertsPage({ alerts, asked }: AlertsProps) {
         </section>
       )}
       {resolved.length > 0 && (
-        <section class="alerts" aria-labelledby="resolved">
+        <section aria-labelledby="resolved">
           <h2 id="resolved">Resolved</h2>
           {resolved.map((alert) => (
             <AlertCard alert={alert} />

@@ -27,10 +27,7 @@ export function AlertLines({ alerts }: { readonly alerts: readonly AlertView[] }
 
 export function AlertCard({ alert }: { readonly alert: ShownAlert }) {
   return (
-    <article
-      class={`alert-card ${alert.resolvedAt === undefined ? 'is-open' : 'is-resolved'}`}
-      id={`alert-${alert.id}`}
-    >
+    <article class={alert.resolvedAt === undefined ? 'alert-card' : 'alert-card is-resolved'} id={`alert-${alert.id}`}>
       {alert.members?.slice(1).map((id) => (
         <span id={`alert-${id}`} />
       ))}

@@ -20,7 +20,7 @@ export function HeldPart({ host, service, hold, operator }: HeldProps) {
           </span>
         )}
       </p>
-      <p class="why">{visibleText(hold.why)}</p>
+      <p>{visibleText(hold.why)}</p>
       {hold.origin === 'server' && hold.id !== undefined
         ? operator && <ReleaseButton id={hold.id} host={host} />
         : hold.origin === 'host' && (
@@ -58,7 +58,7 @@ export function AskedPart({ host, hold, operator }: Omit<HeldProps, 'hold' | 'se
           </>
         )}
       </p>
-      <p class="why">{visibleText(hold.why)}</p>
+      <p>{visibleText(hold.why)}</p>
       {operator && hold.id !== undefined && released === undefined && <ReleaseButton id={hold.id} host={host} />}
     </div>
   )
@@ -90,7 +90,7 @@ export function HoldForm({ host, service }: { readonly host: string; readonly se
       <summary>
         Hold<span class="unseen"> {service}</span>
       </summary>
-      <form method="post" action={`${hostLink(host)}/hold`} class="line">
+      <form method="post" action={`${hostLink(host)}/hold`}>
         <input type="hidden" name="service" value={service} />
         <label for={`${id}-for`}>for</label>
         <select id={`${id}-for`} name="for">

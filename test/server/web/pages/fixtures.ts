@@ -599,7 +599,7 @@ function exampleAlerts(minutesAgo: MinutesAgo): readonly AlertView[] {
   ]
 }
 
-const readme = `<h1>nginx</h1><p>Terminates TLS for <code>example.org</code> and hands requests to the application on port 8080.</p>
+const readme = `<h2>nginx</h2><p>Terminates TLS for <code>example.org</code> and hands requests to the application on port 8080.</p>
 <h2>How it is deployed</h2><ul><li>the package from Debian</li><li><code>nginx.conf</code> and everything in <code>conf.d/</code> from here</li></ul>
 <pre><code>nginx -t &amp;&amp; systemctl reload nginx</code></pre><h2>When it breaks</h2>
 <p>Look at <code>/var/log/nginx/error.log</code> first. A certificate that cannot be read is the usual cause.</p>`
