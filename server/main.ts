@@ -78,21 +78,8 @@ async function startWith(
   }: Partial<Outside>,
 ): Promise<RunningServer> {
   const { data } = settings
-  opened.adopt(claimDirectory(data), (claim) => claim.release())
-  const tokens = ownTokens(data)
-  const recording = createRecording(log, { now: () => clock.now(), elapsedMs: () => performance.now() })
-  const database = opened.adopt(await openDatabase(data, clock.now(), recording), ({ close }) => close())
-  const { db, setAside } = database
-  if (setAside !== undefined)
-    log.error({ setAside }, 'THE DATABASE WAS DAMAGED and was set aside; an empty one is used')
-  const ended = await endWorkOfReplacedToken(db, tokens.operatorTokenHash, clock.now().toISOString())
-  if (ended !== undefined && ended.sessions + ended.enrolmentTokens > 0)
-    log.warn(
-      ended,
-      ended.isReplaced
-        ? 'the operator token was replaced: what was made with the old one has ended'
-        : 'sessions and enrollment tokens of an earlier version have ended: it is not known which operator token made them',
-    )
+  const { tokens, recording, database } = await openRecords(opened, settings, { clock, log })
+  const { db } = database
   const clone = await openClone({ ...cloneOptions(settings), git: createGit() })
   const source = createFleetSource(clone, clock)
   const certificate = await certificateFor(settings, clock.now())
@@ -118,14 +105,7 @@ async function startWith(
     secretsDirectory: join(data, 'secrets'),
     allowOwnAddresses: settings.alertsToThisMachine,
   })
-  const views = createViews({
-    ...{ db, clock, source, clone },
-    isConnected: gate.isConnected,
-    lastHeardAt: presence.lastHeardAt,
-    lastCheckedAt: presence.lastCheckedAt,
-    clockAheadSeconds: presence.clockAheadSeconds,
-    channelProblems: () => courier.problems(),
-  })
+  const views = createViews({ db, clock, source, clone, agents: gate, presence, courier })
   const holds = createHolds({ db, clock, log, events, views, agents: gate })
   const missingRevisions = clone.missing
   const judging = new Judging({
@@ -150,6 +130,42 @@ async function startWith(
   http.serve(getRequestListener(app.fetch), gate.upgrade)
   await loop.start()
 
+  warnOfSettings(settings, publicUrl, log)
+  log.info({ url: publicUrl.href, data, repository: source.url }, 'server started')
+  return {
+    url: publicUrl.href,
+    routes,
+    registered: registeredIn(app),
+    tick: () => loop.tick(),
+    close: () => opened.disposeAsync(),
+  }
+}
+
+/** The data directory, which is this server's alone from now on: its tokens, and the database. */
+async function openRecords(
+  opened: AsyncDisposableStack,
+  { data }: ServerSettings,
+  { clock, log }: Pick<Outside, 'clock' | 'log'>,
+) {
+  opened.adopt(claimDirectory(data), (claim) => claim.release())
+  const tokens = ownTokens(data)
+  const recording = createRecording(log, { now: () => clock.now(), elapsedMs: () => performance.now() })
+  const database = opened.adopt(await openDatabase(data, clock.now(), recording), ({ close }) => close())
+  const { db, setAside } = database
+  if (setAside !== undefined)
+    log.error({ setAside }, 'THE DATABASE WAS DAMAGED and was set aside; an empty one is used')
+  const ended = await endWorkOfReplacedToken(db, tokens.operatorTokenHash, clock.now().toISOString())
+  if (ended !== undefined && ended.sessions + ended.enrolmentTokens > 0)
+    log.warn(
+      ended,
+      ended.isReplaced
+        ? 'the operator token was replaced: what was made with the old one has ended'
+        : 'sessions and enrollment tokens of an earlier version have ended: it is not known which operator token made them',
+    )
+  return { tokens, recording, database }
+}
+
+function warnOfSettings(settings: ServerSettings, publicUrl: URL, log: Logger): void {
   if (settings.publicUrl === undefined && isEveryAddress(settings.listen.host))
     log.warn(
       { url: publicUrl.href },
@@ -160,14 +176,6 @@ async function startWith(
       { hostRepository: settings.hostRepository },
       'hosts are not given the user and password of --host-repository: on each, plumb install --repo with them',
     )
-  log.info({ url: publicUrl.href, data, repository: source.url }, 'server started')
-  return {
-    url: publicUrl.href,
-    routes,
-    registered: registeredIn(app),
-    tick: () => loop.tick(),
-    close: () => opened.disposeAsync(),
-  }
 }
 
 /** Without what only passes requests on. */

@@ -15,7 +15,7 @@ export async function fleetView(parts: ViewParts): Promise<FleetView> {
     hostRows(parts),
     listOpenAlerts(db),
     source.branch(),
-    parts.channelProblems(),
+    parts.courier.problems(),
   ])
   const unreachable = state.unreachable === undefined ? [] : [state.unreachable.problem]
   return {

@@ -40,13 +40,13 @@ type Known = {
 export function hostRow(parts: ViewParts, host: HostName, known: Known): HostRow {
   const { enrolled, isElsewhere } = known
   const cells = cellViews(parts, host, known)
-  const lastSeenAt = enrolled === undefined ? undefined : (parts.lastHeardAt(host) ?? enrolled.lastSeenAt)
-  const clockAheadSeconds = parts.clockAheadSeconds(host)
+  const lastSeenAt = enrolled === undefined ? undefined : (parts.presence.lastHeardAt(host) ?? enrolled.lastSeenAt)
+  const clockAheadSeconds = parts.presence.clockAheadSeconds(host)
   const isNamed = servicesFor(parts.source.state().fleet, host).kind === 'assigned'
   return {
     host,
     state: hostState(known, cells, isNamed),
-    connected: parts.isConnected(host),
+    connected: parts.agents.isConnected(host),
     cells,
     ...(isNamed ? {} : { unnamed: true }),
     ...(isElsewhere ? { elsewhere: true } : {}),
@@ -72,7 +72,7 @@ export async function hostsElsewhere(
 
 export function stale(parts: ViewParts, host: HostName, enrolled: EnrolledHost | undefined): { staleSince?: string } {
   const { clock, source } = parts
-  const last = { enrolled, connected: parts.isConnected(host), checkedAt: parts.lastCheckedAt(host) }
+  const last = { enrolled, connected: parts.agents.isConnected(host), checkedAt: parts.presence.lastCheckedAt(host) }
   const since = staleSince(last, clock.now(), source.state().fleet.defaults.checkEvery)
   return since === undefined ? {} : { staleSince: since }
 }

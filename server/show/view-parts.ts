@@ -1,6 +1,7 @@
 // What the views read: the database, the clone, and what the running server knows of its agents.
 import type { HostName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
+import type { Presence } from '../agents/presence.ts'
 import type { Clock } from '../app/clock.ts'
 import type { FleetSource } from '../app/fleet.ts'
 import type { FleetClone } from '../repository/clone.ts'
@@ -14,15 +15,11 @@ export type ViewParts = {
     FleetClone,
     'commit' | 'missing' | 'readText' | 'fileText' | 'touches' | 'lastCommits' | 'removals' | 'history' | 'blame'
   >
-  isConnected(host: HostName): boolean
-  /** Fresher than what the database knows; undefined when not heard since the server started. */
-  lastHeardAt(host: HostName): string | undefined
-  /** When it last said what a check found; undefined as above. */
-  lastCheckedAt(host: HostName): string | undefined
-  /** Undefined: about right, or not known. */
-  clockAheadSeconds(host: HostName): number | undefined
+  readonly agents: { isConnected(host: HostName): boolean }
+  /** Fresher than what the database knows; says nothing of a host that was not heard since the server started. */
+  readonly presence: Pick<Presence, 'lastHeardAt' | 'lastCheckedAt' | 'clockAheadSeconds'>
   /** What keeps alerts from being sent. */
-  channelProblems(): Promise<readonly Problem[]>
+  readonly courier: { problems(): Promise<readonly Problem[]> }
 }
 
 /** How many of each are shown at most. */

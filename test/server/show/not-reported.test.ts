@@ -70,7 +70,7 @@ test('a host that has a commit before the server is known as soon as the server 
   const revision = await server.fleet.commit({ 'services/base/files/etc/motd': 'b\n' })
   await line.report(reportWith({ services: [base, hello], revision }))
 
-  await expect.poll(() => page('/')).toContain('1 of 1 host in plumb')
+  await expect.poll(() => page('/'), { timeout: 60_000 }).toContain('1 of 1 host in plumb')
 })
 
 test('a service that a host at an earlier revision does not report is pending, and the host is not in plumb', async () => {
