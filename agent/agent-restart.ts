@@ -1,10 +1,11 @@
 // The proof of a restart for a changed unit of the agent. A unit can keep the new agent from ever coming up, and then no commit reaches
 // the host any more: so before the restart a timer of systemd is set, which knows nothing of that unit. It takes the change back unless
 // the new agent has stopped it, as it does once it runs and has heard from its repository.
+
+import type { Run } from '../shared/command.ts'
 import type { Problem } from '../shared/problem.ts'
 import { agentUnit } from '../shared/repository/reserved.ts'
 import { armRestartGuard, disarmRestartGuard, restartAgent, restartSeconds, startAgent } from './host/restart-agent.ts'
-import type { Run } from './host/run.ts'
 import { daemonReload, journalEnd, stopUnits } from './host/systemd.ts'
 import type { Plan, ServicePlan } from './plan/plan.ts'
 import { pathInId, pathOf } from './resources/paths.ts'

@@ -1,5 +1,5 @@
 // What a plan would do to containers: for each compose project of it, its files as they would be are put to compose.
-import type { ResourceId } from '../shared/names.ts'
+import { parseResourceId, type ResourceId } from '../shared/names.ts'
 import type { Agent, Look } from './look.ts'
 import { changesIn, type Plan } from './plan/plan.ts'
 import { type ComposeForecast, composeForecast } from './resources/compose-forecast.ts'
@@ -25,7 +25,7 @@ async function forecastOf(
   { agent, look }: Context,
 ): Promise<ComposeForecast> {
   const { query } = agent.host
-  const project = id.slice(id.indexOf(':') + 1)
+  const project = parseResourceId(id).name
   const wanted = desired?.kind === 'compose' ? desired : undefined
   if (wanted === undefined || wanted.state === 'stopped')
     return composeForecast({ project, desired: wanted, root: '', changing: new Set() }, query)

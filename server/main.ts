@@ -2,22 +2,21 @@
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { getRequestListener } from '@hono/node-server'
-import type { Hono } from 'hono'
 import { inspectRoutes } from 'hono/dev'
 import { type Logger, pino } from 'pino'
 import { publicTitle, withoutUserInformation } from '../shared/address.ts'
+import { guarded, ignored } from '../shared/platform/guarded.ts'
 import { PlumbError } from '../shared/problem.ts'
 import { visibleJson, visibleText } from '../shared/visible-text.ts'
 import { createAgentGate } from './agents/gate.ts'
 import { createMachines } from './agents/machines.ts'
 import { createPresence } from './agents/presence.ts'
+import { type Clock, systemClock } from './app/clock.ts'
+import { createFleetSource } from './app/fleet.ts'
+import { createHolds } from './app/holds.ts'
+import { createLoop, type ServerLoop } from './app/loop.ts'
 import { clientAddressBehind } from './client-address.ts'
-import { type Clock, systemClock } from './clock.ts'
-import { createFleetSource } from './fleet.ts'
-import { guarded, ignored } from './guarded.ts'
-import { createHolds } from './holds.ts'
 import { startListening } from './http-server.ts'
-import { createLoop, type ServerLoop } from './loop.ts'
 import { createCourier } from './notify/courier.ts'
 import { postJson } from './notify/post.ts'
 import { ownTokens } from './own-tokens.ts'
@@ -33,13 +32,16 @@ import { findHost } from './store/hosts.ts'
 import { createRecording, recordingProblem } from './store/recording.ts'
 import { certificateFor } from './tls.ts'
 import { serverVersion } from './version.ts'
-import { createWeb } from './web.ts'
+import type { Route } from './web/route.ts'
+import { createWeb } from './web/web.ts'
 
 export type RunningServer = {
   /** How hosts and browsers reach it. */
   readonly url: string
-  /** Method and path of everything that it answers over HTTP, as registered. */
-  readonly routes: readonly string[]
+  /** The table of everything that it answers over HTTP. */
+  readonly routes: readonly Route[]
+  /** Method and path of what really answers. */
+  readonly registered: readonly string[]
   /** Does at once what is due by the clock. */
   readonly tick: ServerLoop['tick']
   close(): Promise<void>
@@ -139,7 +141,7 @@ async function startWith(
   opened.defer(() => loop.close())
   opened.defer(() => holds.settled())
   opened.defer(() => gate.close())
-  const app = createWeb({
+  const { app, routes } = createWeb({
     recordingProblem: () => recording.problem(database),
     ...{ ...common, settings, tokens, clone, views, holds, loop, publicUrl, clientAddress, certificate },
     closing: closing.signal,
@@ -158,13 +160,19 @@ async function startWith(
       'hosts are not given the user and password of --host-repository: on each, plumb install --repo with them',
     )
   log.info({ url: publicUrl.href, data, repository: source.url }, 'server started')
-  return { url: publicUrl.href, routes: routesOf(app), tick: loop.tick, close: () => opened.disposeAsync() }
+  return {
+    url: publicUrl.href,
+    routes,
+    registered: registeredIn(app),
+    tick: loop.tick,
+    close: () => opened.disposeAsync(),
+  }
 }
 
 /** Without what only passes requests on. */
-function routesOf(app: Hono): readonly string[] {
-  const routes = inspectRoutes(app).filter(({ isMiddleware }) => !isMiddleware)
-  return [...new Set(routes.map(({ method, path }) => `${method} ${path}`))]
+function registeredIn(app: Parameters<typeof inspectRoutes>[0]): readonly string[] {
+  const handlers = inspectRoutes(app).filter(({ isMiddleware }) => !isMiddleware)
+  return [...new Set(handlers.map(({ method, path }) => `${method} ${path}`))]
 }
 
 function cloneOptions({ data, repository, branch, ...settings }: ServerSettings): Omit<CloneOptions, 'git'> {

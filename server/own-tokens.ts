@@ -1,9 +1,9 @@
 // The server's own tokens, made at its first start: files that only its user can read.
 import { lstatSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { readRegularFile } from '../shared/platform/regular-file.ts'
 import { PlumbError } from '../shared/problem.ts'
 import { hashOf, randomToken } from './agents/tokens.ts'
-import { readRegularFile } from './regular-file.ts'
 
 export type OwnTokens = { readonly operatorTokenHash: string; readonly syncTokenHash: string }
 

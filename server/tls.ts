@@ -1,13 +1,14 @@
 // The server's certificate: one that was given, or one it makes for itself once and keeps.
-import { createHash, createPublicKey, X509Certificate } from 'node:crypto'
+import { createPublicKey, X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
+import { readRegularFile } from '../shared/platform/regular-file.ts'
+import { publicKeyPin } from '../shared/platform/tls.ts'
 import { PlumbError } from '../shared/problem.ts'
-import type { ServerKey } from './agents/install-line.ts'
-import { readRegularFile } from './regular-file.ts'
 import type { ServerSettings } from './settings.ts'
+import type { ServerKey } from './web/install/install-line.ts'
 
 export type Certificate = {
   readonly key: string
@@ -101,13 +102,11 @@ function isNamed(certificate: string, name: string): boolean {
 
 function described(key: string, certificate: string): Certificate {
   const parsed = new X509Certificate(certificate)
-  const spki = parsed.publicKey.export({ type: 'spki', format: 'der' })
-  const pin = createHash('sha256').update(spki).digest('base64')
   const selfSigned = parsed.checkIssued(parsed)
   return {
     key,
     certificate,
-    serverKey: { kind: selfSigned ? 'self-signed' : 'certified', pin },
+    serverKey: { kind: selfSigned ? 'self-signed' : 'certified', pin: publicKeyPin(parsed) },
     forHosts: selfSigned ? certificate : undefined,
   }
 }

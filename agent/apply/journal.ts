@@ -4,10 +4,12 @@ import { type Revision, revisionSchema, type ServiceName, serviceNameSchema } fr
 import type { ResourceKindName, TriggerAction } from '../../shared/resource.ts'
 import { bootId } from '../host/boot.ts'
 import type { ToolStep } from '../host/tools.ts'
+import { isKindName } from '../resources/registry.ts'
 import { baselineJson, type ServiceBaseline, serviceBaselineSchema } from '../state/baseline.ts'
 import type { JournalFile } from '../state/journal.ts'
 
-const kindSchema = z.enum(['file', 'directory', 'symlink', 'package', 'unit', 'compose'])
+/** A kind of a newer agent is not ours to restore: its record is passed over. */
+const kindSchema = z.custom<ResourceKindName>(isKindName)
 
 const toolSchema = z.object({
   when: z.enum(['before-files', 'after-files']),

@@ -138,7 +138,7 @@ function isPaths({ resource }: Saved): boolean {
 }
 
 export function isPathKind(resource: ResourceKindName): boolean {
-  return resource === 'file' || resource === 'symlink' || resource === 'directory'
+  return kinds[resource].order === 'paths'
 }
 
 /** One that neither ran nor was enabled before: its file may be about to go. */

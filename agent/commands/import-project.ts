@@ -3,7 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import { z } from 'zod'
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { projectName } from '../../shared/repository/compose-project.ts'
+import { composeFilesNamed, projectName } from '../../shared/repository/compose-project.ts'
 import { composeFileNames } from '../../shared/repository/tree.ts'
 import { composeModelText } from '../host/compose-command.ts'
 import { composeCommand, engineOf } from '../host/engine.ts'
@@ -92,11 +92,13 @@ async function projectIn(directory: AbsolutePath, host: HostReader): Promise<Pro
   const running = (await runningProjects(host)).find((one) => one.directory === directory)
   if (running !== undefined) return { directory, project: running.name, composeFiles: running.composeFiles }
   const isThere = (name: string) => host.files.stat(absolutePathSchema.parse(`${directory}/${name}`)) !== undefined
-  const name = [...composeFileNames].find(isThere)
+  const environment = await textIn(`${directory}/.env`, host)
+  const named = composeFilesNamed(environment)
+  const name = [...composeFileNames].find((one) => named?.includes(one) ?? isThere(one))
   if (name === undefined)
     throw usage(`There is no compose file in ${directory}.`, `It is called ${[...composeFileNames].join(' or ')}.`)
-  const override = [name.replace(/\.(?=ya?ml$)/, '.override.')].filter(isThere)
-  const bytes = await Promise.all([name, '.env'].map((one) => textIn(`${directory}/${one}`, host)))
+  const composeFiles = named ?? [name, ...[name.replace(/\.(?=ya?ml$)/, '.override.')].filter(isThere)]
+  const texts = await Promise.all(composeFiles.map((one) => textIn(`${directory}/${one}`, host)))
   const called = projectName({
     service:
       directory
@@ -104,10 +106,11 @@ async function projectIn(directory: AbsolutePath, host: HostReader): Promise<Pro
         .at(-1)
         ?.replace(/[^A-Za-z0-9_-]/g, '') || 'project',
     project: undefined,
-    composeFile: bytes[0],
-    environment: bytes[1],
+    composeFile: texts[0],
+    overrides: texts.map((text) => text ?? ''),
+    environment,
   })
-  return { directory, project: called.name, composeFiles: [name, ...override] }
+  return { directory, project: called.name, composeFiles }
 }
 
 async function textIn(path: string, { query }: HostReader): Promise<string | undefined> {

@@ -1,11 +1,11 @@
 // `plumb why PATH[:LINE]`: the commit behind a managed path, or behind its lines. From a full clone, or from the server.
 import { resolve } from 'node:path'
+import { createRun } from '../../shared/platform/run.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { unitDirectory } from '../../shared/repository/layout.ts'
 import { templateOfUnit } from '../../shared/repository/unit-names.ts'
 import { openHost, readerOf } from '../host/host.ts'
 import { type Interruptible, interruptible } from '../host/interruptible.ts'
-import { createRun } from '../host/run.ts'
 import type { Output } from './output.ts'
 import type { WhyAnswers, WhyAsker, WhyOptions } from './why-asked.ts'
 import { whyInClone } from './why-clone.ts'

@@ -1,7 +1,7 @@
 // The end of a file, whatever stands in its place: never a link's target, a pipe that blocks, or more than the limit.
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { errnoOf } from '../host/files-errors.ts'
+import { errnoOf } from '../../shared/errno.ts'
 import { type Found, leftOut } from './part.ts'
 
 /** Never throws. */

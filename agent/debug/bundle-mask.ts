@@ -3,7 +3,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { withoutUserInformation } from '../../shared/address.ts'
-import { errnoOf } from '../host/files-errors.ts'
+import { errnoOf } from '../../shared/errno.ts'
 import { maskFor } from '../plan/mask.ts'
 import { fileEnd } from './bounded-file.ts'
 import { withoutPem } from './pem-blocks.ts'

@@ -1,10 +1,10 @@
 // Everything that a person who looks for a fault of the agent asks for first -> one tar.gz. What comes in are the places of this agent,
 // what goes out is the archive and a list of what is in it and what is not. Reads only, and never throws for what it cannot read.
 import { resolve } from 'node:path'
+import type { Run } from '../../shared/command.ts'
 import { maskText } from '../../shared/mask-text.ts'
 import { problemLine, problemsOf } from '../../shared/problem.ts'
 import { type Configuration, readConfiguration, secretsDirectory } from '../commands/configuration.ts'
-import type { Run } from '../host/run.ts'
 import { type BundleMask, bundleMask, secretValues } from './bundle-mask.ts'
 import { hostPart, jsonPart, logPart, unitPart, versionsPart } from './host-parts.ts'
 import { type Found, type LeftOut, leftOut, leftOutText, type Part } from './part.ts'

@@ -1,8 +1,8 @@
 // What of this machine decides how an agent fares: versions, room on disk, memory, its unit and its log.
 import { readFile, statfs } from 'node:fs/promises'
 import { cpus, freemem, loadavg, release, totalmem, uptime } from 'node:os'
+import { type CommandResult, endText, type Run } from '../../shared/command.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
-import { type CommandResult, endText, type Run } from '../host/run.ts'
 import { agentVersion } from '../version.ts'
 import { type Found, leftOut } from './part.ts'
 

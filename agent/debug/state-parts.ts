@@ -2,7 +2,7 @@
 // moved aside and nothing is locked. Only files that are known to hold no contents are taken.
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf } from '../host/files-errors.ts'
+import { errnoOf } from '../../shared/errno.ts'
 import { fileEnd } from './bounded-file.ts'
 import { type Found, type LeftOutReason, leftOut } from './part.ts'
 import { fitsTar } from './tar.ts'

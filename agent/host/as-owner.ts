@@ -1,8 +1,8 @@
 // Root at work in somebody else's directory, with its owner's rights: a link in it leads to no more than they could write themselves.
 import { stat } from 'node:fs/promises'
+import type { Account, Run } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { type Account, accountWithGroup } from './operator.ts'
-import type { Run } from './run.ts'
+import { accountWithGroup } from './operator.ts'
 
 /** The rights are the whole process's: nothing else goes on meanwhile. Whoever is not root works with their own. */
 export async function asOwner<Result>(directory: string, run: Run, work: () => Promise<Result>): Promise<Result> {

@@ -1,9 +1,10 @@
 // What must hold after an apply: looked at again and again until it holds or its time is over.
+
+import { type Command, endText, outputText, type Run } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Check } from '../../shared/resource.ts'
 import { eventually } from './backoff.ts'
 import { httpAnswer, tcpFault } from './connect.ts'
-import { type Command, endText, outputText, type Run } from './run.ts'
 import { journalEnd, unitStatuses } from './systemd.ts'
 
 export type CheckOptions = {

@@ -1,10 +1,10 @@
 // Compose 2 and the few of its verbs that are needed: what a project declares, and bringing it up, stopping it, taking it down.
 import { dirname } from 'node:path'
+import { type Command, type CommandResult, lastLines, type Run, whyText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { type ComposeModel, parseModel, withLabels } from './compose-model.ts'
 import { type Container, filesLabel, noEngine } from './docker.ts'
 import { composeCommand, engineOf } from './engine.ts'
-import { type Command, type CommandResult, lastLines, type Run, whyText } from './run.ts'
 
 export type Project = {
   readonly project: string

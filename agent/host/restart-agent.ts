@@ -1,10 +1,10 @@
 // The agent's own restart, for a changed drop-in of its unit: begun when the apply is recorded, and waited for by nobody, since
 // `systemctl restart` waits for the very process that would wait for it. And the timer beside it, which outlives the agent.
 import { isSea } from 'node:sea'
+import { type Run, whyText } from '../../shared/command.ts'
+import { startChild } from '../../shared/platform/child.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
-import { startChild } from './child.ts'
-import { type Run, whyText } from './run.ts'
 import { firstLine, shownUnits, systemctl, unitStatuses } from './systemd.ts'
 
 /** How long a restarted agent may take to come up. */
@@ -15,14 +15,12 @@ export const takeBackVerb = 'take-back-agent-restart'
 
 const guard = 'plumb-restart-guard'
 
-/** systemd then stops this process as by any other stop. */
+/** systemd then stops this process as by any other stop. Without systemctl there is no unit to be restarted. */
 export function restartAgent(): void {
   const child = startChild('systemctl', ['restart', '--no-block', agentUnit], {
     stdio: ['ignore', 'ignore', 'ignore'],
     detached: true,
   })
-  // Without systemctl there is no unit to be restarted.
-  child.on('error', () => undefined)
   child.unref()
 }
 

@@ -1,5 +1,5 @@
 // Whether units that an apply started, restarted or reloaded stay up: what is noted now is compared with what is so a little later.
-import type { Run } from './run.ts'
+import type { Run } from '../../shared/command.ts'
 import { journalEnd, type UnitStatus, unitStatuses } from './systemd.ts'
 
 /**

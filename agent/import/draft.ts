@@ -108,7 +108,10 @@ function composeSaid(
     return file?.kind === 'file' ? Buffer.from(file.content).toString() : undefined
   }
   const composeFile = [...composeFileNames].map(textOf).find((text) => text !== undefined)
-  const { name } = projectName({ service, project: undefined, composeFile, environment: textOf('.env') })
+  const overrides = composeFiles?.map((path) => textOf(path) ?? '')
+  const environment = textOf('.env')
+  const said = { service, project: undefined, composeFile, environment, ...(overrides && { overrides }) }
+  const { name } = projectName(said)
   return {
     ...(composeFiles === undefined ? {} : { files: composeFiles }),
     ...(directory === `${projectsDirectory}/${service}` ? {} : { directory }),

@@ -15,12 +15,15 @@ import { readTemplates } from '../desire/render.ts'
 import type { RevisionReader } from '../sync/revision.ts'
 import { aliasCollisions, aliasWarnings } from './aliases.ts'
 import { channelAddressWarnings } from './channel-addresses.ts'
+import { dependencyProblems } from './compose/dependencies.ts'
+import { environmentProblems, variablesNotPassed } from './compose/environment.ts'
 import { ignoredKeys } from './compose/ignored.ts'
 import { keySlips } from './compose/keys.ts'
 import { type HostServices, makersOn, missingExternals, nameCollisions, otherProjectName } from './compose/names.ts'
 import { powerProblems } from './compose/powers.ts'
 import { noServiceSelected } from './compose/profiles.ts'
 import { type ComposeProject, composeProject } from './compose/project.ts'
+import { misshapenServices, servicesWithoutImage } from './compose/shapes.ts'
 import { undefinedNames } from './compose/undefined.ts'
 import { unusedAllowances } from './compose/unused-allowances.ts'
 import { unreadVariants } from './compose/variants.ts'
@@ -71,7 +74,15 @@ export async function lintRevision(input: LintInput): Promise<Linted> {
       ...judging.problems,
       ...programProblems(services, texts),
       ...emptyUnits(services, texts),
-      ...projects.flatMap((project) => [...project.problems, ...keySlips(project), ...undefinedNames(project)]),
+      ...projects.flatMap((project) => [
+        ...project.problems,
+        ...keySlips(project),
+        ...undefinedNames(project),
+        ...environmentProblems(project),
+        ...misshapenServices(project),
+        ...servicesWithoutImage(project),
+        ...dependencyProblems(project),
+      ]),
       ...nameCollisions(projects, hosts),
       ...aliasCollisions(services, hosts),
       ...projects.flatMap(powerProblems),
@@ -88,6 +99,7 @@ export async function lintRevision(input: LintInput): Promise<Linted> {
         ...ignoredKeys(project),
         ...unusedAllowances(project),
         ...noServiceSelected(project),
+        ...variablesNotPassed(project),
       ]),
       ...missingExternals(projects, makersOn(projects, hosts, commands)),
     ].toSorted(byPlace),

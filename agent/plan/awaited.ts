@@ -1,6 +1,7 @@
 // Compose projects whose container engine does not answer, in an apply that starts the engine. Pure.
 import { asDeclared } from '../resources/compose-state.ts'
 import type { ResourceChange } from '../resources/kind.ts'
+import { withCodes } from '../resources/registry.ts'
 import { unitActions } from '../resources/unit-actions.ts'
 import type { ComparedResource, ServiceComparison } from './compare.ts'
 import { isUnit } from './forecast.ts'
@@ -18,7 +19,8 @@ export function awaitedProjects(
     const difference = { name: 'containers', expected: asDeclared, live: `not known yet: ${problem.message}` }
     const isPending = subject.baseline?.attributes['content'] !== subject.desired.sha256
     const comparison = { drift: isPending ? [] : [difference], pending: isPending ? [difference] : [] }
-    const project = { ...subject, live: { attributes: {} }, comparison, differences: [difference] }
+    const live = { attributes: {} }
+    const project = { ...subject, live, ...withCodes(subject, comparison, live) }
     return isPending || isRepaired(project) ? [project] : []
   })
 }

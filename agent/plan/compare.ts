@@ -6,11 +6,10 @@ import type { Problem } from '../../shared/problem.ts'
 import type { DesiredHost, DesiredService } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import type { LiveHost } from '../observe/observe.ts'
-import { allDifferences } from '../resources/compare.ts'
 import { stayingFor, withExtras } from '../resources/directory.ts'
-import type { AttributeDifference, Comparison, LiveResource, Subject } from '../resources/kind.ts'
+import type { LiveResource, Subject } from '../resources/kind.ts'
 import { pathInId } from '../resources/paths.ts'
-import { kindNameOf, kinds } from '../resources/registry.ts'
+import { type Compared, compareSubject, withCodes } from '../resources/registry.ts'
 import { parentsOf } from '../resources/released.ts'
 import { isReturning } from '../resources/returning.ts'
 import { type ServiceSubjects, subjectsOf } from '../resources/subjects.ts'
@@ -19,12 +18,7 @@ import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import { isUnit } from './forecast.ts'
 import { renamedProjects } from './renamed-project.ts'
 
-export type ComparedResource = Subject & {
-  readonly live: LiveResource
-  readonly comparison: Comparison
-  /** Pending and drift together. */
-  readonly differences: readonly AttributeDifference[]
-}
+export type ComparedResource = Subject & { readonly live: LiveResource } & Compared
 
 export type ServiceComparison = {
   readonly service: ServiceName
@@ -161,12 +155,11 @@ function comparedInstance(subject: Subject, here: LiveResource): readonly Compar
 /** Drift whoever put it there and when: a first apply takes nothing away that a person might miss. */
 function comparedOverride(subject: Subject, here: LiveResource): ComparedResource {
   const drift = [{ name: 'override', expected: 'none', live: subject.overrides?.unit ?? '' }]
-  return { ...subject, live: here, comparison: { drift, pending: [] }, differences: drift }
+  return { ...subject, live: here, ...withCodes(subject, { drift, pending: [] }, here) }
 }
 
 function compared(subject: Subject, live: LiveResource): ComparedResource {
-  const comparison = kinds[kindNameOf(subject.id)].compare(subject, live)
-  return { ...subject, live, comparison, differences: allDifferences(comparison) }
+  return { ...subject, live, ...compareSubject(subject, live) }
 }
 
 function withoutLeavingPaths(compared: readonly ServiceComparison[]): readonly ServiceComparison[] {
@@ -217,8 +210,7 @@ function withoutLeaving(resource: ComparedResource, { gone, staying }: Leaving):
   if (subject.desired === undefined) {
     const others = isLeaving(resource) ? staying.get(path) : undefined
     if (others === undefined) return resource
-    const comparison = stayingFor(others)
-    return { ...resource, comparison, differences: allDifferences(comparison) }
+    return { ...resource, ...withCodes(resource, stayingFor(others), live) }
   }
   if (live.extras === undefined) return resource
   return compared(

@@ -6,7 +6,7 @@ import type { Capabilities } from '../host/host.ts'
 import { type ChangedPaths, daemonReloadTool, type ToolStep, toolSteps } from '../host/tools.ts'
 import type { ResourceChange } from '../resources/kind.ts'
 import { pathInId, pathOf } from '../resources/paths.ts'
-import { kindNameOf } from '../resources/registry.ts'
+import { kindNameOf, kindNamesOf, kinds } from '../resources/registry.ts'
 import { isReturning } from '../resources/returning.ts'
 import { triggersOnLeaving } from '../resources/subjects.ts'
 import type { ComparedResource, ServiceComparison } from './compare.ts'
@@ -99,11 +99,12 @@ function resourceSteps(
     directories(wanted('directory'), (name) => name !== 'extra'),
     isReplacing,
   )
-  const isInstalling = wanted('package').length > 0
+  const [before, after] = [kindNamesOf('before-paths'), kindNamesOf('after-paths')]
+  const isInstalling = before.some((kind) => wanted(kind).length > 0)
   return [
-    ...change('compose', left('compose')),
-    ...change('unit', left('unit')),
-    ...change('package', of('package')),
+    // What uses another kind leaves before it.
+    ...after.toReversed().flatMap((kind) => change(kind, left(kind))),
+    ...before.flatMap((kind) => change(kind, of(kind))),
     ...change('file', cleared('file')),
     ...change('symlink', cleared('symlink')),
     ...change('directory', deepestFirst(cleared('directory'))),
@@ -120,14 +121,13 @@ function resourceSteps(
     ...returns(changes.filter(isReturning)),
     ...validation,
     ...run(tools.filter(({ when }) => when === 'after-files')),
-    ...change('unit', wanted('unit').filter(isMoreThanReload)),
-    ...change('compose', wanted('compose')),
+    ...after.flatMap((kind) => change(kind, wanted(kind).filter(needsStep))),
   ]
 }
 
-/** That systemd has not read its files is put right by the daemon-reload among the tools. */
-function isMoreThanReload({ differences }: ResourceChange): boolean {
-  return differences.some(({ name }) => name !== 'loaded')
+function needsStep({ id, differences }: ResourceChange): boolean {
+  const { correctedByTools } = kinds[kindNameOf(id)]
+  return correctedByTools.length === 0 || differences.some(({ name }) => !correctedByTools.includes(name))
 }
 
 function change(resource: ResourceKindName, changes: readonly ResourceChange[]): readonly Step[] {
@@ -202,12 +202,12 @@ function purgeUnseen(
 ): ResourceChange {
   const spared = chosen === undefined ? (live.extras ?? []) : []
   const seen = chosen?.differences.map((extra) => `${extra.live} and `) ?? []
-  const difference = { name: 'extra', expected: 'none', live: `${seen.join('')}what its packages leave there` }
+  const left = `${seen.join('')}what its packages leave there`
   return {
     ...directory,
     desired: desired?.kind === 'directory' ? { ...desired, keep: [...desired.keep, ...spared] } : desired,
     live: { attributes: { type: 'directory' } },
-    differences: [difference],
+    differences: [{ name: 'extra', expected: 'none', live: left, codes: ['extra'] }],
   }
 }
 

@@ -3,10 +3,9 @@
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import https from 'node:https'
-import tls from 'node:tls'
 import { splitAddress } from '../../shared/address.ts'
+import { NotPinned, pinnedAgent, systemAuthorities } from '../../shared/platform/tls.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { NotPinned, pinnedAgent } from '../host/pinned-agent.ts'
 
 /** Throws PlumbError `server-untrusted` for plain http to another machine: whoever sits in between could read and answer. */
 export function serverUrl(server: string): URL {
@@ -48,8 +47,7 @@ export async function certificateIn(file: string): Promise<string> {
 /** `certificate`: PEM, of the server's key. Throws PlumbError `usage` when it is none. */
 export function serverAgent(certificate: string | undefined): https.Agent {
   if (certificate !== undefined) return pinnedAgent(parsed(certificate))
-  const system = tls.getCACertificates('system')
-  return new https.Agent({ ca: system.length > 0 ? system : tls.getCACertificates('default') })
+  return new https.Agent({ ca: systemAuthorities() })
 }
 
 /** Where a server with --tls-self-signed keeps its certificate. */

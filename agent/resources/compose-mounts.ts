@@ -1,6 +1,7 @@
 // What a compose file may not give containers without being allowed to: whoever has it has the host, or the agent. Pure.
 import { PlumbError } from '../../shared/problem.ts'
-import { allowLine, mountDanger, pathsOfVolume, powersOfVolume } from '../../shared/repository/compose-power.ts'
+import { allowLine, pathsOfVolume, powersOfVolume } from '../../shared/repository/compose-power.ts'
+import { mountDanger } from '../../shared/repository/mount-danger.ts'
 import type { ComposeResource, EngineObject } from '../../shared/resource.ts'
 import type { DeclaredService } from '../host/compose-model.ts'
 

@@ -1,11 +1,12 @@
 // systemd units: enabled or not, running or not. Their files are files; a unit whose file changed is restarted by its
 // trigger, not here. A unit that left the repository is stopped and disabled when its file is not a package's; a
 // package's unit is left as it is, like the package itself (package.ts): nobody wants ssh stopped for a line removed.
-import { lastRunName, objectName } from '../../shared/finding-kind.ts'
-import type { AbsolutePath, ResourceId } from '../../shared/names.ts'
+import { type DifferenceCode, lastRunName, objectName } from '../../shared/finding-kind.ts'
+import { type AbsolutePath, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
 import type { EngineObject, UnitResource } from '../../shared/resource.ts'
 import { podmanObjects } from '../host/engine-objects.ts'
+import { unitChangedAt } from '../host/evidence/state-times.ts'
 import type { HostReader } from '../host/host.ts'
 import {
   daemonReload,
@@ -27,6 +28,7 @@ import type {
   ApplyHost,
   AttributeDifference,
   Attributes,
+  CodedDifference,
   LastRun,
   LiveResource,
   ResourceChange,
@@ -35,8 +37,16 @@ import type {
 } from './kind.ts'
 import { lastRunDifference, lastRuns } from './last-run.ts'
 import { pathOf } from './paths.ts'
-import { isInstallable, isMasked, type UnitAction, type UnitState, unitActions, unitDoneText } from './unit-actions.ts'
-import { isLocal, overridesOf } from './unit-files.ts'
+import {
+  isInstallable,
+  isMasked,
+  type UnitAction,
+  type UnitState,
+  unitActions,
+  unitDoneText,
+  unitPlanText,
+} from './unit-actions.ts'
+import { isLocal, localUnitRoots, overridesOf } from './unit-files.ts'
 import { linksIn, linksText, presentLinks } from './unit-links.ts'
 import { mountsAttribute } from './unit-mounts.ts'
 import { emptyUnitFile, maskOfAlias, noSuchUnit } from './unit-problems.ts'
@@ -45,10 +55,24 @@ import { enablementText, isAsGood, maySkip, stateText, unitAttributes } from './
 
 export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   kind: 'unit',
+  order: 'after-paths',
+  needs: 'units',
+  // That systemd has not read its files.
+  correctedByTools: ['loaded'],
   attributes,
+  watches: ({ name }) => ({ units: [name], trees: localUnitRoots }),
   observe,
   compare,
+  codes,
   describe,
+  isAdoptable: ({ name, live }) =>
+    (name === 'enabled' && ['yes', 'no'].includes(live)) || (name === 'state' && ['running', 'stopped'].includes(live)),
+  notAdopted: undefined,
+  // When it was enabled or disabled systemd does not say.
+  changedAt: async (name, drift, { query, deadlineSeconds }) =>
+    drift.some((one) => one.name === 'state') ? unitChangedAt(query, name, deadlineSeconds) : undefined,
+  planText: unitPlanText,
+  stepText: () => 'change units',
   save,
   change,
   restore: restoreUnits,
@@ -152,7 +176,17 @@ function leniently({ attributes: here, unit }: LiveResource, expected: Attribute
   )
 }
 
-function describe(id: ResourceId, differences: readonly AttributeDifference[]): string {
+function codes({ name, live }: AttributeDifference): readonly DifferenceCode[] {
+  if (name === 'type') return ['unit-missing']
+  if (name === lastRunName) return ['unit-failed']
+  if (name === objectName) return ['engine-object']
+  if (name === 'loaded') return ['unit-stale']
+  if (name === 'enabled') return [isMasked(live) ? 'unit-masked' : 'unit-enabled']
+  if (name === 'install') return ['unit-enabled']
+  return [name === 'state' && live === 'failed' ? 'unit-failed' : 'unit-state']
+}
+
+function describe(id: ResourceId, differences: readonly CodedDifference[]): string {
   const texts = differences.map(({ name, expected, live }) => {
     if (name === 'type') return 'no longer in the repository'
     if (name === lastRunName) return `its last run failed (${live})`
@@ -312,5 +346,5 @@ async function statusesOf<S extends Subject<UnitResource>>(
 }
 
 function nameOf(id: ResourceId): string {
-  return id.slice(id.indexOf(':') + 1)
+  return parseResourceId(id).name
 }

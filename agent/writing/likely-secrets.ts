@@ -14,6 +14,8 @@ export type LikelySecret = {
 /** Offsets into the text; undefined where no single value can be replaced by a name, as in a key of many lines. */
 export type SecretPlace = LikelySecret & {
   readonly value?: { readonly start: number; readonly end: number }
+  /** A private key of many lines. */
+  readonly isKeyBlock?: true
   /** The word it was set under: `requirepass`. */
   readonly key?: string
 }
@@ -58,7 +60,8 @@ type Found = { readonly what: string; readonly from: number; readonly to: number
 function placesIn(line: string, { line: number, start }: At): readonly SecretPlace[] {
   // `psk abc`
   if (line.length < 7) return []
-  if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----/.test(line)) return [{ line: number, what: 'a private key' }]
+  if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----/.test(line))
+    return [{ line: number, what: 'a private key', isKeyBlock: true }]
   const isComment = /^\s*(?:#|;|\/\/|--\s|<!--|\/?\*)/.test(line)
   const all = [
     ...knownTokens(line),

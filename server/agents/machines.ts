@@ -1,7 +1,7 @@
 // One key, one machine: whether the machine that shows a host's key is the one that is known, or a copy of it (a cloned disk or container).
 import type { HostName } from '../../shared/names.ts'
 import type { Machine } from '../../shared/protocol.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../app/clock.ts'
 import { type CopySign, findMachine, type KnownMachine, saveCopy, saveMachine } from '../store/machines.ts'
 import type { Db } from '../store/tables.ts'
 

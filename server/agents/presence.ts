@@ -1,6 +1,6 @@
 // When each host was last heard, in memory and to the millisecond; the database learns of it coarsely (`takeUnsaved`).
 import type { HostName } from '../../shared/names.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../app/clock.ts'
 
 export type Presence = {
   heard(host: HostName): void

@@ -1,7 +1,7 @@
 // notify: messages that wait in the outbox -> channels, with patience. What is not delivered survives restarts in the database.
 import type { Logger } from 'pino'
 import type { ProblemCode } from '../../shared/problem.ts'
-import { type Clock, later } from '../clock.ts'
+import { type Clock, later } from '../app/clock.ts'
 import {
   type Batch,
   type Channel,

@@ -1,8 +1,8 @@
 // The server's own secrets, one file each, and the addresses of channels that name them.
 import { join } from 'node:path'
 import { identifierSchema } from '../../shared/names.ts'
+import { readRegularFile } from '../../shared/platform/regular-file.ts'
 import type { ProblemCode } from '../../shared/problem.ts'
-import { readRegularFile } from '../regular-file.ts'
 import type { ChannelSpec } from './channels/channel.ts'
 
 export type ChannelAddress =

@@ -1,6 +1,6 @@
 // Alert changes and the messages about them, written in one transaction: neither is ever there without the other.
 import { bounds } from '../allowance/bounds.ts'
-import { noticeKinds } from '../judge/conditions.ts'
+import { noticeKinds } from '../judge/host-conditions.ts'
 import type { AlertChange } from '../judge/judge.ts'
 import {
   type Alert,

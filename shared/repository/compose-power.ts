@@ -1,7 +1,6 @@
 // What a compose file can give a container that makes it root on the host: settings, by the names under which service.yaml allows
 // them, and paths of the host. One account of it for lint, which has the file as it is written, and for the agent, which has what
 // compose made of it. Pure.
-import { agentPlace, reservedBelow, usualPlaceOf } from './reserved.ts'
 
 export type Power = {
   /** As in `compose: { allow: [...] }`. */
@@ -195,7 +194,7 @@ function devicePowers(device: unknown): readonly Power[] {
 
 function securityPowers(written: string): readonly Power[] {
   const option = written.replace(':', '=')
-  if (!/=(?:unconfined|disable)$/.test(option)) return []
+  if (!/=(?:unconfined|disable)$|^label=type:spc_t$/.test(option)) return []
   return [power(`security-opt:${option}`, `security_opt: ${written}`, 'it takes a protection of the host away')]
 }
 
@@ -219,89 +218,6 @@ function power(allowance: string, written: string, why: string): Power {
   return { allowance, written, why }
 }
 
-type Danger = { readonly path: string; readonly why: string }
-
-const agents = "it is the agent's own"
-const kernels = "it is the kernel's"
-const root = 'with it a container is root here'
-
-/** They, and what is below them. */
-const dangers: readonly Danger[] = [
-  ...['/run/podman', '/run/docker', '/run/containerd', '/run/dbus', '/run/systemd'].map((path) => ({
-    path,
-    why: root,
-  })),
-  ...['/var/lib/docker', '/var/lib/containers', '/var/lib/containerd'].map((path) => ({
-    path,
-    why: 'it is the data of all containers',
-  })),
-  ...['/proc', '/sys'].map((path) => ({ path, why: kernels })),
-  { path: '/root', why: "it is root's home" },
-  ...[
-    '/boot',
-    '/etc/anacrontab',
-    '/etc/apt',
-    '/etc/cron.d',
-    '/etc/cron.daily',
-    '/etc/cron.hourly',
-    '/etc/cron.monthly',
-    '/etc/cron.weekly',
-    '/etc/crontab',
-    '/etc/docker',
-    '/etc/dpkg',
-    '/etc/gshadow',
-    '/etc/init.d',
-    '/etc/ld.so.conf.d',
-    '/etc/ld.so.preload',
-    '/etc/logrotate.d',
-    '/etc/modprobe.d',
-    '/etc/pam.d',
-    '/etc/passwd',
-    '/etc/profile',
-    '/etc/profile.d',
-    '/etc/rc.local',
-    '/etc/shadow',
-    '/etc/ssh',
-    '/etc/sudoers',
-    '/etc/sudoers.d',
-    '/etc/systemd',
-    '/etc/udev',
-    '/usr/bin',
-    '/usr/lib/systemd',
-    '/usr/lib/udev',
-    '/usr/local/sbin',
-    '/usr/sbin',
-    '/var/spool/cron',
-  ].map((path) => ({ path, why: 'what is in it decides who is root here' })),
-]
-
-/** They alone: what is below them is often mounted, and harmless. */
-const broad: readonly Danger[] = [
-  { path: '/dev', why: kernels },
-  ...['/home', '/usr', '/usr/lib', '/usr/local', '/usr/local/bin'].map((path) => ({
-    path,
-    why: 'it is much of the host',
-  })),
-]
-
-/** Why a path of the host is not for containers; undefined: it may be mounted. `directory`: the project's own. */
-export function mountDanger(written: string, directory: string): string | undefined {
-  if (written === '/') return 'it is the whole host'
-  // A mount follows a link that is its source.
-  const path = usualPlaceOf(`${written}/.`).slice(0, -2)
-  if (/(?:^|\/)\.ssh(?:\/|$)/.test(path)) return 'it is where ssh keys are'
-  // Unless the whole project lies where nothing may be mounted.
-  if (isWithin(path, directory) && !dangers.some((one) => isWithin(directory, one.path))) return undefined
-  if (/\/(?:docker|podman|containerd|crio)\.sock$/.test(path)) return root
-  if (agentPlace(path) !== undefined) return agents
-  const danger = dangers.find((one) => isWithin(path, one.path)) ?? broad.find((one) => one.path === path)
-  if (danger !== undefined) return danger.why
-  const below = reservedBelow(path)
-  if (below !== undefined) return `${below} is in it, and ${agents}`
-  const inside = dangers.find((one) => isWithin(one.path, path))
-  return inside && `${inside.path} is in it, and ${inside.why}`
-}
-
 /** `compose: { allow: [privileged], allowMounts: [/run/docker.sock] }`: whole, to take the place of what is there. */
 export function allowLine(allow: readonly string[], allowMounts: readonly string[]): string {
   const list = (items: readonly string[]) =>
@@ -320,8 +236,4 @@ function fieldsOf(value: unknown): Fields {
 function listOf(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value
   return value === undefined || value === null ? [] : [value]
-}
-
-function isWithin(path: string, directory: string): boolean {
-  return path === directory || path.startsWith(`${directory}/`)
 }

@@ -3,7 +3,7 @@ import { absolutePathSchema, type ServiceName } from '../names.ts'
 import type { Problem } from '../problem.ts'
 import { sampleHosts, servicesFor } from './assign.ts'
 import { claimProblems, type SharedHost } from './claims.ts'
-import { projectName, projectsDirectory } from './compose-project.ts'
+import { composeFilesNamed, isNamedByYaml, projectName, projectsDirectory } from './compose-project.ts'
 import { emptyFleet, type Fleet, fleetSchema, fleetYamlLimits } from './fleet.ts'
 import { invalid, limited, quoted } from './invalid.ts'
 import { layoutOf, type ServiceLayout } from './layout.ts'
@@ -14,7 +14,7 @@ import { safeEntries } from './safe-entries.ts'
 import { defaultServiceFile } from './service.ts'
 import { settingsProblems } from './settings-problems.ts'
 import { sizeProblems } from './sizes.ts'
-import { isParsed, type RepositoryTree, type TreeEntry } from './tree.ts'
+import { isComposeFileName, isParsed, type RepositoryTree, type TreeEntry } from './tree.ts'
 import { validated } from './validate.ts'
 import { readYaml, type YamlFile } from './yaml.ts'
 import { type YamlLimits, yamlCost } from './yaml-cost.ts'
@@ -132,8 +132,9 @@ function* readServices(
   for (const layout of layouts) {
     const text = layout.settings === undefined ? '' : (texts.get(`${layout.directory}/service.yaml`) ?? '')
     const wasWithin = isWithin(spent)
-    const { steps } = yamlCost(text)
-    spent.characters += text.length
+    const named = projectTexts(layout, texts).filter(isNamedByYaml)
+    const steps = [text, ...named].reduce((sum, one) => sum + yamlCost(one).steps, 0)
+    spent.characters += [text, ...named].reduce((sum, one) => sum + one.length, 0)
     spent.steps += steps
     sinceTurn += steps
     if (isWithin(spent)) read.push(readService(layout, texts))
@@ -166,18 +167,30 @@ function readService(layout: ServiceLayout, texts: RepositoryTree['texts']): Rea
   return { service: project === undefined ? service : { ...service, project }, problems }
 }
 
+/** All that can decide on the name of its compose project: which of them do, service.yaml says. */
+function projectTexts({ directory, compose }: ServiceLayout, texts: RepositoryTree['texts']): readonly string[] {
+  return (compose?.files ?? []).flatMap(({ target }) =>
+    isComposeFileName(target) ? (texts.get(`${directory}/${target}`) ?? []) : [],
+  )
+}
+
 function projectOf(service: RepositoryService, texts: RepositoryTree['texts']): RepositoryProject | undefined {
   const { name, directory, compose, settings } = service
   if (compose === undefined) return undefined
+  const environment = compose.files.some(({ target, kind }) => target === '.env' && kind === 'file')
+    ? texts.get(`${directory}/.env`)
+    : undefined
   return {
     name: projectName({
       service: name,
       project: settings.compose?.project,
       composeFile: texts.get(`${directory}/${compose.file}`),
-      environment: compose.files.some(({ target, kind }) => target === '.env' && kind === 'file')
-        ? texts.get(`${directory}/.env`)
-        : undefined,
+      ...(settings.compose?.files === undefined
+        ? {}
+        : { overrides: settings.compose.files.map((path) => texts.get(`${directory}/${path}`) ?? '') }),
+      environment,
     }),
+    byHand: composeFilesNamed(environment) ?? [compose.file],
     directory: settings.compose?.directory ?? absolutePathSchema.parse(`${projectsDirectory}/${name}`),
   }
 }

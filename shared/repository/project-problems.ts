@@ -8,9 +8,9 @@ import { isReserved } from './reserved.ts'
 export function projectProblems(service: RepositoryService): readonly Problem[] {
   const { name, directory, settings, settingsPlace, compose, project } = service
   if (project === undefined || compose === undefined) return []
-  const { name: named, from, fault } = project.name
+  const { name: named, from, fault, fitting = fittingName(name) } = project.name
   const file = from === '.env' ? '.env' : compose.file
-  const remedy = `Say in service.yaml how it is called: compose: { project: ${fittingName(name)} }`
+  const remedy = `Say in service.yaml how it is called: compose: { project: ${fitting} }`
   const misnamed =
     fault === undefined
       ? []
@@ -27,18 +27,30 @@ export function projectProblems(service: RepositoryService): readonly Problem[] 
     const message = `missing source: the repository has no file for ${quoted(path)}`
     return [invalid(message, place, { service: name, remedy: `Expected it at ${directory}/${path}.` })]
   })
+  const unread = notReadProblems(service)
   const written = settings.compose?.directory
   const why = written === undefined ? undefined : whyNoProjectDirectory(written)
-  if (why === undefined) return [...misnamed, ...missing]
+  if (why === undefined) return [...misnamed, ...missing, ...unread]
   const place = settingsPlace(['compose', 'directory'])
   return [
     ...misnamed,
     ...missing,
+    ...unread,
     invalid(`${written} cannot be the directory of a compose project: ${why}`, place, {
       service: name,
       remedy: 'Name a directory that has nothing else in it, such as /srv/compose/NAME or /opt/NAME.',
     }),
   ]
+}
+
+/** Compose by hand reads the files that COMPOSE_FILE names; the agent those that service.yaml does. */
+function notReadProblems({ name, directory, settings, compose, project }: RepositoryService): readonly Problem[] {
+  const files = project?.byHand ?? []
+  if (compose === undefined || settings.compose?.files !== undefined) return []
+  if (files.length === 1 && files[0] === compose.file) return []
+  const message = `COMPOSE_FILE names ${files.map(quoted).join(', ')}, and only ${compose.file} would be read`
+  const remedy = `Say in service.yaml which files are read: compose: { files: [${files.join(', ')}] }`
+  return [invalid(message, { file: `${directory}/.env` }, { service: name, remedy })]
 }
 
 /** What containers write is never purged: it is not the repository's, and it is wanted. */

@@ -18,6 +18,8 @@ export type RepositoryProject = {
   readonly name: ProjectName
   /** On the host. */
   readonly directory: AbsolutePath
+  /** The files that `docker compose` reads when a person runs it beside them. */
+  readonly byHand: readonly string[]
 }
 
 export type RepositoryService = Omit<ServiceLayout, 'settings'> & {

@@ -10,6 +10,11 @@ export const composeFileNames: ReadonlySet<string> = new Set([
   'docker-compose.yml',
 ])
 
+/** Of one of these, or of a file beside it that is called like a part of it: `compose.prod.yaml`, `docker-compose-db.yml`. */
+export function isComposeFileName(name: string): boolean {
+  return /^(?:docker-)?compose(?:[._-][^/]*)?\.ya?ml$/.test(name)
+}
+
 export type TreeEntry = {
   /** Relative to the repository's root, `/` separated. */
   readonly path: string
@@ -37,7 +42,7 @@ export function isParsed({ path, kind, size = 0 }: TreeEntry): boolean {
   if (kind === 'symlink') return path.startsWith('services/') && size <= textBytes.link
   const name = /^services\/[^/]+\/([^/]+)$/.exec(path)?.[1] ?? ''
   if (name === 'service.yaml') return size <= textBytes.service
-  return (name === '.env' || composeFileNames.has(name)) && size <= textBytes.compose
+  return (name === '.env' || isComposeFileName(name)) && size <= textBytes.compose
 }
 
 /** Those of a list that are to be read. All of them are held in memory together: what goes beyond that is not read, and refused. */

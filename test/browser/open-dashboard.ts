@@ -1,7 +1,7 @@
 // A browser's page on the fixture server, fresh for each test of a file, with what the tests say of it.
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
-import { exampleFleet, type FixtureFleet } from '../server/pages/fixtures.ts'
+import { exampleFleet, type FixtureFleet } from '../server/web/pages/fixtures.ts'
 import { chromiumMissing, startChromium } from './chromium.ts'
 import { type FixtureServer, operatorToken, startFixtureServer } from './fixture-server.ts'
 

@@ -1,6 +1,7 @@
 // Alpine. A hold is a version in /etc/apk/world (`caddy=2.6.2-r0`), which is what `apk add name=version` leaves there.
+
+import { type Command, type CommandResult, type Run, whyText } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
-import { type Command, type CommandResult, type Run, whyText } from '../run.ts'
 import {
   type AvailableVersions,
   type Installation,

@@ -1,6 +1,7 @@
 // Fedora, RHEL and their kin: states by rpm, everything else by dnf, 4 or 5. A hold is a versionlock, of dnf 4 a plugin.
+
+import { type Command, type CommandResult, type Run, whyText } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
-import { type Command, type CommandResult, type Run, whyText } from '../run.ts'
 import {
   type Asked,
   type AvailableVersions,

@@ -1,8 +1,9 @@
 // Arch. Repositories have one version of a package, the cache has those of before. What is installed here is never
 // joined by a refresh of the package lists (`-Sy`): that would be a partial upgrade, which Arch does not support.
+
+import { type Command, type CommandResult, type Run, whyText } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
 import { matchesPattern } from '../../../shared/repository/assign.ts'
-import { type Command, type CommandResult, type Run, whyText } from '../run.ts'
 import {
   type AvailableVersions,
   type Installation,

@@ -1,5 +1,26 @@
 // A compose file as lint reads it: YAML with compose's own extensions, and what is in it by type. Pure.
+import { type ComposeValues, interpolate } from '../../../shared/repository/compose-variables.ts'
 import { composeYamlRules, type KeyPath, readYaml, type YamlFile } from '../../../shared/repository/yaml.ts'
+
+/** Of the agent, and so of every compose run of its. */
+export const agentHome = '/root'
+
+/** `~/x`, which compose takes for a path in the home directory. */
+export function fromHome(path: string): string {
+  return path.replace(/^~(?=\/|$)/, agentHome)
+}
+
+/** What has no value becomes something that is not known, as what a template fills in. */
+export function withValues(value: unknown, values: ComposeValues): unknown {
+  if (typeof value === 'string') {
+    if (!value.includes('$')) return value
+    const { text, unset, required, malformed } = interpolate(value, values)
+    return unset.length + required.length === 0 && malformed === undefined ? text : undefined
+  }
+  if (Array.isArray(value)) return value.map((item) => withValues(item, values))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withValues(inner, values)]))
+}
 
 export type ComposeModel = { readonly yaml: YamlFile; readonly root: Fields }
 
@@ -50,9 +71,18 @@ export function namedIn(root: Fields, section: string): readonly Named[] {
 /** What services use, from all files of a project: a later one adds to what an earlier one says. */
 export function sectionsOf(files: readonly { readonly root: Fields }[]): Fields {
   return Object.fromEntries(
-    ['volumes', 'secrets', 'configs'].map((section) => [
+    ['volumes', 'secrets', 'configs', 'networks'].map((section) => [
       section,
       Object.assign({}, ...files.map(({ root }) => fieldsOf(root[section]))) as Fields,
     ]),
   )
+}
+
+export function shapeProblem({ yaml, root }: ComposeModel, isMain: boolean): string | undefined {
+  // An empty one is left to docker compose, which says so.
+  if (yaml.value === null) return undefined
+  if (Object.keys(root).length === 0) return 'is no compose file: expected a map with `services`'
+  const isEmpty = Object.keys(fieldsOf(root['services'])).length === 0
+  if (isMain && isEmpty && root['include'] === undefined) return 'has no `services`, and includes no file that has'
+  return undefined
 }

@@ -4,24 +4,24 @@ import type { Problem } from '../../../shared/problem.ts'
 import {
   allowLine,
   furtherPathsOf,
-  mountDanger,
   networkPowers,
   powersOf,
   volumePowers,
 } from '../../../shared/repository/compose-power.ts'
 import { invalid } from '../../../shared/repository/invalid.ts'
-import { type Fields, fieldsOf, isKnown, listOf, namedIn, sectionsOf, textOf } from './model.ts'
-import { type ComposeProject, placeOf } from './project.ts'
+import { mountDanger } from '../../../shared/repository/mount-danger.ts'
+import { type Fields, fieldsOf, fromHome, isKnown, listOf, type Named, namedIn, sectionsOf, textOf } from './model.ts'
+import { type ComposeProject, type ExtendedFile, placeOf, type ReadFile } from './project.ts'
 
-export function powerProblems({ source, files }: ComposeProject): readonly Problem[] {
-  const { service, project } = source.managed
+export function powerProblems(project: ComposeProject): readonly Problem[] {
+  const { service, project: placed } = project.source.managed
   const { allow = [], allowMounts = [] } = service.settings.compose ?? {}
-  const sections = sectionsOf(files)
-  return files.flatMap((file) =>
-    namedIn(file.root, 'services').flatMap(({ name, fields, path }) => {
+  const sections = withHome(sectionsOf(project.files)) as Fields
+  return [...project.files, ...project.extended].flatMap((file) =>
+    servicesOf(file).flatMap(({ name, fields, path }) => {
       const given = [
         ...powersOf(fields),
-        ...networkPowers(fields, fieldsOf(file.root['networks'])),
+        ...networkPowers(fields, fieldsOf(sections['networks'])),
         ...volumePowers(fields, fieldsOf(sections['volumes'])),
       ]
       const powers = given.filter(({ allowance }) => isKnown(allowance) && !allow.includes(allowance))
@@ -30,7 +30,7 @@ export function powerProblems({ source, files }: ComposeProject): readonly Probl
         (each) => !allowMounts.some((allowed) => allowed === each),
       )
       const dangerous = mounts.flatMap((each) => {
-        const why = mountDanger(each, project?.directory ?? '')
+        const why = mountDanger(each, placed?.directory ?? '')
         return why === undefined ? [] : [{ path: each, why }]
       })
       if (powers.length + dangerous.length === 0) return []
@@ -52,6 +52,19 @@ export function powerProblems({ source, files }: ComposeProject): readonly Probl
       ]
     }),
   )
+}
+
+function servicesOf(file: ReadFile | ExtendedFile): readonly Named[] {
+  const all = namedIn(file.root, 'services').map((one) => ({ ...one, fields: withHome(one.fields) as Fields }))
+  return 'services' in file ? all.filter(({ name }) => file.services.has(name)) : all
+}
+
+/** With paths in the home directory as compose makes them. */
+function withHome(value: unknown): unknown {
+  if (typeof value === 'string') return fromHome(value)
+  if (Array.isArray(value)) return value.map(withHome)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withHome(inner)]))
 }
 
 /** Absolute ones: what is relative is in the project's directory, or refused for leaving it. */

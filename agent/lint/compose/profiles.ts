@@ -31,7 +31,7 @@ export function noServiceSelected({ source, files, isWhole }: ComposeProject): r
 }
 
 /** By `.env`; undefined: not known here. */
-function activeProfiles({ managed, texts }: ComposeProject['source']): ReadonlySet<string> | undefined {
+export function activeProfiles({ managed, texts }: ComposeProject['source']): ReadonlySet<string> | undefined {
   const file = managed.service.compose?.files.find(({ target }) => target === '.env')
   if (file === undefined) return new Set()
   const text = file.kind === 'symlink' ? undefined : texts.get(file.source)

@@ -2,13 +2,23 @@
 import { posix } from 'node:path'
 import type { Problem } from '../../../shared/problem.ts'
 import { readEnvironment } from '../../../shared/repository/compose-environment.ts'
-import { givenVariables, interpolate, variableFaults } from '../../../shared/repository/compose-variables.ts'
+import { type ComposeValues, givenVariables, variableFaults } from '../../../shared/repository/compose-variables.ts'
 import { invalid, quoted } from '../../../shared/repository/invalid.ts'
 import type { KeyPath } from '../../../shared/repository/yaml.ts'
 import type { ManagedService } from '../../desire/managed-files.ts'
 import { textLimitBytes } from '../texts.ts'
 import type { LintWarning } from '../warning.ts'
-import { type ComposeModel, type Fields, fieldsOf, isKnown, readComposeModel, withoutPlaceholders } from './model.ts'
+import {
+  agentHome,
+  type ComposeModel,
+  type Fields,
+  fieldsOf,
+  isKnown,
+  readComposeModel,
+  shapeProblem,
+  withoutPlaceholders,
+  withValues,
+} from './model.ts'
 import { type Reference, referencesIn } from './references.ts'
 
 export type ComposeSource = {
@@ -24,6 +34,8 @@ export type ComposeProject = {
   readonly source: ComposeSource
   /** The main file and those it includes, the main one first: what they define is the project's. */
   readonly files: readonly ReadFile[]
+  /** Files that are not merged, with the services of them that others extend. */
+  readonly extended: readonly ExtendedFile[]
   /** Every file that compose reads, those that services extend among them: of these, single services count. */
   readonly read: readonly string[]
   /** Every file that it includes or extends was read. */
@@ -38,7 +50,13 @@ export type ReadFile = {
   readonly model: ComposeModel
   /** With the values of variables; a text with one that has no value is left out. */
   readonly root: Fields
+  /** Where its relative paths begin, in the project's directory. */
+  readonly base: string
+  /** What its references see. */
+  readonly values: ComposeValues
 }
+
+export type ExtendedFile = ReadFile & { readonly services: ReadonlySet<string> }
 
 type Walk = {
   readonly source: ComposeSource
@@ -70,6 +88,7 @@ export function composeProject(source: ComposeSource): ComposeProject | undefine
   const queue = [...merged]
   for (const target of queue) walk.bases.set(target, '.')
   let isWhole = true
+  const extended = new Map<string, Set<string>>()
   for (const target of queue) {
     const read = readFile(walk, target)
     const references = read === undefined ? [] : referencesIn(read.root)
@@ -79,6 +98,7 @@ export function composeProject(source: ComposeSource): ComposeProject | undefine
     for (const { reference, target: next } of files) {
       if (next === undefined) continue
       if (reference.key === 'include') merged.add(next)
+      else extended.set(next, new Set([...(extended.get(next) ?? []), reference.service ?? '']))
       if (queue.includes(next)) continue
       if (reference.projectDirectory !== undefined)
         walk.bases.set(next, posix.join(baseOf(walk, target), reference.projectDirectory))
@@ -86,7 +106,16 @@ export function composeProject(source: ComposeSource): ComposeProject | undefine
     }
   }
   const files = walk.files.filter(({ target }) => merged.has(target))
-  return { source, isWhole, files, read: queue, problems: walk.problems, warnings: walk.warnings }
+  const others = walk.files.filter(({ target }) => !merged.has(target))
+  return {
+    source,
+    isWhole,
+    files,
+    extended: others.map((file) => ({ ...file, services: extended.get(file.target) ?? new Set() })),
+    read: queue,
+    problems: walk.problems,
+    warnings: walk.warnings,
+  }
 }
 
 function baseOf({ bases }: Walk, target: string): string {
@@ -115,25 +144,17 @@ function readFile(walk: Walk, target: string): ReadFile | undefined {
     walk.problems.push(invalid(shape, model.yaml.placeOf([]), { service: service.name }))
     return undefined
   }
-  const values = valuesFor(walk, baseOf(walk, target))
+  const base = baseOf(walk, target)
+  const values = valuesFor(walk, base)
   walk.problems.push(...variableProblems(walk, model, values))
-  const read = { target, model, root: fieldsOf(filledIn(model.yaml.value, values)) }
+  const read = { target, model, root: fieldsOf(withValues(model.yaml.value, values)), base, values }
   walk.files.push(read)
   return read
 }
 
-function shapeProblem({ yaml, root }: ComposeModel, isMain: boolean): string | undefined {
-  // An empty one is left to docker compose, which says so.
-  if (yaml.value === null) return undefined
-  if (Object.keys(root).length === 0) return 'is no compose file: expected a map with `services`'
-  const isEmpty = Object.keys(fieldsOf(root['services'])).length === 0
-  if (isMain && isEmpty && root['include'] === undefined) return 'has no `services`, and includes no file that has'
-  return undefined
-}
-
 /** `.env` beside the main file, then beside this one. */
-function valuesFor({ source, byTarget }: Walk, directory: string): ReadonlyMap<string, string> {
-  const values = new Map(givenVariables.map((name) => [String(name), 'x']))
+function valuesFor({ source, byTarget }: Walk, directory: string): ComposeValues {
+  const values = new Map(givenVariables.map((name) => [String(name), name === 'HOME' ? agentHome : 'x']))
   for (const target of ['.env', posix.join(directory, '.env')]) {
     const text = source.texts.get(byTarget.get(target)?.source ?? '')
     const own = text === undefined ? [] : readEnvironment(withoutPlaceholders(text)).values
@@ -142,11 +163,7 @@ function valuesFor({ source, byTarget }: Walk, directory: string): ReadonlyMap<s
   return values
 }
 
-function variableProblems(
-  { source, byTarget }: Walk,
-  model: ComposeModel,
-  values: ReadonlyMap<string, string>,
-): readonly Problem[] {
+function variableProblems({ source, byTarget }: Walk, model: ComposeModel, values: ComposeValues): readonly Problem[] {
   const { service } = source.managed
   // Where a link leads is not known here, and so are its values.
   if (byTarget.get('.env')?.isLink === true) return []
@@ -171,18 +188,6 @@ function variableRemedy(name: string, isIgnored: boolean): string {
   return isIgnored
     ? 'The .env beside it is ignored by git and would not be committed: commit it, with secrets as names in a template.'
     : `Set it in .env beside the compose file, or give a default: \${${name}:-value}.`
-}
-
-/** What has no value becomes something that is not known, as what a template fills in. */
-function filledIn(value: unknown, values: ReadonlyMap<string, string>): unknown {
-  if (typeof value === 'string') {
-    if (!value.includes('$')) return value
-    const { text, unset, required, malformed } = interpolate(value, values)
-    return unset.length + required.length === 0 && malformed === undefined ? text : undefined
-  }
-  if (Array.isArray(value)) return value.map((item) => filledIn(item, values))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, filledIn(inner, values)]))
 }
 
 /** The path in the project's directory, where it is a file of the project. */

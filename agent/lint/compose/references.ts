@@ -13,6 +13,8 @@ export type Reference = {
   readonly key: string
   /** Of a mount: nothing is written there, or its name is a file's. */
   readonly isContent?: boolean
+  /** Of a file that is extended: which of its services. */
+  readonly service?: string
   /** Of a build context. */
   readonly dockerfile?: string
   /** Of an included file: where its own relative paths begin, by a path from here; default: its directory. */
@@ -32,12 +34,21 @@ export function referencesIn(root: Fields): readonly Reference[] {
 function ofService(service: Named): readonly Reference[] {
   const { fields, path } = service
   const extended = textOf(fieldsOf(fields['extends'])['file'])
+  const named = textOf(fieldsOf(fields['extends'])['service']) ?? ''
   return [
     ...ofEnvironmentFiles(fields['env_file'], [...path, 'env_file']),
     ...many(fields['label_file'], [...path, 'label_file'], 'label_file'),
     ...(extended === undefined
       ? []
-      : [{ path: [...path, 'extends', 'file'], written: extended, use: 'compose' as const, key: 'extends' }]),
+      : [
+          {
+            path: [...path, 'extends', 'file'],
+            written: extended,
+            use: 'compose' as const,
+            key: 'extends',
+            service: named,
+          },
+        ]),
     ...ofBuild(fields['build'], [...path, 'build']),
     ...listOf(fields['volumes']).flatMap((volume, index) => ofMount(volume, [...path, 'volumes', index])),
   ]

@@ -38,6 +38,7 @@ function usesOf({ fields, path }: Named): readonly Use[] {
     ...listed('configs', 'configs'),
     ...listed('secrets', 'secrets'),
     ...listed('depends_on', 'services'),
+    ...listOf(fields['links']).flatMap((link, index) => linkIn(link, [...path, 'links', index])),
     ...(mode === undefined ? [] : [{ section: 'services' as const, name: mode, path: [...path, 'network_mode'] }]),
     ...listOf(fields['volumes']).flatMap((volume, index) => volumeIn(volume, [...path, 'volumes', index])),
   ]
@@ -55,9 +56,16 @@ function namesIn(value: unknown, section: Section, path: KeyPath): readonly Use[
   })
 }
 
+/** `db`, `db:database` */
+function linkIn(value: unknown, path: KeyPath): readonly Use[] {
+  const name = textOf(value)?.split(':')[0]
+  return name === undefined || !isKnown(name) ? [] : [{ section: 'services', name, path }]
+}
+
+/** A path that begins neither with `/` nor with `.` or `~` is a volume's name for compose. */
 function volumeIn(value: unknown, path: KeyPath): readonly Use[] {
   const fields = fieldsOf(value)
-  const name = /^([A-Za-z0-9][\w.-]*):/.exec(textOf(value) ?? '')?.[1] ?? textOf(fields['source'])
+  const name = /^([A-Za-z0-9_][^:\\]*):(?!\\)/.exec(textOf(value) ?? '')?.[1] ?? textOf(fields['source'])
   if (name === undefined || !isKnown(name)) return []
   return textOf(value) !== undefined || fields['type'] === 'volume' ? [{ section: 'volumes', name, path }] : []
 }
@@ -67,9 +75,11 @@ type In = { readonly project: ComposeProject; readonly file: ReadFile }
 function problem({ section, name, path }: Use, known: readonly string[], { project, file }: In): Problem {
   const kind = section.slice(0, -1)
   const remedy =
-    section === 'services'
-      ? suggestion(name, known, 'services')
-      : `${suggestion(name, known, section) ?? ''} Define it under \`${section}:\` at the top level.`.trim()
+    section === 'volumes' && name.includes('/')
+      ? `A path beside the compose file begins with ./: ./${name}`
+      : section === 'services'
+        ? suggestion(name, known, 'services')
+        : `${suggestion(name, known, section) ?? ''} Define it under \`${section}:\` at the top level.`.trim()
   return invalid(`the ${kind} ${quoted(name)} is not defined: compose refuses the project`, placeOf(file, path), {
     service: project.source.managed.service.name,
     remedy,

@@ -2,7 +2,7 @@
 // Real systemd is tested in test/lab; this one is for the order of things and for units that die on demand.
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Command, CommandResult, Run } from '../../../agent/host/run.ts'
+import type { Command, CommandResult, Run } from '../../../shared/command.ts'
 
 export type FakeUnit = {
   active: boolean

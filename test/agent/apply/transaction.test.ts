@@ -2,9 +2,9 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, wr
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyPlan } from '../../../agent/apply/apply.ts'
-import { createRun } from '../../../agent/host/run.ts'
 import { isInPlumb } from '../../../agent/plan/compare.ts'
 import { planFor } from '../../../agent/plan/plan.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import type { Resource, UnitResource } from '../../../shared/resource.ts'
 import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts'
 import {

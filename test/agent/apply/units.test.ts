@@ -2,12 +2,12 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createRun } from '../../../agent/host/run.ts'
 import { drifted, isInPlumb } from '../../../agent/plan/compare.ts'
 import { effectOf, effectsOf } from '../../../agent/plan/effects.ts'
 import { isEmpty, type Plan } from '../../../agent/plan/plan.ts'
 import { stepLines } from '../../../agent/plan/text.ts'
 import { unitKind } from '../../../agent/resources/unit.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import type { DesiredHost, DesiredService, Resource, TriggerAction, UnitResource } from '../../../shared/resource.ts'
 import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts'
 import {

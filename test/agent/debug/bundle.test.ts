@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { debugBundle } from '../../../agent/commands/debug-bundle.ts'
 import { debugBundleOf } from '../../../agent/debug/bundle.ts'
-import type { Run } from '../../../agent/host/run.ts'
+import type { Run } from '../../../shared/command.ts'
 import { makeRepository, type TestRepository } from '../../support/git.ts'
 import { makeSandbox, runPlumb, type Sandbox } from '../../support/plumb.ts'
 

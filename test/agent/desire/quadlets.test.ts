@@ -1,10 +1,11 @@
 // What is made of quadlets: the names of their services, and the networks and volumes that podman would not change.
 import { expect, test } from 'vitest'
 import { podmanObjects } from '../../../agent/host/engine-objects.ts'
-import type { Run } from '../../../agent/host/run.ts'
 import { otherData } from '../../../agent/plan/other-data.ts'
 import { changedObjects } from '../../../agent/resources/changed-objects.ts'
+import { compareSubject } from '../../../agent/resources/registry.ts'
 import { unitKind } from '../../../agent/resources/unit.ts'
+import type { Run } from '../../../shared/command.ts'
 import { desire, desiredService, type Files, ofKind } from './fleet.ts'
 
 const at = (name: string) => `services/a/files/etc/containers/systemd/${name}`
@@ -141,7 +142,8 @@ test.each([
   const live = { attributes: { type: 'unit', enabled: 'generated', state: 'running' } }
   const comparison = unitKind.compare({ id: desired.id, desired, baseline }, live)
   expect(comparison).toEqual({ drift: [], pending: [] })
-  const texts = otherData({ resources: [{ id: desired.id, desired, baseline, live, comparison, differences: [] }] })
+  const subject = { id: desired.id, desired, baseline }
+  const texts = otherData({ resources: [{ ...subject, live, ...compareSubject(subject, live) }] })
   expect(texts).toEqual(said.map((text) => expect.stringContaining(`web.service has ${text} there`)))
 })
 
@@ -164,7 +166,8 @@ test('is drift of the unit that uses it, whatever the baseline is, and says what
     attributes: { type: 'unit', enabled: 'generated', state: 'running' },
     unit: { isOfPackage: false, isStale: false, objects },
   }
-  const { drift, pending } = unitKind.compare({ id: desired.id, desired, baseline: undefined }, live)
+  const { comparison } = compareSubject({ id: desired.id, desired, baseline: undefined }, live)
+  const { drift, pending } = comparison
   expect(pending).toEqual([])
   expect(unitKind.describe(desired.id, drift)).toMatch(
     /^web.service: network systemd-n has internal false instead of true, and podman does not change what exists; .*systemctl stop n-network.service .*, podman network rm systemd-n, systemctl start web.service$/,

@@ -28,6 +28,64 @@ test.each<[what: string, text: string | Uint8Array, expected: RegExp]>([
   expect(problems).toEqual([expect.stringMatching(expected)])
 })
 
+test.each<[written: string, expected: RegExp]>([
+  ['services: { a: }', /:1:\d+: compose refuses the service "a": expected a map/],
+  ['services: { a: [x] }', /compose refuses the service "a": expected a map/],
+  ['services: { "a b": { image: x } }', /compose refuses the name of the service "a b"/],
+  ['services: { a: { command: x } }', /:1:16: the service "a" has neither image nor build/],
+  ['services: { a: { image: x, ports: 80 } }', /:1:35: compose refuses "ports": expected a list/],
+  ['services: { a: { image: x, user: 1000 } }', /compose refuses "user": expected a text, in quotes/],
+  ['services: { a: { image: x, environment: TZ } }', /compose refuses "environment": expected a list or a map/],
+  ['services: { a: { image: x, healthcheck: { interval: 10 } } }', /compose refuses "interval": expected a text/],
+  ['services: { a: { image: x, restart: allways } }', /compose refuses "allways": expected no, always/],
+  ['services: { a: { image: x, links: [b] } }', /the service "b" is not defined/],
+  [
+    'services: { a: { image: x, volumes: ["conf/x:/x"] } }',
+    /volume "conf\/x" is not defined.*begins with \.\/: \.\/conf/,
+  ],
+  ['services: { a: { extends: { service: b } } }', /extends names the service "b", which compose\.yaml does not have/],
+  [
+    'services: { a: { extends: { file: e.yaml, service: bb } } }',
+    /"bb", which e\.yaml does not have\. Did you mean "b"/,
+  ],
+  [
+    'services: { a: { image: x, depends_on: [b] }, b: { image: x, depends_on: [c] }, c: { image: x, depends_on: [b] } }',
+    /services wait for each other: b -> c -> b;/,
+  ],
+  [
+    'services: { a: { image: x, depends_on: { b: { condition: healthy } } }, b: { image: x } }',
+    /compose refuses "healthy": expected service_started/,
+  ],
+  [
+    'services: { a: { image: x, depends_on: [b] }, b: { image: x, profiles: [p] } }',
+    /a needs "b", which is in a profile that is not active/,
+  ],
+])('what compose refuses is a problem: %s', async (written, expected) => {
+  const { problems } = await linted({
+    'services/a/compose.yaml': `${written}\n`,
+    'services/a/e.yaml': 'services: { b: { image: x } }\n',
+  })
+  expect(problems).toEqual([expect.stringMatching(expected)])
+})
+
+test('what compose takes is no problem: variables, several files, profiles, services to extend', async () => {
+  expect(
+    await linted({
+      'services/a/compose.yaml': `services:
+  a: { image: x, user: "\${ID:-1000}", ports: , depends_on: { b: { condition: service_healthy, required: false } } }
+  b: { image: x, profiles: [p], depends_on: [c], restart: on-failure:3 }
+  c: { image: x, profiles: [p], links: ["a:other"], restart: "no" }
+  d: { extends: { file: e.yaml, service: b }, healthcheck: { interval: 10s }, volumes: ["data:/x"] }
+  e: { environment: , restart: "\${R:-always}" }
+volumes: { data: }
+`,
+      'services/a/e.yaml': 'services: { b: { image: x } }\n',
+      'services/a/compose.more.yaml': 'services: { e: { image: x } }\n',
+      'services/a/service.yaml': 'compose: { files: [compose.yaml, compose.more.yaml] }\n',
+    }),
+  ).toEqual(clean)
+})
+
 test('names that a service uses have to be defined in one of the files that compose reads', async () => {
   const { problems } = await linted({
     'services/a/compose.yaml': `include: [more.yaml]
@@ -250,6 +308,52 @@ test('variables without a value and without a default are problems, each once', 
   ])
 })
 
+test('what files of environment variables refer to has a value, too, and compose can read them', async () => {
+  const { problems } = await linted({
+    'services/a/compose.yaml': `services:
+  a:
+    image: x
+    env_file: [one.env, { path: two.env }, { path: plain.env, format: raw }, { path: none.env, required: false }]
+    environment: { OWN: "1" }
+  b: { image: x, env_file: broken.env }
+`,
+    'services/a/.env': 'GIVEN=1\nDERIVED=$GIVEN-$MISSING\n',
+    'services/a/one.env': `A=\${UNDEFINED}\nB=pa$word\nC='pa$word'\nD=$GIVEN$OWN\nE=\${NONE:-x}\nF=\${HARD:?needed}\n`,
+    'services/a/two.env': `G=$C\nH=${'$'}{{ vars.h }}\n`,
+    'services/a/plain.env': 'A=$UNDEFINED\n',
+    'services/a/broken.env': 'A=1\nB="open\n',
+    'services/a/service.yaml': 'files: { two.env: { template: true } }\n',
+    'plumb.yaml': 'version: 1\nvars: { h: x }\nhosts: { web-1: { services: [a] } }\n',
+  })
+  expect(problems).toEqual([
+    expect.stringMatching(/^services\/a\/\.env:2: the variable "MISSING" has no value/),
+    expect.stringMatching(/^services\/a\/broken\.env:2: is refused by compose: its quote is not closed/),
+    expect.stringMatching(/^services\/a\/one\.env:1: the variable "UNDEFINED" has no value/),
+    expect.stringMatching(/^services\/a\/one\.env:2: the variable "word" has no value/),
+    expect.stringMatching(/^services\/a\/one\.env:6: the variable "HARD" has no value/),
+  ])
+})
+
+test('a secret or config that is a variable has a value; a variable that is handed on without one is told', async () => {
+  const { problems, warnings } = await linted({
+    'services/a/compose.yaml': `services:
+  a:
+    image: x
+    secrets: [one, two]
+    environment: [TZ, GIVEN, "EMPTY="]
+  b: { image: x, configs: [three], environment: { LEVEL: } }
+secrets: { one: { environment: PASSWORD }, two: { environment: GIVEN } }
+configs: { three: { environment: BLANK } }
+`,
+    'services/a/.env': 'GIVEN=x\nBLANK=\n',
+  })
+  expect(problems).toEqual([
+    expect.stringMatching(/:7:32: the secret "one" is the variable "PASSWORD", which has no value here/),
+    expect.stringMatching(/:8:34: the config "three" is the variable "BLANK", which has no value here/),
+  ])
+  expect(warnings.map((line) => /handed the variable "(\w+)"/.exec(line)?.[1])).toEqual(['TZ', 'LEVEL'])
+})
+
 test('links beside a compose file stay within it', async () => {
   const { problems } = await linted({
     'services/a/compose.yaml': 'services: { a: { image: x } }\n',
@@ -405,6 +509,18 @@ test.each<[string, string, string]>([
     'allow: [volume-type:proc]',
   ],
   ['a word for yes', 'privileged: "true" } }', 'allow: [privileged]'],
+  ["root's home", 'volumes: ["~/data:/data"] } }', 'allowMounts: [/root/data]'],
+  [
+    "root's home, in the long form",
+    'volumes: [{ type: bind, source: ~/.ssh, target: /x }] } }',
+    'allowMounts: [/root/.ssh]',
+  ],
+  ["root's home, by its variable", 'volumes: ["$HOME/.docker:/x"] } }', 'allowMounts: [/root/.docker]'],
+  [
+    "a secret in root's home",
+    'secrets: [s] } }\nsecrets: { s: { file: ~/.ssh/id_ed25519 } }',
+    'allowMounts: [/root/.ssh/id_ed25519]',
+  ],
 ])('lint refuses what hosts refuse: %s', async (_, rest, allowed) => {
   const compose = `services: { web: { image: x, ${rest}\n`
   const problems = async (settings: string) =>
@@ -414,6 +530,21 @@ test.each<[string, string, string]>([
   expect(
     await linted({ 'services/a/compose.yaml': compose, 'services/a/service.yaml': `compose: { ${allowed} }\n` }),
   ).toEqual(clean)
+})
+
+test('lint looks for power in the services of other files that are extended, and at networks of all files', async () => {
+  const { problems } = await linted({
+    'services/a/compose.yaml':
+      'services: { web: { extends: { file: base.yaml, service: shared } }, db: { image: x, networks: [back] } }\n',
+    'services/a/base.yaml':
+      'services: { shared: { image: x, cap_add: [SYS_ADMIN] }, unused: { image: x, privileged: true } }\n',
+    'services/a/compose.prod.yaml': 'networks: { back: { external: true, name: host } }\n',
+    'services/a/service.yaml': 'compose: { files: [compose.yaml, compose.prod.yaml] }\n',
+  })
+  expect(problems).toEqual([
+    expect.stringMatching(/services\/a\/base\.yaml:1:21: shared has cap_add: SYS_ADMIN: /),
+    expect.stringMatching(/services\/a\/compose\.yaml:1:\d+: db has networks: back, which is the host's: /),
+  ])
 })
 
 test.each<[string, string, string, boolean]>([

@@ -129,6 +129,7 @@ test('a large file that holds a secret is told by size and hash alone', async ()
     ['hunter2-hunter2'],
   )
   expect(finding?.diff).toMatch(/^Too large to be shown: it holds secrets\n/)
+  expect(finding?.diffInstead).toBe('too-large')
   expect(finding?.diff).not.toContain('hunter')
   expect(finding?.diffCut).toBe(false)
 })

@@ -181,11 +181,11 @@ test.runIf(asRoot)(
     const { services } = await compareIn(world, desired)
     expect(services[0]?.resources.map(({ comparison }) => comparison.drift)).toEqual([
       [
-        { name: 'owner', expected: 'web', live: 'root' },
-        { name: 'group', expected: 'web', live: 'root' },
+        { name: 'owner', expected: 'web', live: 'root', codes: ['owner'] },
+        { name: 'group', expected: 'web', live: 'root', codes: ['group'] },
       ],
       [],
-      [{ name: 'owner', expected: 'web', live: 'root' }],
+      [{ name: 'owner', expected: 'web', live: 'root', codes: ['owner'] }],
     ])
     await applyIn(world, desired, { repair: 'everything' })
     expect([statSync(at('srv/f')).uid, statSync(at('srv/f')).mode & 0o777, statSync(at('srv/d')).uid]).toEqual([

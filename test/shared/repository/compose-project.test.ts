@@ -8,6 +8,8 @@ describe('the name of a project', () => {
   const named = (composeFile: string, more: { readonly environment?: string; readonly project?: string } = {}) =>
     projectName({ service: 'App', project: undefined, environment: undefined, ...more, composeFile })
 
+  const unnamed = { service: 'App', project: undefined, environment: undefined, composeFile: '' }
+
   test.each([
     ['services: {}\n', 'app', 'service'],
     ['name: vault\nservices: {}\n', 'vault', 'compose file'],
@@ -19,6 +21,20 @@ describe('the name of a project', () => {
     ['services:\n  name: other\n', 'app', 'service'],
     ['services:\n  a:\n    command: |\n      name: other\n', 'app', 'service'],
     ['name:\n', 'app', 'service'],
+    ['{ "services": {}, "name": "vault" }\n', 'vault', 'compose file'],
+    ['# made by a program\n{\n  "name": "vault"\n}\n', 'vault', 'compose file'],
+    ['--- {name: vault}\n', 'vault', 'compose file'],
+    ['---\n{name: vault}\n', 'vault', 'compose file'],
+    ['  name: vault\n  services: {}\n', 'vault', 'compose file'],
+    ['name: &project vault\n', 'vault', 'compose file'],
+    ['name: !!str vault\n', 'vault', 'compose file'],
+    ['name: >-\n  vault\n', 'vault', 'compose file'],
+    ['name:\n  vault\n', 'vault', 'compose file'],
+    ['name: "v\\u0061ult"\n', 'vault', 'compose file'],
+    ['? name\n: vault\n', 'vault', 'compose file'],
+    ['\uFEFFname: vault\r\n', 'vault', 'compose file'],
+    ['{ "services": { "a": { "container_name": "name" } } }\n', 'app', 'service'],
+    ['name: [\n', 'app', 'service'],
   ])('%j is %s', (text, name, from) => {
     expect(named(text)).toEqual({ name, from })
   })
@@ -32,6 +48,18 @@ describe('the name of a project', () => {
 
   test.each([['name: ${STACK}\n'], ['name: Vault\n'], ['name: my stack\n'], ['name: -x\n']])('%j is none', (text) => {
     expect(named(text).fault).toBeDefined()
+  })
+
+  test('of several files the last one that has a name decides', () => {
+    expect(projectName({ ...unnamed, overrides: ['name: one\n', 'name: two\n', 'services: {}\n'] }).name).toBe('two')
+    expect(projectName({ ...unnamed, overrides: ['services: {}\n', ''] }).name).toBe('app')
+  })
+
+  test('what compose makes of a name with other characters is proposed', () => {
+    expect(named('name: My Vault\n')).toMatchObject({ name: 'My Vault', fitting: 'myvault' })
+    expect(linesOf(fleetOf({ 'services/a/compose.yaml': 'name: My_Vault\n' }))).toEqual([
+      expect.stringContaining('compose: { project: my_vault }'),
+    ])
   })
 })
 
@@ -49,6 +77,26 @@ describe('in a repository', () => {
       expect.stringContaining('services/two/service.yaml:1:'),
     ])
     expect(lines({ 'one/compose.yaml': '', 'two/compose.yaml': '' })).toEqual([])
+  })
+
+  test('COMPOSE_FILE of .env is not passed over', () => {
+    const files = { 'one/compose.yaml': '', 'one/prod.yaml': '', 'one/.env': 'COMPOSE_FILE=./compose.yaml:prod.yaml\n' }
+    expect(lines(files)).toEqual([
+      expect.stringMatching(
+        /one\/\.env: COMPOSE_FILE names "compose\.yaml", "prod\.yaml", and only compose\.yaml.* files: \[compose\.yaml, prod\.yaml\]/,
+      ),
+    ])
+    expect(lines({ ...files, 'one/service.yaml': 'compose: { files: [compose.yaml, prod.yaml] }\n' })).toEqual([])
+    expect(lines({ ...files, 'one/.env': 'COMPOSE_FILE=compose.yaml\n' })).toEqual([])
+  })
+
+  test('an override file that has a name gives it to the project', () => {
+    const files = { 'one/compose.yaml': 'name: shop\n', 'one/compose.prod.yaml': 'name: two\n', 'two/compose.yaml': '' }
+    const service = 'compose: { files: [compose.yaml, compose.prod.yaml] }\n'
+    expect(lines({ ...files, 'one/service.yaml': service })).toEqual([
+      expect.stringContaining('compose project two is claimed by'),
+    ])
+    expect(lines(files)).toEqual([])
   })
 
   test('two services cannot have the same files in one directory, nor a project what another service writes', () => {
