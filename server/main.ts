@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { getRequestListener } from '@hono/node-server'
 import { inspectRoutes } from 'hono/dev'
-import { type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import { publicTitle, withoutUserInformation } from '../shared/address.ts'
-import { guarded, ignored } from '../shared/platform/guarded.ts'
+import { guarded } from '../shared/platform/guarded.ts'
+import { openLog } from '../shared/platform/log.ts'
 import { PlumbError } from '../shared/problem.ts'
-import { visibleJson, visibleText } from '../shared/visible-text.ts'
+import { visibleText } from '../shared/visible-text.ts'
 import { createAgentGate } from './agents/gate.ts'
 import { createMachines } from './agents/machines.ts'
 import { createPresence } from './agents/presence.ts'
@@ -66,7 +67,7 @@ export async function startServer(settings: ServerSettings, outside: Partial<Out
 async function startWith(
   opened: AsyncDisposableStack,
   settings: ServerSettings,
-  { clock = systemClock, log = logger(settings), random = Math.random }: Partial<Outside>,
+  { clock = systemClock, log = openLog({ level: settings.logLevel }), random = Math.random }: Partial<Outside>,
 ): Promise<RunningServer> {
   const { data } = settings
   opened.adopt(claimDirectory(data), (claim) => claim.release())
@@ -183,14 +184,6 @@ function cloneOptions({ data, repository, branch, ...settings }: ServerSettings)
     ...(settings.repositoryCredentials === undefined ? {} : { credentials: settings.repositoryCredentials }),
     ...(settings.repositoryCertificate === undefined ? {} : { certificateFile: settings.repositoryCertificate }),
   }
-}
-
-/** Written at once: a worker would not survive bundling, and what a crash said last matters most. */
-function logger({ logLevel }: ServerSettings): Logger {
-  const lines = pino.destination({ sync: true, maxLength: 1024 * 1024 })
-  // A full disk under the log must not end the server.
-  lines.on('error', ignored)
-  return pino({ level: logLevel }, { write: (line) => void lines.write(visibleJson(withoutUserInformation(line))) })
 }
 
 async function runFromCommandLine(): Promise<void> {

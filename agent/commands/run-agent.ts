@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { destination, type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import type { ServerHold } from '../../shared/hold.ts'
+import { type LogLevel, openLog } from '../../shared/platform/log.ts'
 import { PlumbError, problemLine, problemsOf } from '../../shared/problem.ts'
 import { appliesIn, factsOf, type Report } from '../../shared/report.ts'
-import { visibleJson } from '../../shared/visible-text.ts'
 import { proveRestart, restartGuarded } from '../agent-restart.ts'
 import { engineOf } from '../host/engine.ts'
 import type { Agent } from '../look.ts'
@@ -24,6 +24,7 @@ import { writeStatus } from '../state/status.ts'
 import { agentVersion } from '../version.ts'
 import { Gather } from '../watch/gather.ts'
 import { HostWatch } from '../watch/host-watch.ts'
+import { withoutKnownSecrets } from '../writing/known-tokens.ts'
 import type { Configuration } from './configuration.ts'
 import { noticingCopy } from './copied-machine.ts'
 import { type HostOptions, openAgent } from './open.ts'
@@ -31,10 +32,11 @@ import { type HostOptions, openAgent } from './open.ts'
 export type RunAgentOptions = HostOptions & {
   /** Stop when standard input ends: for a supervisor that may be killed. */
   readonly attached?: boolean
+  readonly logLevel: LogLevel
 }
 
 export async function runAgent(options: RunAgentOptions): Promise<number> {
-  const log = logger()
+  const log = openLog({ level: options.logLevel, base: null, mask: withoutKnownSecrets })
   endOnFault(log)
   const { agent, configuration } = await openAgent(options)
   const { directory } = agent.state
@@ -123,12 +125,6 @@ function watchedPass(pass: Reconciler['pass'], watch: HostWatch): Reconciler['pa
     const problems = onceEach([...outcome.report.problems, watch.problem])
     return { ...outcome, report: { ...outcome.report, problems } }
   }
-}
-
-/** A log that cannot be written, as on a full disk, ends no agent. */
-function logger(): Logger {
-  const lines = destination({ sync: true }).on('error', () => undefined)
-  return pino({ base: null }, { write: (line) => void lines.write(visibleJson(line)) })
 }
 
 /**

@@ -1,7 +1,8 @@
 // What of this machine decides how an agent fares: versions, room on disk, memory, its unit and its log.
 import { readFile, statfs } from 'node:fs/promises'
 import { cpus, freemem, loadavg, release, totalmem, uptime } from 'node:os'
-import { type CommandResult, endText, type Run } from '../../shared/command.ts'
+import { type Command, type CommandResult, endText, type Run } from '../../shared/command.ts'
+import { closedGit } from '../../shared/platform/git.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
 import { agentVersion } from '../version.ts'
 import { type Found, leftOut } from './part.ts'
@@ -12,8 +13,8 @@ const logLines = 20_000
 
 export async function versionsPart(run: Run, now: Date): Promise<Found> {
   const system = /^PRETTY_NAME="?([^"\n]*)/m.exec(await readFile('/etc/os-release', 'utf8').catch(() => ''))?.[1]
-  const firstLine = async (...args: readonly string[]) => {
-    const result = await run({ args, deadlineSeconds: 10 })
+  const firstLine = async ({ args, environment = {} }: Command) => {
+    const result = await run({ args, environment, deadlineSeconds: 10 })
     return result.code === 0 ? result.stdout.split('\n')[0] : null
   }
   return jsonPart('versions.json', {
@@ -24,10 +25,10 @@ export async function versionsPart(run: Run, now: Date): Promise<Found> {
     kernel: release(),
     architecture: process.arch,
     uid: process.getuid?.() ?? null,
-    systemd: await firstLine('systemctl', '--version'),
-    git: await firstLine('git', '--version'),
-    docker: await firstLine('docker', '--version'),
-    podman: await firstLine('podman', '--version'),
+    systemd: await firstLine({ args: ['systemctl', '--version'] }),
+    git: await firstLine(closedGit(['--version'])),
+    docker: await firstLine({ args: ['docker', '--version'] }),
+    podman: await firstLine({ args: ['podman', '--version'] }),
   })
 }
 

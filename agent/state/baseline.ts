@@ -38,7 +38,10 @@ const baselineResourceSchema = z.object({
 })
 
 /** What an agent that knew more kinds has applied cannot be compared, and must not be taken for something else. */
-const knownIdSchema = resourceIdSchema.refine((id) => isKindName(parseResourceId(id).kind), 'a resource of a known kind')
+const knownIdSchema = resourceIdSchema.refine(
+  (id) => isKindName(parseResourceId(id).kind),
+  'a resource of a known kind',
+)
 
 export const serviceBaselineSchema = z.object({
   service: serviceNameSchema,
