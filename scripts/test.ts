@@ -55,7 +55,7 @@ function vitest(args: readonly string[], name?: string): Promise<number> {
   return ended(start('node_modules/.bin/vitest', ['run', ...args], name))
 }
 
-/** With a name, each line that it prints is told with it, apart from those of what runs beside it. */
+/** With a name, each printed line begins with it, so that the output of programs that run side by side can be separated. */
 function start(program: string, args: readonly string[], name?: string): ChildProcess {
   const output = name === undefined ? 'inherit' : 'pipe'
   const child = spawn(program, args, { stdio: ['inherit', output, output] })

@@ -1,4 +1,5 @@
 // What an apply writes down before it changes anything, so that another process can finish or undo it after a crash.
+// Decision: docs/decisions/2026-11-26-a-rollback-restarts-what-a-reboot-started.md
 import { z } from 'zod'
 import { type Revision, revisionSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
 import type { ResourceKindName, TriggerAction } from '../../shared/resource.ts'

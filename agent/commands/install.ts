@@ -1,5 +1,6 @@
 // `plumb install`: makes this machine a host. Pins host, repository and server, enrols, applies in the foreground so that
 // the person sees it happen, and leaves the agent running as a systemd service. Run again, it does only what is missing.
+// Decision: docs/decisions/2026-11-23-only-a-person-repairs-drift.md
 import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isSea } from 'node:sea'

@@ -13,8 +13,8 @@ const logLines = 20_000
 
 export async function versionsPart(run: Run, now: Date): Promise<Found> {
   const system = /^PRETTY_NAME="?([^"\n]*)/m.exec(await readFile('/etc/os-release', 'utf8').catch(() => ''))?.[1]
-  const firstLine = async ({ args, environment = {} }: Command) => {
-    const result = await run({ args, environment, deadlineSeconds: 10 })
+  const firstLineOf = async (command: Command) => {
+    const result = await run({ ...command, deadlineSeconds: 10 })
     return result.code === 0 ? result.stdout.split('\n')[0] : null
   }
   return jsonPart('versions.json', {
@@ -25,10 +25,10 @@ export async function versionsPart(run: Run, now: Date): Promise<Found> {
     kernel: release(),
     architecture: process.arch,
     uid: process.getuid?.() ?? null,
-    systemd: await firstLine({ args: ['systemctl', '--version'] }),
-    git: await firstLine(closedGit(['--version'])),
-    docker: await firstLine({ args: ['docker', '--version'] }),
-    podman: await firstLine({ args: ['podman', '--version'] }),
+    systemd: await firstLineOf({ args: ['systemctl', '--version'] }),
+    git: await firstLineOf(closedGit(['--version'])),
+    docker: await firstLineOf({ args: ['docker', '--version'] }),
+    podman: await firstLineOf({ args: ['podman', '--version'] }),
   })
 }
 

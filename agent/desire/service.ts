@@ -54,7 +54,8 @@ export function desiredServices(
     const rendered = managed.files.filter(({ source }) => !contents.withheld.has(source))
     const files = rendered.map((file) => resourceOf(file, directory, contents))
     const read = (file: ManagedFile) => resourceOf(file, directoryOf(file.source), contents)
-    const units = unitResources(managed).map((unit) => withRead(unit, contents.readings))
+    const { moveMounts } = settings.quadlets
+    const units = unitResources(managed).map((unit) => withRead(unit, contents.readings, moveMounts))
     const shared = contents.readings.shared.get(name) ?? []
     const isWhole = [...managed.files, ...shared].every(({ source }) => !contents.withheld.has(source))
     return {
@@ -80,9 +81,15 @@ export function desiredServices(
   })
 }
 
-function withRead(unit: UnitResource, { links, quadlets }: Readings): UnitResource {
+function withRead(
+  unit: UnitResource,
+  { links, quadlets }: Readings,
+  moveMounts: UnitResource['moveMounts'] = [],
+): UnitResource {
   const own = links.get(unit.id)
-  return { ...unit, ...quadlets.get(unit.id), ...(own === undefined ? {} : { links: own }) }
+  const uses = quadlets.get(unit.id)
+  const moving = uses?.mounts === undefined || moveMounts.length === 0 ? {} : { moveMounts }
+  return { ...unit, ...uses, ...moving, ...(own === undefined ? {} : { links: own }) }
 }
 
 /** With the compose project: what it is made of is known only as a whole. */

@@ -1,4 +1,5 @@
 // Root at work in somebody else's directory, with its owner's rights: a link in it leads to no more than they could write themselves.
+// Decision: docs/decisions/2026-11-30-read-as-the-owner.md
 import { stat } from 'node:fs/promises'
 import type { Account, Run } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'

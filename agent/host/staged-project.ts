@@ -1,4 +1,5 @@
 // The files of a compose project as they would be, in a directory of their own: compose can be asked about them before they are live.
+// Decision: docs/decisions/2026-11-26-compose-forecasts-itself.md
 import { constants, existsSync } from 'node:fs'
 import { access, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'

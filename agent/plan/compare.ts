@@ -16,6 +16,7 @@ import { type ServiceSubjects, subjectsOf } from '../resources/subjects.ts'
 import { unitActions } from '../resources/unit-actions.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import { isUnit } from './forecast.ts'
+import { movedDataProblems } from './moved-data.ts'
 import { renamedProjects } from './renamed-project.ts'
 
 export type ComparedResource = Subject & { readonly live: LiveResource } & Compared
@@ -88,7 +89,10 @@ function newlyCompared({ subjects, ...service }: ServiceSubjects, live: LiveHost
     const problem = live.problems.get(subject.id)
     return problem === undefined ? [] : [{ subject, problem: { ...problem, service: service.service } }]
   })
-  const renamed = renamedProjects(resources).map((problem) => ({ ...problem, service: service.service }))
+  const renamed = [...renamedProjects(resources), ...movedDataProblems({ resources })].map((problem) => ({
+    ...problem,
+    service: service.service,
+  }))
   const problems = [...(service.desired?.withheld?.problems ?? []), ...unseen.map(({ problem }) => problem), ...renamed]
   return { ...service, resources, differing: resources.filter(isDiffering), unseen, problems }
 }

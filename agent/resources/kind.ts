@@ -77,8 +77,16 @@ export type UnitFacts = {
   readonly isEndedByCondition?: boolean
   /** Networks and volumes that it uses, and that exist. */
   readonly objects?: readonly EngineObject[]
+  /** Of a quadlet: what its containers have mounted and would not have after an apply, as far as there is data in it. */
+  readonly held?: HeldData
   /** Of what it starts, or of itself where something starts it. */
   readonly lastRun?: LastRun
+}
+
+export type HeldData = {
+  /** By the path in the container, a volume or a path of the host. */
+  readonly mounts: Readonly<Record<string, string>>
+  readonly image?: string
 }
 
 export type LastRun =

@@ -4,6 +4,7 @@
 // (removing python3 removes half a host), its data would lose their program, and the same package may have been wanted
 // before. It is said once. For the same reason a failed apply does not take packages away again: their scripts cannot be
 // undone, and the next attempt needs them; their units are put back by the unit kind. Versions and holds are put back.
+// Decision: docs/decisions/2026-11-23-packages-stay.md
 import type { FindingKind } from '../../shared/finding-kind.ts'
 import { absolutePathSchema, type ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'

@@ -8,6 +8,7 @@ import type { EngineObject, UnitResource } from '../../shared/resource.ts'
 import { podmanObjects } from '../host/engine-objects.ts'
 import { unitChangedAt } from '../host/evidence/state-times.ts'
 import type { HostReader } from '../host/host.ts'
+import { missingObjects } from '../host/podman-objects.ts'
 import {
   daemonReload,
   disableUnits,
@@ -24,11 +25,12 @@ import {
 import { skippedText, startUnits } from '../host/unit-start.ts'
 import { changedObjects } from './changed-objects.ts'
 import { compareAttributes } from './compare.ts'
+import { heldData } from './held-data.ts'
 import type {
   ApplyHost,
   AttributeDifference,
   Attributes,
-  CodedDifference,
+  HeldData,
   LastRun,
   LiveResource,
   ResourceChange,
@@ -48,10 +50,11 @@ import {
 } from './unit-actions.ts'
 import { isLocal, localUnitRoots, overridesOf } from './unit-files.ts'
 import { linksIn, linksText, presentLinks } from './unit-links.ts'
-import { mountsAttribute } from './unit-mounts.ts'
+import { mountsAttributes } from './unit-mounts.ts'
 import { emptyUnitFile, maskOfAlias, noSuchUnit } from './unit-problems.ts'
 import { realNames, restoreUnits, type SavedUnit } from './unit-restore.ts'
 import { enablementText, isAsGood, maySkip, stateText, unitAttributes } from './unit-state.ts'
+import { unitText } from './unit-text.ts'
 
 export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   kind: 'unit',
@@ -64,7 +67,7 @@ export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   observe,
   compare,
   codes,
-  describe,
+  describe: unitText,
   isAdoptable: ({ name, live }) =>
     (name === 'enabled' && ['yes', 'no'].includes(live)) || (name === 'state' && ['running', 'stopped'].includes(live)),
   notAdopted: undefined,
@@ -82,7 +85,7 @@ function attributes(unit: UnitResource): Attributes {
   const { enabled, state, masked, links } = unit
   if (masked) return { enabled: 'masked', state: 'stopped' }
   return {
-    ...mountsAttribute(unit),
+    ...mountsAttributes(unit),
     ...(enabled === undefined ? {} : { enabled: enabled ? 'yes' : 'no' }),
     ...(enabled === true && links !== undefined ? { install: linksText(links) } : {}),
     ...(state === undefined ? {} : { state }),
@@ -102,10 +105,11 @@ async function observe(subjects: readonly Subject<UnitResource>[], host: HostRea
       subjects.flatMap(({ desired }) => desired?.objects ?? []),
       host.query,
     )
+    const held = await heldData(subjects, host)
     return new Map(
       statuses.map(([subject, unit]) => {
         const live = withLastRun(withFacts(subject, unit, overrides.get(unit.name) ?? []), runs.get(unit.name))
-        return [subject.id, withLinks(withObjects(live, objects), subject, host)]
+        return [subject.id, withLinks(withHeld(withObjects(live, objects), held.get(subject.id)), subject, host)]
       }),
     )
   } catch (error) {
@@ -130,6 +134,10 @@ function compare({ desired, baseline }: Subject<UnitResource>, live: LiveResourc
 
 function withObjects(live: LiveResource, objects: readonly EngineObject[]): LiveResource {
   return live.unit === undefined || objects.length === 0 ? live : { ...live, unit: { ...live.unit, objects } }
+}
+
+function withHeld(live: LiveResource, held: HeldData | undefined): LiveResource {
+  return held === undefined || live.unit === undefined ? live : { ...live, unit: { ...live.unit, held } }
 }
 
 /** Drift whoever changed what: podman makes what is missing, and changes nothing that exists. */
@@ -186,33 +194,24 @@ function codes({ name, live }: AttributeDifference): readonly DifferenceCode[] {
   return [name === 'state' && live === 'failed' ? 'unit-failed' : 'unit-state']
 }
 
-function describe(id: ResourceId, differences: readonly CodedDifference[]): string {
-  const texts = differences.map(({ name, expected, live }) => {
-    if (name === 'type') return 'no longer in the repository'
-    if (name === lastRunName) return `its last run failed (${live})`
-    if (name === objectName) return `${live}, and podman does not change what exists; ${expected}`
-    if (name === 'install') return `enabled by ${live}, should be by ${expected}`
-    if (name === 'loaded') return 'its files changed, and systemd has not read them again (systemctl daemon-reload)'
-    if (live === 'skipped') return `not running, since a condition of it does not hold; should be ${expected}`
-    return name === 'enabled'
-      ? `${enabledWord(live)}, should be ${enabledWord(expected)}`
-      : `${live}, should be ${expected}`
-  })
-  return `${nameOf(id)}: ${texts.join('; ')}`
-}
-
-function enabledWord(value: string): string {
-  return value === 'yes' ? 'enabled' : value === 'no' ? 'disabled' : value
-}
-
 async function save(changes: readonly ResourceChange<UnitResource>[], host: HostReader): Promise<readonly SavedUnit[]> {
   const statuses = await statusesOf(changes, host.query)
+  const first = changes.filter(({ live }) => live.attributes['type'] === 'missing')
+  const absent = await missingObjects(
+    first.flatMap(({ desired }) => desired?.makes ?? []),
+    host.query,
+  )
   return statuses.map(([{ live, desired }, unit]) => {
     const { install, enabled = 'missing', state = 'missing' } = live.attributes
     // Masked by what this apply wrote: as it was before that.
     if (isEmptied(desired, unit, host)) return { name: unit.name, enabled, state }
     const links = install === undefined ? {} : { links: [...linksIn(install)] }
-    return { name: unit.name, enabled: enablementText(unit), state: stateText(unit), ...links }
+    const made =
+      live.attributes['type'] === 'missing' ? (desired?.makes ?? []).filter((one) => absent.includes(one)) : []
+    return {
+      ...{ name: unit.name, enabled: enablementText(unit), state: stateText(unit), ...links },
+      ...(made.length === 0 ? {} : { made: [...made] }),
+    }
   })
 }
 

@@ -116,7 +116,7 @@ export class LabHost {
   async reboot(): Promise<void> {
     const { supervisor } = this.#record
     await this.exec(['systemctl', 'reboot'])
-    // A container that is told to reboot ends, and whoever started it starts it again.
+    // A container that reboots ends, and the process that started it starts it again.
     if (supervisor !== null) await this.#end(supervisor)
     await this.boot()
   }

@@ -1,4 +1,5 @@
 // Holds of the fleet: what operators want left alone, on which hosts, and that every host is told - also one that comes back later.
+// Decision: docs/decisions/2026-11-26-holds-are-one-complete-list.md
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { type HoldRequest, longestHoldSeconds, type ServerHold } from '../../shared/hold.ts'

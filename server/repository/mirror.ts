@@ -1,4 +1,5 @@
 // Serves the server's clone to agents, read-only, over smart HTTP, so that hosts need no credentials for the forge.
+// Decision: docs/decisions/2026-11-23-the-mirror.md
 import { createPublicKey, verify } from 'node:crypto'
 import type { HostName } from '../../shared/names.ts'
 import { guarded, ignored } from '../../shared/platform/guarded.ts'

@@ -1,5 +1,6 @@
 // The only HTTP client: one request and its answer, with a deadline over all of it and a limit to every body. On node's own client and
-// not on undici, whose parser in WebAssembly would cost an agent at rest more than 20 MiB (docs/decisions.md).
+// not on undici, whose parser in WebAssembly would cost an agent at rest more than 20 MiB.
+// Decision: docs/decisions/2026-11-30-nodes-own-http-client.md
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { LookupFunction } from 'node:net'

@@ -1,5 +1,6 @@
 // TLS: the authorities of this machine, and servers that are known by their public key. Whatever names and dates a certificate has that
 // such a server makes for its key later, it is the same server; it is identified before a byte of a request is sent.
+// Decision: docs/decisions/2026-11-30-pinned-key-after-the-handshake.md
 import { createHash, type X509Certificate } from 'node:crypto'
 import https from 'node:https'
 import type { Duplex } from 'node:stream'

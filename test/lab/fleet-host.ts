@@ -50,6 +50,12 @@ export class FleetHost {
     )
   }
 
+  /** Why a service would not be applied. */
+  async problems(files: Files): Promise<readonly string[]> {
+    const { services } = await this.#look(files, await readerOf(files))
+    return services.flatMap(({ problems }) => problems.map(({ message }) => message))
+  }
+
   /** Fails when the changes are not those of the plan, or the host is then not as the fleet says, but for drift that is left alone. */
   async apply(files: Files, repair: PlanOptions['repair'] = 'by-policy'): Promise<Done> {
     const reader = await readerOf(files)

@@ -44,6 +44,7 @@ describe('no source writes a time in another way', () => {
   /** Formats for programs and names of files, which nobody reads as a time. */
   const notForReading = new Set([
     'agent/adopt/message.ts',
+    'agent/commands/debug-bundle.ts',
     'agent/host/evidence/audit.ts',
     'agent/import/readme.ts',
     'server/store/database.ts',

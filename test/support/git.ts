@@ -110,7 +110,7 @@ export async function serveRepository(
   await writeFile(configuration, '[safe]\n\tdirectory = *\n')
   const routes = mirrorRoutes({
     clone: { gitDirectory: repository.gitDirectory, configuration },
-    // Each request is somebody else's: what one host may do at once is not the forge's concern.
+    // Each request counts as another host's: what one host may do at once is not the forge's concern.
     authorize: (request) =>
       options.username === undefined || isKnown(request, options) ? `${crypto.randomUUID()}` : undefined,
   })

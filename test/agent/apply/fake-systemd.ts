@@ -14,6 +14,8 @@ export type FakeUnit = {
   unmet?: string | undefined
   /** Since the host started. */
   wasActive?: boolean
+  /** Of one that a generator made: its file. */
+  source?: string
 }
 
 export type FakeSystemd = {
@@ -122,6 +124,8 @@ export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
     if (command.args[0] === 'journalctl') return done(0)
     if (command.args[0] !== 'systemctl') return otherwise(command)
     const { verb, names } = verbOf(command)
+    if (verb === 'show' && names[0] === '*.service')
+      return done(0, [...units].map(([name, { source = '' }]) => `Id=${name}\nSourcePath=${source}`).join('\n\n'))
     if (verb === 'show') return done(0, names.map(show).join('\n\n'))
     if (verb === 'list-units') return done(0)
     if (verb === 'status') {

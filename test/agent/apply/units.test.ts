@@ -324,12 +324,16 @@ test('a tree is validated after its last file and before systemd reads it, and o
 test('an undone apply leaves no failed unit behind whose file it took away, and no other is forgotten', async () => {
   const failed = { active: false, enabled: false, failed: true }
   write('/etc/systemd/system/old.service', '[Service]')
-  for (const name of ['job.service', 'behind.service', 'old.service', 'foreign.service'])
-    systemd.units.set(name, { ...failed })
+  for (const name of ['job.service', 'old.service', 'foreign.service']) systemd.units.set(name, { ...failed })
+  const generated = { 'behind.service': 'behind.container', 'named.service': 'other.kube', 'maker.service': 'v.volume' }
+  for (const [name, quadlet] of Object.entries({ ...generated, 'foreign.service': 'foreign.container' }))
+    systemd.units.set(name, { ...failed, source: `/etc/containers/systemd/${quadlet}` })
   const desired = web([
     unitFile('broken'),
     unitFile('[Service]', 'job.service'),
     file('/etc/containers/systemd/behind.container', '[Container]'),
+    file('/etc/containers/systemd/other.kube.d/name.conf', '[Kube]\nServiceName=named'),
+    file('/etc/containers/systemd/v.volume', '[Volume]\nServiceName=maker'),
     unit(),
   ])
 
