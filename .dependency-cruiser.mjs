@@ -74,7 +74,7 @@ export default {
         'shared/platform/ is a leaf of node I/O: what computes from plain data gets values, or a capability such as Run, as arguments.',
       severity: 'error',
       from: {
-        path: '^(shared|agent/(plan|document|resources|import|writing)|server/(judge|record|show|pages/components))/',
+        path: '^(shared|agent/(plan|document|resources|import|writing)|server/(judge|record|show|views|web/pages/components))/',
         pathNot: '^shared/platform/',
       },
       to: { path: '^shared/platform/' },

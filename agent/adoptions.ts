@@ -8,7 +8,7 @@ import {
   type Revision,
   type ServiceName,
 } from '../shared/names.ts'
-import { PlumbError, type Problem } from '../shared/problem.ts'
+import { boundedProblem, PlumbError, type Problem } from '../shared/problem.ts'
 import { adoptionOf } from './adopt/adoption.ts'
 import { type Drifted, refusal } from './adopt/drifted.ts'
 import { appliedSource, type OpenRevision, openRevision } from './adopt/revision.ts'
@@ -166,7 +166,7 @@ async function established(
     outcome: refused.isAlready ? 'already' : 'refused',
     problems: refused.problems
       .slice(0, adoptionProblemsLimit)
-      .map((problem) => ({ ...problem, message: mask.text(problem.message).slice(0, 4000) })),
+      .map((problem) => boundedProblem({ ...problem, message: mask.text(problem.message) })),
   }
 }
 

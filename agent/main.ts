@@ -28,7 +28,7 @@ import { scan } from './commands/scan.ts'
 import { status } from './commands/status.ts'
 import { why } from './commands/why.ts'
 import type { WhyOptions } from './commands/why-asked.ts'
-import { takeBackVerb } from './host/restart-agent.ts'
+import { takeBackVerb } from './host/restart-guard.ts'
 import { openState } from './state/state.ts'
 import { agentVersion } from './version.ts'
 

@@ -3,7 +3,7 @@
 import type { Run } from '../shared/command.ts'
 import { parseResourceId, type ResourceId, type ServiceName } from '../shared/names.ts'
 import { PlumbError, type Problem } from '../shared/problem.ts'
-import type { ComposeResource } from '../shared/resource.ts'
+import { type ComposeResource, isOfKind } from '../shared/resource.ts'
 import type { ComparedResource, HostComparison, ServiceComparison } from './plan/compare.ts'
 import { judgeStaged } from './resources/compose-forecast.ts'
 import { refusedMoves } from './resources/moved-mounts.ts'
@@ -47,7 +47,7 @@ export async function withRefusedSuccessors(
 }
 
 function isLeavingProject({ id, desired, live }: ComparedResource): boolean {
-  return id.startsWith('compose:') && desired === undefined && live.attributes['type'] === 'project'
+  return isOfKind(id, 'compose') && desired === undefined && live.attributes['type'] === 'project'
 }
 
 type Coming = {

@@ -1,9 +1,10 @@
 // The server's certificate: one that was given, or one it makes for itself once and keeps.
 import { createPublicKey, X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
+import { replaceDurably } from '../shared/platform/durable.ts'
 import { readRegularFile } from '../shared/platform/regular-file.ts'
 import { publicKeyPin } from '../shared/platform/tls.ts'
 import { PlumbError } from '../shared/problem.ts'
@@ -60,8 +61,10 @@ async function ownCertificate(directory: string, names: readonly string[], now: 
     if (!isEnding && names.every((name) => isNamed(known.certificate, name))) return known
   }
   const made = await makeCertificate(names, now, existsSync(keyFile) ? readRegularFile(keyFile).text : undefined)
-  writeFileSync(keyFile, made.private, { mode: 0o600 })
-  writeFileSync(certificateFile, made.cert, { mode: 0o644 })
+  await replaceDurably([
+    { path: keyFile, content: made.private },
+    { path: certificateFile, content: made.cert, mode: 0o644 },
+  ])
   return described(made.private, made.cert)
 }
 

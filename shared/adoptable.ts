@@ -1,8 +1,10 @@
 // What of a finding `plumb adopt` can make a commit of, from where, and the command for it; the rest is for a person's own commit. What the
 // content of a file lets it do - a merge, a value within a template - only adopt itself can tell. Pure.
+
 import type { Finding } from './finding.ts'
 import { type DifferenceCode, isLeftToPerson, lastRunName } from './finding-kind.ts'
 import { parseResourceId } from './names.ts'
+import { isOfKind } from './resource.ts'
 import { visibleText } from './visible-text.ts'
 
 /** Why the report of a finding does not say all that a commit needs, and the host alone has it; undefined: it does, but for the secrets of a template. */
@@ -21,7 +23,7 @@ export function hostAlone({
   const names = differences.map(({ name }) => name)
   if (names.includes('override')) return 'only the host has all of a file that the repository does not have'
   if (names.includes('extra')) return 'only the host has the content of what is new in the directory'
-  if (!names.includes('content') || !resource.startsWith('file:')) return undefined
+  if (!names.includes('content') || !isOfKind(resource, 'file')) return undefined
   if (diffHidden !== undefined) return 'its content is not reported'
   if (diffCut) return 'its diff was cut'
   if (diff === undefined) return 'its diff was not told'
@@ -76,7 +78,7 @@ const faults: ReadonlySet<string> = new Set<DifferenceCode>([
 /** What `plumb adopt` calls it: the path, `unit:nginx.service`, or the service where the name cannot be typed. */
 export function adoptTarget(service: string, { resource }: Pick<Finding, 'resource'>): string {
   if (visibleText(resource) !== resource) return service
-  return resource.startsWith('unit:') ? resource : parseResourceId(resource).name
+  return isOfKind(resource, 'unit') ? resource : parseResourceId(resource).name
 }
 
 /** Where the repository says what it says of it. */

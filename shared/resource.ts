@@ -174,6 +174,11 @@ export type Resource =
 
 export type ResourceKindName = Resource['kind']
 
+/** Asked of thousands of ids: it takes none apart. */
+export function isOfKind(id: string, ...kinds: readonly ResourceKindName[]): boolean {
+  return kinds.some((kind) => id.startsWith(kind) && id[kind.length] === ':')
+}
+
 /** Names of the secrets whose values the resource holds. */
 export function secretsIn(resource: Resource | undefined): readonly string[] {
   if (resource?.kind === 'file') return resource.secrets

@@ -55,7 +55,7 @@ function gitFailed(args: readonly string[], said: string): PlumbError {
   const dubious = /dubious ownership/.test(said)
   return new PlumbError({
     code: 'usage',
-    message: `git ${args[0] ?? ''} failed: ${said}`.slice(0, 4000),
+    message: `git ${args[0] ?? ''} failed: ${said}`,
     remedy: dubious ? 'Run plumb adopt as the owner of the clone, by sudo.' : 'Try it by hand in the clone.',
   })
 }

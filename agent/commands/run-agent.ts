@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { withoutUserInformation } from '../../shared/address.ts'
 import type { ServerHold } from '../../shared/hold.ts'
 import { type LogLevel, openLog } from '../../shared/platform/log.ts'
 import { PlumbError, problemLine, problemsOf } from '../../shared/problem.ts'
@@ -36,7 +37,12 @@ export type RunAgentOptions = HostOptions & {
 }
 
 export async function runAgent(options: RunAgentOptions): Promise<number> {
-  const log = openLog({ level: options.logLevel, base: null, mask: withoutKnownSecrets })
+  const log = openLog({
+    level: options.logLevel,
+    namesProcess: false,
+    mask: withoutUserInformation,
+    maskTrace: withoutKnownSecrets,
+  })
   endOnFault(log)
   const { agent, configuration } = await openAgent(options)
   const { directory } = agent.state

@@ -183,7 +183,7 @@ async function outputOfGit(run: Run, args: readonly string[], place: Place): Pro
   if (result.code !== 0)
     throw new PlumbError({
       code: 'usage',
-      message: `${directory} cannot be read by git: ${withoutUserInformation(result.stderr.trim())}`.slice(0, 4000),
+      message: `${directory} cannot be read by git: ${withoutUserInformation(result.stderr.trim())}`,
       ...(user === undefined ? {} : { remedy: `It is read as its owner (uid ${user.uid}), who needs access to it.` }),
     })
   return result.stdout

@@ -17,6 +17,7 @@ export const foreignForms = [
   'merge-conflict',
   'strongbox',
   'cms',
+  'dotenvx',
 ] as const
 
 export type ForeignForm = (typeof foreignForms)[number]
@@ -88,10 +89,17 @@ function isMode(octet: number | undefined): boolean {
 
 /** Forms that stand somewhere in a text; each is searched for by a literal first, which is fast in large files. */
 function textForm(bytes: Buffer): ForeignForm | undefined {
-  if (bytes.includes('$ANSIBLE_VAULT;') && /^[ \t]*\$ANSIBLE_VAULT;[0-9]/m.test(textOf(bytes))) return 'ansible-vault'
+  if (bytes.includes('$ANSIBLE_VAULT;') && /^(?:\u00ef\u00bb\u00bf)?[ \t]*\$ANSIBLE_VAULT;[0-9]/m.test(textOf(bytes)))
+    return 'ansible-vault'
   if (bytes.includes('ENC[AES256_GCM,') && isSops(textOf(bytes))) return 'sops'
   if (bytes.includes('"EJ[1:') && /"_public_key"\s*:/.test(textOf(bytes))) return 'ejson'
   if (bytes.includes('ENC[') && /\bENC\[(?:PKCS7|GPG|KMS),[A-Za-z0-9+/\s]{40}/.test(textOf(bytes))) return 'eyaml'
+  if (
+    bytes.includes('encrypted:') &&
+    /^DOTENV_PUBLIC_KEY/m.test(textOf(bytes)) &&
+    /=[ \t]*["']?encrypted:/.test(textOf(bytes))
+  )
+    return 'dotenvx'
   return bytes.includes('<<<<<<< ') && hasConflict(textOf(bytes)) ? 'merge-conflict' : undefined
 }
 
@@ -146,6 +154,7 @@ const descriptions: Readonly<Record<ForeignForm, Description>> = {
   vim: encrypted('vim', 'vim'),
   strongbox: encrypted('strongbox', 'strongbox -decrypt'),
   cms: encrypted('CMS', 'openssl cms -decrypt'),
+  dotenvx: encrypted('dotenvx', 'dotenvx get'),
   'merge-conflict': {
     message: 'holds the markers of a merge conflict that nobody resolved',
     remedy: 'Resolve it, or say that they belong there: `allow: conflict-markers` under files in service.yaml.',

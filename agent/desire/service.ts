@@ -34,6 +34,8 @@ export type Contents = {
   readonly logins: RegistryLogins
   /** Passwords of registries that this host lacks. */
   readonly unreadable: readonly Problem[]
+  /** Power over the host that quadlets give, and service.yaml does not allow. */
+  readonly powers: readonly Problem[]
   readonly judged: JudgedContents
 }
 
@@ -102,7 +104,7 @@ function withheldOf({ service, files, project }: ManagedService, contents: Conte
     ...foreign
       .flatMap(({ source }) => contents.withheld.get(source) ?? [])
       .map((problem) => ({ ...problem, service: service.name })),
-    ...contents.unreadable.filter((problem) => problem.service === service.name),
+    ...[...contents.unreadable, ...contents.powers].filter((problem) => problem.service === service.name),
   ]
   if (problems.length === 0) return {}
   const own = unfilled.map(({ id, target }) => ({ id, path: target }))

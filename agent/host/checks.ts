@@ -24,7 +24,7 @@ export async function runCheck(check: Check, run: Run, options: CheckOptions = {
   if (await eventually(look, { seconds: withinSeconds, pauseMs: 500 })) return
   throw new PlumbError({
     code: 'check-failed',
-    message: `The check ${checkText(check)} did not hold within ${withinSeconds} s: ${seen}`.slice(0, 4000),
+    message: `The check ${checkText(check)} did not hold within ${withinSeconds} s: ${seen}`,
     ...(check.kind === 'unit' ? { remedy: `See: journalctl -u ${check.unit}` } : {}),
   })
 }

@@ -168,7 +168,7 @@ async function ask({ args, ...more }: Command, run: Run): Promise<Asked> {
 function failed(project: string, verb: string, { command, result }: Asked, remedy: string): PlumbError {
   return new PlumbError({
     code: 'apply-failed',
-    message: `${project}: ${programText(command)} ${verb} failed: ${wordsOf(command, result, 8)}`.slice(0, 4000),
+    message: `${project}: ${programText(command)} ${verb} failed: ${wordsOf(command, result, 8)}`,
     remedy,
   })
 }
@@ -185,7 +185,7 @@ function notPulled({ project }: Project, { command, result }: Asked): PlumbError
   const pulled = lines.length === 0 ? wordsOf(command, result, 8) : lines.map((line) => line.trim()).join('\n')
   return new PlumbError({
     code: 'apply-failed',
-    message: `${project}: an image${whose} is not here and cannot be pulled:\n${pulled}`.slice(0, 4000),
+    message: `${project}: an image${whose} is not here and cannot be pulled:\n${pulled}`,
     remedy: `Correct its name in the compose file, or give the registry's login under \`compose: { registries: ... }\` in service.yaml. ${inClone(command, 'pull')}`,
   })
 }

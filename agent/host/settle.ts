@@ -25,7 +25,7 @@ export async function watchUnits(
     if (first === undefined) return undefined
     const journal = await journalEnd(first.name, query)
     const told = faults.map(({ text }) => text).join('; ')
-    return (journal === '' ? told : `${told}. The journal of ${first.name} ends:\n${journal}`).slice(0, 4000)
+    return journal === '' ? told : `${told}. The journal of ${first.name} ends:\n${journal}`
   }
 }
 

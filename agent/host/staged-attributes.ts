@@ -109,7 +109,7 @@ async function must(
   if (result.code === 0) return
   throw new PlumbError({
     code: 'apply-failed',
-    message: `${command.args[0]} failed: ${whyText(command, result, lastLines(result, 3))}`.slice(0, 4000),
+    message: `${command.args[0]} failed: ${whyText(command, result, lastLines(result, 3))}`,
     where: { file: about.path },
     remedy:
       result.code === 127 && about.package !== undefined

@@ -116,7 +116,7 @@ function isReadByUserManagers(path: string): boolean {
 function toolProblem(command: Command, why: string): PlumbError {
   return new PlumbError({
     code: 'apply-failed',
-    message: `${command.args.join(' ')} failed: ${why}`.slice(0, 4000),
+    message: `${command.args.join(' ')} failed: ${why}`,
     remedy: 'Correct the file it names, and push.',
   })
 }

@@ -151,7 +151,7 @@ async function unitProblem(name: string, message: string, run: Run): Promise<Plu
   const text = journal === '' ? `${message}.` : `${message}. Its journal ends:\n${journal}\n`
   return new PlumbError({
     code: 'apply-failed',
-    message: text.slice(0, 4000),
+    message: text,
     remedy: `See more: journalctl -u ${name}`,
   })
 }

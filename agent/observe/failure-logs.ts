@@ -1,6 +1,6 @@
 // The end of the journal of units that failed, for their findings. Reads only.
 import { kindsOf } from '../../shared/finding-kind.ts'
-import type { ResourceId } from '../../shared/names.ts'
+import { parseResourceId, type ResourceId } from '../../shared/names.ts'
 import type { HostReader } from '../host/host.ts'
 import { journalEnd } from '../host/systemd.ts'
 import type { CodedDifference, LiveResource } from '../resources/kind.ts'
@@ -27,5 +27,5 @@ export async function failureLogs(
 }
 
 function unitOf(id: ResourceId, { unit }: LiveResource): string {
-  return unit?.lastRun?.kind === 'failed' ? unit.lastRun.unit : id.slice('unit:'.length)
+  return unit?.lastRun?.kind === 'failed' ? unit.lastRun.unit : parseResourceId(id).name
 }

@@ -1,4 +1,5 @@
 // Compose projects whose container engine does not answer, in an apply that starts the engine. Pure.
+import { parseResourceId } from '../../shared/names.ts'
 import { asDeclared } from '../resources/compose-state.ts'
 import type { ResourceChange } from '../resources/kind.ts'
 import { withCodes } from '../resources/registry.ts'
@@ -26,9 +27,11 @@ export function awaitedProjects(
 }
 
 export function startsEngine(changes: readonly ResourceChange[]): boolean {
-  return changes.some((change) => isUnit(change) && isEngine(change.id) && unitActions(change).includes('start'))
+  return changes.some(
+    (change) => isUnit(change) && isEngine(parseResourceId(change.id).name) && unitActions(change).includes('start'),
+  )
 }
 
-function isEngine(id: string): boolean {
-  return /^unit:(?:docker|podman)\.(?:service|socket)$/.test(id)
+function isEngine(unit: string): boolean {
+  return /^(?:docker|podman)\.(?:service|socket)$/.test(unit)
 }

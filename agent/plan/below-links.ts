@@ -1,7 +1,8 @@
 // Where a directory takes the place of a link, what is desired below it was seen through that link, and is not there once it is gone. Pure.
+
+import { parentsOf } from '../../shared/places.ts'
 import { missing, pathInId } from '../resources/paths.ts'
 import { withCodes } from '../resources/registry.ts'
-import { parentsOf } from '../resources/released.ts'
 import type { ComparedResource } from './compare.ts'
 
 /** The chosen, with all that is to be made again below them. */

@@ -2,15 +2,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type DriftPolicy, policyOf, reasonToIgnore } from '../../shared/drift-policy.ts'
 import type { HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
+import { parentsOf } from '../../shared/places.ts'
 import type { Problem } from '../../shared/problem.ts'
-import type { DesiredHost, DesiredService } from '../../shared/resource.ts'
+import { type DesiredHost, type DesiredService, isOfKind } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import type { LiveHost } from '../observe/observe.ts'
 import { stayingFor, withExtras } from '../resources/directory.ts'
 import type { LiveResource, Subject } from '../resources/kind.ts'
 import { pathInId } from '../resources/paths.ts'
 import { type Compared, compareSubject, withCodes } from '../resources/registry.ts'
-import { parentsOf } from '../resources/released.ts'
 import { isReturning } from '../resources/returning.ts'
 import { type ServiceSubjects, subjectsOf } from '../resources/subjects.ts'
 import { unitActions } from '../resources/unit-actions.ts'
@@ -54,7 +54,7 @@ export function compareHost(desired: DesiredHost, baselines: Baselines, live: Li
   const services = isSomethingLeaving ? withoutLeavingPaths(compared) : compared
   const units = new Map<ResourceId, LiveResource>()
   live.resources.forEach((here, id) => {
-    if (id.startsWith('unit:')) units.set(id, here)
+    if (isOfKind(id, 'unit')) units.set(id, here)
   })
   return { host, revision, capabilities: live.capabilities, services, units }
 }
@@ -192,8 +192,7 @@ function leavingPaths(services: readonly Pick<ServiceComparison, 'resources'>[])
     const others = foreignIn(path, resource.live.extras ?? [], (at) => (gone.get(at) ?? Infinity) <= position)
     const returned = isReturning(resource) ? undefined : above.get(path)?.slice(path.length + 1)
     const isHolding = others.length > 0 || returned !== undefined
-    if (isHolding && resource.id.startsWith('directory:'))
-      staying.set(path, [...others, ...(returned ? [returned] : [])])
+    if (isHolding && isOfKind(resource.id, 'directory')) staying.set(path, [...others, ...(returned ? [returned] : [])])
     else if (!isReturning(resource)) gone.set(path, position)
   }
   return { gone, staying }

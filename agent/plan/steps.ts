@@ -1,7 +1,16 @@
 // The order inside one service: what leaves, packages, users, files, validation of them all, tools, units, compose, triggers, checks.
+
 import type { ResourceId } from '../../shared/names.ts'
+import { parentsOf } from '../../shared/places.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
-import type { Check, DesiredService, ResourceKindName, TriggerAction, UnitTrigger } from '../../shared/resource.ts'
+import {
+  type Check,
+  type DesiredService,
+  isOfKind,
+  type ResourceKindName,
+  type TriggerAction,
+  type UnitTrigger,
+} from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import { type ChangedPaths, daemonReloadTool, type ToolStep, toolSteps } from '../host/tools.ts'
 import type { ResourceChange } from '../resources/kind.ts'
@@ -217,7 +226,7 @@ function isForUsers({ id }: ResourceChange): boolean {
 }
 
 function changedPaths(changes: readonly ResourceChange[]): ChangedPaths {
-  const paths = changes.filter(({ id }) => pathInId(id) !== undefined && !id.startsWith('directory:'))
+  const paths = changes.filter(({ id }) => pathInId(id) !== undefined && !isOfKind(id, 'directory'))
   const [removed, written] = split(paths, (one) => one.desired === undefined && !isReturning(one))
   return { written: written.map(({ id }) => pathOf(id)), removed: removed.map(({ id }) => pathOf(id)) }
 }
@@ -231,12 +240,6 @@ function inTheWayOf(desired: DesiredService | undefined): (id: ResourceId) => bo
     const path = pathInId(id) ?? ''
     return taken.has(path) || parentsOf(path).some((parent) => closed.has(parent))
   }
-}
-
-function parentsOf(path: string): readonly string[] {
-  const parents: string[] = []
-  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) parents.push(path.slice(0, end))
-  return parents
 }
 
 /** Each action once, however many files ask for it. */

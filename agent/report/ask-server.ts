@@ -43,7 +43,7 @@ export function notAServer({ origin }: URL, status: number, told?: string): Plum
   const message = `${origin} answered ${status}${told === undefined ? ', and not as a Plumbline server does' : `: ${told}`}`
   return new PlumbError({
     code: 'server-unreachable',
-    message: message.slice(0, 4000),
+    message: message,
     remedy: 'Check the address, and the log of the server.',
   })
 }

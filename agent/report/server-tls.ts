@@ -1,9 +1,11 @@
 // Whom the agent takes for its server: with a pinned certificate whoever has its key, whatever the names; else what the system's
 // authorities vouch for. Without TLS only this machine itself.
+
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import https from 'node:https'
 import { splitAddress } from '../../shared/address.ts'
+import { errnoOf } from '../../shared/errno.ts'
 import { NotPinned, pinnedAgent, systemAuthorities } from '../../shared/platform/tls.ts'
 import { PlumbError } from '../../shared/problem.ts'
 
@@ -31,7 +33,7 @@ export async function certificateIn(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
+    const code = errnoOf(cause) ?? 'unknown error'
     throw new PlumbError(
       {
         code: 'usage',
@@ -72,7 +74,7 @@ export function distrusted(origin: string, error: Error, { isPinned }: { readonl
 /** Errors of a TLS handshake that mean: this is not the server that was pinned. */
 export function isDistrust(error: unknown): boolean {
   if (error instanceof NotPinned) return true
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = errnoOf(error) ?? ''
   return /^(?:CERT_|ERR_TLS_CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA|HOSTNAME_MISMATCH)/.test(code)
 }
 

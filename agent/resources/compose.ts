@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { Run } from '../../shared/command.ts'
 import type { DifferenceCode } from '../../shared/finding-kind.ts'
 import { absolutePathSchema, parseResourceId, type ResourceId } from '../../shared/names.ts'
-import { PlumbError, type Problem } from '../../shared/problem.ts'
+import { boundedProblem, PlumbError, type Problem } from '../../shared/problem.ts'
 import type { ComposeResource, EngineObject } from '../../shared/resource.ts'
 import { composeDown, composeModel, composeStop, composeUp, type Project } from '../host/compose-command.ts'
 import { heldMounts, isAnonymous } from '../host/container-mounts.ts'
@@ -97,11 +97,11 @@ async function observe(subjects: readonly Subject<ComposeResource>[], host: Host
 }
 
 function noAnswer({ engine, why }: Extract<Listing, { kind: 'silent' }>): Problem {
-  return {
+  return boundedProblem({
     code: 'observe-failed',
-    message: `The containers are not known: ${engine.name} does not answer: ${why}`.slice(0, 4000),
+    message: `The containers are not known: ${engine.name} does not answer: ${why}`,
     remedy: `See: systemctl status ${socketUnit(engine)}`,
-  }
+  })
 }
 
 type SeenProject = {

@@ -7,18 +7,18 @@ import {
   type ResourceId,
   resourceId,
 } from '../../shared/names.ts'
-import { above, type PlaceOf, placesBy, type Ways } from '../../shared/places.ts'
+import { above, type PlaceOf, parentsOf, placesBy, type Ways } from '../../shared/places.ts'
 import type { Problem } from '../../shared/problem.ts'
 import {
   claimsOf,
   type DesiredHost,
   type DesiredService,
+  isOfKind,
   type Resource,
   type WithheldResource,
 } from '../../shared/resource.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import { pathInId } from './paths.ts'
-import { parentsOf } from './released.ts'
 
 export type Identified = {
   /** The same object where every path has one name. */
@@ -109,7 +109,7 @@ function linksLeaving(
     [...baselines.values()]
       .filter(({ service, onRemove }) => (policies.get(service) ?? onRemove) !== 'keep')
       .flatMap(({ resources }) => [...resources.keys()])
-      .flatMap((id) => (id.startsWith('symlink:') ? liveAt(pathInId(id) ?? '/') : []))
+      .flatMap((id) => (isOfKind(id, 'symlink') ? liveAt(pathInId(id) ?? '/') : []))
       .filter((place) => !own.has(place)),
   )
 }
@@ -262,7 +262,7 @@ function conflictsIn(
   for (const claim of claims) {
     const same = byPlace.get(claim.place) ?? []
     const over = parentsOf(claim.place).flatMap((at) => byPlace.get(at) ?? [])
-    const others = [...same, ...over.filter(({ id }) => !id.startsWith('directory:'))]
+    const others = [...same, ...over.filter(({ id }) => !isOfKind(id, 'directory'))]
     for (const other of others) {
       if (other === claim || isSameDirectory(claim, other)) continue
       for (const { id } of [claim, other]) conflicts.set(renamed(id), conflict(claim, other))

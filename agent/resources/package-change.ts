@@ -118,7 +118,7 @@ async function verify(
   if (wrong.length === 0) return
   throw new PlumbError({
     code: 'apply-failed',
-    message: `${provider.name} succeeded, and yet ${wrong.join(', ')}.`.slice(0, 4000),
+    message: `${provider.name} succeeded, and yet ${wrong.join(', ')}.`,
     remedy: 'Another package manager or a script may have changed it back: see its log on the host.',
   })
 }

@@ -1,7 +1,6 @@
 // systemd units: enabled or not, running or not. Their files are files; a unit whose file changed is restarted by its
 // trigger, not here. A unit that left the repository is stopped and disabled when its file is not a package's; a
 // package's unit is left as it is, like the package itself (package.ts): nobody wants ssh stopped for a line removed.
-import { type DifferenceCode, lastRunName, objectName } from '../../shared/finding-kind.ts'
 import { type AbsolutePath, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
 import type { EngineObject, UnitResource } from '../../shared/resource.ts'
@@ -23,21 +22,9 @@ import {
   unmetCondition,
 } from '../host/systemd.ts'
 import { skippedText, startUnits } from '../host/unit-start.ts'
-import { changedObjects } from './changed-objects.ts'
-import { compareAttributes } from './compare.ts'
 import { heldData } from './held-data.ts'
-import type {
-  ApplyHost,
-  AttributeDifference,
-  Attributes,
-  HeldData,
-  LastRun,
-  LiveResource,
-  ResourceChange,
-  ResourceKind,
-  Subject,
-} from './kind.ts'
-import { lastRunDifference, lastRuns } from './last-run.ts'
+import type { ApplyHost, HeldData, LastRun, LiveResource, ResourceChange, ResourceKind, Subject } from './kind.ts'
+import { lastRuns } from './last-run.ts'
 import { pathOf } from './paths.ts'
 import {
   isInstallable,
@@ -48,9 +35,9 @@ import {
   unitDoneText,
   unitPlanText,
 } from './unit-actions.ts'
+import { compareUnit, unitAttributesOf, unitCodes } from './unit-compare.ts'
 import { isLocal, localUnitRoots, overridesOf } from './unit-files.ts'
 import { linksIn, linksText, presentLinks } from './unit-links.ts'
-import { mountsAttributes } from './unit-mounts.ts'
 import { emptyUnitFile, maskOfAlias, noSuchUnit } from './unit-problems.ts'
 import { realNames, restoreUnits, type SavedUnit } from './unit-restore.ts'
 import { enablementText, isAsGood, maySkip, stateText, unitAttributes } from './unit-state.ts'
@@ -62,11 +49,11 @@ export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   needs: 'units',
   // That systemd has not read its files.
   correctedByTools: ['loaded'],
-  attributes,
+  attributes: unitAttributesOf,
   watches: ({ name }) => ({ units: [name], trees: localUnitRoots }),
   observe,
-  compare,
-  codes,
+  compare: compareUnit,
+  codes: unitCodes,
   describe: unitText,
   isAdoptable: ({ name, live }) =>
     (name === 'enabled' && ['yes', 'no'].includes(live)) || (name === 'state' && ['running', 'stopped'].includes(live)),
@@ -79,17 +66,6 @@ export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   save,
   change,
   restore: restoreUnits,
-}
-
-function attributes(unit: UnitResource): Attributes {
-  const { enabled, state, masked, links } = unit
-  if (masked) return { enabled: 'masked', state: 'stopped' }
-  return {
-    ...mountsAttributes(unit),
-    ...(enabled === undefined ? {} : { enabled: enabled ? 'yes' : 'no' }),
-    ...(enabled === true && links !== undefined ? { install: linksText(links) } : {}),
-    ...(state === undefined ? {} : { state }),
-  }
 }
 
 async function observe(subjects: readonly Subject<UnitResource>[], host: HostReader) {
@@ -118,20 +94,6 @@ async function observe(subjects: readonly Subject<UnitResource>[], host: HostRea
   }
 }
 
-function compare({ desired, baseline }: Subject<UnitResource>, live: LiveResource) {
-  const wanted = desired && attributes(desired)
-  const seenAs = (expected: Attributes | undefined) =>
-    compareAttributes(wanted, baseline?.attributes, leniently(live, expected))
-  const { drift } = seenAs(baseline?.attributes)
-  const { pending } = seenAs(wanted ?? baseline?.attributes)
-  if (desired === undefined) return { drift, pending }
-  const stale = live.unit?.isForgotten ? [forgotten] : []
-  return {
-    drift: [...drift, ...stale, ...objectDifference(desired, live), ...lastRunDifference(live.unit?.lastRun)],
-    pending,
-  }
-}
-
 function withObjects(live: LiveResource, objects: readonly EngineObject[]): LiveResource {
   return live.unit === undefined || objects.length === 0 ? live : { ...live, unit: { ...live.unit, objects } }
 }
@@ -139,21 +101,6 @@ function withObjects(live: LiveResource, objects: readonly EngineObject[]): Live
 function withHeld(live: LiveResource, held: HeldData | undefined): LiveResource {
   return held === undefined || live.unit === undefined ? live : { ...live, unit: { ...live.unit, held } }
 }
-
-/** Drift whoever changed what: podman makes what is missing, and changes nothing that exists. */
-function objectDifference(
-  { name: user, objects = [] }: UnitResource,
-  { unit }: LiveResource,
-): readonly AttributeDifference[] {
-  return changedObjects(objects, unit?.objects ?? []).map(({ kind, name, text }) => {
-    const madeBy = objects.find((one) => one.kind === kind && one.name === name)?.madeBy ?? name
-    const anew = `to have it made anew: systemctl stop ${madeBy} (what uses it stops, too), podman network rm ${name}, systemctl start ${user}`
-    return { name: objectName, expected: kind === 'network' ? anew : toReplaceVolume, live: text }
-  })
-}
-
-const toReplaceVolume =
-  'a volume keeps its data where it is: give the volume with the new settings another name and take the data along, or, once nothing in it is needed, remove it with podman volume rm'
 
 function withLastRun(live: LiveResource, lastRun: LastRun | undefined): LiveResource {
   return lastRun === undefined || live.unit === undefined ? live : { ...live, unit: { ...live.unit, lastRun } }
@@ -164,34 +111,6 @@ function withLinks(live: LiveResource, { desired, baseline }: Subject<UnitResour
   if (desired?.links === undefined || !isInstallable(live.attributes['enabled'])) return live
   const known = [...new Set([...desired.links, ...linksIn(baseline?.attributes['install'])])]
   return { ...live, attributes: { ...live.attributes, install: linksText(presentLinks(known, host.files)) } }
-}
-
-/** Drift whoever applied what: an apply of ours never leaves it. */
-const forgotten: AttributeDifference = {
-  name: 'loaded',
-  expected: 'its files as they are',
-  live: 'as they were before',
-}
-
-function leniently({ attributes: here, unit }: LiveResource, expected: Attributes = {}): Attributes {
-  const maySkip = unit?.isEndedByCondition !== true
-  return Object.fromEntries(
-    Object.entries(here).map(([name, value]) => {
-      const wanted = expected[name]
-      const isSkipped = value === 'skipped' && wanted === 'running' && maySkip
-      return [name, wanted !== undefined && (isSkipped || isAsGood(value, wanted)) ? wanted : value]
-    }),
-  )
-}
-
-function codes({ name, live }: AttributeDifference): readonly DifferenceCode[] {
-  if (name === 'type') return ['unit-missing']
-  if (name === lastRunName) return ['unit-failed']
-  if (name === objectName) return ['engine-object']
-  if (name === 'loaded') return ['unit-stale']
-  if (name === 'enabled') return [isMasked(live) ? 'unit-masked' : 'unit-enabled']
-  if (name === 'install') return ['unit-enabled']
-  return [name === 'state' && live === 'failed' ? 'unit-failed' : 'unit-state']
 }
 
 async function save(changes: readonly ResourceChange<UnitResource>[], host: HostReader): Promise<readonly SavedUnit[]> {

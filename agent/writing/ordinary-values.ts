@@ -67,6 +67,8 @@ const unquoted: readonly RegExp[] = [
   /^(?:await|new|function|lambda|return|typeof|if|else|undefined|import|require|const|let|def|not|and|or|in|is)$/,
   // A type in a program, a schema, a specification.
   /^(?:str|string|text|bytes?|u?int(?:eger)?(?:8|16|32|64)?|bool(?:ean)?|char|varchar|blob|object|any|array|list|map|dict|uuid|secretstr)[,;?|]*$/i,
+  // The default of a parameter: `def login(user, password=None):`
+  /^(?:None|nil|null|undefined|true|false|True|False)[)\]},;:]+$/,
   // The next word of a sentence.
   /^(?:the|a|an|is|are|was|were|be|it|its|must|may|can|cannot|could|should|will|would|has|have|to|for|of|at|by|as|from|with|and|or|not|if|when|this|that|these|which|your|their|our|used|using|see|use|uses|set|enter|invalid|missing|expired|incorrect|wrong|authentication|manager|managers|policy|reset|based|auth|hash|hashes|file|field|only|needed|mismatch|storage|management|try)[.,;:]*$/i,
 ]

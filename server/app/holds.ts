@@ -7,7 +7,6 @@ import type { HostName } from '../../shared/names.ts'
 import { type ServerMessage, serverHoldsLimit } from '../../shared/protocol.ts'
 import { matchesPattern } from '../../shared/repository/assign.ts'
 import { suggestion } from '../../shared/repository/nearest.ts'
-import type { Changes } from '../show/changes.ts'
 import type { HoldView, Views } from '../show/views.ts'
 import {
   deleteHold,
@@ -20,15 +19,14 @@ import {
 } from '../store/holds.ts'
 import type { Db } from '../store/tables.ts'
 import { type Clock, later } from './clock.ts'
+import type { EventFeed } from './events.ts'
 
 export type Holds = {
   place(request: HoldRequest): Promise<Placed>
   /** For one host, or for all of them. False: there is no such hold in force. */
   release(id: string, host?: HostName): Promise<boolean>
-  /** Tells a connected host all that is held on it. */
-  tell(host: HostName): void
-  /** Resolves when everybody was told. */
-  settled(): Promise<void>
+  /** Resolves when every list of holds is sent. */
+  idle(): Promise<void>
 }
 
 export type Placed =
@@ -40,8 +38,12 @@ export type HoldParts = {
   readonly db: Db
   readonly clock: Clock
   readonly log: Logger
-  readonly changes: Changes
+  readonly events: EventFeed
   readonly views: Pick<Views, 'holds' | 'fleet'>
+  readonly agents: HeldAgents
+}
+
+type HeldAgents = {
   isConnected(host: HostName): boolean
   connectedHosts(): readonly HostName[]
   send(host: HostName, message: HoldsMessage): void
@@ -53,23 +55,23 @@ export type HoldsMessage = Extract<ServerMessage, { type: 'holds' }>
 const clocksDifferByMs = 86_400_000
 
 export function createHolds(parts: HoldParts): Holds {
-  const { db, clock, log } = parts
-  let telling: Promise<void> = Promise.resolve()
-  /** One after the other, so that an older list never comes after a newer one. */
-  const tell = (host: HostName) => {
-    if (!parts.isConnected(host)) return
-    telling = telling
-      .then(async () => parts.send(host, { type: 'holds', holds: await holdsFor(db, host, clock.now()) }))
+  const { db, clock, log, events, agents } = parts
+  let sending: Promise<void> = Promise.resolve()
+  /** All that is held on a host. One after the other, so that an older list never comes after a newer one. */
+  const send = (host: HostName) => {
+    if (!agents.isConnected(host)) return
+    sending = sending
+      .then(async () => agents.send(host, { type: 'holds', holds: await holdsFor(db, host, clock.now()) }))
       .catch((thrown: unknown) => log.error({ err: thrown, host }, 'a host could not be told of its holds'))
   }
   const changed = ({ id, service, hosts, by }: StoredHold, what: string) => {
     log.info({ hold: id, service, hosts, by }, what)
-    for (const host of parts.connectedHosts()) if (matchesAny(hosts, host)) tell(host)
-    for (const host of new Set(hosts)) parts.changes.announce({ noun: 'host', name: host })
+    for (const host of agents.connectedHosts()) if (matchesAny(hosts, host)) send(host)
+    events.emit({ kind: 'holds-changed', hosts })
   }
+  events.subscribe(['connection-changed'], ({ host }) => send(host))
   return {
-    tell,
-    settled: () => telling,
+    idle: () => sending,
     async place(request) {
       const now = clock.now()
       const nobody = await nobodyFor(parts.views, request)
@@ -103,7 +105,7 @@ export function createHolds(parts: HoldParts): Holds {
   async function placed(hold: StoredHold): Promise<Placed> {
     const view = (await parts.views.holds()).find(({ id }) => id === hold.id)
     if (view === undefined) throw new Error(`the hold ${hold.id} is not shown`)
-    const connected = new Set<string>(parts.connectedHosts())
+    const connected = new Set<string>(agents.connectedHosts())
     return { kind: 'placed', hold: view, connected: view.hosts.filter(({ host }) => connected.has(host)).length }
   }
 }

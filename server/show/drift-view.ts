@@ -64,7 +64,9 @@ async function commitBehind(
   return undefined
 }
 
-/** A text that only looks like a template is taken for one: its finding is then adopted on the host, which always can. */
+/**
+ * A text that only looks like a template is taken for one: its finding is then adopted on the host, which always can.
+ */
 async function namesSecrets(parts: ViewParts, file: string | undefined, revision: Revision | undefined) {
   const at = await nearest(parts, revision)
   const text = file === undefined || at === undefined ? undefined : await parts.clone.readText(at.revision, file)

@@ -1,4 +1,5 @@
-// Rows and cells of hosts: what a host reported, and what the repository gives it, as one state per host and per service.
+// Rows and cells of hosts: what a host reported, and what the repository gives it, as one state per host and per
+// service.
 import type { HostName, ServiceName } from '../../shared/names.ts'
 import { type ServiceFact, type ServiceStateName, serviceFacts, stateIn } from '../../shared/report.ts'
 import { namedHosts, servicesFor } from '../../shared/repository/assign.ts'
@@ -97,7 +98,10 @@ export function factsThere(
   return { state: stateIn(facts), facts }
 }
 
-/** Of a service that the head gives to the host. A host that follows the head and does not report it tells nothing of it. */
+/**
+ * Of a service that the head gives to the host. A host that follows the head and does not report it tells nothing of
+ * it.
+ */
 export function unreportedState(
   { source }: ViewParts,
   enrolled: EnrolledHost | undefined,
@@ -108,7 +112,9 @@ export function unreportedState(
   return isBehind ? { state: 'pending', facts: ['pending'] } : { state: 'unknown', facts: ['unknown'] }
 }
 
-/** In plumb is a host that plumb.yaml names, and of which every service that it is given is reported and is in plumb. */
+/**
+ * In plumb is a host that plumb.yaml names, and of which every service that it is given is reported and is in plumb.
+ */
 function hostState({ enrolled, silent }: Known, cells: readonly CellView[], isNamed: boolean): HostStateName {
   if (enrolled === undefined) return 'not-enrolled'
   if (silent) return 'silent'

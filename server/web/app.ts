@@ -1,4 +1,5 @@
-// The table of routes -> what answers HTTP. Each request passes the guards that its route's facts ask for, then the check of its role.
+// The table of routes -> what answers HTTP. Each request passes the guards that its route's facts ask for, then the
+// check of its role.
 import { type Context, type ErrorHandler, Hono, type MiddlewareHandler } from 'hono'
 import { compress } from 'hono/compress'
 import type { Logger } from 'pino'
@@ -39,7 +40,7 @@ export type AppParts = RoleParts & {
 const surfaces: readonly Surface[] = ['plain', 'api', 'git', 'page']
 
 export function createApp(routes: readonly Route[], parts: AppParts): Hono {
-  const guardsOf = createGuards(parts)
+  const guards = createGuards(parts)
   const roles = createRoles(parts)
   const app = new Hono()
   app.onError(errorAnswer(parts.log))
@@ -52,14 +53,21 @@ export function createApp(routes: readonly Route[], parts: AppParts): Hono {
         const caller = await roles[route.role](context)
         return caller === undefined ? refused(route, context) : route.handler({ context, caller })
       }
-      room.on([route.method], [route.path], ...guardsOf(route), answer)
+      room.on([route.method], [route.path], ...guards.of(route), answer)
     }
     app.route('/', room)
   }
+  app.use(...guards.ofNoRoute)
   return app
 }
 
-function createGuards({ access, clientAddress, publicUrl }: AppParts): (route: Route) => MiddlewareHandler[] {
+type Guards = {
+  of(route: Route): readonly MiddlewareHandler[]
+  /** What is sent to no address is received with the same limits. */
+  readonly ofNoRoute: readonly MiddlewareHandler[]
+}
+
+function createGuards({ access, clientAddress, publicUrl }: AppParts): Guards {
   const shareOfClient = (context: Context) => shareOf(addressOf(context, clientAddress))
   const receiving = receiveBody(access, shareOfClient)
   const elapsed = () => performance.now()
@@ -74,7 +82,8 @@ function createGuards({ access, clientAddress, publicUrl }: AppParts): (route: R
       counts: () => true,
     }),
   }
-  return (route) => [
+  const ofNoRoute = [ownOriginOnly({ access, publicUrl, body: 'none' }), receiving]
+  const of = (route: Route) => [
     ...headersOf(route),
     ...(route.compressed ? [compress()] : []),
     ...(route.method === 'GET' ? [] : [ownOriginOnly({ access, publicUrl, body: route.body.kind })]),
@@ -82,6 +91,7 @@ function createGuards({ access, clientAddress, publicUrl }: AppParts): (route: R
     ...(route.method === 'GET' || route.body.kind === 'stream' ? [] : [receiving]),
     ...(route.body.kind === 'form' ? [formsOnly] : []),
   ]
+  return { of, ofNoRoute }
 }
 
 function headersOf({ surface, secret }: Route): readonly MiddlewareHandler[] {

@@ -1,4 +1,5 @@
-// What every request passes before its route: size, origin, the name it was addressed to, and headers that bind browsers.
+// What every request passes before its route: size, origin, the name it was addressed to, and headers that bind
+// browsers.
 import type { Context, MiddlewareHandler } from 'hono'
 import { secureHeaders } from 'hono/secure-headers'
 import { bounds } from '../allowance/bounds.ts'
@@ -10,7 +11,10 @@ import type { Access } from './access.ts'
 import { answer, RefusedRequest } from './errors.ts'
 import type { RouteBody } from './route.ts'
 
-/** Received whole before anything else is done for the request. Credentials are judged first: they decide how large it may be. */
+/**
+ * Received whole before anything else is done for the request. Credentials are judged first: they decide how large it
+ * may be.
+ */
 export function receiveBody({ personOf }: Pick<Access, 'personOf'>, shareOf: (context: Context) => string) {
   const shares = createSlots({ total: bounds.allBodyBytes.limit, each: bounds.bodyBytes.limit })
   const middleware: MiddlewareHandler = async (context, next) => {
@@ -36,7 +40,10 @@ export function receiveBody({ personOf }: Pick<Access, 'personOf'>, shareOf: (co
   return middleware
 }
 
-/** One address that tries again and again is told to wait; another is not. `counts`: the statuses of attempts that count. */
+/**
+ * One address that tries again and again is told to wait; another is not. `counts`: the statuses of attempts that
+ * count.
+ */
 export function limitRate(
   rate: Rate,
   { addressOf, counts }: { addressOf(context: Context): string; counts(status: number): boolean },
@@ -105,8 +112,8 @@ export type OwnOrigin = {
 }
 
 /**
- * Another site in the operator's browser changes nothing here, whatever content type it sends and whatever cookie goes along. A form
- * comes from a browser in any case, so that it has to say where from.
+ * Another site in the operator's browser changes nothing here, whatever content type it sends and whatever cookie goes
+ * along. A form comes from a browser in any case, so that it has to say where from.
  */
 export function ownOriginOnly({ access, publicUrl, body }: OwnOrigin): MiddlewareHandler {
   return async (context, next) => {
@@ -134,8 +141,8 @@ export const formsOnly: MiddlewareHandler = async (context, next) => {
 }
 
 /**
- * A server that shows itself to anyone on its machine must not be read through a name that another site points at 127.0.0.1
- * (DNS rebinding), so only its own names are answered.
+ * A server that shows itself to anyone on its machine must not be read through a name that another site points at
+ * 127.0.0.1 (DNS rebinding), so only its own names are answered.
  */
 export function ownNamesOnly(publicUrl: URL): MiddlewareHandler {
   return async (context, next) => {

@@ -1,11 +1,12 @@
 // What the web side needs of the server around it. Each thing has the name that it has in its own room.
 import type { Logger } from 'pino'
 import type { Clock } from '../app/clock.ts'
+import type { EventFeed } from '../app/events.ts'
 import type { Holds } from '../app/holds.ts'
+import type { KnownHosts } from '../app/known-hosts.ts'
 import type { ServerLoop } from '../app/loop.ts'
 import type { ClientAddress } from '../client-address.ts'
 import type { Mirror } from '../repository/mirror.ts'
-import type { Changes } from '../show/changes.ts'
 import type { Views } from '../show/views.ts'
 import type { RecordingProblem } from '../store/recording.ts'
 import type { Access } from './access.ts'
@@ -18,7 +19,7 @@ export type WebParts = Pick<RoleParts, 'hostOf'> & {
   readonly clock: Pick<Clock, 'now'>
   readonly access: Access
   readonly views: Views
-  readonly changes: Changes
+  readonly events: EventFeed
   /** Ends open event streams. */
   readonly closing: AbortSignal
   /** How hosts and browsers reach this server. */
@@ -29,7 +30,8 @@ export type WebParts = Pick<RoleParts, 'hostOf'> & {
   readonly version: string
   /** Anyone on this machine may read, so that other names for it are refused. */
   readonly answersOwnNamesOnly: boolean
-  readonly loop: Pick<ServerLoop, 'syncAll' | 'syncHost' | 'removeHost' | 'forgetMachine'>
+  readonly loop: Pick<ServerLoop, 'syncAll' | 'syncHost'>
+  readonly hosts: KnownHosts
   readonly holds: Pick<Holds, 'place' | 'release'>
   readonly enrollments: Enrollments
   readonly install: Install

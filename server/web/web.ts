@@ -1,9 +1,12 @@
-// The web side, put together: access, enrollments, the mirror and what bare hosts install, then the table of routes over them.
+// The web side, put together: access, enrollments, the mirror and what bare hosts install, then the table of routes
+// over them.
 import type { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
 import type { Clock } from '../app/clock.ts'
+import type { EventFeed } from '../app/events.ts'
 import type { Holds } from '../app/holds.ts'
+import type { KnownHosts } from '../app/known-hosts.ts'
 import type { ServerLoop } from '../app/loop.ts'
 import type { ClientAddress } from '../client-address.ts'
 import { isLoopbackName } from '../origin.ts'
@@ -11,7 +14,6 @@ import type { OwnTokens } from '../own-tokens.ts'
 import type { FleetClone } from '../repository/clone.ts'
 import { basicCredentials, createMirror, mirrorPath, verifyMirrorPassword } from '../repository/mirror.ts'
 import { type ServerSettings, viewersOf } from '../settings.ts'
-import type { Changes } from '../show/changes.ts'
 import type { Views } from '../show/views.ts'
 import { findHost } from '../store/hosts.ts'
 import { listChannels } from '../store/outbox.ts'
@@ -36,10 +38,11 @@ export type ServerParts = {
   readonly db: Db
   readonly tokens: OwnTokens
   readonly clone: FleetClone
-  readonly changes: Changes
+  readonly events: EventFeed
   readonly views: Views
   readonly holds: Holds
   readonly loop: ServerLoop
+  readonly hosts: KnownHosts
   readonly publicUrl: URL
   readonly clientAddress: ClientAddress
   readonly certificate: Certificate | undefined
@@ -51,7 +54,7 @@ export type ServerParts = {
 export type Web = { readonly app: Hono; readonly routes: readonly Route[] }
 
 export function createWeb(server: ServerParts): Web {
-  const { db, clock, loop, publicUrl, settings, certificate } = server
+  const { db, clock, publicUrl, settings, certificate } = server
   const artifacts = createArtifacts(settings.artifacts)
   const key = certificate?.serverKey ?? ({ kind: 'none' } as const)
   const parts: WebParts = {
@@ -62,11 +65,8 @@ export function createWeb(server: ServerParts): Web {
       secure: publicUrl.protocol === 'https:',
     }),
     enrollments: createEnrollments({
-      ...{ db, clock, artifacts, key, server: publicUrl },
-      tried(host, { kind }) {
-        if (kind === 'enrolled') loop.heard(host)
-        loop.enrolmentTried(host)
-      },
+      ...{ db, clock, artifacts, key, events: server.events },
+      server: publicUrl,
     }),
     install: {
       artifacts,

@@ -21,7 +21,8 @@ const fsyncAsync = promisify(fsync)
 /** Open files are limited. */
 const syncedAtOnce = 64
 
-export type NewFile = { readonly path: string; readonly content: string | Uint8Array }
+/** `mode`: default 0600. */
+export type NewFile = { readonly path: string; readonly content: string | Uint8Array; readonly mode?: number }
 
 /** Root-only, with its parents. */
 export function makeStateDirectory(path: string): void {
@@ -42,9 +43,10 @@ export function readIfThere(path: string): Buffer | undefined {
 }
 
 /** Replaces the file at once; after a power cut it may be the old one, or empty. For what can be computed again. */
-export function replaceFile({ path, content }: NewFile): void {
+export function replaceFile(file: NewFile): void {
+  const { path } = file
   try {
-    renameSync(temporary({ path, content }), path)
+    renameSync(temporary(file), path)
   } catch (error) {
     throw fileError(error, path, 'writing')
   }
@@ -99,10 +101,10 @@ export async function syncDirectories(paths: readonly string[]): Promise<void> {
 }
 
 /** A name of this process's own: writers hold the apply's lock or may lose to each other. `sweepUnfinished` knows it by its form. */
-function temporary({ path, content }: NewFile): string {
+function temporary({ path, content, mode = 0o600 }: NewFile): string {
   const name = `${path}.${process.pid}.new`
   try {
-    writeFileSync(name, content, { mode: 0o600 })
+    writeFileSync(name, content, { mode })
   } catch (error) {
     removeIfThere(name)
     throw fileError(error, path, 'writing')

@@ -1,6 +1,5 @@
-// The log of agent and server: JSON lines on standard output, written at once, since what a crash said last matters most.
-import { type Logger, pino } from 'pino'
-import { withoutUserInformation } from '../address.ts'
+// The log of agent and server: a line of JSON at a time on standard output, with no control characters in it.
+import { destination, type Logger, pino } from 'pino'
 import { visibleJson } from '../visible-text.ts'
 import { ignored } from './guarded.ts'
 import { onTrace } from './trace.ts'
@@ -13,19 +12,27 @@ export const logLevelVariable = 'PLUMB_LOG_LEVEL'
 
 export type LogOptions = {
   readonly level: LogLevel
-  /** Fields of every line: undefined gives those of pino. */
-  readonly base?: null
-  /** Of the fields of debug lines, which have words of other programs: what may be a secret. */
-  readonly mask?: (text: string) => string
+  /** With the process id and the name of the machine, where no journal adds them. */
+  readonly namesProcess: boolean
+  /** Takes out of a line what must not be logged. */
+  readonly mask: (line: string) => string
+  /** The same of each text in the fields of a trace, which has words of other programs. */
+  readonly maskTrace?: (text: string) => string
 }
 
-/** A full disk under the log ends nothing. */
-export function openLog({ level, base, mask = (text) => text }: LogOptions): Logger {
-  const lines = pino.destination({ sync: true, maxLength: 1024 * 1024 })
+/** Lines are held for a reader that is slow up to so much, then left out. */
+const heldBytes = 1024 * 1024
+
+/**
+ * Written at once: a worker would not survive bundling, and the last line before a crash matters most. A log that cannot be written, as on
+ * a full disk, ends nothing.
+ */
+export function openLog({ level, namesProcess, mask, maskTrace = (text) => text }: LogOptions): Logger {
+  const lines = destination({ sync: true, maxLength: heldBytes })
   lines.on('error', ignored)
-  const write = (line: string) => void lines.write(visibleJson(withoutUserInformation(line)))
-  const log = pino({ level, ...(base === undefined ? {} : { base }) }, { write })
-  if (log.isLevelEnabled('debug')) onTrace(({ message, fields }) => log.debug(masked(fields, mask), message))
+  const base = namesProcess ? {} : { base: null }
+  const log = pino({ level, ...base }, { write: (line: string) => void lines.write(visibleJson(mask(line))) })
+  if (log.isLevelEnabled('debug')) onTrace(({ message, fields }) => log.debug(masked(fields, maskTrace), message))
   return log
 }
 

@@ -17,6 +17,9 @@ export type EnvironmentFault = {
 /** `given`: what references in it see besides the lines before. */
 export function readEnvironment(text: string, given: ComposeValues = new Map()): EnvironmentFile {
   const values = new Map<string, string>()
+  // What is given has precedence.
+  const known = new Map(given)
+  let characters = 0
   const faults: EnvironmentFault[] = []
   let rest = text.replaceAll('\r\n', '\n')
   let line = 1
@@ -25,9 +28,12 @@ export function readEnvironment(text: string, given: ComposeValues = new Map()):
     if ('unreadable' in entry)
       return { values, faults: [...faults, { line, kind: 'unreadable', name: entry.unreadable }] }
     if (entry.name !== undefined) {
-      const known = new Map([...values, ...given])
       const { text: value, ...found } = entry.isLiteral ? literal(entry.value) : interpolate(entry.value, known)
-      values.set(entry.name, value.replaceAll(escapedDollar, '$'))
+      characters += value.length
+      if (characters > valuesLimit) return { values, faults: [...faults, { line, kind: 'unreadable', name: tooLong }] }
+      const plain = value.replaceAll(escapedDollar, '$')
+      values.set(entry.name, plain)
+      if (!given.has(entry.name)) known.set(entry.name, plain)
       const at = (kind: EnvironmentFault['kind']) => (name: string) => ({ line, kind, name })
       faults.push(...found.unset.map(at('unset')), ...found.required.map(at('required')))
       if (found.malformed !== undefined) faults.push(at('malformed')(found.malformed))
@@ -37,6 +43,10 @@ export function readEnvironment(text: string, given: ComposeValues = new Map()):
   }
   return { values, faults }
 }
+
+/** Of all values together: a few lines that double the one before would fill the memory. */
+const valuesLimit = 2 * 1024 * 1024
+const tooLong = 'with this line, its values are longer than are read'
 
 type Entry = {
   /** Undefined for an empty line, a comment, and a name without a value, which compose looks up elsewhere. */

@@ -17,7 +17,7 @@ export type Interpolated = {
 }
 
 export function interpolate(text: string, values: ComposeValues): Interpolated {
-  const found: Found = { unset: new Set(), required: new Set(), values, depth: 0 }
+  const found: Found = { unset: new Set(), required: new Set(), values, depth: 0, filled: 0 }
   const replaced = replaceIn(text, found)
   const { malformed } = found
   return {
@@ -65,6 +65,8 @@ type Found = {
   readonly values: ComposeValues
   depth: number
   malformed?: string
+  /** Characters that values put in the place of references. */
+  filled: number
 }
 
 /** Of references within references; a text that nests more is taken for malformed. */
@@ -104,11 +106,23 @@ function closingBrace(text: string, from: number): number {
   return -1
 }
 
-function plainValue(name: string, { values, unset }: Found): string {
-  const value = values.get(name)
-  if (value === undefined) unset.add(name)
-  return value ?? ''
+function plainValue(name: string, found: Found): string {
+  const value = found.values.get(name)
+  if (value === undefined) found.unset.add(name)
+  return filled(value ?? '', found)
 }
+
+/** Of one text. Beyond it, references stay empty, and the text counts as malformed. */
+const filledLimit = 4 * 1024 * 1024
+
+function filled(value: string, found: Found): string {
+  found.filled += value.length
+  if (found.filled <= filledLimit) return value
+  found.malformed ??= tooLong
+  return ''
+}
+
+const tooLong = 'a text of more than 4 MiB'
 
 /** Compose works out the part behind the operator in any case, and so warns about unset names in it. */
 function bracedValue(written: string, inside: string | undefined, found: Found): string {
@@ -125,5 +139,5 @@ function bracedValue(written: string, inside: string | undefined, found: Found):
   const isGiven = operator.startsWith(':') ? value !== undefined && value !== '' : value !== undefined
   if (operator.endsWith('+')) return isGiven ? other : ''
   if (operator.endsWith('?') && !isGiven) found.required.add(name)
-  return isGiven ? (value ?? '') : operator.endsWith('-') ? other : ''
+  return isGiven ? filled(value ?? '', found) : operator.endsWith('-') ? other : ''
 }

@@ -151,7 +151,7 @@ function isWithin({ characters, steps }: YamlLimits): boolean {
 }
 
 function tooMuchYaml({ directory, name }: ServiceLayout): Problem {
-  const message = 'with this one, the service.yaml of all services are more than is read of one revision'
+  const message = 'with this one, the YAML of all services is more than is read of one revision'
   const remedy = 'Make the largest of them smaller.'
   return invalid(message, { file: `${directory}/service.yaml` }, { service: name, remedy })
 }

@@ -86,7 +86,7 @@ export type PodmanOption = {
 const keys: Readonly<Record<string, string>> = {
   ...{ Volume: 'volume', Mount: 'mount', AddDevice: 'device', AddCapability: 'cap-add', Network: 'network' },
   ...{ UserNS: 'userns', Rootfs: 'rootfs', Unmask: 'unmask', SeccompProfile: 'seccomp', EnvironmentFile: 'env-file' },
-  ...{ Yaml: 'yaml', ConfigMap: 'yaml', SetWorkingDirectory: 'context', File: 'context', Secret: 'secret' },
+  ...{ Yaml: 'yaml', ConfigMap: 'yaml', SetWorkingDirectory: 'context', File: 'context' },
 }
 
 const listed: ReadonlySet<string> = new Set(['AddCapability', 'Unmask', 'AddDevice'])
@@ -97,8 +97,8 @@ export function podmanOptions({ section }: Quadlet, settings: readonly UnitSetti
   return own.flatMap(({ key, value, line }): readonly PodmanOption[] => {
     const written = `${key}=${value}`.slice(0, 200)
     if (key === 'PodmanArgs') return argumentsIn(wordsOf(value)).map((one) => ({ ...one, line, ...writtenAs(one) }))
-    if (key === 'SecurityLabelDisable') return isOn(value) ? [{ name: 'label', value: 'disable', written, line }] : []
-    const name = keys[key]
+    if (key === 'SecurityLabelDisable') return isOn(value) ? [{ name: 'label-disable', value: '', written, line }] : []
+    const name = section === 'Build' && key === 'Secret' ? 'secret' : keys[key]
     if (name === undefined || value === '') return []
     const values = listed.has(key) ? wordsOf(value) : [value.replaceAll('"', '')]
     return values.map((each) => ({ name, value: each, written: values.length > 1 ? `${key}=${each}` : written, line }))

@@ -1,6 +1,7 @@
 // service.yaml against the files of its service and the other services: what one file alone cannot tell is wrong.
 import type { ServiceName } from '../names.ts'
 import type { Problem } from '../problem.ts'
+import { underAgent } from './agent-hazards.ts'
 import { invalid, quoted } from './invalid.ts'
 import { unitDirectory } from './layout.ts'
 import { nearest, suggestion } from './nearest.ts'
@@ -134,6 +135,8 @@ function unitProblems({ name, directory, settings, settingsPlace, files }: Repos
         `${unit} is the agent itself, which does not stop itself`,
         'On the host: systemctl disable --now plumb.service',
       )
+    if (underAgent.has(unit) && (masked || state === 'stopped'))
+      return refuse(`${unit} is what the agent runs on, with most of the host: it is not stopped by an apply`, takeOut)
     if (endsHost(unit) && !masked && (state === 'running' || (state === undefined && enabled === undefined)))
       return refuse(
         `${unit} ends or restarts the host, or leaves nothing running, and would do so with each apply`,
@@ -163,6 +166,8 @@ function unitProblems({ name, directory, settings, settingsPlace, files }: Repos
     return refuse(`missing source: the repository has no unit ${quoted(unit)} in this service`, remedy)
   })
 }
+
+const takeOut = 'Take it out of service.yaml.'
 
 const ends =
   /^(?:reboot|soft-reboot|poweroff|halt|kexec|exit|shutdown|umount|final|rescue|emergency|suspend|hibernate|hybrid-sleep|suspend-then-hibernate|sleep)$/

@@ -147,7 +147,7 @@ async function add(targets: readonly string[], { names, run, wanted }: Adding): 
   const why = whyText(command, result, lastLines(result, 8))
   throw new PlumbError({
     code: 'apply-failed',
-    message: `${wantedText(wanted ?? names.map((name) => ({ name })))} not installed: ${why}`.slice(0, 4000),
+    message: `${wantedText(wanted ?? names.map((name) => ({ name })))} not installed: ${why}`,
     remedy: `Try it by hand: apk add ${names.join(' ')}`,
   })
 }

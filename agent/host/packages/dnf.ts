@@ -172,7 +172,7 @@ function installProblem(wanted: readonly WantedPackage[], result: CommandResult)
   const why = whyText({ args: ['dnf'], deadlineSeconds: 3600 }, result, lastLines(result, 8))
   return new PlumbError({
     code: 'apply-failed',
-    message: `${wantedText(wanted)} not installed: ${why}`.slice(0, 4000),
+    message: `${wantedText(wanted)} not installed: ${why}`,
     remedy: `Try it by hand: dnf install ${wanted.map(({ name }) => name).join(' ')}`,
   })
 }

@@ -157,7 +157,7 @@ async function working(args: readonly string[], wanted: readonly WantedPackage[]
   const why = whyText(command, result, lastLines(result, 8))
   throw new PlumbError({
     code: 'apply-failed',
-    message: `${wantedText(wanted)} not installed: ${why}`.slice(0, 4000),
+    message: `${wantedText(wanted)} not installed: ${why}`,
     remedy:
       lock.stdout.trim() === ''
         ? 'When a file was not found the package lists are old: upgrade the host with pacman -Syu.'

@@ -80,7 +80,7 @@ export function resolvedVersions(wanted: readonly WantedPackage[], available: Av
   })
   throw new PlumbError({
     code: 'apply-failed',
-    message: `${texts.join('; ')}.`.slice(0, 4000),
+    message: `${texts.join('; ')}.`,
     remedy: 'Change `version` in service.yaml, or add the package repository that has it.',
   })
 }

@@ -7,16 +7,16 @@ import type { ComposeValues } from '../../../shared/repository/compose-variables
 import { invalid, quoted } from '../../../shared/repository/invalid.ts'
 import type { KeyPath } from '../../../shared/repository/yaml.ts'
 import type { LintWarning } from '../warning.ts'
-import { fieldsOf, isKnown, listOf, namedIn, textOf, withoutPlaceholders } from './model.ts'
+import { agentValues, fieldsOf, isKnown, listOf, namedIn, textOf, withoutPlaceholders } from './model.ts'
 import { type ComposeProject, placeOf, type ReadFile } from './project.ts'
 
 export function environmentProblems(project: ComposeProject): readonly Problem[] {
   if (isElsewhere(project)) return []
   const judged = new Set<string>()
   return project.files.flatMap((file) => [
-    ...['.env', posix.join(file.base, '.env')].flatMap((target) =>
-      faultsOf(project, { target, given: file.values, judged }),
-    ),
+    // What stands further down in it is not seen.
+    ...faultsOf(project, { target: '.env', given: agentValues, judged }),
+    ...faultsOf(project, { target: posix.join(file.base, '.env'), given: file.values, judged }),
     ...environmentFilesIn(project, file).flatMap(({ target, given }) => faultsOf(project, { target, given, judged })),
     ...['secrets', 'configs'].flatMap((section) => withoutValue(project, { file, section })),
   ])

@@ -1,9 +1,14 @@
 // A compose file as lint reads it: YAML with compose's own extensions, and what is in it by type. Pure.
-import { type ComposeValues, interpolate } from '../../../shared/repository/compose-variables.ts'
+import { type ComposeValues, givenVariables, interpolate } from '../../../shared/repository/compose-variables.ts'
 import { composeYamlRules, type KeyPath, readYaml, type YamlFile } from '../../../shared/repository/yaml.ts'
 
 /** Of the agent, and so of every compose run of its. */
-export const agentHome = '/root'
+const agentHome = '/root'
+
+/** What a reference sees without any file; of most of them only that they have a value is known here. */
+export const agentValues: ComposeValues = new Map(
+  givenVariables.map((name) => [name, name === 'HOME' ? agentHome : 'x']),
+)
 
 /** `~/x`, which compose takes for a path in the home directory. */
 export function fromHome(path: string): string {
@@ -11,16 +16,25 @@ export function fromHome(path: string): string {
 }
 
 /** What has no value becomes something that is not known, as what a template fills in. */
-export function withValues(value: unknown, values: ComposeValues): unknown {
+export function withValues(
+  value: unknown,
+  values: ComposeValues,
+  left = { characters: filledCharactersLimit },
+): unknown {
   if (typeof value === 'string') {
     if (!value.includes('$')) return value
+    if (left.characters <= 0) return undefined
     const { text, unset, required, malformed } = interpolate(value, values)
+    left.characters -= text.length
     return unset.length + required.length === 0 && malformed === undefined ? text : undefined
   }
-  if (Array.isArray(value)) return value.map((item) => withValues(item, values))
+  if (Array.isArray(value)) return value.map((item) => withValues(item, values, left))
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withValues(inner, values)]))
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withValues(inner, values, left)]))
 }
+
+/** Of one file: long values that many texts name would fill the memory. */
+const filledCharactersLimit = 8 * 1024 * 1024
 
 export type ComposeModel = { readonly yaml: YamlFile; readonly root: Fields }
 

@@ -2,14 +2,14 @@
 import { posix } from 'node:path'
 import type { Problem } from '../../../shared/problem.ts'
 import { readEnvironment } from '../../../shared/repository/compose-environment.ts'
-import { type ComposeValues, givenVariables, variableFaults } from '../../../shared/repository/compose-variables.ts'
+import { type ComposeValues, variableFaults } from '../../../shared/repository/compose-variables.ts'
 import { invalid, quoted } from '../../../shared/repository/invalid.ts'
 import type { KeyPath } from '../../../shared/repository/yaml.ts'
 import type { ManagedService } from '../../desire/managed-files.ts'
 import { textLimitBytes } from '../texts.ts'
 import type { LintWarning } from '../warning.ts'
 import {
-  agentHome,
+  agentValues,
   type ComposeModel,
   type Fields,
   fieldsOf,
@@ -154,7 +154,7 @@ function readFile(walk: Walk, target: string): ReadFile | undefined {
 
 /** `.env` beside the main file, then beside this one. */
 function valuesFor({ source, byTarget }: Walk, directory: string): ComposeValues {
-  const values = new Map(givenVariables.map((name) => [String(name), name === 'HOME' ? agentHome : 'x']))
+  const values = new Map(agentValues)
   for (const target of ['.env', posix.join(directory, '.env')]) {
     const text = source.texts.get(byTarget.get(target)?.source ?? '')
     const own = text === undefined ? [] : readEnvironment(withoutPlaceholders(text)).values

@@ -58,6 +58,20 @@ export const contentPitfalls: readonly Pitfall[] = [
     remedy: (file) => `Make it executable: chmod +x ${file}, or mode "0755" in service.yaml.`,
   },
   {
+    code: 'not-executable',
+    at: /^\/etc\/(?:rc\.local|letsencrypt\/renewal-hooks\/[^/]+\/[^/]+|initramfs-tools\/(?:hooks|scripts\/[^/]+)\/[^/]+)$/,
+    holds: (file) => isNotExecutable(file) && file.text?.startsWith('#!') === true,
+    message: 'is not executable: its reader skips it',
+    remedy: 'Make it executable: chmod +x FILE, or mode "0755" in service.yaml.',
+  },
+  {
+    code: 'crontab-mode',
+    at: /^\/var\/spool\/cron\/crontabs\/[^/]+$/,
+    holds: ({ kind, mode }) => kind === 'file' && mode !== 0o600,
+    message: "is a user's crontab, which cron ignores with any mode but 0600",
+    remedy: 'Give it mode "0600" and its user as owner in service.yaml, or use /etc/cron.d.',
+  },
+  {
     code: 'sudoers-mode',
     at: sudoers,
     holds: ({ kind, mode }) => kind === 'file' && (mode & ~0o440) !== 0,

@@ -87,6 +87,28 @@ const readers: readonly Reader[] = [
     reader: 'its reader',
     ...ending('conf', 'local'),
   },
+  {
+    code: 'conf-name',
+    at: /^\/etc\/(?:nginx\/conf\.d|chrony\/(?:conf|sources)\.d|php\/[^/]+\/fpm\/pool\.d|php-fpm\.d|httpd\/conf\.d|postgresql\/[^/]+\/[^/]+\/conf\.d|apache2\/(?:conf|sites)-(?:available|enabled)|collectd\/collectd\.conf\.d|telegraf\/telegraf\.d)\/[^/]+$/,
+    reader: 'its reader',
+    // Others of their files include the ones that end with .inc.
+    takes: /.\.(?:conf|sources|inc)$/,
+    rule: 'names that end with .conf',
+  },
+  {
+    code: 'php-name',
+    at: /^\/etc\/php(?:\/[^/]+\/[^/]+\/conf\.d|\.d)\/[^/]+$/,
+    reader: 'PHP',
+    ...ending('ini'),
+  },
+  { code: 'audit-name', at: /^\/etc\/audit\/rules\.d\/[^/]+$/, reader: 'augenrules', ...ending('rules') },
+  { code: 'yum-repository-name', at: /^\/etc\/yum\.repos\.d\/[^/]+$/, reader: 'dnf', ...ending('repo') },
+  {
+    code: 'cfg-name',
+    at: /^\/etc\/(?:default\/grub|cloud\/cloud\.cfg)\.d\/[^/]+$/,
+    reader: 'its reader',
+    ...ending('cfg'),
+  },
   { code: 'my-cnf-name', at: /^\/etc\/mysql\/(?:[^/]+\.)?conf\.d\/[^/]+$/, reader: 'MySQL', ...ending('cnf') },
   { code: 'netplan-name', at: /^\/etc\/netplan\/[^/]+$/, reader: 'netplan', ...ending('yaml') },
   {

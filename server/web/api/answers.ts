@@ -1,4 +1,5 @@
-// What each route of the API answers, as schemas that the compiler holds against the views, and a test against real answers.
+// What each route of the API answers, as schemas that the compiler holds against the views, and a test against real
+// answers.
 import { z } from 'zod'
 import { findingSchema } from '../../../shared/finding.ts'
 import { holdTargetSchema } from '../../../shared/hold.ts'

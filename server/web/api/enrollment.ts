@@ -10,9 +10,9 @@ import type { WebParts } from '../parts.ts'
 import { apiPost, apiRoute, type Route } from '../route.ts'
 import { enrollmentSchema, namedHostSchema } from './answers.ts'
 
-export type EnrollmentParts = Pick<WebParts, 'log' | 'enrollments' | 'loop' | 'clientAddress'>
+export type EnrollmentParts = Pick<WebParts, 'log' | 'enrollments' | 'hosts' | 'clientAddress'>
 
-export function enrollmentRoutes({ log, enrollments, loop, clientAddress }: EnrollmentParts): readonly Route[] {
+export function enrollmentRoutes({ log, enrollments, hosts, clientAddress }: EnrollmentParts): readonly Route[] {
   const unknownHost = (name: string) => `enrolled host "${name}"`
   return [
     apiPost({
@@ -42,7 +42,7 @@ export function enrollmentRoutes({ log, enrollments, loop, clientAddress }: Enro
       answer: namedHostSchema,
       async handler({ context }) {
         const host = hostParameter(context, unknownHost)
-        if (!(await loop.removeHost(host))) throw notFound(unknownHost(host))
+        if (!(await hosts.remove(host))) throw notFound(unknownHost(host))
         return { host }
       },
     }),
@@ -52,7 +52,7 @@ export function enrollmentRoutes({ log, enrollments, loop, clientAddress }: Enro
       answer: namedHostSchema,
       async handler({ context }) {
         const host = hostParameter(context, unknownHost)
-        if (!(await loop.forgetMachine(host))) throw notFound(unknownHost(host))
+        if (!(await hosts.forgetMachine(host))) throw notFound(unknownHost(host))
         return { host }
       },
     }),

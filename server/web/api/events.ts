@@ -4,8 +4,9 @@ import { streamSSE } from 'hono/streaming'
 import { guarded } from '../../../shared/platform/guarded.ts'
 import { bounds } from '../../allowance/bounds.ts'
 import { createSlots } from '../../allowance/slots.ts'
+import type { EventFeed } from '../../app/events.ts'
 import { shareOf } from '../../client-address.ts'
-import type { Changed, Changes } from '../../show/changes.ts'
+import { type Changed, changedBy, shownEvents } from '../../show/changes.ts'
 import { addressOf } from '../arrival.ts'
 import { RefusedRequest } from '../errors.ts'
 import type { WebParts } from '../parts.ts'
@@ -15,9 +16,9 @@ const keepAliveMs = 25_000
 /** More different changes than this wait for a slow reader as one: look at everything again. */
 const waitingLimit = 500
 
-export type EventParts = Pick<WebParts, 'access' | 'changes' | 'closing' | 'clientAddress'>
+export type EventParts = Pick<WebParts, 'access' | 'events' | 'closing' | 'clientAddress'>
 
-export function eventRoute({ access, changes, closing, clientAddress }: EventParts): Route {
+export function eventRoute({ access, events, closing, clientAddress }: EventParts): Route {
   const places = createSlots({ total: bounds.allStreams.limit, each: bounds.streams.limit })
   /** The same for all requests of one session, or of one address. */
   const readerOf = async (context: Context) =>
@@ -36,7 +37,7 @@ export function eventRoute({ access, changes, closing, clientAddress }: EventPar
       }
       context.header('x-accel-buffering', 'no')
       return streamSSE(context, async (stream) => {
-        const feed = createFeed(changes)
+        const feed = createFeed(events)
         const stop = guarded(
           () => feed.close(),
           () => stream.abort(),
@@ -68,13 +69,15 @@ type Feed = {
 }
 
 /** Each thing waits once, however often it changes while the reader is slow. */
-function createFeed(changes: Changes): Feed {
+function createFeed(events: EventFeed): Feed {
   const waiting = new Map<string, Changed>()
   let closed = false
   let wake = () => {}
-  const unsubscribe = changes.subscribe((changed) => {
-    if (waiting.size >= waitingLimit) waiting.clear()
-    waiting.set(`${changed.noun} ${changed.name}`, changed)
+  const unsubscribe = events.subscribe(shownEvents, (event) => {
+    for (const changed of changedBy(event)) {
+      if (waiting.size >= waitingLimit) waiting.clear()
+      waiting.set(`${changed.noun} ${changed.name}`, changed)
+    }
     wake()
   })
   return {

@@ -1,4 +1,5 @@
-// GET: what drifted on a host, with diffs and evidence, for programs that carry it further: `plumb adopt` from the operator's machine.
+// GET: what drifted on a host, with diffs and evidence, for programs that carry it further: `plumb adopt` from the
+// operator's machine.
 import type { Context } from 'hono'
 import type { Finding } from '../../../shared/finding.ts'
 import { parseResourceId } from '../../../shared/names.ts'

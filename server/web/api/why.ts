@@ -18,7 +18,8 @@ const questionSchema = z
   .refine(({ line, lines }) => line === undefined || lines === undefined)
 
 /**
- * A host can read the whole repository from the mirror: why a file is as it is, is no secret to it. What happened on other hosts is.
+ * A host can read the whole repository from the mirror: why a file is as it is, is no secret to it. What happened on
+ * other hosts is.
  */
 export function whyRoute({ views }: Pick<WebParts, 'views'>): Route {
   return apiRoute('GET', {

@@ -1,8 +1,8 @@
 // Enrollments as the web side asks for them: tokens as install lines, and machines that use them.
-import type { HostName } from '../../../shared/names.ts'
 import type { EnrolRequest } from '../../../shared/protocol.ts'
 import { type Enrollment, type EnrollOutcome, enrolHost, issueToken, type TokenRequest } from '../../agents/enrol.ts'
 import type { Clock } from '../../app/clock.ts'
+import type { EventFeed } from '../../app/events.ts'
 import type { Db } from '../../store/tables.ts'
 import type { Artifacts } from './artifacts.ts'
 import { installLine, installWarning, type ServerKey } from './install-line.ts'
@@ -21,11 +21,10 @@ export type EnrollmentsParts = {
   /** How hosts reach the server, and the key they pin. */
   readonly server: URL
   readonly key: ServerKey
-  /** An enrollment was made or refused. */
-  tried(host: HostName, outcome: EnrollOutcome): void
+  readonly events: EventFeed
 }
 
-export function createEnrollments({ db, clock, artifacts, server, key, tried }: EnrollmentsParts): Enrollments {
+export function createEnrollments({ db, clock, artifacts, server, key, events }: EnrollmentsParts): Enrollments {
   const hasAgent = async () => (await artifacts.list()).length > 0
   return {
     hasAgent,
@@ -37,7 +36,10 @@ export function createEnrollments({ db, clock, artifacts, server, key, tried }: 
     },
     async enroll(request, address) {
       const outcome = await enrolHost(db, request, { clock, address })
-      tried(request.host, outcome)
+      const { host } = request
+      const isEnrolled = outcome.kind === 'enrolled'
+      if (isEnrolled) events.emit({ kind: 'host-heard', host })
+      events.emit({ kind: 'enrollment-tried', host, isEnrolled })
       return outcome
     },
   }

@@ -1,4 +1,5 @@
-// Install lines that were just made, in memory alone: the page that shows one can be loaded again, and does not make another.
+// Install lines that were just made, in memory alone: the page that shows one can be loaded again, and does not make
+// another.
 import { randomBytes } from 'node:crypto'
 import type { Enrollment } from '../../agents/enrol.ts'
 

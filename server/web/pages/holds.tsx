@@ -1,4 +1,5 @@
-// The operator's forms that hold and release: what was typed -> what is asked of the server, and the words for what came of it.
+// The operator's forms that hold and release: what was typed -> what is asked of the server, and the words for what
+// came of it.
 import type { Context } from 'hono'
 import { type HoldRequest, holdRequestSchema } from '../../../shared/hold.ts'
 import { hostNameSchema } from '../../../shared/names.ts'

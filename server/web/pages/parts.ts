@@ -4,9 +4,8 @@ import type { WebParts } from '../parts.ts'
 
 export type PageParts = Pick<
   WebParts,
-  'views' | 'holds' | 'log' | 'clock' | 'recordingProblem' | 'isNotified' | 'statedUrl' | 'selfSigned'
+  'views' | 'holds' | 'loop' | 'log' | 'clock' | 'recordingProblem' | 'isNotified' | 'statedUrl' | 'selfSigned'
 > & {
   readonly access: Pick<Access, 'mayRead' | 'isOperator' | 'signIn' | 'signOut'>
-  readonly loop: Pick<WebParts['loop'], 'syncAll' | 'syncHost'>
   readonly enrollments: Pick<WebParts['enrollments'], 'create' | 'hasAgent'>
 }

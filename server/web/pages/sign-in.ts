@@ -34,8 +34,9 @@ export function loginLink(c: Context): string {
 }
 
 /**
- * Where to sign in instead: a session is kept by browsers for https alone, once that is the public address. Undefined: here. Behind a
- * proxy every request comes by http; browsers say `sec-fetch-mode` only where they themselves use https, or stay on the machine.
+ * Where to sign in instead: a session is kept by browsers for https alone, once that is the public address. Undefined:
+ * here. Behind a proxy every request comes by http; browsers say `sec-fetch-mode` only where they themselves use https,
+ * or stay on the machine.
  */
 export function signInElsewhere(parts: Reached, c: Context): string | undefined {
   const publicUrl = publicUrlOf(parts, c)

@@ -1,4 +1,5 @@
-// A unified diff as lines to show: numbered, told apart, and with the part of a changed line that differs.
+// A unified diff as lines to show: numbered, told apart, and with the part of a changed line that differs. Not by parsePatch of `diff`:
+// it throws at a diff that was cut at the limit of a report, or that a hostile host made, and drops what is no part of a hunk.
 
 /** Half-open range of characters. */
 export type Span = { readonly start: number; readonly end: number }

@@ -71,19 +71,6 @@ describe.each<[path: string, text: string, line: number, why: RegExp]>([
   ['services/a/files/etc/tmpfiles.d/a.conf', 'D "%S" 0755 root root -\n', 1, /empties/],
   ['services/a/files/usr/lib/tmpfiles.d/a.conf', 'd /var/lib 0755 root root 10d\n', 1, /old/],
   ['services/a/files/etc/tmpfiles.d/a.conf', 'Z /var/lib - app app\n', 1, /all that is below/],
-  ['services/a/files/etc/containers/systemd/x.container', '[Container]\nVolume=/etc/plumb:/x:ro\n', 2, /secrets/],
-  ['services/a/files/etc/containers/systemd/x.container', '[Container]\nVolume=/:/host\n', 2, /secrets/],
-  ['services/a/files/etc/containers/systemd/x.container', '[Container]\nRootfs=/\n', 2, /secrets/],
-  ['services/a/files/etc/containers/systemd/x.volume', '[Volume]\nType=none\nDevice=/etc/plumb\n', 3, /secrets/],
-  ['services/a/files/etc/containers/systemd/x.build', '[Build]\nVolume=/var/lib/plumb:/x\n', 2, /secrets/],
-  ['services/a/files/etc/containers/systemd/x.pod', '[Pod]\nVolume=/var/lib/plumb/:/x\n', 2, /secrets/],
-  [
-    'services/a/files/etc/containers/systemd/x.container',
-    '[Container]\nMount=type=bind,source=/etc,destination=/x\n',
-    2,
-    /secrets/,
-  ],
-  ['services/a/files/etc/containers/systemd/x.container', '[Container]\nPodmanArgs=-v /etc/plumb:/x\n', 2, /secrets/],
   ['services/a/files/etc/systemd/system.conf', '[Manager]\nNoNewPrivileges=yes\n', 2, /confines every service/],
   ['services/a/files/etc/systemd/system.conf.d/a.conf', '[Manager]\nProtectSystem=yes\n', 2, /confines every service/],
 ])('%s with %j', (path, text, line, why) => {
@@ -145,6 +132,15 @@ test.each([
 ])('%s with %j is not refused', async (path, text) => {
   expect(await linted({ [path]: text })).toEqual([])
   expect((await desire({ [path]: text })).desired.services).toHaveLength(1)
+})
+
+test.each(['sysinit.target', 'system.slice'])('what the agent runs on is not stopped by an apply: %s', async (unit) => {
+  const settings = (said: string) => ({ 'services/a/service.yaml': `units: { "${unit}": ${said} }\n` })
+  for (const said of ['{ state: stopped }', '{ masked: true }'])
+    expect(await linted(settings(said))).toMatchObject([
+      { message: expect.stringContaining(`${unit} is what the agent runs on`) },
+    ])
+  expect(await linted(settings('{ state: running }'))).toEqual([])
 })
 
 test.each(['reboot', 'poweroff', 'halt', 'kexec', 'rescue', 'emergency', 'suspend', 'runlevel6'])(

@@ -317,7 +317,7 @@ test('what files of environment variables refer to has a value, too, and compose
     environment: { OWN: "1" }
   b: { image: x, env_file: broken.env }
 `,
-    'services/a/.env': 'GIVEN=1\nDERIVED=$GIVEN-$MISSING\n',
+    'services/a/.env': 'GIVEN=1\nDERIVED=$GIVEN-$MISSING\nEARLY=$LATE$HOME\nLATE=1\n',
     'services/a/one.env': `A=\${UNDEFINED}\nB=pa$word\nC='pa$word'\nD=$GIVEN$OWN\nE=\${NONE:-x}\nF=\${HARD:?needed}\n`,
     'services/a/two.env': `G=$C\nH=${'$'}{{ vars.h }}\n`,
     'services/a/plain.env': 'A=$UNDEFINED\n',
@@ -327,6 +327,7 @@ test('what files of environment variables refer to has a value, too, and compose
   })
   expect(problems).toEqual([
     expect.stringMatching(/^services\/a\/\.env:2: the variable "MISSING" has no value/),
+    expect.stringMatching(/^services\/a\/\.env:3: the variable "LATE" has no value/),
     expect.stringMatching(/^services\/a\/broken\.env:2: is refused by compose: its quote is not closed/),
     expect.stringMatching(/^services\/a\/one\.env:1: the variable "UNDEFINED" has no value/),
     expect.stringMatching(/^services\/a\/one\.env:2: the variable "word" has no value/),

@@ -1,4 +1,5 @@
-// The table of routes against the running server: nothing answers that is not in it, and each route lets in whom its role names.
+// The table of routes against the running server: nothing answers that is not in it, and each route lets in whom its
+// role names.
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -114,7 +115,10 @@ async function everybody(): Promise<ReadonlyMap<Who, () => Headers>> {
   ])
 }
 
-/** What stands for the parameters of a route. What changes something names nothing that there is: who may is told 404, or 400. */
+/**
+ * What stands for the parameters of a route. What changes something names nothing that there is: who may is told 404,
+ * or 400.
+ */
 function addressOf({ method, path }: Route): string {
   const names: Readonly<Record<string, string>> =
     method === 'GET' ? { host: 'web-1', service: 'nginx', file: 'linux-x64.gz', line: 'none' } : {}

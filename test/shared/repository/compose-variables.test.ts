@@ -152,3 +152,33 @@ describe('a .env file', () => {
     expect(readEnvironment(text).faults).toEqual([expect.objectContaining(expected)])
   })
 })
+
+describe('what would fill the memory', () => {
+  const doubling = `A=0123456789\n${'A=$A$A\n'.repeat(60)}`
+
+  test('lines that double the one before are not read to their end', () => {
+    const { values, faults } = readEnvironment(doubling)
+    expect(faults).toMatchObject([{ kind: 'unreadable', name: expect.stringContaining('longer than are read') }])
+    expect([...values.values()].join('').length).toBeLessThan(2 * 1024 * 1024)
+  })
+
+  test('a long value that a text names often is not put there each time', () => {
+    const long = new Map([['A', 'x'.repeat(1024 * 1024)]])
+    for (const often of ['$A'.repeat(1000), '${A:-}'.repeat(1000)]) {
+      const { text, malformed } = interpolate(often, long)
+      expect(malformed).toBeDefined()
+      expect(text.length).toBeLessThan(5 * 1024 * 1024)
+    }
+  })
+
+  test('thousands of lines take no longer than each of them does', () => {
+    const lines = (count: number) => Array.from({ length: count }, (_, index) => `A${index}=$A0-${index}`).join('\n')
+    const took = (count: number) => {
+      const begun = performance.now()
+      readEnvironment(lines(count))
+      return performance.now() - begun
+    }
+    took(1000)
+    expect(took(16_000)).toBeLessThan(64 * Math.max(took(1000), 20))
+  })
+})

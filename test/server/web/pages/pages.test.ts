@@ -1,5 +1,6 @@
 // What each page says, on the example fleet.
 import { describe, expect, test } from 'vitest'
+import type { DifferenceCode } from '../../../../shared/finding-kind.ts'
 import type { Problem } from '../../../../shared/problem.ts'
 import { waysOut } from '../../../../shared/ways-out.ts'
 import { dashboard, installLine, now, readablePaths, session, textOf } from './dashboard.ts'
@@ -461,18 +462,18 @@ describe('the page of a drift', () => {
     const unit = '/hosts/web-2/drift?resource=unit:nginx.service'
     expect(textOf(await dashboard().html(unit))).toContain('sudo plumb adopt unit:nginx.service')
     const example = exampleFleet(now)
-    const textWith = async (name: string, live: string) => {
-      const differences = [{ name, expected: 'something', live }]
+    const textWith = async (name: string, live: string, code: DifferenceCode) => {
+      const differences = [{ name, expected: 'something', live, codes: [code] }]
       const drifts = example.drifts.map((drift) => {
         const finding = { ...drift.finding, differences }
         return { ...drift, finding, waysOut: waysOut({ service: drift.service, findings: [finding], pending: [] }) }
       })
       return textOf(await dashboard({}, { ...example, drifts }).html(unit))
     }
-    const masked = await textWith('enabled', 'masked')
+    const masked = await textWith('enabled', 'masked', 'unit-masked')
     expect(masked).toContain('$EDITOR services/nginx/service.yaml')
     expect(masked).not.toContain('plumb adopt')
-    expect(await textWith('state', 'failed')).not.toContain('Keep it')
+    expect(await textWith('state', 'failed', 'unit-failed')).not.toContain('Keep it')
   })
 })
 

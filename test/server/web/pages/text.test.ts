@@ -45,6 +45,19 @@ describe('a unified diff', () => {
     expect(diffLines('')).toEqual([])
   })
 
+  test.each([
+    [
+      'cut at the limit of a report',
+      '--- a\n+++ b\n@@ -1,9 +1,9 @@\n one\n-two\n',
+      ['file', 'file', 'hunk', 'same', 'removed'],
+    ],
+    ['with one heading', '--- a\n', ['file']],
+    ['with a count that is not true', '@@ -1,99999 +1 @@\nx\n', ['hunk', 'same']],
+    ['with a note behind it', '@@ -1 +1 @@\n-a\n+b\n... 9 lines more\n', ['hunk', 'removed', 'added', 'note']],
+  ])('a diff %s is shown as far as it goes, and nothing of it is lost', (_what, diff, kinds) => {
+    expect(diffLines(diff).map((line) => line.kind)).toEqual(kinds)
+  })
+
   test('ends a hunk where its heading says', () => {
     const kinds = diffLines('@@ -1 +1 @@\n-a\n+b\n@@ -9 +9 @@\n-c\n+d\n').map((line) => line.kind)
     expect(kinds).toEqual(['hunk', 'removed', 'added', 'hunk', 'removed', 'added'])
