@@ -1,6 +1,7 @@
 // Acting, composed for the running agent and for the verbs alike: under the lock, what was interrupted is recovered, then the
 // host is looked at, planned for and applied to, and looked at again.
 import type { ResourceId, ServiceName } from '../shared/names.ts'
+import { trace } from '../shared/platform/trace.ts'
 import type { Problem } from '../shared/problem.ts'
 import type { ApplyReport, Change } from '../shared/report.ts'
 import { agentRestartOf } from './agent-restart.ts'
@@ -11,6 +12,7 @@ import { type Agent, type Desired, type Look, lookAt, maskOf } from './look.ts'
 import type { Mask } from './plan/mask.ts'
 import { changedSince, owedAfter, owedProblem } from './plan/owed.ts'
 import { type Plan, type PlanOptions, planFor, servicesToTry } from './plan/plan.ts'
+import { planFacts } from './plan/plan-facts.ts'
 import { waitingRemoval } from './plan/removal.ts'
 import { noteDrift, noteRepairs, repairsDone, repairsFound } from './repairs.ts'
 import type { AgentRestart } from './state/agent-restart.ts'
@@ -53,6 +55,7 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
   const removal = options.allowRemoval === true ? undefined : waitingRemoval(before.comparison)
   const planned = planFor(before.comparison, planOptions(agent, before, options))
   const plan = removal === undefined ? planned : { ...planned, services: [] }
+  trace('plan made', () => ({ ...planFacts(plan), isRemovalRefused: removal !== undefined }))
   const mask = await maskOf(agent, before)
   const byPolicy = options.repair === 'by-policy'
   const found = byPolicy ? await repairsFound(agent, before, plan) : []

@@ -1,7 +1,8 @@
 // The `plumb` command: its verbs, one line each, and the one place where an error becomes a message and an exit code.
 import { inspect } from 'node:util'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { publicTitle, withoutUserInformation } from '../shared/address.ts'
+import { logLevels, logLevelVariable } from '../shared/platform/log.ts'
 import { createRun } from '../shared/platform/run.ts'
 import { PlumbError, problemsOf } from '../shared/problem.ts'
 import { takeBackRestart } from './agent-restart.ts'
@@ -22,7 +23,7 @@ import { type HostOptions, openAgent, openKept } from './commands/open.ts'
 import { outputTo, printFailure, usageOutput } from './commands/output.ts'
 import { plan } from './commands/plan.ts'
 import { type RestoreOptions, restore } from './commands/restore.ts'
-import { runAgent } from './commands/run-agent.ts'
+import { type RunAgentOptions, runAgent } from './commands/run-agent.ts'
 import { scan } from './commands/scan.ts'
 import { status } from './commands/status.ts'
 import { why } from './commands/why.ts'
@@ -166,7 +167,10 @@ program
 
 onHost('agent', 'keep this host in plumb until stopped; what the systemd service runs')
   .option('--attached', 'stop when standard input ends')
-  .action((options: HostOptions & { readonly attached?: boolean }) => settle(runAgent(options)))
+  .addOption(
+    new Option('--log-level <level>', 'what is logged').choices(logLevels).env(logLevelVariable).default('info'),
+  )
+  .action((options: RunAgentOptions) => settle(runAgent(options)))
 
 program
   .command('debug')

@@ -1,7 +1,8 @@
 // Syncs of the running agent, which go on beside its passes: one at a time, each within a limit. What the last one ran into, and that the
 // present one takes long, is told by every pass.
 import type { Revision } from '../shared/names.ts'
-import { type Problem, problemsOf } from '../shared/problem.ts'
+import { millisecondsSince, trace } from '../shared/platform/trace.ts'
+import { type Problem, problemLine, problemsOf } from '../shared/problem.ts'
 import type { SyncReport } from '../shared/report.ts'
 import { absoluteTime } from '../shared/time-text.js'
 import { type Agent, desireAt, type NotedDesired } from './look.ts'
@@ -37,6 +38,7 @@ export class Syncs {
   /** Never throws. One that `stop` breaks off leaves everything as the sync before it left it. */
   async sync(stop: AbortSignal): Promise<void> {
     this.#since = new Date()
+    const started = performance.now()
     try {
       const brought = await this.#headWithin(stop)
       this.#brought = brought ?? this.#brought
@@ -44,6 +46,11 @@ export class Syncs {
     } catch (error) {
       if (!stop.aborted) this.#problems = problemsOf(error)
     } finally {
+      trace('fetch ended', () => ({
+        revision: this.#brought?.desired.revision,
+        problems: this.#problems.map(problemLine),
+        milliseconds: millisecondsSince(started),
+      }))
       this.#since = undefined
     }
   }

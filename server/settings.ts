@@ -3,6 +3,7 @@ import { hostname, networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type Credentials, type SplitAddress, splitAddress, withoutUserInformation } from '../shared/address.ts'
+import { type LogLevel, logLevels, logLevelVariable } from '../shared/platform/log.ts'
 import { visibleText } from '../shared/visible-text.ts'
 import { parseNetwork } from './client-address.ts'
 import { isLoopbackName } from './origin.ts'
@@ -44,9 +45,6 @@ export type TlsSettings =
   | { readonly kind: 'none' }
   | { readonly kind: 'self-signed' }
   | { readonly kind: 'files'; readonly certificate: string; readonly key: string }
-
-const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
-export type LogLevel = (typeof logLevels)[number]
 
 /** What a server has that is told nothing but its directory and repository. */
 export function defaultSettings(data: string, repository: string): ServerSettings {
@@ -110,7 +108,7 @@ export function settingsFromCommandLine(argv: readonly string[]): ServerSettings
     .addOption(
       option('--no-notifications', 'alerts go nowhere on purpose: pages do not say that plumb.yaml has no channel'),
     )
-    .addOption(option('--log-level <level>', 'what is logged').choices(logLevels).default('info'))
+    .addOption(option('--log-level <level>', 'what is logged').choices(logLevels).env(logLevelVariable).default('info'))
   command.parse(argv)
   return settingsFrom(command)
 }

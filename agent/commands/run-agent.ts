@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
+import { withoutUserInformation } from '../../shared/address.ts'
 import type { ServerHold } from '../../shared/hold.ts'
-import { openLog } from '../../shared/platform/log.ts'
+import { type LogLevel, openLog } from '../../shared/platform/log.ts'
 import { PlumbError, problemLine, problemsOf } from '../../shared/problem.ts'
 import { appliesIn, factsOf, type Report } from '../../shared/report.ts'
 import { proveRestart, restartGuarded } from '../agent-restart.ts'
@@ -24,6 +25,7 @@ import { writeStatus } from '../state/status.ts'
 import { agentVersion } from '../version.ts'
 import { Gather } from '../watch/gather.ts'
 import { HostWatch } from '../watch/host-watch.ts'
+import { withoutKnownSecrets } from '../writing/known-tokens.ts'
 import type { Configuration } from './configuration.ts'
 import { noticingCopy } from './copied-machine.ts'
 import { type HostOptions, openAgent } from './open.ts'
@@ -31,10 +33,16 @@ import { type HostOptions, openAgent } from './open.ts'
 export type RunAgentOptions = HostOptions & {
   /** Stop when standard input ends: for a supervisor that may be killed. */
   readonly attached?: boolean
+  readonly logLevel: LogLevel
 }
 
 export async function runAgent(options: RunAgentOptions): Promise<number> {
-  const log = openLog({ namesProcess: false })
+  const log = openLog({
+    level: options.logLevel,
+    namesProcess: false,
+    mask: withoutUserInformation,
+    maskTrace: withoutKnownSecrets,
+  })
   endOnFault(log)
   const { agent, configuration } = await openAgent(options)
   const { directory } = agent.state

@@ -1,11 +1,12 @@
 // The fleet as the repository has it: fetched into the server's clone, parsed, and the last good one kept when a commit breaks it.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Revision } from '../../shared/names.ts'
-import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
+import { millisecondsSince, trace } from '../../shared/platform/trace.ts'
+import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import { emptyFleet, type Fleet } from '../../shared/repository/fleet.ts'
 import { parseInTurns } from '../../shared/repository/parse.ts'
 import type { Repository } from '../../shared/repository/repository.ts'
-import type { FleetClone } from '../repository/clone.ts'
+import type { FetchOutcome, FleetClone } from '../repository/clone.ts'
 import type { CommitView } from '../show/views.ts'
 import type { Clock } from './clock.ts'
 
@@ -54,7 +55,9 @@ export function createFleetSource(clone: FleetClone, clock: Clock): FleetSource 
       return state
     },
     async refresh() {
+      const started = performance.now()
       const outcome = await clone.fetch()
+      trace('fetch ended', () => ({ ...fetchFacts(clone.url, outcome), milliseconds: millisecondsSince(started) }))
       const moved = await adopt(outcome.head)
       if (outcome.kind === 'failed') {
         const since = state.unreachable?.since ?? clock.elapsed()
@@ -77,4 +80,10 @@ export function createFleetSource(clone: FleetClone, clock: Clock): FleetSource 
       return { fleet: state.fleet, services: state.services, invalid: problemsOf(thrown) }
     }
   }
+}
+
+function fetchFacts(repository: string, outcome: FetchOutcome): Readonly<Record<string, unknown>> {
+  const { kind, head } = outcome
+  const problem = kind === 'failed' ? { problem: problemLine(outcome.problem) } : {}
+  return { repository, outcome: kind, revision: head?.revision, ...problem }
 }

@@ -2,7 +2,8 @@
 // the umask of a system service: the caller of `plumb` decides none of them.
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { errnoOf } from '../errno.ts'
-import { ignored } from './guarded.ts'
+import { guarded, ignored } from './guarded.ts'
+import { millisecondsSince, shownArguments, trace } from './trace.ts'
 
 export const searchPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -40,14 +41,35 @@ export function startChild(
 ): ChildProcess {
   // node has no umask option: the child inherits the value that the process has while it forks, which spawn does before it returns.
   const before = process.umask(0o022)
+  const started = performance.now()
   try {
     const child = spawn(program, args, { cwd: '/', detached, stdio: [...stdio], env: { ...environment }, ...user })
     // Without a process there may be no pipe either (EMFILE).
     for (const emitter of [child, child.stdin, child.stdout, child.stderr]) emitter?.on('error', ignored)
+    tracing(child, { program, args, started })
     return child
   } finally {
     process.umask(before)
   }
+}
+
+type Started = { readonly program: string; readonly args: readonly string[]; readonly started: number }
+
+/** The one place where the debug log learns of children, also of those that could not be started. */
+function tracing(child: ChildProcess, { program, args, started }: Started): void {
+  const ended = (exit: number | string) =>
+    trace('child ended', () => ({
+      ...{ program, args: shownArguments(args), exit },
+      milliseconds: millisecondsSince(started),
+    }))
+  child.once(
+    'exit',
+    guarded((code: number | null, signal: string | null) => ended(code ?? signal ?? 'unknown'), ignored),
+  )
+  child.once(
+    'error',
+    guarded((error: unknown) => ended(errnoOf(error) ?? 'not started'), ignored),
+  )
 }
 
 /** Of a detached child. False when its group has no member left; signal 0 only asks. */

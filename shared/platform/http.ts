@@ -4,7 +4,9 @@
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { LookupFunction } from 'node:net'
+import { errnoOf } from '../errno.ts'
 import { guarded } from './guarded.ts'
+import { millisecondsSince, trace } from './trace.ts'
 
 export type HttpRequest = {
   readonly url: URL
@@ -56,9 +58,13 @@ export async function sendRequest(request: HttpRequest): Promise<HttpResponse> {
   const ends = [AbortSignal.timeout(request.deadlineMs), silent.signal]
   const signal = AbortSignal.any(request.stop === undefined ? ends : [...ends, request.stop])
   const inTime = (error: unknown): unknown => (signal.aborted ? new NoAnswerInTime() : error)
+  const started = performance.now()
+  const ended = (outcome: number | string) => traceRequest(request, started, outcome)
   const { response, destroy } = await responseTo(request, signal, () => silent.abort()).catch((error: unknown) => {
+    ended(errnoOf(inTime(error)) ?? 'failed')
     throw inTime(error)
   })
+  ended(response.statusCode ?? 0)
   return {
     status: response.statusCode ?? 0,
     statusText: response.statusMessage ?? '',
@@ -66,6 +72,16 @@ export async function sendRequest(request: HttpRequest): Promise<HttpResponse> {
     body: chunksOf(response, inTime),
     destroy,
   }
+}
+
+/** Until the answer began. Of the address the origin alone: the path of a webhook is a secret. */
+function traceRequest({ url, method, body }: HttpRequest, started: number, outcome: number | string): void {
+  trace('request ended', () => ({
+    method: method ?? (body === undefined ? 'GET' : 'POST'),
+    origin: url.origin,
+    outcome,
+    milliseconds: millisecondsSince(started),
+  }))
 }
 
 /** Throws `BodyTooLarge` as soon as there is more. */

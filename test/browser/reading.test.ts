@@ -124,6 +124,13 @@ describe.skipIf(chromiumMissing !== undefined)('reading the dashboard', () => {
     expect(backgrounds).toEqual(['rgb(245, 246, 247)', 'rgb(15, 18, 21)'])
   })
 
+  test('on paper pages are light, whatever the browser prefers', async () => {
+    await dashboard.page.emulateMedia({ colorScheme: 'dark', media: 'print' })
+    await dashboard.page.goto('/')
+    const background = await dashboard.page.evaluate('getComputedStyle(document.documentElement).backgroundColor')
+    expect(background).toBe('rgb(245, 246, 247)')
+  })
+
   test('every link, field and button can be reached by keyboard and shows that it is', async () => {
     await dashboard.page.goto('/hosts/web-2')
     const controls = 'a, button, input, select, summary, [tabindex="0"]'

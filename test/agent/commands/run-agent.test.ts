@@ -44,6 +44,27 @@ test('the agent leaves drift alone and says so; plumb apply beside it puts it ri
   expect(agent.log()).toContain('"agent stopped"')
 })
 
+test('with --log-level debug the log has children, fetches and the reasons of plans; without it, none of them', async () => {
+  const agent = box.agent('--log-level', 'debug')
+  await agent.said('"msg":"looked"')
+  const lines = agent
+    .log()
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line))
+  const child = lines.find(({ msg, program }) => msg === 'child ended' && program === 'git')
+  expect(child).toMatchObject({ level: 20, exit: 0, milliseconds: expect.any(Number), args: expect.any(Array) })
+  expect(lines.find(({ msg }) => msg === 'fetch ended')).toMatchObject({ revision: await fleet.head(), problems: [] })
+  const [plan] = lines.filter(({ msg }) => msg === 'plan made')
+  const steps = plan.services.find(({ service }: { readonly service: string }) => service === 'base').steps
+  expect(steps.join('\n')).toMatch(/^change file:\/etc\/motd/m)
+  await agent.kill()
+
+  const quiet = box.agent()
+  await quiet.said('"msg":"looked"')
+  expect(quiet.log()).not.toContain('"level":20')
+})
+
 test('a second agent on the same state says who has it and ends; one that was killed holds nothing', async () => {
   const first = box.agent()
   await first.said('"looked"')

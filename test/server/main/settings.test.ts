@@ -23,6 +23,13 @@ test('the command line says where things are; the rest has defaults', () => {
   })
 })
 
+test('the log level is also an environment variable, which the command line overrides', () => {
+  onTestFinished(() => void delete process.env['PLUMB_LOG_LEVEL'])
+  process.env['PLUMB_LOG_LEVEL'] = 'debug'
+  expect(settings().logLevel).toBe('debug')
+  expect(settings('--log-level', 'warn').logLevel).toBe('warn')
+})
+
 test('durations are given as people say them', () => {
   expect(settings('--fetch-every', '5m', '--silent-after', '90s')).toMatchObject({
     fetchEverySeconds: 300,

@@ -33,7 +33,7 @@ afterEach(async () => {
 test('nothing that is served, logged or stored has them, while the repository answers and when it does not', async () => {
   const address = served.url.replace('http://', `http://bot:${password}@`)
   const given = ['--listen', '127.0.0.1:0', '--host-repository', `https://bot:${password}@forge.example/fleet.git`]
-  start([...given, '--fetch-every', '1s'], { PLUMB_REPOSITORY: address })
+  start([...given, '--fetch-every', '1s', '--log-level', 'debug'], { PLUMB_REPOSITORY: address })
   await heard('the repository is at a revision')
   const url = /Plumbline is at (\S+)/.exec(await heard('Plumbline is at'))?.[1] ?? ''
   expect(await heard('hosts are not given the user and password')).toContain('https://forge.example/fleet.git')
@@ -45,6 +45,9 @@ test('nothing that is served, logged or stored has them, while the repository an
   await heard('the repository cannot be fetched')
   await expectNoPassword(url)
 
+  // The debug log has what was run and fetched, and none of it.
+  expect(said).toContain('"msg":"child ended"')
+  expect(said).toContain('"msg":"fetch ended"')
   expect(said).not.toContain(password)
   expect(await filesWithPassword()).toEqual(['repository/credentials'])
   expect((await stat(join(data, 'repository/credentials'))).mode & 0o777).toBe(0o600)

@@ -1,0 +1,47 @@
+// What this process does outside of itself, for its debug log: children, requests, fetches, plans. A diagnostics channel of node, so that
+// no logger is passed through the code that works, and nothing is put together while nobody listens.
+import { type Channel, channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { withoutUserInformation } from '../address.ts'
+
+/** Messages of the log, to be searched for. */
+export type TraceMessage = 'child ended' | 'request ended' | 'fetch ended' | 'plan made'
+
+export type Trace = { readonly message: TraceMessage; readonly fields: Readonly<Record<string, unknown>> }
+
+const name = 'plumb.trace'
+const traces: Channel = channel(name)
+
+/** `fields` is called at once, and only where somebody listens. */
+export function trace(message: TraceMessage, fields: () => Trace['fields']): void {
+  if (traces.hasSubscribers) traces.publish({ message, fields: fields() } satisfies Trace)
+}
+
+/** The returned function ends it. */
+export function onTrace(listener: (trace: Trace) => void): () => void {
+  const receive = (message: unknown) => listener(message as Trace)
+  subscribe(name, receive)
+  return () => void unsubscribe(name, receive)
+}
+
+/** Since `start`, as `performance.now()` gave it. */
+export function millisecondsSince(start: number): number {
+  return Math.round(performance.now() - start)
+}
+
+const argumentsShown = 32
+const argumentLength = 200
+
+/** Of a child: no environment, no standard input, and of each address neither user information nor a query. */
+export function shownArguments(args: readonly string[]): readonly string[] {
+  const shown = args.slice(0, argumentsShown).map((arg) => cut(withoutQuery(withoutUserInformation(arg))))
+  return args.length > argumentsShown ? [...shown, `... ${args.length - argumentsShown} more`] : shown
+}
+
+/** A query may be a token, as in links that were signed. */
+function withoutQuery(text: string): string {
+  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s?#"'<>]*)[?#][^\s"'<>]*/gi, '$1')
+}
+
+function cut(text: string): string {
+  return text.length <= argumentLength ? text : `${text.slice(0, argumentLength)}...`
+}
