@@ -16,6 +16,7 @@ import { knownName } from '../host/known-name.ts'
 import type { Account } from '../host/operator.ts'
 import { repositoryOwner } from '../host/repository-owner.ts'
 import type { Run } from '../host/run.ts'
+import { sha256 } from '../sync/reasons.ts'
 import { type BlameGit, blameOfClone } from './blame-clone.ts'
 import type { Output } from './output.ts'
 import type { WhyAsker, WhyQuestion } from './why-asked.ts'
@@ -39,6 +40,13 @@ export async function whyInClone(
   const closed: BlameGit['closed'] = (args, environment) =>
     outputOfGit(run, args, { directory: top, user, environment })
   let top = resolve(directory)
+  // A git that does not know the option repeats it.
+  if ((await git('rev-parse', '--show-object-format')).trim() === 'sha256')
+    throw new PlumbError({
+      code: 'repository-invalid',
+      message: `${directory}: ${sha256.why}.`,
+      remedy: sha256.remedy,
+    })
   // Empty at the top, and in a bare clone.
   top = resolve(directory, (await git('rev-parse', '--show-cdup')).trimEnd())
   if ((await git('rev-parse', '--is-shallow-repository')).trim() === 'true')
