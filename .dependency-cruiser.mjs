@@ -63,10 +63,29 @@ export default {
     },
     {
       name: 'shared-does-no-io',
-      comment: 'Domain types, schemas and pure functions only.',
+      comment: 'Domain types, schemas and pure functions only; node I/O that both sides need is in shared/platform/.',
       severity: 'error',
-      from: { path: '^shared/' },
+      from: { path: '^shared/', pathNot: '^shared/platform/' },
       to: { path: io },
+    },
+    {
+      name: 'pure-code-imports-no-platform',
+      comment:
+        'shared/platform/ is a leaf of node I/O: what computes from plain data gets values, or a capability such as Run, as arguments.',
+      severity: 'error',
+      from: {
+        path: '^(shared|agent/(plan|document|resources|import|writing)|server/(judge|record|show|views|web/pages/components))/',
+        pathNot: '^shared/platform/',
+      },
+      to: { path: '^shared/platform/' },
+    },
+    {
+      name: 'platform-knows-no-side',
+      comment:
+        'Agent and server both build on it: it runs, opens and sends what it is given, and has no policy of either.',
+      severity: 'error',
+      from: { path: '^shared/platform/' },
+      to: { path: '^(agent|server|scripts|test)/' },
     },
     {
       name: 'plan-and-judge-do-no-io',

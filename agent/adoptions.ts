@@ -1,8 +1,14 @@
 // What `plumb adopt` would do with each finding, established by the functions that do it: without a clone, a commit or a question.
 import type { Evidence } from '../shared/evidence.ts'
 import { adoptionProblemsLimit, type FindingAdoption } from '../shared/finding.ts'
-import { absolutePathSchema, type ResourceId, type Revision, type ServiceName } from '../shared/names.ts'
-import { PlumbError, type Problem } from '../shared/problem.ts'
+import {
+  absolutePathSchema,
+  parseResourceId,
+  type ResourceId,
+  type Revision,
+  type ServiceName,
+} from '../shared/names.ts'
+import { boundedProblem, PlumbError, type Problem } from '../shared/problem.ts'
 import { adoptionOf } from './adopt/adoption.ts'
 import { type Drifted, refusal } from './adopt/drifted.ts'
 import { appliedSource, type OpenRevision, openRevision } from './adopt/revision.ts'
@@ -160,7 +166,7 @@ async function established(
     outcome: refused.isAlready ? 'already' : 'refused',
     problems: refused.problems
       .slice(0, adoptionProblemsLimit)
-      .map((problem) => ({ ...problem, message: mask.text(problem.message).slice(0, 4000) })),
+      .map((problem) => boundedProblem({ ...problem, message: mask.text(problem.message) })),
   }
 }
 
@@ -179,7 +185,7 @@ async function entriesOf(
   extras: readonly string[],
   files: FileReader,
 ): Promise<readonly HostEntry[]> {
-  const directory = id.slice(id.indexOf(':') + 1)
+  const directory = parseResourceId(id).name
   if (overrides !== undefined) return await entriesBelow(absolutePathSchema.parse(directory), files)
   if (!comparison.drift.some(({ name }) => name === 'extra')) return []
   const found = extras.map((name) => entriesBelow(absolutePathSchema.parse(`${directory}/${name}`), files))

@@ -1,10 +1,13 @@
 // The proof of a restart for a changed unit of the agent. A unit can keep the new agent from ever coming up, and then no commit reaches
-// the host any more: so before the restart a timer of systemd is set, which knows nothing of that unit. It takes the change back unless
+// the host any more: so before the restart a timer of systemd is set, which knows nothing of that unit and outlives a boot. It takes the change back unless
 // the new agent has stopped it, as it does once it runs and has heard from its repository.
-import type { Problem } from '../shared/problem.ts'
+
+import type { Run } from '../shared/command.ts'
+import { boundedProblem, type Problem } from '../shared/problem.ts'
 import { agentUnit } from '../shared/repository/reserved.ts'
-import { armRestartGuard, disarmRestartGuard, restartAgent, restartSeconds, startAgent } from './host/restart-agent.ts'
-import type { Run } from './host/run.ts'
+import { isOfKind } from '../shared/resource.ts'
+import { restartAgent, startAgent } from './host/restart-agent.ts'
+import { armRestartGuard, disarmRestartGuard, restartSeconds } from './host/restart-guard.ts'
 import { daemonReload, journalEnd, stopUnits } from './host/systemd.ts'
 import type { Plan, ServicePlan } from './plan/plan.ts'
 import { pathInId, pathOf } from './resources/paths.ts'
@@ -36,10 +39,11 @@ export function agentRestartOf({ services, revision }: Plan, { root }: Host, sta
 }
 
 /** Returns when the restart is under way. Where no timer can be set, it is not begun: the change takes effect with the next start. */
-export async function restartGuarded(restart: AgentRestart, { run }: Host, state: State): Promise<void> {
+export async function restartGuarded(restart: AgentRestart, host: Host, state: State): Promise<void> {
   writeAgentRestart(state.directory, restart)
   try {
-    await armRestartGuard(state.directory, run)
+    const { files } = readAgentRestart(state.directory) ?? restart
+    await armRestartGuard({ stateDirectory: state.directory, changed: files.map(({ path }) => path) }, host)
   } catch (error) {
     removeAgentRestart(state.directory)
     throw error
@@ -48,15 +52,14 @@ export async function restartGuarded(restart: AgentRestart, { run }: Host, state
 }
 
 /** By the new agent, when it has come up. */
-export async function proveRestart({ run }: Host, state: State): Promise<void> {
-  if (readAgentRestart(state.directory) === undefined) return
+export async function proveRestart(host: Host, state: State): Promise<void> {
   removeAgentRestart(state.directory)
-  await disarmRestartGuard(run)
+  await disarmRestartGuard(host)
 }
 
 /** By the timer: what kept the new agent from coming up is put back, and the service that brought it has failed. */
 export async function takeBackRestart({ root, run }: Host, state: State): Promise<void> {
-  if (readAgentRestart(state.directory) === undefined) return
+  if (readAgentRestart(state.directory) === undefined) return await disarmRestartGuard({ root, run })
   try {
     // It may have come up at this very moment.
     await stopUnits([agentUnit], run)
@@ -75,6 +78,7 @@ export async function takeBackRestart({ root, run }: Host, state: State): Promis
   } finally {
     await startAgent(run)
   }
+  await disarmRestartGuard({ root, run })
 }
 
 async function recordFailure({ services, revision }: AgentRestart, journal: string, state: State): Promise<void> {
@@ -87,14 +91,14 @@ async function recordFailure({ services, revision }: AgentRestart, journal: stri
 
 function didNotComeUp(journal: string): Problem {
   const said = `the agent did not come up with it, or did not reach its repository, within ${restartSeconds} s: its unit is as it was before`
-  return {
+  return boundedProblem({
     code: 'apply-failed',
-    message: (journal === '' ? `${said}.` : `${said}. Its journal ended:\n${journal}\n`).slice(0, 4000),
+    message: journal === '' ? `${said}.` : `${said}. Its journal ended:\n${journal}\n`,
     remedy: `Correct the drop-in of ${agentUnit}; see more: journalctl -u ${agentUnit}`,
-  }
+  })
 }
 
 function pathsBehind({ steps }: ServicePlan) {
   const ids = steps.flatMap((step) => (step.kind === 'restart-agent' ? step.of : []))
-  return ids.filter((id) => pathInId(id) !== undefined && !id.startsWith('directory:')).map(pathOf)
+  return ids.filter((id) => pathInId(id) !== undefined && !isOfKind(id, 'directory')).map(pathOf)
 }

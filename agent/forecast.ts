@@ -1,5 +1,7 @@
 // What a plan would do to containers: for each compose project of it, its files as they would be are put to compose.
-import type { ResourceId } from '../shared/names.ts'
+
+import { parseResourceId, type ResourceId } from '../shared/names.ts'
+import { isOfKind } from '../shared/resource.ts'
 import type { Agent, Look } from './look.ts'
 import { changesIn, type Plan } from './plan/plan.ts'
 import { type ComposeForecast, composeForecast } from './resources/compose-forecast.ts'
@@ -12,7 +14,7 @@ export type Forecasts = ReadonlyMap<ResourceId, ComposeForecast>
 export async function forecastsFor(agent: Agent, look: Look, { services }: Plan): Promise<Forecasts> {
   const forecasts = new Map<ResourceId, ComposeForecast>()
   const changes = services.flatMap(changesIn)
-  for (const change of changes.filter(({ id }) => id.startsWith('compose:')))
+  for (const change of changes.filter(({ id }) => isOfKind(id, 'compose')))
     forecasts.set(change.id, await forecastOf(change, changes, { agent, look }))
   return forecasts
 }
@@ -25,7 +27,7 @@ async function forecastOf(
   { agent, look }: Context,
 ): Promise<ComposeForecast> {
   const { query } = agent.host
-  const project = id.slice(id.indexOf(':') + 1)
+  const project = parseResourceId(id).name
   const wanted = desired?.kind === 'compose' ? desired : undefined
   if (wanted === undefined || wanted.state === 'stopped')
     return composeForecast({ project, desired: wanted, root: '', changing: new Set() }, query)

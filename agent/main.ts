@@ -2,6 +2,7 @@
 import { inspect } from 'node:util'
 import { Command } from 'commander'
 import { publicTitle, withoutUserInformation } from '../shared/address.ts'
+import { createRun } from '../shared/platform/run.ts'
 import { PlumbError, problemsOf } from '../shared/problem.ts'
 import { takeBackRestart } from './agent-restart.ts'
 import { adopt } from './commands/adopt.ts'
@@ -10,6 +11,7 @@ import { agentDown } from './commands/agent-down.ts'
 import { type ApplyOptions, apply } from './commands/apply.ts'
 import { check } from './commands/check.ts'
 import { defaultState } from './commands/configuration.ts'
+import { type DebugBundleOptions, debugBundle } from './commands/debug-bundle.ts'
 import { type EnrolOptions, enrolHost } from './commands/enrol.ts'
 import { hold, listHolds, release } from './commands/hold.ts'
 import { type FleetOptions, holdFleet, listFleetHolds, releaseFleet } from './commands/hold-fleet.ts'
@@ -25,8 +27,7 @@ import { scan } from './commands/scan.ts'
 import { status } from './commands/status.ts'
 import { why } from './commands/why.ts'
 import type { WhyOptions } from './commands/why-asked.ts'
-import { takeBackVerb } from './host/restart-agent.ts'
-import { createRun } from './host/run.ts'
+import { takeBackVerb } from './host/restart-guard.ts'
 import { openState } from './state/state.ts'
 import { agentVersion } from './version.ts'
 
@@ -166,6 +167,17 @@ program
 onHost('agent', 'keep this host in plumb until stopped; what the systemd service runs')
   .option('--attached', 'stop when standard input ends')
   .action((options: HostOptions & { readonly attached?: boolean }) => settle(runAgent(options)))
+
+program
+  .command('debug')
+  .description('for a bug report: what this host and its agent are like')
+  .command('bundle')
+  .description('write state, settings, log and figures to one tar.gz, secrets masked; changes nothing else')
+  .option('--output <file>', 'default: plumb-debug-HOST-TIME.tar.gz in this directory')
+  .option('--root <dir>', 'a sandbox: the host is below it', '/')
+  .option('--state <dir>', 'what the agent remembers', defaultState)
+  .option('--json', 'print JSON')
+  .action((options: DebugBundleOptions & Json) => settle(debugBundle(options, outputTo(options))))
 
 program
   .command('enrol')

@@ -1,5 +1,12 @@
 // The files of a compose project as they would be after the changes of a plan, for as long as compose is asked about them.
-import type { ComposeResource, DesiredHost, FileResource, Resource, SymlinkResource } from '../shared/resource.ts'
+import {
+  type ComposeResource,
+  type DesiredHost,
+  type FileResource,
+  isOfKind,
+  type Resource,
+  type SymlinkResource,
+} from '../shared/resource.ts'
 import { type StagedFile, stageProject } from './host/staged-project.ts'
 import type { ReadContents, ResourceChange } from './resources/kind.ts'
 import { pathOf } from './resources/paths.ts'
@@ -25,7 +32,7 @@ export async function stagedAs<Result>(
   staging: Staging,
   ask: (staged: Staged) => Promise<Result>,
 ): Promise<Result> {
-  const paths = changes.filter((change) => /^(?:file|symlink):/.test(change.id))
+  const paths = changes.filter((change) => isOfKind(change.id, 'file', 'symlink'))
   const replaced = paths.filter(({ desired: file, differences }) => file !== undefined && differences.some(isContent))
   const leaving = new Set(paths.filter((change) => change.desired === undefined).map((change) => pathOf(change.id)))
   const changing = new Set(replaced.map((change) => pathOf(change.id)))

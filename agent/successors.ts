@@ -1,9 +1,9 @@
 // Compose projects that take the place of others: judged before anything of those is removed, since a refusal that comes later leaves
 // the containers without their compose file, or their data without containers.
-import type { ResourceId, ServiceName } from '../shared/names.ts'
+import type { Run } from '../shared/command.ts'
+import { parseResourceId, type ResourceId, type ServiceName } from '../shared/names.ts'
 import { PlumbError, type Problem } from '../shared/problem.ts'
-import type { ComposeResource } from '../shared/resource.ts'
-import type { Run } from './host/run.ts'
+import { type ComposeResource, isOfKind } from '../shared/resource.ts'
 import type { ComparedResource, HostComparison, ServiceComparison } from './plan/compare.ts'
 import { judgeStaged } from './resources/compose-forecast.ts'
 import { refusedMoves } from './resources/moved-mounts.ts'
@@ -47,7 +47,7 @@ export async function withRefusedSuccessors(
 }
 
 function isLeavingProject({ id, desired, live }: ComparedResource): boolean {
-  return id.startsWith('compose:') && desired === undefined && live.attributes['type'] === 'project'
+  return isOfKind(id, 'compose') && desired === undefined && live.attributes['type'] === 'project'
 }
 
 type Coming = {
@@ -98,5 +98,5 @@ function keptProblem({ project, file }: ComposeResource, service: ServiceName, {
 }
 
 function projectIn(id: ResourceId): string {
-  return id.slice(id.indexOf(':') + 1)
+  return parseResourceId(id).name
 }

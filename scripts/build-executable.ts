@@ -26,7 +26,7 @@ export function runtimeFor(architecture: Architecture, root: string): Runtime | 
  * own settings, 94 with the first flag, 88 with the next two, 83 with the fourth, 76 when `gc()` is called at rest.
  * A check takes as long as before, a first apply and a clone 10 to 30 % longer. Without Maglev, the compiler that stays,
  * a clone takes 2.4 times as long for 10 MB less. V8's own idle collections took half of the processor time of an agent at rest
- * with 10,000 files, and found nothing.
+ * with 10,000 files, and found nothing. Decision: docs/decisions/2026-11-23-v8-is-kept-small.md
  */
 export const runtimeFlags: readonly string[] = [
   '--optimize-for-size',
@@ -84,7 +84,7 @@ function withoutSymbols(image: Buffer): Buffer {
 
 /**
  * Written at once, a file lies in the page cache in large folios, of which Linux maps all when a part is touched: an
- * executable that was written this way and runs before it was read anew from disk has 30 MB more resident.
+ * executable that was written this way and runs before it was read again from disk has 30 MB more resident.
  */
 function writeInPieces(file: string, image: Buffer): void {
   const size = 32 * 1024

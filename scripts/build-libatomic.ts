@@ -2,6 +2,7 @@
 // Since version 25 the official builds are linked with it, for one function: V8 compares and swaps 8 bytes whose type
 // promises only 4-byte alignment (https://github.com/nodejs/node/issues/60790). That function is put into the executable
 // itself, in the unused end of its last page of code, and the library is taken from the list of those it needs.
+// Decision: docs/decisions/2026-11-23-libatomic-in-the-executable.md
 
 /** Changes `image` in place. Throws when the executable is not of the form this knows; nothing is guessed. */
 export function withoutLibatomic(image: Buffer): void {

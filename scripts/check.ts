@@ -1,4 +1,4 @@
-// `npm run check`: format and lint, types, boundaries, dead code. Runs all of them, then says which failed.
+// `npm run check`: format and lint, types, boundaries, dead code, words. Runs all of them, then says which failed.
 import { spawnSync } from 'node:child_process'
 import { resolve } from 'node:path'
 
@@ -19,6 +19,7 @@ const steps: readonly CheckStep[] = [
     looked: atLeast(/\((\d+) modules/, 50),
   },
   { name: 'dead code', args: ['knip', '--no-progress'], looked: () => true },
+  { name: 'words', args: ['node', 'scripts/words.ts'], looked: atLeast(/Looked at (\d+) files/, 30) },
 ]
 
 // Node 26 for the tools too, also when this is not started by npm.

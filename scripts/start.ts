@@ -1,4 +1,4 @@
-// `npm start`: the whole product on one machine, for someone who has nothing yet. A server, an example fleet served over
+// `npm start`: the whole product on one machine, for a newcomer who has nothing yet. A server, an example fleet served over
 // smart HTTP, and two agents that apply into sandbox roots. Everything lives in .plumb/ (or PLUMB_HOME); the next start picks
 // up from there. PORT: where the server listens, default 7420; 0: on a free one.
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
@@ -55,7 +55,7 @@ async function start(): Promise<RunningServer> {
     const isTaken = cause?.code === 'EADDRINUSE'
     const taken = `port ${port} of 127.0.0.1 is taken. Stop what uses it, or: PORT=${port + 1} npm start`
     const isRunning = error instanceof PlumbError && error.code === 'locked'
-    const another = `npm start runs in ${shown(home)} already. Stop it, or start another one: PORT=0 PLUMB_HOME=DIR npm start`
+    const another = `npm start runs in ${shown(home)} already. Stop it, or start a second product: PORT=0 PLUMB_HOME=DIR npm start`
     console.error(`start: ${isTaken ? taken : isRunning ? another : error.message}`)
     process.exit(1)
   })
@@ -89,13 +89,13 @@ function hasIdentity(): boolean {
 async function startAgents(): Promise<void> {
   for (const host of hosts) {
     if (stopping) return
-    await enrol(host)
+    await enroll(host)
     if (!stopping) agents.push(startAgent(host))
   }
 }
 
-/** A host that is enrolled here keeps what was typed on it: its agent tells, and changes nothing. */
-async function enrol(host: string): Promise<void> {
+/** A host that is enrolled here keeps changes by hand: its agent reports them, and changes nothing. */
+async function enroll(host: string): Promise<void> {
   const { root, state } = placesOf(host)
   mkdirSync(root, { recursive: true })
   mkdirSync(state, { recursive: true })
@@ -105,18 +105,18 @@ async function enrol(host: string): Promise<void> {
   // The same server, which has another address this time.
   if (known !== undefined) await noteEnrolled(state, server.url)
   const args = ['--host', host, '--server', server.url, '--repo', new URL('git/fleet.git', server.url).href]
-  const token = known === undefined ? { PLUMB_TOKEN: await enrolmentToken(host) } : {}
-  // Not synchronously: the server that it enrols at runs in this very process.
+  const token = known === undefined ? { PLUMB_TOKEN: await enrollmentToken(host) } : {}
+  // Not synchronously: the server that it enrolls at runs in this very process.
   await execute(plumb(), ['install', ...args, '--root', root, '--state', state], { env: { ...process.env, ...token } })
 }
 
-async function enrolmentToken(host: string): Promise<string> {
+async function enrollmentToken(host: string): Promise<string> {
   const response = await fetch(new URL('api/v1/enrolment-tokens', server.url), {
     method: 'POST',
     headers: { authorization: `Bearer ${operatorToken()}`, 'content-type': 'application/json' },
     body: JSON.stringify({ host }),
   })
-  if (!response.ok) throw new Error(`the server made no enrolment token: ${await response.text()}`)
+  if (!response.ok) throw new Error(`the server made no enrollment token: ${await response.text()}`)
   return z.object({ token: z.string() }).parse(await response.json()).token
 }
 
@@ -159,7 +159,7 @@ function whatToTry(): string {
   1. Change a live file by hand, and see the alert with its diff:
        echo 'typed by hand' >> ${shown(join(root, 'etc/motd'))}
        ./scripts/plumb check ${places}
-       ./scripts/plumb apply ${places}   # puts it back
+       ./scripts/plumb apply ${places}   # repairs it
 
   2. Commit a change, and see it applied, with your message beside the file:
        sed -i 's/keepalive_timeout 65/keepalive_timeout 30/' ${shown(join(fleet, 'services/nginx/files/etc/nginx/nginx.conf'))}

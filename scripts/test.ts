@@ -10,6 +10,8 @@ if (process.getuid?.() !== 0) leftOut.push('booted hosts, owners and mounts (not
 else if (!mayBoot) leftOut.push('booted hosts (not Debian)')
 if (!existsSync('/usr/sbin/sshd') && !existsSync('build/sshd')) leftOut.push('ssh remotes (no sshd)')
 if (!existsSync('/usr/bin/chromium')) leftOut.push('the browser (no /usr/bin/chromium)')
+if (!existsSync('/dev/fuse')) console.log('test: left out: file systems without modes (the kernel has no /dev/fuse)')
+else if (!existsSync('/usr/bin/bindfs')) leftOut.push('file systems without modes (no bindfs)')
 
 if (process.env['PLUMB_LEAVE_NOTHING_OUT'] === '1' && leftOut.length > 0) {
   console.error(`test: nothing may be left out here, but this machine cannot run: ${leftOut.join('; ')}`)
@@ -53,7 +55,7 @@ function vitest(args: readonly string[], name?: string): Promise<number> {
   return ended(start('node_modules/.bin/vitest', ['run', ...args], name))
 }
 
-/** With a name, each line that it prints is told with it, apart from those of what runs beside it. */
+/** With a name, each printed line begins with it, so that the output of programs that run side by side can be separated. */
 function start(program: string, args: readonly string[], name?: string): ChildProcess {
   const output = name === undefined ? 'inherit' : 'pipe'
   const child = spawn(program, args, { stdio: ['inherit', output, output] })

@@ -6,12 +6,13 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
+import { errnoOf } from '../shared/errno.ts'
+import { endsConnection, guarded } from '../shared/platform/guarded.ts'
 import { PlumbError } from '../shared/problem.ts'
 import { bounds } from './allowance/bounds.ts'
 import { createRate, type RateLimit } from './allowance/rate.ts'
 import { createSlots } from './allowance/slots.ts'
 import { type ClientAddress, shareOf } from './client-address.ts'
-import { endsConnection, guarded } from './guarded.ts'
 import { type OneByOne, oneByOne } from './one-by-one.ts'
 import type { Certificate } from './tls.ts'
 
@@ -146,14 +147,14 @@ function tlsOptions({ key, certificate }: Certificate) {
 
 function listening(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<void> {
   return new Promise((resolve, reject) => {
-    const failed = (error: NodeJS.ErrnoException) =>
+    const failed = (error: Error) =>
       reject(
         new PlumbError(
           {
             code: 'usage',
-            message: `cannot listen on ${host}:${port}: ${error.code ?? error.message}`,
+            message: `cannot listen on ${host}:${port}: ${errnoOf(error) ?? error.message}`,
             remedy:
-              error.code === 'EADDRINUSE'
+              errnoOf(error) === 'EADDRINUSE'
                 ? 'Something listens there already; choose another with --listen.'
                 : 'Choose another with --listen.',
           },

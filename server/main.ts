@@ -2,29 +2,33 @@
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { getRequestListener } from '@hono/node-server'
-import type { Hono } from 'hono'
 import { inspectRoutes } from 'hono/dev'
-import { type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import { publicTitle, withoutUserInformation } from '../shared/address.ts'
+import { guarded } from '../shared/platform/guarded.ts'
+import { openLog } from '../shared/platform/log.ts'
 import { PlumbError } from '../shared/problem.ts'
-import { visibleJson, visibleText } from '../shared/visible-text.ts'
+import { visibleText } from '../shared/visible-text.ts'
 import { createAgentGate } from './agents/gate.ts'
 import { createMachines } from './agents/machines.ts'
 import { createPresence } from './agents/presence.ts'
+import { type Clock, systemClock } from './app/clock.ts'
+import { EventFeed } from './app/events.ts'
+import { createFleetSource } from './app/fleet.ts'
+import { createHolds } from './app/holds.ts'
+import { createHostDeadlines } from './app/host-deadlines.ts'
+import { Judging } from './app/judging.ts'
+import { createKnownHosts } from './app/known-hosts.ts'
+import { ServerLoop } from './app/loop.ts'
+import { createReceiver } from './app/reports.ts'
 import { clientAddressBehind } from './client-address.ts'
-import { type Clock, systemClock } from './clock.ts'
-import { createFleetSource } from './fleet.ts'
-import { guarded, ignored } from './guarded.ts'
-import { createHolds } from './holds.ts'
 import { startListening } from './http-server.ts'
-import { createLoop, type ServerLoop } from './loop.ts'
-import { createCourier } from './notify/courier.ts'
+import { Courier } from './notify/courier.ts'
 import { postJson } from './notify/post.ts'
 import { ownTokens } from './own-tokens.ts'
 import { type CloneOptions, openClone } from './repository/clone.ts'
 import { createGit } from './repository/git.ts'
 import { isEveryAddress, publicUrlOf, type ServerSettings, settingsFromCommandLine } from './settings.ts'
-import { createChanges } from './show/changes.ts'
 import { createViews } from './show/views-from-store.ts'
 import { claimDirectory } from './store/claim.ts'
 import { endWorkOfReplacedToken } from './store/credentials.ts'
@@ -33,13 +37,16 @@ import { findHost } from './store/hosts.ts'
 import { createRecording, recordingProblem } from './store/recording.ts'
 import { certificateFor } from './tls.ts'
 import { serverVersion } from './version.ts'
-import { createWeb } from './web.ts'
+import type { Route } from './web/route.ts'
+import { createWeb } from './web/web.ts'
 
 export type RunningServer = {
   /** How hosts and browsers reach it. */
   readonly url: string
-  /** Method and path of everything that it answers over HTTP, as registered. */
-  readonly routes: readonly string[]
+  /** The table of everything that it answers over HTTP. */
+  readonly routes: readonly Route[]
+  /** Method and path of what really answers. */
+  readonly registered: readonly string[]
   /** Does at once what is due by the clock. */
   readonly tick: ServerLoop['tick']
   close(): Promise<void>
@@ -64,7 +71,11 @@ export async function startServer(settings: ServerSettings, outside: Partial<Out
 async function startWith(
   opened: AsyncDisposableStack,
   settings: ServerSettings,
-  { clock = systemClock, log = logger(settings), random = Math.random }: Partial<Outside>,
+  {
+    clock = systemClock,
+    log = openLog({ level: settings.logLevel, namesProcess: true, mask: withoutUserInformation }),
+    random = Math.random,
+  }: Partial<Outside>,
 ): Promise<RunningServer> {
   const { data } = settings
   opened.adopt(claimDirectory(data), (claim) => claim.release())
@@ -91,25 +102,18 @@ async function startWith(
   const publicUrl = publicUrlOf(settings, http)
   const closing = opened.adopt(new AbortController(), (controller) => controller.abort())
 
-  const changes = createChanges()
-  const presence = createPresence(clock)
-  const common = { db, clock, log, source, presence, changes }
+  const events = new EventFeed()
+  const presence = createPresence(clock, events)
+  const deadlines = createHostDeadlines(source, settings.silentAfterSeconds)
   const gate = createAgentGate({
-    ...{ log, publicUrl, clientAddress, version: serverVersion },
-    machines: createMachines({ db, clock, copySeen: (host) => loop.copySeen(host) }),
+    ...{ log, events, publicUrl, clientAddress, version: serverVersion },
+    machines: createMachines({ db, clock, events }),
     publicKeyOf: async (host) => (await findHost(db, host))?.publicKey,
-    heard: (host) => loop.heard(host),
-    checked: (host) => loop.checked(host),
-    clockSaid: presence.clockSaid,
-    received: (report) => loop.received(report),
-    connectionChanged: (host) => {
-      changes.announce({ noun: 'host', name: host })
-      holds.tell(host)
-    },
-    silentAfterMs: () => loop.silentAfterMs(),
+    receive: createReceiver({ db, clock, log, events }),
+    silentAfterMs: deadlines.silentAfterMs,
     proved: http.proved,
   })
-  const courier = createCourier({
+  const courier = new Courier({
     ...{ db, clock, log, publicUrl, random, post: postJson },
     secretsDirectory: join(data, 'secrets'),
     allowOwnAddresses: settings.alertsToThisMachine,
@@ -122,26 +126,25 @@ async function startWith(
     clockAheadSeconds: presence.clockAheadSeconds,
     channelProblems: () => courier.problems(),
   })
-  const { isConnected, connectedHosts, tell: send } = gate
-  const holds = createHolds({ ...{ db, clock, log, changes, views }, isConnected, connectedHosts, send })
-  const loop = createLoop({
-    ...{ ...common, courier },
-    askAll: gate.askAll,
-    ask: send,
-    disconnect: gate.disconnect,
-    // Walked once now, so that no page waits for it.
-    headMoved: async ({ revision }) => void (await clone.lastCommits(revision, '')),
+  const holds = createHolds({ db, clock, log, events, views, agents: gate })
+  const missingRevisions = clone.missing
+  const judging = new Judging({
+    ...{ db, clock, log, events, presence, source, courier, deadlines, missingRevisions },
     databasesSetAside: () => damagedDatabases(data),
-    missingRevisions: clone.missing,
+  })
+  const loop = new ServerLoop({
+    ...{ db, clock, log, events, presence, source, courier, judging, missingRevisions, agents: gate },
+    // Walked once now, so that no page waits for it.
+    readHistory: async ({ revision }) => void (await clone.lastCommits(revision, '')),
     fetchEverySeconds: settings.fetchEverySeconds,
-    silentAfterSeconds: settings.silentAfterSeconds,
   })
   opened.defer(() => loop.close())
-  opened.defer(() => holds.settled())
+  opened.defer(() => holds.idle())
   opened.defer(() => gate.close())
-  const app = createWeb({
+  const { app, routes } = createWeb({
     recordingProblem: () => recording.problem(database),
-    ...{ ...common, settings, tokens, clone, views, holds, loop, publicUrl, clientAddress, certificate },
+    ...{ db, clock, log, events, settings, tokens, clone, views, holds, loop, publicUrl, clientAddress, certificate },
+    hosts: createKnownHosts({ db, log, events }),
     closing: closing.signal,
   })
   http.serve(getRequestListener(app.fetch), gate.upgrade)
@@ -158,13 +161,19 @@ async function startWith(
       'hosts are not given the user and password of --host-repository: on each, plumb install --repo with them',
     )
   log.info({ url: publicUrl.href, data, repository: source.url }, 'server started')
-  return { url: publicUrl.href, routes: routesOf(app), tick: loop.tick, close: () => opened.disposeAsync() }
+  return {
+    url: publicUrl.href,
+    routes,
+    registered: registeredIn(app),
+    tick: () => loop.tick(),
+    close: () => opened.disposeAsync(),
+  }
 }
 
 /** Without what only passes requests on. */
-function routesOf(app: Hono): readonly string[] {
-  const routes = inspectRoutes(app).filter(({ isMiddleware }) => !isMiddleware)
-  return [...new Set(routes.map(({ method, path }) => `${method} ${path}`))]
+function registeredIn(app: Parameters<typeof inspectRoutes>[0]): readonly string[] {
+  const handlers = inspectRoutes(app).filter(({ isMiddleware }) => !isMiddleware)
+  return [...new Set(handlers.map(({ method, path }) => `${method} ${path}`))]
 }
 
 function cloneOptions({ data, repository, branch, ...settings }: ServerSettings): Omit<CloneOptions, 'git'> {
@@ -175,14 +184,6 @@ function cloneOptions({ data, repository, branch, ...settings }: ServerSettings)
     ...(settings.repositoryCredentials === undefined ? {} : { credentials: settings.repositoryCredentials }),
     ...(settings.repositoryCertificate === undefined ? {} : { certificateFile: settings.repositoryCertificate }),
   }
-}
-
-/** Written at once: a worker would not survive bundling, and what a crash said last matters most. */
-function logger({ logLevel }: ServerSettings): Logger {
-  const lines = pino.destination({ sync: true, maxLength: 1024 * 1024 })
-  // A full disk under the log must not end the server.
-  lines.on('error', ignored)
-  return pino({ level: logLevel }, { write: (line) => void lines.write(visibleJson(withoutUserInformation(line))) })
 }
 
 async function runFromCommandLine(): Promise<void> {

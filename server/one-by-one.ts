@@ -2,7 +2,7 @@
 // of the event loop and starts every request of it: without this, one connection would make everybody else wait.
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { guarded } from './guarded.ts'
+import { guarded } from '../shared/platform/guarded.ts'
 
 export type OneByOne = {
   /** Requests that may wait for the answer to the one before them. One more closes the connection. */

@@ -1,9 +1,9 @@
 // The server's own tokens, made at its first start: files that only its user can read.
 import { lstatSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isPrivate, readRegularFile } from '../shared/platform/regular-file.ts'
 import { PlumbError } from '../shared/problem.ts'
 import { hashOf, randomToken } from './agents/tokens.ts'
-import { readRegularFile } from './regular-file.ts'
 
 export type OwnTokens = { readonly operatorTokenHash: string; readonly syncTokenHash: string }
 
@@ -21,20 +21,20 @@ function tokenHash(directory: string, name: 'operator-token' | 'sync-token'): st
   if (lstatSync(file, { throwIfNoEntry: false }) === undefined) {
     writeFileSync(file, `${randomToken(name.replace('-token', ''))}\n`, { mode: 0o600, flag: 'wx' })
   }
-  const { token, isPrivate } = readToken(file)
-  if (token.length >= 20 && isPrivate) return hashOf(token)
+  const { token, isSecret } = readToken(file)
+  if (token.length >= 20 && isSecret) return hashOf(token)
   throw new PlumbError({
     code: 'secret-exposed',
-    message: isPrivate ? 'the token is too short to be one' : 'the token can be read by other users of this machine',
+    message: isSecret ? 'the token is too short to be one' : 'the token can be read by other users of this machine',
     where: { file },
     remedy: 'Remove the file; a new token is made at the next start.',
   })
 }
 
-function readToken(file: string): { readonly token: string; readonly isPrivate: boolean } {
+function readToken(file: string): { readonly token: string; readonly isSecret: boolean } {
   try {
     const { text, mode } = readRegularFile(file)
-    return { token: text.trim(), isPrivate: (mode & 0o077) === 0 }
+    return { token: text.trim(), isSecret: isPrivate({ mode }) }
   } catch (thrown) {
     throw new PlumbError(
       {

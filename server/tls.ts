@@ -1,13 +1,15 @@
 // The server's certificate: one that was given, or one it makes for itself once and keeps.
-import { createHash, createPublicKey, X509Certificate } from 'node:crypto'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { existsSync, mkdirSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { generate } from 'selfsigned'
+import { replaceDurably } from '../shared/platform/durable.ts'
+import { readRegularFile } from '../shared/platform/regular-file.ts'
+import { publicKeyPin } from '../shared/platform/tls.ts'
 import { PlumbError } from '../shared/problem.ts'
-import type { ServerKey } from './agents/install-line.ts'
-import { readRegularFile } from './regular-file.ts'
 import type { ServerSettings } from './settings.ts'
+import type { ServerKey } from './web/install/install-line.ts'
 
 export type Certificate = {
   readonly key: string
@@ -59,8 +61,10 @@ async function ownCertificate(directory: string, names: readonly string[], now: 
     if (!isEnding && names.every((name) => isNamed(known.certificate, name))) return known
   }
   const made = await makeCertificate(names, now, existsSync(keyFile) ? readRegularFile(keyFile).text : undefined)
-  writeFileSync(keyFile, made.private, { mode: 0o600 })
-  writeFileSync(certificateFile, made.cert, { mode: 0o644 })
+  await replaceDurably([
+    { path: keyFile, content: made.private },
+    { path: certificateFile, content: made.cert, mode: 0o644 },
+  ])
   return described(made.private, made.cert)
 }
 
@@ -101,13 +105,11 @@ function isNamed(certificate: string, name: string): boolean {
 
 function described(key: string, certificate: string): Certificate {
   const parsed = new X509Certificate(certificate)
-  const spki = parsed.publicKey.export({ type: 'spki', format: 'der' })
-  const pin = createHash('sha256').update(spki).digest('base64')
   const selfSigned = parsed.checkIssued(parsed)
   return {
     key,
     certificate,
-    serverKey: { kind: selfSigned ? 'self-signed' : 'certified', pin },
+    serverKey: { kind: selfSigned ? 'self-signed' : 'certified', pin: publicKeyPin(parsed) },
     forHosts: selfSigned ? certificate : undefined,
   }
 }

@@ -1,33 +1,11 @@
 // What of a finding `plumb adopt` can make a commit of, from where, and the command for it; the rest is for a person's own commit. What the
 // content of a file lets it do - a merge, a value within a template - only adopt itself can tell. Pure.
-import type { Difference, Finding } from './finding.ts'
-import { type FindingKind, isLeftToPerson, kindsOf, lastRunName, unsafeLinkType } from './finding-kind.ts'
-import { maskText } from './mask-text.ts'
+
+import type { Finding } from './finding.ts'
+import { type DifferenceCode, isLeftToPerson, lastRunName } from './finding-kind.ts'
+import { parseResourceId } from './names.ts'
+import { isOfKind } from './resource.ts'
 import { visibleText } from './visible-text.ts'
-
-/** A kind of drift that is newer than this is not: nothing that differs is passed over. */
-export function isAdoptable(resource: string, { name, live }: Pick<Difference, 'name' | 'live'>): boolean {
-  const kind = resource.slice(0, resource.indexOf(':'))
-  // Of any kind of path; what is in /run is gone with the next boot.
-  if (name === 'override') return !nameIn(resource).startsWith('/run/')
-  if (kind === 'unit') return unitValues[name]?.includes(live) === true
-  if (name === 'type') return live === 'missing' && (kind === 'file' || kind === 'symlink')
-  return attributes[kind]?.includes(name) === true
-}
-
-const unitValues: Readonly<Record<string, readonly string[]>> = {
-  enabled: ['yes', 'no'],
-  state: ['running', 'stopped'],
-}
-
-const attributes: Readonly<Record<string, readonly string[]>> = {
-  file: ['content', 'mode', 'owner', 'group'],
-  symlink: ['target'],
-  directory: ['mode', 'owner', 'group', 'extra'],
-}
-
-/** A report carries no more of a value: what is as long may have been cut. */
-const longestTold = 2000
 
 /** Why the report of a finding does not say all that a commit needs, and the host alone has it; undefined: it does, but for the secrets of a template. */
 export function hostAlone({
@@ -37,30 +15,31 @@ export function hostAlone({
   diffCut,
   diffHidden,
   diffEncoding,
+  diffInstead,
 }: Finding): string | undefined {
-  if (differences.some(({ live }) => live.includes(maskText) || live.length >= longestTold))
-    return 'something in it was masked or cut'
+  if (differences.some(({ liveMasked, liveCut }) => liveMasked || liveCut)) return 'something in it was masked or cut'
+  if (differences.some(({ codes }) => codes === undefined))
+    return 'its agent is older, and does not say whether something in it was masked'
   const names = differences.map(({ name }) => name)
   if (names.includes('override')) return 'only the host has all of a file that the repository does not have'
   if (names.includes('extra')) return 'only the host has the content of what is new in the directory'
-  if (!names.includes('content') || !resource.startsWith('file:')) return undefined
+  if (!names.includes('content') || !isOfKind(resource, 'file')) return undefined
   if (diffHidden !== undefined) return 'its content is not reported'
   if (diffCut) return 'its diff was cut'
   if (diff === undefined) return 'its diff was not told'
   if (diffEncoding !== undefined) return `it is ${diffEncoding}, not UTF-8`
-  if (/^Too (?:much differs|large)/.test(diff)) return 'too much of it differs, or it is too large'
-  return diff.startsWith('Binary content differs') ? 'it is not text' : undefined
+  if (diffInstead === undefined) return undefined
+  return diffInstead === 'binary' ? 'it is not text' : 'too much of it differs, or it is too large'
 }
 
 /** A line that differs holds a secret: whether the change is in the secret itself, adopt finds out on the host. */
-export function touchesSecret({ diff = '' }: Finding): boolean {
-  return diff.split('\n').some((line) => /^[+-]/.test(line) && line.includes(maskText))
+export function touchesSecret({ diffMasked = false }: Finding): boolean {
+  return diffMasked
 }
 
-/** All of it, as far as the finding tells. */
-export function isAdoptableFinding({ resource, differences }: Finding): boolean {
-  const isMasked = differences.some(({ live }) => live.includes(maskText))
-  return differences.length > 0 && !isMasked && differences.every((difference) => isAdoptable(resource, difference))
+/** All of it, as far as the finding tells; an older agent does not tell. */
+export function isAdoptableFinding({ differences }: Finding): boolean {
+  return differences.length > 0 && differences.every(({ adoptable, liveMasked }) => adoptable === true && !liveMasked)
 }
 
 /** Of a job: no apply puts it right, and the next run that succeeds ends it. */
@@ -75,26 +54,16 @@ export function isLeft({ differences }: Pick<Finding, 'differences'>): boolean {
 
 /** No apply gets to it before a person replaces the link, and nothing behind one is kept. */
 export function isBehindUnsafeLink({ differences }: Pick<Finding, 'differences'>): boolean {
-  return differences.some(({ name, live }) => name === 'type' && live.startsWith(unsafeLinkType))
+  return differences.some(({ codes = [] }) => codes.includes('unsafe-link' satisfies DifferenceCode))
 }
 
-/** Nobody means a fault to stay: there is nothing of it to be kept. */
-export function isFault({ resource, differences }: Finding): boolean {
-  return (
-    differences.length > 0 &&
-    differences.every(
-      (difference) =>
-        isStoppedProject(resource, difference) || kindsOf(resource, [difference]).every((kind) => faults.has(kind)),
-    )
-  )
+/** Nobody means a fault to stay: there is nothing of it to be kept. Of a difference without codes the finding's kinds say it. */
+export function isFault({ differences, kinds = [] }: Finding): boolean {
+  const codes = differences.map((difference) => difference.codes ?? kinds)
+  return codes.length > 0 && codes.every((own) => own.length > 0 && own.every((code) => faults.has(code)))
 }
 
-/** All of its containers are stopped. */
-function isStoppedProject(resource: string, { name, live }: Difference): boolean {
-  return resource.startsWith('compose:') && name === 'state' && live === 'stopped'
-}
-
-const faults: ReadonlySet<FindingKind> = new Set<FindingKind>([
+const faults: ReadonlySet<string> = new Set<DifferenceCode>([
   'unit-failed',
   'unit-stale',
   'container-missing',
@@ -103,19 +72,16 @@ const faults: ReadonlySet<FindingKind> = new Set<FindingKind>([
   'container-unhealthy',
   'container-mount',
   'engine-object',
+  'project-stopped',
 ])
 
 /** What `plumb adopt` calls it: the path, `unit:nginx.service`, or the service where the name cannot be typed. */
 export function adoptTarget(service: string, { resource }: Pick<Finding, 'resource'>): string {
   if (visibleText(resource) !== resource) return service
-  return resource.startsWith('unit:') ? resource : nameIn(resource)
+  return isOfKind(resource, 'unit') ? resource : parseResourceId(resource).name
 }
 
 /** Where the repository says what it says of it. */
 export function fileBehind(service: string, { source }: Pick<Finding, 'source'>): string {
   return source ?? `services/${service}/service.yaml`
-}
-
-function nameIn(resource: string): string {
-  return resource.slice(resource.indexOf(':') + 1)
 }

@@ -1,4 +1,5 @@
-// The kinds of drift, as one closed list: what programs that read findings and alerts may rely on. The wording for people is the summary's.
+// The kinds of drift, as one closed list: what programs that read findings and alerts may rely on. Nothing is read from the texts for
+// people: whoever finds a difference says by a code what it is.
 
 const findingKinds = [
   'content',
@@ -51,68 +52,27 @@ export function isLeftToPerson({ name }: { readonly name: string }): boolean {
   return name === lastRunName || name === objectName
 }
 
-/** How the live type begins of what is not looked at, because a link that is not followed stands for a directory above it. */
-export const unsafeLinkType = 'behind an unsafe link'
+/** What a difference is, where that is more than its kind. */
+const kindOfFinerCode = {
+  /** A link that is not followed stands for a directory above it. */
+  'unsafe-link': 'type',
+  /** All containers of a project that should run are stopped. */
+  'project-stopped': 'project-state',
+} as const satisfies Readonly<Record<string, FindingKind>>
 
-type Difference = { readonly name: string; readonly live: string }
+/** What a difference is: its kind, or something finer. The kind of resource that found it says which (agent/resources/kind.ts). */
+export type DifferenceCode = FindingKind | keyof typeof kindOfFinerCode
 
-/** Each once, in the order of the differences. `resource` is its id, `unit:nginx.service`. */
-export function kindsOf(resource: string, differences: readonly Difference[]): FindingKind[] {
-  const of = kindsByResource[resource.slice(0, resource.indexOf(':'))] ?? pathKinds
-  return [...new Set(differences.flatMap(of))]
+/** `codes` absent: the agent is older. */
+type Coded = { readonly codes?: readonly string[] | undefined }
+
+/** Each kind once, in the order of the differences. A code of a newer agent is its own kind; without any it is the neutral one. */
+export function kindsOf(differences: readonly Coded[]): string[] {
+  return [...new Set(differences.flatMap(({ codes = [neutralKind] }) => codes.map(kindOf)))]
 }
 
-const kindsByResource: Readonly<Record<string, (difference: Difference) => readonly FindingKind[]>> = {
-  unit: unitKinds,
-  package: packageKinds,
-  compose: composeKinds,
+const neutralKind: FindingKind = 'other'
+
+function kindOf(code: string): string {
+  return new Map<string, string>(Object.entries(kindOfFinerCode)).get(code) ?? code
 }
-
-const ownKinds = ['content', 'mode', 'owner', 'group', 'acl', 'capabilities', 'extra'] as const
-
-function pathKinds({ name, live }: Difference): readonly FindingKind[] {
-  if (name === 'type') return [live === 'missing' ? 'missing' : 'type']
-  if (name === 'target') return ['link-target']
-  if (name === 'override') return ['unit-override']
-  return [ownKinds.find((kind) => kind === name) ?? 'other']
-}
-
-function unitKinds({ name, live }: Difference): readonly FindingKind[] {
-  if (name === 'type') return ['unit-missing']
-  if (name === lastRunName) return ['unit-failed']
-  if (name === objectName) return ['engine-object']
-  if (name === 'loaded') return ['unit-stale']
-  if (live.startsWith('masked')) return ['unit-masked']
-  if (name === 'enabled' || name === 'install') return ['unit-enabled']
-  return [live.startsWith('failed') ? 'unit-failed' : 'unit-state']
-}
-
-function packageKinds({ name }: Difference): readonly FindingKind[] {
-  if (name === 'version') return ['package-version']
-  if (name === 'downgrade') return ['package-downgraded']
-  return [name === 'hold' ? 'package-hold' : 'package-missing']
-}
-
-/** `containers` is said per service of the project: `web: stopped (exit code 1); db: missing`. */
-function composeKinds({ name, live }: Difference): readonly FindingKind[] {
-  if (name === 'content') return ['project-files']
-  if (name === 'state') return ['project-state']
-  return live.split('; ').map(containerKind)
-}
-
-function containerKind(said: string): FindingKind {
-  const fault = said.slice(said.lastIndexOf(': ') + 1).trim()
-  return containerFaults.find(([pattern]) => pattern.test(fault))?.[1] ?? 'container-other'
-}
-
-const containerFaults: readonly (readonly [RegExp, FindingKind])[] = [
-  [/^missing$/, 'container-missing'],
-  [/containers\b/, 'container-count'],
-  [/^(?:stopp(?:ed|ing)|never started|dead|paused)/, 'container-stopped'],
-  [/^restarting/, 'container-restarting'],
-  [/^unhealthy$/, 'container-unhealthy'],
-  [/^other configuration/, 'container-configuration'],
-  [/^other image/, 'container-image'],
-  [/mounted$/, 'container-mount'],
-  [/^not declared/, 'container-undeclared'],
-]

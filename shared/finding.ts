@@ -11,6 +11,14 @@ export const differenceSchema = z.object({
   name: z.string().max(100),
   expected: z.string().max(2000),
   live: z.string().max(2000),
+  /** What it is, as finding-kind.ts lists it; at least one. Older agents leave it out, newer ones may know more. */
+  codes: z.array(z.string().max(50)).max(100).exactOptional(),
+  /** `plumb adopt` can make a commit of it. */
+  adoptable: z.boolean().exactOptional(),
+  /** A secret in `live` is masked. */
+  liveMasked: z.boolean().exactOptional(),
+  /** `live` is longer than that. */
+  liveCut: z.boolean().exactOptional(),
 })
 
 /** It was put back so often since then (ISO 8601), and changed again each time: it is not put back any more. */
@@ -82,6 +90,10 @@ export const findingSchema = z.object({
   /** Unified, secrets masked, at most `diffLimitBytes`. */
   diff: z.string().max(diffLimitBytes).optional(),
   diffCut: z.boolean(),
+  /** A line that differs holds a secret, and is masked in `diff`. */
+  diffMasked: z.boolean().exactOptional(),
+  /** `diff` is a text that says why there is no diff, as `MissingDiff` lists it; newer agents may know more. */
+  diffInstead: z.string().max(20).exactOptional(),
   /** What one of the sides was read as, where it is not UTF-8: `Latin-1`, `UTF-16LE`. The diff does not give its bytes. */
   diffEncoding: z.string().max(20).exactOptional(),
   /** There is neither `diff` nor `changes`, on purpose. `diffCut`: more lines differ than told. */
@@ -111,6 +123,8 @@ export type Fight = z.infer<typeof fightSchema>
 export type ValueChange = Readonly<z.infer<typeof valueChangeSchema>>
 export type ChangedLines = Readonly<z.infer<typeof changedLinesSchema>>
 export type HiddenDiff = Readonly<z.infer<typeof hiddenSchema>>
+/** Why there is no diff: the content is no text, one side is too large, or they differ in too much. */
+export type MissingDiff = 'binary' | 'too-large' | 'too-different'
 export type HiddenReason = 'mode' | 'linked' | 'setting'
 export type Revised = Readonly<z.infer<typeof revisedSchema>>
 export type FindingAdoption = Readonly<z.infer<typeof adoptionSchema>>

@@ -46,10 +46,11 @@ export const absolutePathSchema = z
   .refine(isNormalAbsolutePath, 'an absolute path without `..`, `.` or a trailing slash')
   .transform((text) => text as AbsolutePath)
 
+/** Of any kind: those of a newer agent are read as well. */
 export const resourceIdSchema = z
   .string()
   .max(4200)
-  .regex(/^(?:file|directory|symlink|package|unit|compose):[^\0]+$/, 'a resource: kind:name')
+  .regex(/^[a-z][a-z-]{0,30}:[^\0]+$/, 'a resource: kind:name')
   .refine(isWellFormed, notWellFormed)
   .transform((text) => text as ResourceId)
 
@@ -68,6 +69,12 @@ export const identifierSchema = z
 
 export function resourceId(kind: string, name: string): ResourceId {
   return `${kind}:${name}` as ResourceId
+}
+
+/** `unit:nginx.service` -> `{ kind: 'unit', name: 'nginx.service' }`. */
+export function parseResourceId(id: string): { readonly kind: string; readonly name: string } {
+  const colon = id.indexOf(':')
+  return { kind: id.slice(0, colon), name: id.slice(colon + 1) }
 }
 
 /** `/etc//nginx/../x` is refused rather than resolved: a repository that says it means something else. */

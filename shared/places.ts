@@ -85,3 +85,10 @@ function join(directory: string, name: string): string {
 function isWithin(path: string, directory: string): boolean {
   return path === directory || directory === '/' || path.startsWith(`${directory}/`)
 }
+
+/** From the root down, the path itself not among them. */
+export function parentsOf(path: string): readonly string[] {
+  const parents: string[] = []
+  for (let end = path.indexOf('/', 1); end > 0; end = path.indexOf('/', end + 1)) parents.push(path.slice(0, end))
+  return parents
+}

@@ -38,36 +38,40 @@ export const problemCodes = [
 
 export type ProblemCode = (typeof problemCodes)[number]
 
+/** Longest that a report may carry; `boundedProblem` cuts to it. */
+const longest = { file: 4200, key: 500, message: 4000, remedy: 2000, service: 64 } as const
+
 export const placeSchema = z.object({
   /** Path inside the repository, or absolute on the host. */
-  file: z.string().max(4200),
+  file: z.string().max(longest.file),
   /** 1-based. */
   line: z.number().int().positive().optional(),
   /** 1-based. */
   column: z.number().int().positive().optional(),
   /** Dotted path of the YAML key, `hosts.web-1.services`. */
-  key: z.string().max(500).optional(),
+  key: z.string().max(longest.key).optional(),
 })
 
 export const problemSchema = z.object({
   /** One that only a newer agent knows is `internal` here: its message says what happened, and no report is refused for it. */
   code: z.enum(problemCodes).catch('internal'),
-  message: z.string().max(4000),
+  message: z.string().max(longest.message),
   where: placeSchema.optional(),
   /** What the person can do: a full sentence or a command. */
-  remedy: z.string().max(2000).optional(),
-  service: z.string().max(64).optional(),
+  remedy: z.string().max(longest.remedy).optional(),
+  service: z.string().max(longest.service).optional(),
 })
 
 export type Place = z.infer<typeof placeSchema>
 export type Problem = z.infer<typeof problemSchema>
 
-/** An error that carries one or more problems; every error a person may see is one of these. */
+/** An error that carries one or more problems, as long as a report may carry them; every error a person may see is one of these. */
 export class PlumbError extends Error {
   readonly problems: readonly Problem[]
 
   constructor(problem: Problem | readonly Problem[], options?: ErrorOptions) {
-    const problems = Array.isArray(problem) ? (problem as readonly Problem[]) : [problem as Problem]
+    const given = Array.isArray(problem) ? (problem as readonly Problem[]) : [problem as Problem]
+    const problems = given.map(boundedProblem)
     super(problems.map(problemLine).join('\n'), options)
     this.name = 'PlumbError'
     this.problems = problems
@@ -76,6 +80,22 @@ export class PlumbError extends Error {
   get code(): ProblemCode {
     return this.problems[0]?.code ?? 'internal'
   }
+}
+
+/** Cuts every text that is longer than a report may carry: what a program said has no limit of its own. */
+export function boundedProblem(problem: Problem): Problem {
+  const { message, remedy, where } = problem
+  return {
+    ...problem,
+    message: message.slice(0, longest.message),
+    ...(remedy === undefined ? {} : { remedy: remedy.slice(0, longest.remedy) }),
+    ...(where === undefined ? {} : { where: boundedPlace(where) }),
+  }
+}
+
+function boundedPlace(place: Place): Place {
+  const file = place.file.slice(0, longest.file)
+  return place.key === undefined ? { ...place, file } : { ...place, file, key: place.key.slice(0, longest.key) }
 }
 
 /** `services/caddy/service.yaml:3:5: unknown key "tempalte" (files./etc/x). Did you mean "template"?` */
@@ -96,5 +116,5 @@ export function placeText(place: Place): string {
 export function problemsOf(thrown: unknown): readonly Problem[] {
   if (thrown instanceof PlumbError) return thrown.problems
   const message = thrown instanceof Error ? thrown.message : String(thrown)
-  return [{ code: 'internal', message: message.slice(0, 4000) }]
+  return [boundedProblem({ code: 'internal', message })]
 }

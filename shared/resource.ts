@@ -97,11 +97,20 @@ export type UnitResource = OwnPolicy & {
   readonly file?: ResourceId
   /** Of a quadlet, the networks and volumes of the repository that it uses, as they are to be. */
   readonly objects?: readonly EngineObject[]
+  /** Of a quadlet, or of a unit that requires one: what its first start makes of podman's. */
+  readonly makes?: readonly MadeObject[]
   /** Of a quadlet: by the path in its container, the volume or path of the host that is mounted there. */
   readonly mounts?: Readonly<Record<string, string>>
+  /** Of a quadlet with mounts: of what its containers are made. */
+  readonly image?: string
+  /** Paths and volumes that its containers may have mounted now and not after an apply. */
+  readonly moveMounts?: readonly string[]
   /** Below /etc/systemd/system, what enables it by its [Install] section, where that can be told. */
   readonly links?: readonly string[]
 }
+
+/** A network or volume of podman by its name. */
+export type MadeObject = Pick<EngineObject, 'kind' | 'name' | 'madeBy'>
 
 /** A network or volume of a container engine. */
 export type EngineObject = {
@@ -164,6 +173,11 @@ export type Resource =
   | ComposeResource
 
 export type ResourceKindName = Resource['kind']
+
+/** Asked of thousands of ids: it takes none apart. */
+export function isOfKind(id: string, ...kinds: readonly ResourceKindName[]): boolean {
+  return kinds.some((kind) => id.startsWith(kind) && id[kind.length] === ':')
+}
 
 /** Names of the secrets whose values the resource holds. */
 export function secretsIn(resource: Resource | undefined): readonly string[] {

@@ -1,11 +1,12 @@
 // The ways out in words, a line each, for alerts and the command line: `To keep it on web-1: plumb adopt /etc/motd`.
+import { parseResourceId } from './names.ts'
 import { problemLine } from './problem.ts'
 import { shellWord } from './shell-word.ts'
 import { visibleText } from './visible-text.ts'
 import type { Commands, Refusal, WayOut } from './ways-out.ts'
 
-/** `on`: ` on web-1`. `options`: those that the commands need there, behind a space. */
-export type Wording = { readonly on?: string; readonly options?: string }
+/** `on`: ` on web-1`. `options`: those that the commands need there, behind a space. `isWithin`: the lines go on a line of the caller's. */
+export type Wording = { readonly on?: string; readonly options?: string; readonly isWithin?: boolean }
 
 export const failedRunWayOut =
   'A failed run is over with the next one that succeeds. The end of its journal is on the page of the finding, and in: plumb check'
@@ -39,29 +40,30 @@ export function obstacleText(
 
 export const alreadyText = 'The revision has what was changed here, and more: an apply keeps it'
 
-function linesOf(way: WayOut, { on = '', options = '' }: Wording): readonly string[] {
+function linesOf(way: WayOut, { on = '', options = '', isWithin = false }: Wording): readonly string[] {
+  const to = isWithin ? 'to' : 'To'
   const joined = (commands: Commands, by: string) => commands.map((words) => `${commandText(words)}${options}`).join(by)
   switch (way.kind) {
     case 'release':
-      return [`To end the hold of ${way.service}${on}: ${joined(way.commands, '; ')}`]
+      return [`${to} end the hold of ${way.service}${on}: ${joined(way.commands, '; ')}`]
     case 'failing':
     case 'unchecked':
     case 'removal':
     case 'unsafe-link':
       return [obstacleText(way)]
     case 'adopt':
-      return [`To keep it${on}: ${joined(way.commands, '; ')}`]
+      return [`${to} keep it${on}: ${joined(way.commands, '; ')}`]
     case 'commit':
       return [
-        `To keep ${way.isRest ? 'the rest' : 'it'}: change ${listed(way.files)} in a clone, and push`,
+        `${to} keep ${way.isRest ? 'the rest' : 'it'}: change ${listed(way.files)} in a clone, and push`,
         ...refusalLines(way.refused),
       ]
     case 'secret':
-      return [`To keep ${way.isRest ? 'the rest' : 'it'}: ${notCommitted}`, ...refusalLines(way.refused)]
+      return [`${to} keep ${way.isRest ? 'the rest' : 'it'}: ${notCommitted}`, ...refusalLines(way.refused)]
     case 'already':
       return [alreadyText]
     case 'apply':
-      return [`To ${effects[way.effect]}${on}: ${joined(way.commands, ' && ')}`]
+      return [`${to} ${effects[way.effect]}${on}: ${joined(way.commands, ' && ')}`]
     case 'next-run':
       return [failedRunWayOut]
   }
@@ -78,7 +80,7 @@ const shown = 3
 /** `plumb adopt would refuse /etc/motd: services/base/files/etc/motd:1: the repository has since changed ... Change it by hand.` */
 function refusalLines(refused: readonly Refusal[]): readonly string[] {
   const lines = refused.slice(0, shown).map(({ resource, problem }) => {
-    const name = resource.slice(resource.indexOf(':') + 1)
+    const name = parseResourceId(resource).name
     return visibleText(`plumb adopt would refuse ${name}: ${problemLine(problem)}`)
   })
   return refused.length > shown ? [...lines, `and ${refused.length - shown} more reasons`] : lines

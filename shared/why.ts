@@ -5,7 +5,7 @@ import { blameLimits } from './repository/blame.ts'
 import { resourceEventSchema } from './resource-event.ts'
 
 /** With its whole message. */
-const commitSchema = z.object({
+export const commitSchema = z.object({
   revision: revisionSchema,
   author: z.string(),
   /** ISO 8601. */

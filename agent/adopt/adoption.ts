@@ -1,8 +1,8 @@
 // In: what drifted, the revision of the branch and what was applied. Out: the changes of the repository's files that make it so, and what cannot
 // be adopted, each with its reason. Changes nothing itself; reads revisions alone.
-import { isAdoptable } from '../../shared/adoptable.ts'
-import type { ResourceId, ServiceName } from '../../shared/names.ts'
+import { parseResourceId, type ResourceId, type ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
+import { isAdoptable, isKindName, kinds } from '../resources/registry.ts'
 import { type AdoptionInput, type Changeset, type FileChange, refusedChangeset } from './changeset.ts'
 import { directoryChangeset, newFilesChangeset } from './directory-changeset.ts'
 import type { Drifted } from './drifted.ts'
@@ -52,10 +52,10 @@ type ServiceEdit = { readonly service: ServiceName; readonly edit: SettingsEdit 
 
 async function changesetFor(one: Drifted, input: AdoptionInput): Promise<Changeset> {
   if (one.differences.some(({ name }) => name === 'override')) return newFilesChangeset(one, input)
-  const [kind = ''] = one.id.split(':', 1)
+  const { kind } = parseResourceId(one.id)
   // Units and what has become another thing say more of why below.
   const others = one.differences.filter(
-    (difference) => pathKinds.has(kind) && difference.name !== 'type' && !isAdoptable(one.id, difference),
+    (difference) => isPathKind(kind) && difference.name !== 'type' && !isAdoptable(one.id, difference),
   )
   if (others.length > 0)
     return refusedChangeset(
@@ -71,20 +71,18 @@ async function changesetFor(one: Drifted, input: AdoptionInput): Promise<Changes
       return directoryChangeset(one, input)
     case 'unit':
       return unitChangeset(one)
-    case 'package':
-      return refusedChangeset(
-        'packages are not adopted',
-        'Say in packages of service.yaml what is wanted, or plumb apply.',
-      )
-    default:
-      return refusedChangeset(
-        'containers are not adopted',
-        'Change the compose file in the repository, or plumb apply.',
-      )
+    default: {
+      const { why, remedy } = (isKindName(kind) ? kinds[kind].notAdopted : undefined) ?? notKnown
+      return refusedChangeset(why, remedy)
+    }
   }
 }
 
-const pathKinds: ReadonlySet<string> = new Set(['file', 'symlink', 'directory'])
+const notKnown = { why: 'it is not adopted', remedy: 'Change the repository by hand, or plumb apply.' }
+
+function isPathKind(kind: string): boolean {
+  return isKindName(kind) && kinds[kind].order === 'paths'
+}
 
 /** The branch has it, and the host has not applied that yet: an apply keeps what was changed. */
 const already = refusedChangeset('the repository has it already', 'plumb apply keeps it.')
@@ -102,7 +100,7 @@ async function exposedIn(
   for (const [source, change] of changeset.changes) {
     if (change.kind !== 'write') continue
     const path = head.files.get(source)?.target ?? `/${source.split('/').slice(3).join('/')}`
-    const isNotSecret = notSecret.has(path) || notSecret.has(one.id.slice(one.id.indexOf(':') + 1))
+    const isNotSecret = notSecret.has(path) || notSecret.has(parseResourceId(one.id).name)
     found.push(...exposures({ source, content: change.content, before: await head.read(source), isNotSecret }, mask))
   }
   const settings = `services/${one.service}/service.yaml`

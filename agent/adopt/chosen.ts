@@ -1,6 +1,8 @@
 // A path, a unit (`unit:nginx.service`) or a service, as it was typed -> what of the drift is meant by it. Pure.
-import type { ServiceName } from '../../shared/names.ts'
+
+import { parseResourceId, type ServiceName } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
+import { isOfKind } from '../../shared/resource.ts'
 import { type ComparedResource, drifted, type HostComparison, type ServiceComparison } from '../plan/compare.ts'
 import { pathInId } from '../resources/paths.ts'
 
@@ -16,7 +18,7 @@ export type Chosen = {
 export function chosenFrom(target: string, { services, host }: HostComparison): readonly Chosen[] {
   const all = services.flatMap((service) => service.resources.map((resource) => chosen(service, resource)))
   const differing = all.filter(({ resource }) => resource.comparison.drift.length > 0)
-  if (target.startsWith('unit:')) {
+  if (isOfKind(target, 'unit')) {
     if (!all.some(({ resource }) => resource.id === target)) throw unknownUnit(target, host)
     return differing.filter(({ resource }) => resource.id === target).map((one) => ({ ...one, isNamed: true }))
   }
@@ -71,7 +73,7 @@ function unknownService(target: string, host: string): PlumbError {
 function unknownUnit(target: string, host: string): PlumbError {
   return new PlumbError({
     code: 'usage',
-    message: `${target.slice('unit:'.length)} is in no service of ${host}.`,
+    message: `${parseResourceId(target).name} is in no service of ${host}.`,
     remedy: 'Give the unit with its suffix, unit:nginx.service. See: plumb check',
   })
 }

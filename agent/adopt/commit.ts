@@ -1,4 +1,5 @@
 // Changed files -> a commit on top of another, made of objects alone: no work tree, no index of anybody is touched.
+// Decision: docs/decisions/2026-11-26-adopt-is-a-merge.md
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { TreeEntry } from '../../shared/repository/tree.ts'

@@ -1,5 +1,5 @@
 // A drifted directory, or a file that changes a unit -> new files of the service, and what service.yaml has to say.
-import type { ServiceName } from '../../shared/names.ts'
+import { parseResourceId, type ServiceName } from '../../shared/names.ts'
 import type { HostEntry } from '../host/entries-below.ts'
 import { placeOf } from '../import/draft.ts'
 import { verdictOn } from '../import/verdict.ts'
@@ -10,7 +10,7 @@ import type { OpenRevision } from './revision.ts'
 import type { SettingsEdit } from './settings.ts'
 
 export function directoryChangeset(one: Drifted, input: AdoptionInput): Changeset {
-  const path = one.id.slice('directory:'.length)
+  const path = parseResourceId(one.id).name
   const type = one.differences.find(({ name }) => name === 'type')
   if (type !== undefined)
     return refusedChangeset(

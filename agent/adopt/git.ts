@@ -1,10 +1,10 @@
 // git in the operator's name: plumbing in a repository whose work tree and index are never touched, and what talks to a remote.
 
 import { withoutUserInformation } from '../../shared/address.ts'
+import { lastLines } from '../../shared/command.ts'
+import { type PersonsGitOptions, personsGit } from '../../shared/platform/git.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { attendedGit, type PersonsGitOptions, personsGit } from '../host/git.ts'
-import type { Operator } from '../host/operator.ts'
-import { lastLines } from '../host/run.ts'
+import { type Operator, runAttended } from '../host/operator.ts'
 
 export type Git = {
   readonly directory: string
@@ -32,7 +32,7 @@ export function gitIn(directory: string, operator: Operator): Git {
       if (result.code === 127) throw notInstalled
       return result.code === 0 ? result.stdout.trim() : undefined
     },
-    attended: (args) => attendedGit(operator, ['-C', directory, ...args]),
+    attended: (args) => runAttended(operator, personsGit(operator, ['-C', directory, ...args]).args),
   }
 }
 
@@ -55,7 +55,7 @@ function gitFailed(args: readonly string[], said: string): PlumbError {
   const dubious = /dubious ownership/.test(said)
   return new PlumbError({
     code: 'usage',
-    message: `git ${args[0] ?? ''} failed: ${said}`.slice(0, 4000),
+    message: `git ${args[0] ?? ''} failed: ${said}`,
     remedy: dubious ? 'Run plumb adopt as the owner of the clone, by sudo.' : 'Try it by hand in the clone.',
   })
 }

@@ -1,5 +1,6 @@
 // Three versions of a text -> one with the changes of both sides. Where both changed the same or adjacent lines, nobody but a person knows what
 // is meant. Pure.
+// Decision: docs/decisions/2026-11-26-adopt-is-a-merge.md
 import { type Edit, lineAt, lineEdits, withEdits } from './edits.ts'
 
 export type Merged =

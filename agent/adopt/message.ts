@@ -1,6 +1,6 @@
 // The commit's message: the reason, what was changed where, and the evidence in words. Pure.
 import { evidenceLine } from '../../shared/evidence-text.ts'
-import type { HostName, Revision } from '../../shared/names.ts'
+import { type HostName, parseResourceId, type Revision } from '../../shared/names.ts'
 import type { Mask } from '../plan/mask.ts'
 import type { Drifted } from './drifted.ts'
 
@@ -35,7 +35,7 @@ export function commitMessage({ why, host, adopted, applied, mask }: MessagePart
 
 /** `/etc/nginx/nginx.conf`; `unit:nginx.service` for what is no path. */
 export function nameOf(id: string): string {
-  const name = id.slice(id.indexOf(':') + 1)
+  const name = parseResourceId(id).name
   return name.startsWith('/') ? name : id
 }
 

@@ -1,6 +1,7 @@
 // A drifted unit -> what service.yaml has to say of it.
-import { isAdoptable } from '../../shared/adoptable.ts'
+import { parseResourceId } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
+import { isAdoptable } from '../resources/registry.ts'
 import { type Changeset, nothing } from './changeset.ts'
 import { type Drifted, refusal } from './drifted.ts'
 
@@ -16,5 +17,5 @@ export function unitChangeset({ id, differences }: Drifted): Changeset {
         }),
       )
   }
-  return { ...nothing, edits: [{ section: 'units', key: id.slice('unit:'.length), set }], problems }
+  return { ...nothing, edits: [{ section: 'units', key: parseResourceId(id).name, set }], problems }
 }

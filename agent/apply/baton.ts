@@ -1,5 +1,6 @@
 // Services of one apply side by side: whoever changes the host holds the baton, one service at a time; whoever only waits - for stability,
 // health, checks - passes it on. In every service all paths come before the first wait, so paths are changed in the order of the plan.
+// Decision: docs/decisions/2026-11-26-services-become-stable-side-by-side.md
 import type { Waiting } from '../resources/kind.ts'
 
 /** Services that start at a time: two hundred stacks that start at once would keep each other from becoming healthy. */

@@ -1,12 +1,12 @@
 // What was at the paths of a service before its first apply, as its commit records it.
 import { hash } from 'node:crypto'
 import { type AbsolutePath, absolutePathSchema, resourceId, type Sha256, sha256Schema } from '../../shared/names.ts'
+import { parentsOf } from '../../shared/places.ts'
 import type { FileStat, SavedPath } from '../host/files.ts'
 import { hashedBytes } from '../host/files-read.ts'
 import type { HostReader } from '../host/host.ts'
 import type { Original, Taken } from '../resources/original.ts'
 import { ownership, pathInId } from '../resources/paths.ts'
-import { parentsOf } from '../resources/released.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import { keptOriginals } from '../state/originals.ts'
 import type { State } from '../state/state.ts'

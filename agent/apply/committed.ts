@@ -1,6 +1,8 @@
 // The end of a service's apply: what it displaced is kept, and what is to be recorded of it is put together.
+
 import { type AbsolutePath, resourceId, type ServiceName } from '../../shared/names.ts'
 import type { Change } from '../../shared/report.ts'
+import { isOfKind } from '../../shared/resource.ts'
 import type { HostWriter } from '../host/host.ts'
 import type { ServicePlan } from '../plan/plan.ts'
 import { isStaying } from '../resources/directory.ts'
@@ -63,9 +65,7 @@ export async function committing(
 /** Directories that were to be removed and could not be, since what is in them was not removed before: to be tried again. */
 function remainingOf(changes: readonly ResourceChange[], { files }: HostWriter): readonly AbsolutePath[] {
   return changes
-    .filter(
-      (one) => one.id.startsWith('directory:') && one.desired === undefined && !isStaying(one) && !isReturning(one),
-    )
+    .filter((one) => isOfKind(one.id, 'directory') && one.desired === undefined && !isStaying(one) && !isReturning(one))
     .map(({ id }) => pathOf(id))
     .filter((path) => files.stat(path)?.type === 'directory')
 }

@@ -1,5 +1,6 @@
 // The connectivity guard: what answered before an apply must answer again after it, or the whole apply is undone.
 // It stands in the journal before anything is changed, so that it also holds for whoever recovers after a reboot.
+// Decision: docs/decisions/2026-11-26-the-guard-rolls-back-the-whole-apply.md
 import type { Problem } from '../../shared/problem.ts'
 import { eventually } from '../host/backoff.ts'
 import type { ContactName } from '../host/contact.ts'

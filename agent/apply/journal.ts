@@ -1,13 +1,16 @@
 // What an apply writes down before it changes anything, so that another process can finish or undo it after a crash.
+// Decision: docs/decisions/2026-11-26-a-rollback-restarts-what-a-reboot-started.md
 import { z } from 'zod'
 import { type Revision, revisionSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
 import type { ResourceKindName, TriggerAction } from '../../shared/resource.ts'
 import { bootId } from '../host/boot.ts'
 import type { ToolStep } from '../host/tools.ts'
+import { isKindName } from '../resources/registry.ts'
 import { baselineJson, type ServiceBaseline, serviceBaselineSchema } from '../state/baseline.ts'
 import type { JournalFile } from '../state/journal.ts'
 
-const kindSchema = z.enum(['file', 'directory', 'symlink', 'package', 'unit', 'compose'])
+/** A kind of a newer agent is not ours to restore: its record is passed over. */
+const kindSchema = z.custom<ResourceKindName>(isKindName)
 
 const toolSchema = z.object({
   when: z.enum(['before-files', 'after-files']),

@@ -77,6 +77,6 @@ async function watchedProject(project: ComposeResource, host: HostReader): Promi
 function didNotStay({ seconds }: Settling, fault: string): PlumbError {
   return new PlumbError({
     code: 'check-failed',
-    message: `it came up and did not stay up for ${seconds} s: ${fault}`.slice(0, 4000),
+    message: `it came up and did not stay up for ${seconds} s: ${fault}`,
   })
 }

@@ -1,9 +1,9 @@
 // Services of one apply run side by side, and one of them may be undone while another one goes on. What they share is kept apart
 // here, so that each undo is as exact as if the services had come one after the other.
 import { resourceId, type ServiceName } from '../../shared/names.ts'
+import { parentsOf } from '../../shared/places.ts'
 import type { ServicePlan } from '../plan/plan.ts'
 import { pathInId, savedPathSchema } from '../resources/paths.ts'
-import { parentsOf } from '../resources/released.ts'
 import { isReturning } from '../resources/returning.ts'
 
 /**

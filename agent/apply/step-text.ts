@@ -1,8 +1,9 @@
 // The step that failed, for people: `validate /etc/caddy/Caddyfile`, `restart caddy.service`.
-import { type Problem, problemsOf } from '../../shared/problem.ts'
+import { problemsOf } from '../../shared/problem.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
 import { checkText } from '../host/checks.ts'
 import type { Step } from '../plan/steps.ts'
+import { kinds } from '../resources/registry.ts'
 import { actionText } from '../resources/trigger-text.ts'
 
 export function stepText(step: Step | undefined, error: unknown): string {
@@ -12,7 +13,7 @@ export function stepText(step: Step | undefined, error: unknown): string {
   if (step === undefined) return 'record what was applied'
   switch (step.kind) {
     case 'change':
-      return changeStepText(step, problem)
+      return kinds[step.resource].stepText(problem?.where?.file)
     case 'tools':
       return `run ${step.tools.map(({ command }) => command.args[0]).join(', ')}`
     case 'validate':
@@ -23,23 +24,5 @@ export function stepText(step: Step | undefined, error: unknown): string {
       return `check ${checkText(step.check)}`
     case 'restart-agent':
       return `restart ${agentUnit}`
-  }
-}
-
-function changeStepText({ resource }: Extract<Step, { kind: 'change' }>, problem: Problem | undefined): string {
-  const file = problem?.where?.file
-  switch (resource) {
-    case 'package':
-      return 'install packages'
-    case 'unit':
-      return 'change units'
-    case 'compose':
-      return 'bring up containers'
-    case 'directory':
-      return `make ${file ?? 'directories'}`
-    case 'symlink':
-      return `link ${file ?? 'links'}`
-    case 'file':
-      return `write ${file ?? 'files'}`
   }
 }

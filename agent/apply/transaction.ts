@@ -2,7 +2,7 @@
 // Two acts, so that services settle side by side: its steps are taken, and later, when what they started has stayed up for its
 // settle time, it is committed.
 import type { ResourceId, Revision, ServiceName } from '../../shared/names.ts'
-import { PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
+import { boundedProblem, PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
 import { type CheckOptions, runCheck } from '../host/checks.ts'
@@ -259,5 +259,5 @@ function failureProblem({ service }: ServicePlan, error: unknown, undoing: reado
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`
   const left = undoing.length === 0 ? '' : ` Not everything could be put back: ${undoing.map(problemLine).join('; ')}`
   const base = problem ?? { code: 'apply-failed', message: 'it failed for no known reason.' }
-  return { ...base, service, message: `${base.message}${more}${left}`.slice(0, 4000) }
+  return boundedProblem({ ...base, service, message: `${base.message}${more}${left}` })
 }

@@ -10,7 +10,7 @@ import { runTools, type ToolStep } from '../host/tools.ts'
 import { runTrigger } from '../host/triggers.ts'
 import { savedPathSchema } from '../resources/paths.ts'
 import { kinds } from '../resources/registry.ts'
-import { forgetFailed } from './forget-failed.ts'
+import { forgetFailed, unitsOfApply } from './forget-failed.ts'
 import type { JournalRecord, Saved, UndoLog } from './journal.ts'
 
 export type Undoing = {
@@ -31,6 +31,8 @@ export async function undo(records: readonly JournalRecord[], host: HostWriter, 
     }
   }
   const saved = records.filter((record) => record.kind === 'saved')
+  const units: string[] = []
+  await attempt(async () => units.push(...(await unitsOfApply(saved, host))))
   // A unit is stopped and disabled by way of the file that enabled it, so before that goes.
   for (const { resource, saved: points } of saved.filter(({ resource: kind }) => kind === 'unit'))
     await attempt(async () => {
@@ -49,7 +51,7 @@ export async function undo(records: readonly JournalRecord[], host: HostWriter, 
     .filter((record) => !isPaths(record))
     .toSorted((one, other) => isLast(one) - isLast(other)))
     await attempt(() => kinds[resource].restore(points, host))
-  await attempt(() => forgetFailed(saved, host))
+  await attempt(() => forgetFailed(units, host))
   const isComplete = problems.length === 0
   if (isComplete) await log.undone()
   // What had died was started by the restore above.
@@ -138,7 +140,7 @@ function isPaths({ resource }: Saved): boolean {
 }
 
 export function isPathKind(resource: ResourceKindName): boolean {
-  return resource === 'file' || resource === 'symlink' || resource === 'directory'
+  return kinds[resource].order === 'paths'
 }
 
 /** One that neither ran nor was enabled before: its file may be about to go. */

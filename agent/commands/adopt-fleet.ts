@@ -1,11 +1,13 @@
 // `plumb adopt PATH|SERVICE --host NAME --server URL`, in a clone on the operator's machine: the server has the findings, the clone what was
 // applied, and both together what is live. What only the host knows - secrets, large and binary files - is adopted there.
+
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { hostAlone } from '../../shared/adoptable.ts'
 import { findingSchema } from '../../shared/finding.ts'
 import { hostNameSchema, type Revision, revisionSchema, serviceNameSchema } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
+import { isOfKind } from '../../shared/resource.ts'
 import { shellWord } from '../../shared/shell-word.ts'
 import { adoptionOf, type Refused } from '../adopt/adoption.ts'
 import type { Drifted } from '../adopt/drifted.ts'
@@ -99,7 +101,7 @@ async function findingsOf(target: string, options: AdoptFleetOptions): Promise<T
   if (options.host === undefined) throw usage('On which host was it changed?', 'Add --host NAME.')
   const url = new URL(`/api/v1/hosts/${encodeURIComponent(options.host)}/findings`, serverUrl(options.server ?? ''))
   if (target.startsWith('/')) url.searchParams.set('path', pathOption(target))
-  else url.searchParams.set(target.startsWith('unit:') ? 'resource' : 'service', target)
+  else url.searchParams.set(isOfKind(target, 'unit') ? 'resource' : 'service', target)
   const hasToken = options.tokenFile !== undefined || (process.env['PLUMB_TOKEN'] ?? '') !== ''
   const answer = await askServer({
     url,
@@ -109,7 +111,7 @@ async function findingsOf(target: string, options: AdoptFleetOptions): Promise<T
   })
   if (answer.kind === 'refused')
     throw usage(
-      `${url.origin}: ${answer.message}`.slice(0, 4000),
+      `${url.origin}: ${answer.message}`,
       answer.status === 401
         ? 'Set PLUMB_TOKEN to the operator token, or name a file by --token-file.'
         : (answer.remedy ?? 'See: plumb adopt --help'),
@@ -153,7 +155,7 @@ async function headOf(git: Git, { remote, branch }: Followed): Promise<Revision 
 /** Why a finding cannot be carried over from its report. */
 async function onlyOnHost({ finding }: Reported, revisions: readonly OpenRevision[]): Promise<Problem | undefined> {
   const { source, resource, differences } = finding
-  const isContent = resource.startsWith('file:') && differences.some(({ name }) => name === 'content')
+  const isContent = isOfKind(resource, 'file') && differences.some(({ name }) => name === 'content')
   if (isContent && source !== undefined)
     for (const revision of revisions)
       if ((await revision.secretsOf(source)).length > 0)
@@ -166,7 +168,7 @@ type Applied = (source: string, sha256: string) => ReturnType<typeof appliedSour
 
 async function driftedOf({ service, finding }: Reported, target: string, appliedOf: Applied): Promise<Drifted> {
   const { resource: id, source, summary, differences, evidence } = finding
-  const content = id.startsWith('file:') ? differences.find(({ name }) => name === 'content') : undefined
+  const content = isOfKind(id, 'file') ? differences.find(({ name }) => name === 'content') : undefined
   const applied = content === undefined || source === undefined ? undefined : await appliedOf(source, content.expected)
   const bytes = applied?.pieces === undefined ? applied?.content : Buffer.from(renderedText(applied.pieces))
   return {

@@ -1,7 +1,9 @@
 // What `plumb adopt` asks of a person, and what it tells them, wherever the live content comes from.
+
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errnoOf } from '../../shared/errno.ts'
 import { PlumbError, type Problem, problemLine } from '../../shared/problem.ts'
 import type { Adoption, Refused } from '../adopt/adoption.ts'
 import type { Delivered } from '../adopt/deliver.ts'
@@ -74,7 +76,7 @@ export async function writePatch(text: string, branch: string, { user }: Operato
     }
     return path
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+    const code = errnoOf(error) ?? 'unknown error'
     throw new PlumbError(
       {
         code: 'usage',

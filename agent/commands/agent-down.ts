@@ -1,8 +1,10 @@
 // Whether the agent of this host runs, for the verbs: what they show is not kept so while it does not.
+
+import type { Run } from '../../shared/command.ts'
+import { createRun } from '../../shared/platform/run.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
 import { isAgentEnabled, startAgent, whyAgentIsDown } from '../host/restart-agent.ts'
-import { createRun, type Run } from '../host/run.ts'
 import { defaultState } from './configuration.ts'
 
 type Places = { readonly root: string; readonly state: string }

@@ -121,7 +121,7 @@ function waysByService(services: readonly ServiceReport[], revision: string): re
  */
 function wayLines(services: readonly ServiceWays[], options: string): readonly string[] {
   const isForAll = (way: WayOut) => way.kind === 'apply' && way.commands.length === 1
-  const lines = (ways: readonly WayOut[]) => wayOutLines(ways, { options }).map((line) => line.replace(/^To /, 'to '))
+  const lines = (ways: readonly WayOut[]) => wayOutLines(ways, { options, isWithin: true })
   const own = services.flatMap(({ service, ways }) =>
     ways
       .filter((way) => !isForAll(way))

@@ -1,11 +1,13 @@
 // What is pinned on a host: its name, its repository, its server. Written once by `plumb install`, read by every verb;
 // neither the server nor the repository can change it.
+
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { splitAddress } from '../../shared/address.ts'
+import { errnoOf } from '../../shared/errno.ts'
 import { absolutePathSchema, type HostName, hostNameSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileWriter } from '../host/files.ts'
@@ -35,11 +37,11 @@ export function secretsDirectory(root: string): string {
 /** Undefined when the host has none; throws PlumbError `usage` when it is there and wrong. */
 export async function readConfiguration(root: string): Promise<Configuration | undefined> {
   const path = join(root, configurationFile)
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (errnoOf(error) === 'ENOENT') return undefined
     throw new PlumbError({
       code: 'usage',
-      message: `${path} cannot be read (${error.code}).`,
+      message: `${path} cannot be read (${errnoOf(error)}).`,
       remedy: 'Run plumb as root.',
     })
   })

@@ -1,10 +1,13 @@
 // `plumb hold --fleet` and `plumb release --fleet`: the server tells the hosts. Asked over its API with an operator's token, which
 // comes by the environment or a file, never as an argument.
+
 import { readFile, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { errnoOf } from '../../shared/errno.ts'
 import { type HoldTarget, holdTargetSchema } from '../../shared/hold.ts'
+import { isPrivate } from '../../shared/platform/regular-file.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { holdText } from '../plan/hold-text.ts'
 import { type Answer, askServer, notAServer } from '../report/ask-server.ts'
@@ -139,8 +142,8 @@ function refused({ origin }: URL, { status, message, remedy }: Extract<Answer, {
   const code = status === 401 ? 'token-refused' : 'usage'
   return new PlumbError({
     code,
-    message: `${origin}: ${message}`.slice(0, 4000),
-    ...(remedy === undefined ? {} : { remedy: remedy.slice(0, 2000) }),
+    message: `${origin}: ${message}`,
+    ...(remedy === undefined ? {} : { remedy }),
   })
 }
 
@@ -172,7 +175,7 @@ export async function tokenGiven(file: string | undefined): Promise<string> {
 
 async function tokenIn(file: string): Promise<string> {
   const { mode } = await stat(file).catch(unreadable(file))
-  if ((mode & 0o077) === 0) return await readFile(file, 'utf8').catch(unreadable(file))
+  if (isPrivate({ mode })) return await readFile(file, 'utf8').catch(unreadable(file))
   throw new PlumbError({
     code: 'secret-exposed',
     message: 'other users of this machine can read the token.',
@@ -181,8 +184,8 @@ async function tokenIn(file: string): Promise<string> {
   })
 }
 
-function unreadable(file: string): (error: NodeJS.ErrnoException) => never {
+function unreadable(file: string): (error: unknown) => never {
   return (error) => {
-    throw usage(`${file} cannot be read (${error.code}).`, 'Name the file that holds the operator token.')
+    throw usage(`${file} cannot be read (${errnoOf(error)}).`, 'Name the file that holds the operator token.')
   }
 }

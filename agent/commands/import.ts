@@ -2,11 +2,11 @@
 // 2 when files with likely secrets were left out, 1 when nothing was or lint finds problems in it.
 import { join, resolve } from 'node:path'
 import { absolutePathSchema, identifierSchema, serviceNameSchema } from '../../shared/names.ts'
+import { createRun } from '../../shared/platform/run.ts'
 import { PlumbError, type Problem, problemLine } from '../../shared/problem.ts'
 import { secretsOf } from '../desire/secrets.ts'
 import { asOwner } from '../host/as-owner.ts'
 import { type HostWriter, openHost, readerOf } from '../host/host.ts'
-import { createRun } from '../host/run.ts'
 import { type Draft, draftOf, type Exposed } from '../import/draft.ts'
 import type { Untaken } from '../import/findings.ts'
 import { changedByCommit } from '../lint/committed.ts'

@@ -1,14 +1,16 @@
 // `plumb install`: makes this machine a host. Pins host, repository and server, enrols, applies in the foreground so that
 // the person sees it happen, and leaves the agent running as a systemd service. Run again, it does only what is missing.
+// Decision: docs/decisions/2026-11-23-only-a-person-repairs-drift.md
 import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isSea } from 'node:sea'
+import { endText, type Run } from '../../shared/command.ts'
 import { absolutePathSchema, type HostName } from '../../shared/names.ts'
+import { createRun } from '../../shared/platform/run.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
 import type { FileWriter } from '../host/files.ts'
 import { type HostWriter, openHost } from '../host/host.ts'
-import { createRun, endText, type Run } from '../host/run.ts'
 import { reconcilerOf } from '../pass.ts'
 import { ServerConnection } from '../report/connection.ts'
 import { noteEnrolled, readEnrolled } from '../report/enrolled.ts'

@@ -1,9 +1,10 @@
 // `plumb lint DIR`: everything that is wrong with a fleet repository, for people and for CI, without a host and before a commit.
+
+import { createRun } from '../../shared/platform/run.ts'
 import { type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import { limited } from '../../shared/repository/invalid.ts'
 import { visibleJson } from '../../shared/visible-text.ts'
 import { interruptible } from '../host/interruptible.ts'
-import { createRun } from '../host/run.ts'
 import { readCandidate } from '../lint/candidate.ts'
 import { byPlace } from '../lint/order.ts'
 import { type Linted, lintRevision } from '../lint/revision.ts'

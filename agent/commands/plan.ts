@@ -10,7 +10,7 @@ import type { ServiceComparison } from '../plan/compare.ts'
 import { criticalPath, criticalPathText } from '../plan/critical-path.ts'
 import { changeDiff, type FindingInput } from '../plan/findings.ts'
 import { holdText } from '../plan/hold-text.ts'
-import { otherData } from '../plan/other-data.ts'
+import { leftData } from '../plan/moved-data.ts'
 import { changesIn, isEmpty, type Plan, planFor, type ServicePlan } from '../plan/plan.ts'
 import { waitingRemoval } from '../plan/removal.ts'
 import { foreseenLines, stepLines } from '../plan/text.ts'
@@ -95,7 +95,7 @@ function leftOf(service: ServiceComparison): readonly string[] {
     const left = comparison.drift.filter(({ name }) => name === objectName)
     return left.length === 0 ? [] : [`takes no effect: ${kinds.unit.describe(id, left)}`]
   })
-  return [...unchanged, ...otherData(service).map((text) => `other data: ${text}`)]
+  return [...unchanged, ...leftData(service).map((text) => `other data: ${text}`)]
 }
 
 function diffsOf(service: ServicePlan, input: FindingInput): readonly string[] {

@@ -2,11 +2,11 @@
 // Exits 0 when that is done, 1 when there is no such version.
 import { resolve } from 'node:path'
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
+import { createRun } from '../../shared/platform/run.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { absoluteTime } from '../../shared/time-text.js'
 import { type HostWriter, openHost } from '../host/host.ts'
 import { isSamePlace } from '../host/known-name.ts'
-import { createRun } from '../host/run.ts'
 import type { Displaced } from '../state/displaced.ts'
 import { sizeText } from '../state/displaced-text.ts'
 import { openExistingState, type State } from '../state/state.ts'

@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { destination, type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import type { ServerHold } from '../../shared/hold.ts'
+import { openLog } from '../../shared/platform/log.ts'
 import { PlumbError, problemLine, problemsOf } from '../../shared/problem.ts'
 import { appliesIn, factsOf, type Report } from '../../shared/report.ts'
-import { visibleJson } from '../../shared/visible-text.ts'
 import { proveRestart, restartGuarded } from '../agent-restart.ts'
 import { engineOf } from '../host/engine.ts'
 import type { Agent } from '../look.ts'
@@ -34,7 +34,7 @@ export type RunAgentOptions = HostOptions & {
 }
 
 export async function runAgent(options: RunAgentOptions): Promise<number> {
-  const log = logger()
+  const log = openLog({ namesProcess: false })
   endOnFault(log)
   const { agent, configuration } = await openAgent(options)
   const { directory } = agent.state
@@ -123,12 +123,6 @@ function watchedPass(pass: Reconciler['pass'], watch: HostWatch): Reconciler['pa
     const problems = onceEach([...outcome.report.problems, watch.problem])
     return { ...outcome, report: { ...outcome.report, problems } }
   }
-}
-
-/** A log that cannot be written, as on a full disk, ends no agent. */
-function logger(): Logger {
-  const lines = destination({ sync: true }).on('error', () => undefined)
-  return pino({ base: null }, { write: (line) => void lines.write(visibleJson(line)) })
 }
 
 /**

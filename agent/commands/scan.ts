@@ -2,11 +2,11 @@
 // Changes nothing. Exits 0 when all of it is in the repository, 2 when not.
 import { resolve } from 'node:path'
 import { absolutePathSchema, type ResourceId } from '../../shared/names.ts'
+import { createRun } from '../../shared/platform/run.ts'
 import { PlumbError, type Problem, problemLine } from '../../shared/problem.ts'
 import { entriesBelow } from '../host/entries-below.ts'
 import { openHost, readerOf } from '../host/host.ts'
 import { emptyInventory, ownersBelow, takeInventory } from '../host/packages/inventory.ts'
-import { createRun } from '../host/run.ts'
 import { type Coverage, coverageOf } from '../import/coverage.ts'
 import { desireAt } from '../look.ts'
 import { readConfiguration } from './configuration.ts'

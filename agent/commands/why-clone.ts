@@ -1,7 +1,9 @@
 // `plumb why` asked of a clone with its history, by the system git.
 import { resolve } from 'node:path'
 import { withoutUserInformation } from '../../shared/address.ts'
+import type { Account, Run } from '../../shared/command.ts'
 import { absolutePathSchema, revisionSchema } from '../../shared/names.ts'
+import { closedGit } from '../../shared/platform/git.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { runsOfBlame, unblamable } from '../../shared/repository/blame.ts'
 import { hostPlaces } from '../../shared/repository/host-places.ts'
@@ -9,13 +11,10 @@ import { readServiceFile } from '../../shared/repository/read-service.ts'
 import type { Blame, Commit, Why } from '../../shared/why.ts'
 import { lineOfBlame } from '../../shared/why.ts'
 import type { FileReader } from '../host/files.ts'
-import { closedGit } from '../host/git.ts'
 import { requirePlainGitFiles } from '../host/git-files.ts'
 import type { Interruptible } from '../host/interruptible.ts'
 import { knownName } from '../host/known-name.ts'
-import type { Account } from '../host/operator.ts'
 import { repositoryOwner } from '../host/repository-owner.ts'
-import type { Run } from '../host/run.ts'
 import { sha256 } from '../sync/reasons.ts'
 import { type BlameGit, blameOfClone } from './blame-clone.ts'
 import type { Output } from './output.ts'
@@ -192,7 +191,7 @@ async function outputOfGit(run: Run, args: readonly string[], place: Place): Pro
   if (result.code !== 0)
     throw new PlumbError({
       code: 'usage',
-      message: `${directory} cannot be read by git: ${withoutUserInformation(result.stderr.trim())}`.slice(0, 4000),
+      message: `${directory} cannot be read by git: ${withoutUserInformation(result.stderr.trim())}`,
       ...(user === undefined ? {} : { remedy: `It is read as its owner (uid ${user.uid}), who needs access to it.` }),
     })
   return result.stdout

@@ -1,5 +1,6 @@
 // What stands on this host, and what happened to it here, as lines for a person.
 
+import { resourceId } from '../../shared/names.ts'
 import { resourceEventText } from '../../shared/resource-event-text.ts'
 import { absoluteTime } from '../../shared/time-text.js'
 import { visibleText } from '../../shared/visible-text.ts'
@@ -12,7 +13,7 @@ const eventsShown = 20
 /** What stands on this host; its text is not told, it may hold a secret. */
 export function liveLines({ path, line, writtenAt, found }: LiveWhy, onHost: OnHost | undefined): readonly string[] {
   const place = `${visibleText(path)}:${line}`
-  const drift = onHost?.drift.find(({ resource }) => resource === `file:${path}`)
+  const drift = onHost?.drift.find(({ resource }) => resource === resourceId('file', path))
   const written =
     writtenAt === undefined ? 'changed on this host' : `changed on this host; written ${absoluteTime(writtenAt)}`
   const since = drift?.evidence ?? (drift === undefined ? written : `noticed ${absoluteTime(drift.since)}`)

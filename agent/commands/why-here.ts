@@ -1,5 +1,6 @@
 // `plumb why PATH:LINE` on a host: the line of the live file is looked for in what was applied here, and the server is asked
 // about the line of the repository's file. Only numbers leave the host, and only the repository's text is shown.
+// Decision: docs/decisions/2026-11-26-blame-on-the-server.md
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { blameLimits } from '../../shared/repository/blame.ts'

@@ -1,11 +1,14 @@
 // `plumb why PATH[:LINE]`: the commit behind a managed path, or behind its lines. From a full clone, or from the server.
+
 import { resolve } from 'node:path'
+import { parseResourceId } from '../../shared/names.ts'
+import { createRun } from '../../shared/platform/run.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { unitDirectory } from '../../shared/repository/layout.ts'
 import { templateOfUnit } from '../../shared/repository/unit-names.ts'
+import { isOfKind } from '../../shared/resource.ts'
 import { openHost, readerOf } from '../host/host.ts'
 import { type Interruptible, interruptible } from '../host/interruptible.ts'
-import { createRun } from '../host/run.ts'
 import type { Output } from './output.ts'
 import type { WhyAnswers, WhyAsker, WhyOptions } from './why-asked.ts'
 import { whyInClone } from './why-clone.ts'
@@ -38,7 +41,7 @@ function filesOf({ root }: WhyOptions) {
 /** A name may end in a colon and digits: what is managed under the whole text is meant. */
 async function answersTo(text: string, all: boolean, asker: WhyAsker): Promise<WhyAnswers> {
   const { ask, where } = asker
-  if (text.startsWith('unit:')) return await answersToUnit(text.slice('unit:'.length), all, asker)
+  if (isOfKind(text, 'unit')) return await answersToUnit(parseResourceId(text).name, all, asker)
   const whole = await ask({ path: text, lines: all ? 'all' : undefined })
   if (whole !== undefined) return whole
   const [, path, digits] = /^(.+):(\d{1,7})$/.exec(text) ?? []

@@ -15,6 +15,7 @@ import { hazardProblems } from './hazard-problems.ts'
 import { judgedContents } from './judged.ts'
 import { loadRepository } from './load.ts'
 import { blobsOf, type ManagedService, managedService } from './managed-files.ts'
+import { quadletProblems } from './quadlet-problems.ts'
 import { withServiceNames } from './quadlets.ts'
 import { namingTexts, type Readings, readingsOf } from './readers.ts'
 import { registryLogins } from './registries.ts'
@@ -61,7 +62,8 @@ export async function desiredFor({ reader, host, secrets, digests }: DesireInput
   const named = services.map((service) => withServiceNames(service, texts))
   const readings = readingsOf(named, texts)
   const judged = await judgedOrWithheld(services, { ...filled, digests: known }, reader)
-  const contents = { ...judged, renderings: filled.renderings, readings, logins, unreadable }
+  const powers = quadletProblems(services, texts)
+  const contents = { ...judged, renderings: filled.renderings, readings, logins, unreadable, powers }
   const { defaults } = repository.fleet
   const desired: DesiredHost = {
     host,

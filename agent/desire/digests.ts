@@ -1,4 +1,5 @@
 // SHA-256 and size of blobs; what is known of an object id never changes, so each is read once in a host's life.
+// Decision: docs/decisions/2026-11-23-object-ids-stand-for-content.md
 import { createHash } from 'node:crypto'
 import { type Sha256, sha256Schema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'

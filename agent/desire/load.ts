@@ -1,4 +1,5 @@
 // A revision's objects -> the parsed repository.
+// Decision: docs/decisions/2026-11-23-a-revision-in-full-or-not-at-all.md
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Problem } from '../../shared/problem.ts'
 import type { Fleet } from '../../shared/repository/fleet.ts'

@@ -1,94 +1,182 @@
-// What podman's generator makes of quadlets: the names of services, and the networks and volumes that containers use. Pure.
+// What podman's generator makes of the quadlets of a host: the names of services, and the networks and volumes that they use. Pure.
 import { posix } from 'node:path'
+import {
+  generatedService,
+  mountOf,
+  podmanOptions,
+  type Quadlet,
+  quadletAt,
+  withSpecifiers,
+} from '../../shared/repository/quadlet.ts'
 import { type UnitSetting, unitSettings } from '../../shared/repository/unit-settings.ts'
-import type { EngineObject } from '../../shared/resource.ts'
+import type { EngineObject, MadeObject, UnitResource } from '../../shared/resource.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
 
 /** By path inside the repository. */
 type Texts = ReadonlyMap<string, string>
 
-/** `/etc/containers/systemd/app.container` and its drop-ins; those below users/ are for the managers of users. */
-const quadletPath =
-  /^(\/etc\/containers\/systemd\/(?!users\/)(?:.*\/)?([^/]+)\.(container|kube|pod|network|volume|build|image))(?:\.d\/[^/]+\.conf)?$/
-
-/** Podman before 5.3 knows no `ServiceName=`, and passes over what it does not know. */
-const sections = { container: 'Container', kube: 'Kube', pod: 'Pod', build: 'Build', image: 'Image' } as const
-
 /** The service of a quadlet or its drop-in by its file name: networks and volumes have one that is never restarted for a change. */
 export function serviceOfQuadlet(target: string): string | undefined {
-  const [, , name = '', kind = ''] = quadletPath.exec(target) ?? []
-  if (!(kind in sections)) return undefined
-  return `${name}${kind === 'container' || kind === 'kube' ? '' : `-${kind}`}.service`
+  const quadlet = quadletHere(target)
+  return quadlet === undefined || isObject(quadlet) ? undefined : quadlet.usualService
 }
 
 /** With the services that `ServiceName=` names. */
 export function withServiceNames(service: ManagedService, texts: Texts): ManagedService {
   const files = service.files.map((file) => {
-    const [, main, , kind = ''] = quadletPath.exec(file.target) ?? []
-    const section = Object.entries(sections).find(([one]) => one === kind)?.[1]
-    if (main === undefined || section === undefined) return file
-    const named = settingsOf(main, service.files, texts).findLast(
-      (one) => one.section === section && one.key === 'ServiceName' && one.value !== '',
-    )
-    return named === undefined || named.value.includes('%') ? file : { ...file, generates: `${named.value}.service` }
+    const quadlet = quadletHere(file.target)
+    if (quadlet === undefined || isObject(quadlet)) return file
+    const generates = generatedService(quadlet, settingsOf(quadlet, service.files, texts))
+    return generates === quadlet.usualService ? file : { ...file, generates }
   })
   return { ...service, files }
 }
 
-/** Networks and volumes of the repository that a quadlet of a container or pod uses, as they are to be. */
-export function objectsUsedBy(main: string, all: readonly ManagedFile[], texts: Texts): readonly EngineObject[] {
-  const named = settingsOf(main, all, texts).flatMap(({ section, key, value }) =>
-    ['Container', 'Pod', 'Kube'].includes(section) ? namedIn(key, value) : [],
-  )
-  return [...new Set(named)].flatMap((name) => {
-    const quadlet = quadletNamed(name, all)
-    return quadlet === undefined ? [] : (objectOf(quadlet.target, settingsOf(quadlet.target, all, texts)) ?? [])
-  })
-}
+export type QuadletUses = Pick<UnitResource, 'objects' | 'mounts' | 'makes' | 'image'>
 
-/** By the path in the container, what of the host or of the engine is mounted there; undefined where a specifier decides. */
-export function mountsOf(main: string, all: readonly ManagedFile[], texts: Texts): Readonly<Record<string, string>> {
-  const mounts = settingsOf(main, all, texts).flatMap(({ section, key, value }) =>
-    section === 'Container' || section === 'Pod' ? mountIn(key, value) : [],
-  )
-  return Object.fromEntries(mounts.map(([at, source]) => [at, volumeNamed(source, all, texts)]))
-}
+/** Of the files of all services of a host. */
+export class HostQuadlets {
+  readonly #files: readonly ManagedFile[]
+  readonly #texts: Texts
+  readonly #objects: readonly QuadletObject[]
 
-function mountIn(key: string, value: string): readonly (readonly [at: string, source: string])[] {
-  if (value.includes('%')) return []
-  if (key === 'Volume') {
-    const [source = '', at = ''] = value.replaceAll('"', '').split(':')
-    return at === '' ? [] : [[at, source]]
+  constructor(files: readonly ManagedFile[], texts: Texts) {
+    this.#files = files.filter(({ target }) => /^\/etc\/(?:containers\/systemd|systemd\/system)\//.test(target))
+    this.#texts = texts
+    this.#objects = this.#files.flatMap(({ target }) => {
+      const quadlet = quadletAt(target)
+      if (quadlet?.main !== target || !isObject(quadlet)) return []
+      return objectOf(quadlet, settingsOf(quadlet, this.#files, texts)) ?? []
+    })
   }
-  const option = (names: string) => new RegExp(`(?:^|,)(?:${names})=([^,]+)`).exec(value)?.[1]
-  const [source, at] = key === 'Mount' ? [option('source|src'), option('destination|dst|target')] : []
-  return source === undefined || at === undefined ? [] : [[at, source]]
+
+  /** Of a unit: of the quadlet that it is made of, or of those that it requires. */
+  usesOf({ name, file }: Pick<UnitResource, 'name' | 'file'>): QuadletUses {
+    const main = file?.slice('file:'.length)
+    const quadlet = main === undefined ? undefined : quadletAt(main)
+    const used = [
+      ...this.#requiredBy(name, main),
+      ...(quadlet === undefined || isObject(quadlet) ? [] : this.#usedBy(quadlet, name)),
+    ]
+    const mounts = quadlet === undefined ? {} : this.#mountsOf(quadlet, name)
+    const image = quadlet === undefined ? undefined : this.#imageOf(quadlet)
+    const makes = [...new Map(used.map((one) => [`${one.kind}:${one.name}`, madeObject(one)])).values()]
+    const objects = [...new Map(used.map((one) => [`${one.kind}:${one.name}`, one.settled])).values()].flatMap(
+      (one) => one ?? [],
+    )
+    return {
+      ...(objects.length === 0 ? {} : { objects }),
+      ...(Object.keys(mounts).length === 0 ? {} : { mounts, ...(image === undefined ? {} : { image }) }),
+      ...(makes.length === 0 ? {} : { makes }),
+    }
+  }
+
+  #usedBy(quadlet: Quadlet, unit: string): readonly UsedObject[] {
+    const options = podmanOptions(quadlet, settingsOf(quadlet, this.#files, this.#texts))
+    const networks = options.flatMap(({ name, value }) => (name === 'network' ? [value.split(':')[0] ?? ''] : []))
+    const volumes = options.flatMap((option) => mountOf(option)?.source ?? [])
+    const claims = quadlet.kind === 'kube' ? this.#claimsOf(quadlet, options) : []
+    // `podman kube play` makes one of its own where the quadlet names none.
+    const common = quadlet.kind === 'kube' && networks.length === 0 ? ['podman-default-kube-network'] : []
+    return [
+      ...networks.filter((one) => one.endsWith('.network')).flatMap((one) => this.#objectNamed(one)),
+      ...[...volumes, ...claims].flatMap((one) => {
+        const source = withSpecifiers(one, unit)
+        if (source === undefined || isPath(source)) return []
+        return source.endsWith('.volume') ? this.#objectNamed(source) : [{ kind: 'volume' as const, name: source }]
+      }),
+      ...common.map((name) => ({ kind: 'network' as const, name })),
+    ]
+  }
+
+  /** A volume is called as it is without its quadlet, which may be on the host alone. */
+  #objectNamed(file: string): readonly UsedObject[] {
+    const known = this.#objects.find((one) => posix.basename(one.main) === file)
+    return known === undefined ? [] : [known]
+  }
+
+  #mountsOf(quadlet: Quadlet, unit: string): Readonly<Record<string, string>> {
+    const options = podmanOptions(quadlet, settingsOf(quadlet, this.#files, this.#texts))
+    const mounts = options.flatMap((option): readonly (readonly [string, string])[] => {
+      const { at, source } = mountOf(option) ?? {}
+      const [place, from] = [at, source].map((text) => (text === undefined ? undefined : withSpecifiers(text, unit)))
+      if (!place || !from) return []
+      return [[place, this.#sourceOf(from, quadlet)]]
+    })
+    return Object.fromEntries(mounts)
+  }
+
+  #imageOf(quadlet: Quadlet): string | undefined {
+    const settings = settingsOf(quadlet, this.#files, this.#texts)
+    return settings.findLast(({ section, key, value }) => section === 'Container' && key === 'Image' && value !== '')
+      ?.value
+  }
+
+  #sourceOf(source: string, { main }: Quadlet): string {
+    if (/^\.{1,2}(?:\/|$)/.test(source)) return posix.resolve(posix.dirname(main), source)
+    if (!source.endsWith('.volume')) return source
+    return this.#objectNamed(source)[0]?.name ?? `systemd-${source.replace(/\.volume$/, '')}`
+  }
+
+  /** Volumes that the pods of a kube quadlet claim. */
+  #claimsOf({ main }: Quadlet, options: ReturnType<typeof podmanOptions>): readonly string[] {
+    const paths = options.flatMap(({ name, value }) =>
+      name === 'yaml' ? [posix.resolve(posix.dirname(main), value)] : [],
+    )
+    const texts = this.#files.flatMap(({ target, source }) =>
+      paths.includes(target) ? (this.#texts.get(source) ?? []) : [],
+    )
+    return texts.flatMap((text) => [...text.matchAll(/\bclaimName:\s*["']?([\w.-]+)/g)].map(([, name = '']) => name))
+  }
+
+  /** `Requires=data-volume.service`, and what the unit is itself. */
+  #requiredBy(unit: string, main: string | undefined): readonly UsedObject[] {
+    const own = this.#files.filter(({ target }) => target === main || target.startsWith(`${main}.d/`))
+    const required = own
+      .flatMap(({ source }) => unitSettings(this.#texts.get(source) ?? ''))
+      .filter(({ section, key }) => section === 'Unit' && /^(?:Requires|Wants|BindsTo|Upholds)$/.test(key))
+      .flatMap(({ value }) => value.split(/\s+/))
+    const names = new Set([unit, ...required])
+    return this.#objects.filter(({ madeBy, main: file }) => names.has(madeBy) || names.has(posix.basename(file)))
+  }
 }
 
-function volumeNamed(source: string, all: readonly ManagedFile[], texts: Texts): string {
-  if (!source.endsWith('.volume')) return source
-  const quadlet = quadletNamed(source, all)
-  const object = quadlet && objectOf(quadlet.target, settingsOf(quadlet.target, all, texts))
-  return object?.name ?? `systemd-${source.replace(/\.volume$/, '')}`
+type UsedObject = MadeObject & { readonly settled?: EngineObject | undefined }
+
+type QuadletObject = UsedObject & { readonly main: string; readonly madeBy: string }
+
+function madeObject({ kind, name, madeBy }: UsedObject): MadeObject {
+  return { kind, name, ...(madeBy === undefined ? {} : { madeBy }) }
 }
 
-function quadletNamed(name: string, all: readonly ManagedFile[]): ManagedFile | undefined {
-  return all.find(({ target }) => quadletPath.exec(target)?.[1] === target && posix.basename(target) === name)
+function isObject({ kind }: Quadlet): boolean {
+  return kind === 'network' || kind === 'volume'
 }
 
-function namedIn(key: string, value: string): readonly string[] {
-  const [first = ''] = value.split(':')
-  if (key === 'Network' && first.endsWith('.network')) return [first]
-  if (key === 'Volume' && first.endsWith('.volume')) return [first]
-  const source = key === 'Mount' ? /(?:^|,)(?:source|src)=([^,]+\.volume)(?:,|$)/.exec(value)?.[1] : undefined
-  return source === undefined ? [] : [source]
+/** Where the quadlets of an administrator are: others are packages' or of this boot alone. */
+function quadletHere(target: string): Quadlet | undefined {
+  return target.startsWith('/etc/') ? quadletAt(target) : undefined
 }
 
-/** Undefined where a specifier would have to be filled in. */
-function objectOf(target: string, settings: readonly UnitSetting[]): EngineObject | undefined {
-  const [, , stem = '', kind] = quadletPath.exec(target) ?? []
-  const own = settings.filter(({ section }) => section === (kind === 'network' ? 'Network' : 'Volume'))
-  if (own.some(({ value }) => value.includes('%')) || stem.endsWith('@')) return undefined
+function isPath(source: string): boolean {
+  return /^[/.~]/.test(source) || /\.(?:image|build)$/.test(source)
+}
+
+/** Undefined where a specifier that nobody knows would have to be filled in. */
+function objectOf(quadlet: Quadlet, settings: readonly UnitSetting[]): QuadletObject | undefined {
+  const { main, stem, section } = quadlet
+  const madeBy = generatedService(quadlet, settings)
+  const own = settings.filter((one) => one.section === section)
+  const kind: EngineObject['kind'] = quadlet.kind === 'network' ? 'network' : 'volume'
+  const said = own.findLast(({ key }) => key === (kind === 'network' ? 'NetworkName' : 'VolumeName'))?.value
+  const name = withSpecifiers(said || `systemd-${stem}`, madeBy)
+  if (name === undefined || stem.endsWith('@')) return undefined
+  const isOpen = own.some(({ value }) => value.includes('%'))
+  const settled = isOpen ? undefined : { kind, name, madeBy, settings: settingsIn(kind, own) }
+  return { kind, name, madeBy, main, settled }
+}
+
+function settingsIn(kind: EngineObject['kind'], own: readonly UnitSetting[]): EngineObject['settings'] {
   const last = (key: string) => own.findLast((one) => one.key === key)?.value || undefined
   const every = (key: string) => own.flatMap((one) => (one.key === key && one.value !== '' ? [one.value] : []))
   const isOn = (key: string) => /^(?:1|yes|true|on)$/i.test(last(key) ?? '')
@@ -108,12 +196,7 @@ function objectOf(target: string, settings: readonly UnitSetting[]): EngineObjec
           ['option device', every('Device').slice(-1)],
           ['option type', every('Type').slice(-1)],
         ]
-  return {
-    kind: kind === 'network' ? 'network' : 'volume',
-    name: last(kind === 'network' ? 'NetworkName' : 'VolumeName') ?? `systemd-${stem}`,
-    madeBy: `${last('ServiceName') ?? `${stem}-${kind}`}.service`,
-    settings: new Map(entries.filter(([, values]) => values.length > 0)),
-  }
+  return new Map(entries.filter(([, values]) => values.length > 0))
 }
 
 /** `mtu=1400` */
@@ -128,8 +211,8 @@ function isIpv4(value: string): boolean {
 }
 
 /** Of its file, then of its drop-ins. */
-function settingsOf(main: string, files: readonly ManagedFile[], texts: Texts): readonly UnitSetting[] {
-  const own = files.filter(({ target }) => quadletPath.exec(target)?.[1] === main)
+function settingsOf({ main }: Quadlet, files: readonly ManagedFile[], texts: Texts): readonly UnitSetting[] {
+  const own = files.filter(({ target }) => quadletAt(target)?.main === main)
   return own
     .toSorted((one, other) => (one.target < other.target ? -1 : 1))
     .flatMap(({ source }) => unitSettings(texts.get(source) ?? ''))

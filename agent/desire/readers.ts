@@ -6,13 +6,14 @@ import { isReadForHazards } from '../../shared/repository/agent-hazards.ts'
 import { readEnvironment } from '../../shared/repository/compose-environment.ts'
 import { interpolate } from '../../shared/repository/compose-variables.ts'
 import { unitDirectory } from '../../shared/repository/layout.ts'
+import { quadletAt } from '../../shared/repository/quadlet.ts'
 import { templateOfUnit } from '../../shared/repository/unit-names.ts'
 import type { UnitResource } from '../../shared/resource.ts'
 import type { RevisionReader } from '../sync/revision.ts'
 import { installLinks } from './install-links.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
 import { meantBy, type Named, pathsInCompose, pathsInUnit } from './named-paths.ts'
-import { mountsOf, objectsUsedBy } from './quadlets.ts'
+import { HostQuadlets, type QuadletUses } from './quadlets.ts'
 import type { Renderings } from './render.ts'
 import { readersOf, unitResources } from './units.ts'
 
@@ -28,8 +29,6 @@ export type Readings = {
   /** Of the unit of a quadlet, what it uses. */
   readonly quadlets: ReadonlyMap<ResourceId, QuadletUses>
 }
-
-export type QuadletUses = Pick<UnitResource, 'objects' | 'mounts'>
 
 export type ReadingUnit = { readonly unit: string; readonly isOfAnother: boolean }
 
@@ -55,24 +54,11 @@ export function readingsOf(services: readonly ManagedService[], texts: NamingTex
 }
 
 function quadletsIn(services: readonly ManagedService[], texts: NamingTexts): Readings['quadlets'] {
-  const quadlets = services.flatMap(({ files }) => files).filter(({ target }) => target.startsWith(quadletDirectory))
-  if (quadlets.length === 0) return new Map()
-  return new Map(
-    services.flatMap(unitResources).flatMap(({ id, file }) => {
-      const main = file?.slice('file:'.length)
-      if (main?.startsWith(quadletDirectory) !== true) return []
-      const objects = objectsUsedBy(main, quadlets, texts)
-      const mounts = mountsOf(main, quadlets, texts)
-      const uses = {
-        ...(objects.length === 0 ? {} : { objects }),
-        ...(Object.keys(mounts).length === 0 ? {} : { mounts }),
-      }
-      return [[id, uses] as const]
-    }),
-  )
+  const files = services.flatMap((service) => service.files)
+  if (!files.some(({ target }) => quadletAt(target) !== undefined)) return new Map()
+  const quadlets = new HostQuadlets(files, texts)
+  return new Map(services.flatMap(unitResources).map((unit) => [unit.id, quadlets.usesOf(unit)]))
 }
-
-const quadletDirectory = '/etc/containers/systemd/'
 
 function linksIn(service: ManagedService, texts: NamingTexts): readonly (readonly [ResourceId, readonly string[]])[] {
   const files = service.files.filter(isUnitFile)

@@ -1,9 +1,17 @@
 // Secrets by name: files of a root-only directory on the host. Values go into rendered content and nowhere else.
 import { isUtf8 } from 'node:buffer'
-import { constants } from 'node:fs'
-import { type FileHandle, open, readdir } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errnoOf } from '../../shared/errno.ts'
 import { identifierSchema } from '../../shared/names.ts'
+import {
+  FileTooLarge,
+  isPrivate,
+  NotRegular,
+  readRegularBytes,
+  statsOfDirectory,
+} from '../../shared/platform/regular-file.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { describeForeign, foreignForm } from './foreign-content.ts'
 
@@ -20,8 +28,8 @@ export type Secrets = {
 
 /** A directory that is not there holds no secret. */
 export async function secretsOf(directory: string): Promise<Secrets> {
-  const entries = await readdir(directory).catch((error: NodeJS.ErrnoException) =>
-    error.code === 'ENOENT' ? [] : unreadable(directory, error),
+  const entries = await readdir(directory).catch((error: unknown) =>
+    errnoOf(error) === 'ENOENT' ? [] : unreadable(directory, error),
   )
   if (entries instanceof PlumbError)
     return { names: new Set(), isListed: false, directory, read: () => Promise.reject(entries) }
@@ -29,24 +37,16 @@ export async function secretsOf(directory: string): Promise<Secrets> {
     names: new Set(entries.filter((name) => identifierSchema.safeParse(name).success)),
     isListed: true,
     directory,
-    read: (name) => readSecret(directory, name),
+    read: async (name) => readSecret(directory, name),
   }
 }
 
 const limitBytes = 64 * 1024
 
-async function readSecret(directory: string, name: string): Promise<string> {
+function readSecret(directory: string, name: string): string {
   const path = join(directory, identifierSchema.parse(name))
-  await withOpen(directory, constants.O_DIRECTORY, async (above) => {
-    refuseExposed(directory, await above.stat(), '0700')
-  })
-  const content = await withOpen(path, 0, async (file) => {
-    const stat = await file.stat()
-    if (!stat.isFile()) throw unusable(path, stat.isDirectory() ? 'it is a directory' : 'it is not a plain file')
-    refuseExposed(path, stat, '0600')
-    if (stat.size > limitBytes) throw unusable(path, `it is larger than ${limitBytes} bytes`)
-    return await file.readFile()
-  })
+  refuseExposed(directory, directoryStats(directory), '0700')
+  const content = contentOf(path)
   const fault = faultOf(content)
   if (fault !== undefined) throw unusable(path, fault)
   const value = content.toString('utf8').replace(/\r?\n$/, '')
@@ -65,28 +65,31 @@ function faultOf(content: Buffer): string | undefined {
   return undefined
 }
 
-/** Without O_NONBLOCK a FIFO would hold a thread of the pool for ever. */
-async function withOpen<Value>(
-  path: string,
-  flags: number,
-  read: (file: FileHandle) => Promise<Value>,
-): Promise<Value> {
-  const careful = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const file = await open(path, careful | flags).catch((error: unknown) => Promise.reject(unreadable(path, error)))
+function contentOf(path: string): Buffer {
   try {
-    return await read(file)
-  } finally {
-    await file.close()
+    const accept = (stats: Stats) => refuseExposed(path, stats, '0600')
+    return readRegularBytes(path, { limitBytes, followsLinks: false, accept })
+  } catch (error) {
+    if (error instanceof PlumbError) throw error
+    if (error instanceof NotRegular)
+      throw unusable(path, error.isDirectory ? 'it is a directory' : 'it is not a plain file')
+    throw error instanceof FileTooLarge
+      ? unusable(path, `it is larger than ${limitBytes} bytes`)
+      : unreadable(path, error)
   }
 }
 
-function refuseExposed(
-  path: string,
-  { mode, uid }: { readonly mode: number; readonly uid: number },
-  wanted: string,
-): void {
-  const own = uid === 0 || uid === process.getuid?.()
-  if (own && (mode & 0o077) === 0) return
+function directoryStats(directory: string): Stats {
+  try {
+    return statsOfDirectory(directory)
+  } catch (error) {
+    throw unreadable(directory, error)
+  }
+}
+
+function refuseExposed(path: string, stats: Stats, wanted: string): void {
+  const isOwn = stats.uid === 0 || stats.uid === process.getuid?.()
+  if (isOwn && isPrivate(stats)) return
   throw new PlumbError({
     code: 'secret-exposed',
     message: `${path} can be read by others than root, so no secret is taken from it.`,
@@ -95,7 +98,7 @@ function refuseExposed(
 }
 
 function unreadable(path: string, error: unknown): PlumbError {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+  const code = errnoOf(error) ?? 'unknown error'
   return unusable(path, code === 'ELOOP' ? 'it is a symlink' : code)
 }
 

@@ -34,6 +34,8 @@ export type Contents = {
   readonly logins: RegistryLogins
   /** Passwords of registries that this host lacks. */
   readonly unreadable: readonly Problem[]
+  /** Power over the host that quadlets give, and service.yaml does not allow. */
+  readonly powers: readonly Problem[]
   readonly judged: JudgedContents
 }
 
@@ -54,7 +56,8 @@ export function desiredServices(
     const rendered = managed.files.filter(({ source }) => !contents.withheld.has(source))
     const files = rendered.map((file) => resourceOf(file, directory, contents))
     const read = (file: ManagedFile) => resourceOf(file, directoryOf(file.source), contents)
-    const units = unitResources(managed).map((unit) => withRead(unit, contents.readings))
+    const { moveMounts } = settings.quadlets
+    const units = unitResources(managed).map((unit) => withRead(unit, contents.readings, moveMounts))
     const shared = contents.readings.shared.get(name) ?? []
     const isWhole = [...managed.files, ...shared].every(({ source }) => !contents.withheld.has(source))
     return {
@@ -80,9 +83,15 @@ export function desiredServices(
   })
 }
 
-function withRead(unit: UnitResource, { links, quadlets }: Readings): UnitResource {
+function withRead(
+  unit: UnitResource,
+  { links, quadlets }: Readings,
+  moveMounts: UnitResource['moveMounts'] = [],
+): UnitResource {
   const own = links.get(unit.id)
-  return { ...unit, ...quadlets.get(unit.id), ...(own === undefined ? {} : { links: own }) }
+  const uses = quadlets.get(unit.id)
+  const moving = uses?.mounts === undefined || moveMounts.length === 0 ? {} : { moveMounts }
+  return { ...unit, ...uses, ...moving, ...(own === undefined ? {} : { links: own }) }
 }
 
 /** With the compose project: what it is made of is known only as a whole. */
@@ -95,7 +104,7 @@ function withheldOf({ service, files, project }: ManagedService, contents: Conte
     ...foreign
       .flatMap(({ source }) => contents.withheld.get(source) ?? [])
       .map((problem) => ({ ...problem, service: service.name })),
-    ...contents.unreadable.filter((problem) => problem.service === service.name),
+    ...[...contents.unreadable, ...contents.powers].filter((problem) => problem.service === service.name),
   ]
   if (problems.length === 0) return {}
   const own = unfilled.map(({ id, target }) => ({ id, path: target }))

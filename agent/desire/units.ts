@@ -1,7 +1,9 @@
 // What a service wants of systemd: its unit resources, and the restarts that a changed unit file or quadlet implies.
 import { type ResourceId, resourceId } from '../../shared/names.ts'
+import { isDropInOfAgent } from '../../shared/repository/agent-hazards.ts'
 import { triggerOfChange } from '../../shared/repository/changed-unit.ts'
 import { unitDirectory } from '../../shared/repository/layout.ts'
+import { agentUnit } from '../../shared/repository/reserved.ts'
 import type { UnitSettings } from '../../shared/repository/service.ts'
 import { isTemplateUnit, templateOfUnit } from '../../shared/repository/unit-names.ts'
 import type { TriggerAction, UnitResource } from '../../shared/resource.ts'
@@ -37,6 +39,8 @@ export function impliedTriggers(file: ManagedFile, units: readonly UnitResource[
 
 /** Units that read a unit file, drop-in or quadlet, but for those that take it at their next run. */
 export function readersOf(file: ManagedFile, units: readonly UnitResource[]): readonly string[] {
+  // Of all services that read it, the agent alone is restarted: so that what keeps it from coming up is found, and taken back.
+  if (isDropInOfAgent(file.target)) return [agentUnit]
   const unit = serviceOf(file) ?? unitOfFile(file.target)
   if (unit === undefined) return []
   const affected = units.filter(({ name }) => name === unit || templateOfUnit(name) === unit)

@@ -1,8 +1,10 @@
 // A directory as if it were a revision: what `plumb lint` reads before anything is committed. Symlinks are never followed.
+
 import { createHash } from 'node:crypto'
 import { constants, type Dirent } from 'node:fs'
 import { lstat, open, opendir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { errnoOf } from '../../shared/errno.ts'
 import { revisionSchema } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
 import { invalid } from '../../shared/repository/invalid.ts'
@@ -142,6 +144,6 @@ function below(directory: string, name: string): string {
 
 function notRead(path: string, error: unknown): Problem {
   if (error instanceof NotPlain) return invalid(error.message, { file: path })
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+  const code = errnoOf(error) ?? 'unknown error'
   return invalid(`cannot be read (${code})`, { file: path === '' ? '.' : path })
 }

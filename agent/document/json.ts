@@ -1,5 +1,6 @@
 // Reads JSON without losing anything: numbers keep all their digits, a key that stands twice is an error, and errors have a place.
-// JSON.parse does neither; by RFC 8259 alone nobody can tell which of two equal keys a program takes.
+// JSON.parse does neither; RFC 8259 does not say which of two equal keys a program takes.
+// Decision: docs/decisions/2026-11-26-meaning-beside-bytes.md
 import { type DocumentNode, DocumentTooDeep, documentLimits, type ReadDocument } from './node.ts'
 import { canonicalNumber } from './number.ts'
 

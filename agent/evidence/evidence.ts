@@ -1,11 +1,12 @@
 // In: what is drifted now. Out: the evidence of each, gathered when it was first seen as it is, and the same ever since.
+
 import { changeTimeOf, type Evidence } from '../../shared/evidence.ts'
-import type { ResourceId } from '../../shared/names.ts'
+import { parseResourceId, type ResourceId } from '../../shared/names.ts'
+import { isOfKind } from '../../shared/resource.ts'
 import type { HostReader } from '../host/host.ts'
 import { type ComparedResource, drifted, type HostComparison } from '../plan/compare.ts'
 import type { Mask } from '../plan/mask.ts'
 import { pathInId } from '../resources/paths.ts'
-import { kindNameOf } from '../resources/registry.ts'
 import type { KnownEvidence } from '../state/evidence.ts'
 import type { State } from '../state/state.ts'
 import { ownWord } from './own-word.ts'
@@ -77,7 +78,7 @@ function changeOf({ id }: ComparedResource, evidence: Evidence, now: Date): NewF
     id,
     at: Number.isNaN(changedAt) ? now.getTime() : changedAt,
     ...(path === undefined ? {} : { path }),
-    ...(kindNameOf(id) === 'package' ? { package: id.slice('package:'.length) } : {}),
+    ...(isOfKind(id, 'package') ? { package: parseResourceId(id).name } : {}),
   }
 }
 

@@ -1,16 +1,14 @@
 // What a drifted resource says of itself: its inode, its unit, its containers, or the log line of its package.
 import { posix } from 'node:path'
 import type { Evidence } from '../../shared/evidence.ts'
-import { absolutePathSchema } from '../../shared/names.ts'
+import { absolutePathSchema, parseResourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { packageLogOf } from '../host/evidence/package-log.ts'
-import { projectChangedAt, unitChangedAt } from '../host/evidence/state-times.ts'
 import { isoTime } from '../host/evidence/tidy.ts'
 import type { HostReader } from '../host/host.ts'
 import type { ComparedResource } from '../plan/compare.ts'
 import type { LiveResource } from '../resources/kind.ts'
 import { pathInId } from '../resources/paths.ts'
-import { kindNameOf } from '../resources/registry.ts'
+import { kindNameOf, kinds } from '../resources/registry.ts'
 import { inTime, sourceDeadlineMs } from './surroundings.ts'
 
 /** `isBrief`: only what costs no command. */
@@ -21,9 +19,10 @@ export async function ownWord(
 ): Promise<Evidence> {
   const path = pathInId(id)
   if (path !== undefined) return live.attributes['type'] === 'missing' ? directoryWord(path, host) : inodeWord(live)
-  if (isBrief || !host.capabilities.commands) return {}
-  const names = comparison.drift.map(({ name }) => name)
-  const at = await inTime(() => stateTime(id, names, host), undefined)
+  const { changedAt } = kinds[kindNameOf(id)]
+  if (changedAt === undefined || isBrief || !host.capabilities.commands) return {}
+  const { name } = parseResourceId(id)
+  const at = await inTime(() => changedAt(name, comparison.drift, { ...host, deadlineSeconds }), undefined)
   return at === undefined ? {} : { stateChangedAt: at }
 }
 
@@ -55,24 +54,3 @@ function directoryWord(path: string, { files }: HostReader): Evidence {
 }
 
 const deadlineSeconds = sourceDeadlineMs / 1000
-
-async function stateTime(
-  id: ComparedResource['id'],
-  names: readonly string[],
-  { query, files }: HostReader,
-): Promise<string | undefined> {
-  const name = id.slice(id.indexOf(':') + 1)
-  switch (kindNameOf(id)) {
-    case 'unit':
-      // When it was enabled or disabled systemd does not say.
-      return names.includes('state') ? unitChangedAt(query, name, deadlineSeconds) : undefined
-    case 'compose':
-      return projectChangedAt(query, name, deadlineSeconds)
-    case 'package':
-      return (await (await packageLogOf(query))?.actions(files, { from: 0, to: Number.POSITIVE_INFINITY }))?.findLast(
-        (done) => done.package === name && done.action !== 'trigproc',
-      )?.at
-    default:
-      return undefined
-  }
-}

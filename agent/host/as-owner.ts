@@ -1,8 +1,11 @@
 // Root at work in somebody else's directory, with its owner's rights: a link in it leads to no more than they could write themselves.
+// Decision: docs/decisions/2026-11-30-read-as-the-owner.md
+
 import { stat } from 'node:fs/promises'
+import type { Account, Run } from '../../shared/command.ts'
+import { errnoOf } from '../../shared/errno.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { type Account, accountWithGroup } from './operator.ts'
-import type { Run } from './run.ts'
+import { accountWithGroup } from './operator.ts'
 
 /** The rights are the whole process's: nothing else goes on meanwhile. Whoever is not root works with their own. */
 export async function asOwner<Result>(directory: string, run: Run, work: () => Promise<Result>): Promise<Result> {
@@ -32,7 +35,7 @@ function become({ uid, gid }: Account): () => void {
 }
 
 function isDenied(error: unknown): error is Error & { readonly path?: string } {
-  return error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'EPERM')
+  return ['EACCES', 'EPERM'].includes(errnoOf(error) ?? '')
 }
 
 type Denied = { readonly directory: string; readonly uid: number; readonly error: Error & { readonly path?: string } }

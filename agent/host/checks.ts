@@ -1,9 +1,10 @@
 // What must hold after an apply: looked at again and again until it holds or its time is over.
+
+import { type Command, endText, outputText, type Run } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Check } from '../../shared/resource.ts'
 import { eventually } from './backoff.ts'
 import { httpAnswer, tcpFault } from './connect.ts'
-import { type Command, endText, outputText, type Run } from './run.ts'
 import { journalEnd, unitStatuses } from './systemd.ts'
 
 export type CheckOptions = {
@@ -23,7 +24,7 @@ export async function runCheck(check: Check, run: Run, options: CheckOptions = {
   if (await eventually(look, { seconds: withinSeconds, pauseMs: 500 })) return
   throw new PlumbError({
     code: 'check-failed',
-    message: `The check ${checkText(check)} did not hold within ${withinSeconds} s: ${seen}`.slice(0, 4000),
+    message: `The check ${checkText(check)} did not hold within ${withinSeconds} s: ${seen}`,
     ...(check.kind === 'unit' ? { remedy: `See: journalctl -u ${check.unit}` } : {}),
   })
 }

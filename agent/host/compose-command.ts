@@ -1,10 +1,10 @@
 // Compose 2 and the few of its verbs that are needed: what a project declares, and bringing it up, stopping it, taking it down.
 import { dirname } from 'node:path'
+import { type Command, type CommandResult, lastLines, type Run, whyText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { type ComposeModel, parseModel, withLabels } from './compose-model.ts'
 import { type Container, filesLabel, noEngine } from './docker.ts'
 import { composeCommand, engineOf } from './engine.ts'
-import { type Command, type CommandResult, lastLines, type Run, whyText } from './run.ts'
 
 export type Project = {
   readonly project: string
@@ -168,7 +168,7 @@ async function ask({ args, ...more }: Command, run: Run): Promise<Asked> {
 function failed(project: string, verb: string, { command, result }: Asked, remedy: string): PlumbError {
   return new PlumbError({
     code: 'apply-failed',
-    message: `${project}: ${programText(command)} ${verb} failed: ${wordsOf(command, result, 8)}`.slice(0, 4000),
+    message: `${project}: ${programText(command)} ${verb} failed: ${wordsOf(command, result, 8)}`,
     remedy,
   })
 }
@@ -185,7 +185,7 @@ function notPulled({ project }: Project, { command, result }: Asked): PlumbError
   const pulled = lines.length === 0 ? wordsOf(command, result, 8) : lines.map((line) => line.trim()).join('\n')
   return new PlumbError({
     code: 'apply-failed',
-    message: `${project}: an image${whose} is not here and cannot be pulled:\n${pulled}`.slice(0, 4000),
+    message: `${project}: an image${whose} is not here and cannot be pulled:\n${pulled}`,
     remedy: `Correct its name in the compose file, or give the registry's login under \`compose: { registries: ... }\` in service.yaml. ${inClone(command, 'pull')}`,
   })
 }

@@ -1,8 +1,7 @@
 // Whether something answers over the network: each time by name and over a fresh connection, as after a reboot.
 import { type LookupAddress, type LookupOptions, lookup as lookUp } from 'node:dns'
-import { request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
+import { NoAnswerInTime, sendRequest } from '../../shared/platform/http.ts'
 
 export type HttpAnswer =
   | { readonly kind: 'answer'; readonly status: number }
@@ -15,30 +14,26 @@ export type HttpAsk = {
 }
 
 const attemptMs = 5000
+const noAnswer = `no answer within ${attemptMs / 1000} s`
 
-export function httpAnswer(text: string, { method = 'GET', verified }: HttpAsk = {}): Promise<HttpAnswer> {
+export async function httpAnswer(text: string, { method = 'GET', verified }: HttpAsk = {}): Promise<HttpAnswer> {
   const url = URL.parse(text)
   if (url === null || !/^https?:$/.test(url.protocol))
-    return Promise.resolve({ kind: 'fault', why: `${text} is not an http or https address` })
-  const request = url.protocol === 'https:' ? httpsRequest : httpRequest
-  // On the loopback nobody sits in the middle, and the certificate there names the public name.
-  const options = {
-    agent: false,
-    method,
-    lookup: sharedLookup,
-    rejectUnauthorized: verified ?? !isLoopback(url.hostname),
-  }
-  return new Promise((resolve) => {
-    const asked = request(url, options, (response) => {
-      const status = response.statusCode ?? 0
-      asked.destroy()
-      resolve({ kind: 'answer', status })
+    return { kind: 'fault', why: `${text} is not an http or https address` }
+  try {
+    const { status, destroy } = await sendRequest({
+      url,
+      method,
+      deadlineMs: attemptMs,
+      lookup: sharedLookup,
+      // On the loopback nobody sits in the middle, and the certificate there names the public name.
+      rejectUnauthorized: verified ?? !isLoopback(url.hostname),
     })
-    const overdue = setTimeout(() => asked.destroy(new Error(`no answer within ${attemptMs / 1000} s`)), attemptMs)
-    asked.once('close', () => clearTimeout(overdue))
-    asked.on('error', (error) => resolve({ kind: 'fault', why: connectionText(error) }))
-    asked.end()
-  })
+    destroy()
+    return { kind: 'answer', status }
+  } catch (error) {
+    return { kind: 'fault', why: error instanceof NoAnswerInTime ? noAnswer : connectionText(error) }
+  }
 }
 
 /** Undefined: `HOST:PORT` accepts a connection. */
@@ -47,7 +42,7 @@ export function tcpFault(address: string): Promise<string | undefined> {
   if (host === '') return Promise.resolve(`${address} is not HOST:PORT`)
   return new Promise((resolve) => {
     const socket = connect({ host: host.replace(/^\[|\]$/g, ''), port: Number(port), lookup: sharedLookup })
-    socket.setTimeout(attemptMs, () => socket.destroy(new Error(`no answer within ${attemptMs / 1000} s`)))
+    socket.setTimeout(attemptMs, () => socket.destroy(new Error(noAnswer)))
     socket.on('error', (error) => resolve(connectionText(error)))
     socket.once('connect', () => {
       socket.destroy()
@@ -86,7 +81,7 @@ function isLoopback(hostname: string): boolean {
 }
 
 /** Addresses of both families that fail alike come as one error without a message of its own. */
-function connectionText(error: Error): string {
+function connectionText(error: unknown): string {
   const errors = error instanceof AggregateError ? error.errors : [error]
   return errors.map((each) => (each instanceof Error ? each.message : String(each))).join(', ')
 }

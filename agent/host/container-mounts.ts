@@ -1,8 +1,8 @@
 // What containers have mounted, by the engine's own account.
 import { z } from 'zod'
+import type { Run } from '../../shared/command.ts'
 import type { Container } from './docker.ts'
 import { engineOf } from './engine.ts'
-import type { Run } from './run.ts'
 
 export type HeldMount = {
   readonly service: string

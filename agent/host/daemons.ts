@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Command, CommandResult, Run } from './run.ts'
+import type { Command, CommandResult, Run } from '../../shared/command.ts'
 
 export type Daemon = {
   /** The program that speaks to it. */

@@ -1,10 +1,11 @@
 // Containers that compose made, as the stages see them: those of all projects in one read, their logs, and what they mount.
 // Docker and podman (engine.ts) are asked alike.
+
+import { type Command, lastLines, type Run, whyText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { eventually } from './backoff.ts'
 import { type Engine, engineOf, forgetEngine, socketUnit } from './engine.ts'
 import { loopRestarts } from './restart-loops.ts'
-import { type Command, lastLines, type Run, whyText } from './run.ts'
 
 /** A container that compose made for a service of a project; what `compose run` leaves behind is not one. */
 export type Container = {

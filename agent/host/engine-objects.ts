@@ -1,8 +1,8 @@
 // Networks and volumes: what a compose file says of them, and what the engine has under the same names.
 import { z } from 'zod'
+import type { Run } from '../../shared/command.ts'
 import type { EngineObject } from '../../shared/resource.ts'
 import { engineOf } from './engine.ts'
-import type { Run } from './run.ts'
 
 /** Of the project's own: those of others (`external`) are as others made them. */
 export function declaredObjects(resolved: Readonly<Record<string, unknown>>): readonly EngineObject[] {

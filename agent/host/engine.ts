@@ -1,5 +1,5 @@
 // Which container engine a host has - docker, else podman - and how each is asked the same things.
-import type { Command, Run } from './run.ts'
+import type { Command, Run } from '../../shared/command.ts'
 
 export type Engine = {
   readonly name: 'docker' | 'podman'

@@ -1,7 +1,8 @@
 // Mode and owner of an open file, also where the file system has none of its own: vfat, exfat, ntfs.
 import { fchmodSync, fchownSync, fstatSync, statfsSync } from 'node:fs'
+import { errnoOf } from '../../shared/errno.ts'
+import { isModeless, modelessError } from '../../shared/file-error.ts'
 import type { Permissions } from './files.ts'
-import { errnoOf, isModeless, modelessError } from './files-errors.ts'
 
 /** Owner first: chown clears setuid. Only where it differs: chown clears file capabilities, too. */
 export function permit(fd: number, { mode, uid, gid }: Permissions): void {

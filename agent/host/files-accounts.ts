@@ -1,7 +1,8 @@
 // Names of users and groups: from this root's own etc/passwd and etc/group; on `/` getent answers for the rest (LDAP, systemd).
+
+import type { Run } from '../../shared/command.ts'
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import type { Accounts, FileReader, FileStat } from './files.ts'
-import type { Run } from './run.ts'
 
 const sizeLimit = 16 * 1024 * 1024
 /** A name that getent does not know is asked for again after this. */

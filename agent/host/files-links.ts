@@ -1,6 +1,6 @@
 // The links on the way to paths: what tells that two names are one place. Read as they are, by lstat and readlink alone.
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
-import { errnoOf } from './files-errors.ts'
+import { errnoOf } from '../../shared/errno.ts'
 import { join, parentOf } from './files-walk.ts'
 
 /** By the place of the link, which has no links in it: its target as it stands. */

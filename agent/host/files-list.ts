@@ -1,6 +1,6 @@
 // What is in a directory, by names that can be shown and told apart.
 import { readdirSync } from 'node:fs'
-import { fileError } from './files-errors.ts'
+import { fileError } from '../../shared/file-error.ts'
 import type { Walk } from './files-walk.ts'
 
 /** What is not UTF-8, and what would move a terminal's cursor, is escaped; two names are never shown alike. */

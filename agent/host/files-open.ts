@@ -1,5 +1,6 @@
 // Opens the files below a root for the stages: puts walking, reading, writing and undoing together.
 import { realpathSync } from 'node:fs'
+import type { Run } from '../../shared/command.ts'
 import type { AbsolutePath } from '../../shared/names.ts'
 import type { FileReader, FileWriter, HashMemory, StatCache } from './files.ts'
 import { accountsOf } from './files-accounts.ts'
@@ -11,7 +12,6 @@ import { writeMethods } from './files-write.ts'
 import { newMark, type Writing, wholeMark } from './files-writing.ts'
 import { type Ground, groundWith, mountedGround, openGround } from './ground.ts'
 import { type Mounts, mountsBelow } from './mounts.ts'
-import type { Run } from './run.ts'
 import { statCache } from './stat-cache.ts'
 
 export type OpenFilesOptions = {

@@ -1,8 +1,9 @@
 // Content in parts, of any size: of a file that is there, and of what this writer replaced or took out of a directory.
 import { closeSync, fstatSync, lstatSync, read as readFd, readlinkSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { errnoOf } from '../../shared/errno.ts'
+import { fileError } from '../../shared/file-error.ts'
 import type { FileStat, Former, TakenEntry, TakePart } from './files.ts'
-import { errnoOf, fileError } from './files-errors.ts'
 import { shownName } from './files-list.ts'
 import { entryAt, fileStat, linkOf, openRegular, statOf } from './files-read.ts'
 import { type Entry, join, nameOf, type OpenDirectory, parentOf, pathOf, type Walk } from './files-walk.ts'

@@ -12,9 +12,10 @@ import {
   type Stats,
 } from 'node:fs'
 import { promisify } from 'node:util'
+import { errnoOf } from '../../shared/errno.ts'
+import { fileError } from '../../shared/file-error.ts'
 import { type AbsolutePath, absolutePathSchema, type Sha256, sha256Schema } from '../../shared/names.ts'
 import type { FileReader, FileStat, FileType, HashMemory, Inspection, Reserved, SavedPath, SizeMark } from './files.ts'
-import { errnoOf, fileError } from './files-errors.ts'
 import { linksInto } from './files-links.ts'
 import { entriesOf, shownName } from './files-list.ts'
 import { type Entry, join, nameOf, parentOf, pathOf, type Walk } from './files-walk.ts'

@@ -15,11 +15,12 @@ import {
   writeSync,
 } from 'node:fs'
 import { promisify } from 'node:util'
+import { errnoOf } from '../../shared/errno.ts'
+import { fileError, unsafePath } from '../../shared/file-error.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { linkedPath } from '../../shared/repository/reserved.ts'
 import { permit, setMode } from './file-modes.ts'
 import type { FileStat, NewContent, OpenStaged } from './files.ts'
-import { errnoOf, fileError, unsafePath } from './files-errors.ts'
 import { entryAt, openFile, sameInode, statOf } from './files-read.ts'
 import { type Entry, join, pathOf, type Walk } from './files-walk.ts'
 import {

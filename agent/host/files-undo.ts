@@ -1,9 +1,9 @@
 // The end of a change to a path: forget what was kept of its former content, or put that back.
 // Both may run after a crash, in another process, whatever part of the change was done, and twice as well as once.
 import { closeSync, constants, lstatSync, openSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
+import { fileError } from '../../shared/file-error.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileStat, FileWriter, SavedPath } from './files.ts'
-import { fileError } from './files-errors.ts'
 import { entryAt, type ReadMethods, sameInode, statOf } from './files-read.ts'
 import { type Entry, join, pathOf } from './files-walk.ts'
 import {

@@ -1,8 +1,9 @@
 // From a root to the directory of a path, component by component: an emulated openat through /proc/self/fd/N/name.
 // A link on the way is followed only when no unprivileged user could have placed it, and never out of the root.
 import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readlinkSync } from 'node:fs'
+import { errnoOf } from '../../shared/errno.ts'
+import { fileError, unsafePath } from '../../shared/file-error.ts'
 import { setModeIfAny } from './file-modes.ts'
-import { errnoOf, fileError, unsafePath } from './files-errors.ts'
 
 /** An open directory; `path` has no links in it. */
 export type OpenDirectory = { readonly kind: 'directory'; readonly fd: number; readonly path: string }

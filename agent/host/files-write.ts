@@ -12,9 +12,10 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { promisify } from 'node:util'
+import { errnoOf } from '../../shared/errno.ts'
+import { fileError, unsafePath } from '../../shared/file-error.ts'
 import { permit } from './file-modes.ts'
 import type { FileWriter, Permissions } from './files.ts'
-import { errnoOf, fileError, unsafePath } from './files-errors.ts'
 import { entriesOf } from './files-list.ts'
 import { entryAt, statOf } from './files-read.ts'
 import { publish, stageAll, stagedEntryName, stageLink, withStaged } from './files-stage.ts'

@@ -1,10 +1,11 @@
 // What the steps of a write share: temporary names, parents made on the way, permissions, the errors of a race.
 import { createHash, randomBytes } from 'node:crypto'
 import { fchownSync, fstatSync, lstatSync, readdirSync, unlinkSync } from 'node:fs'
+import { errnoOf } from '../../shared/errno.ts'
+import { fileError } from '../../shared/file-error.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { setMode } from './file-modes.ts'
 import type { FileStat } from './files.ts'
-import { errnoOf, fileError } from './files-errors.ts'
 import { type Entry, type OpenDirectory, parentOf, pathOf, placeAt, type Walk } from './files-walk.ts'
 import { type Ground, refuseWrite } from './ground.ts'
 

@@ -31,6 +31,13 @@ export type Inspection = { readonly stat: FileStat; readonly content?: Sha256 | 
 /** Equals no hash. */
 export type SizeMark = `size ${number}`
 
+/** Bytes; undefined for a hash. */
+export function markedSize(content: string): string | undefined {
+  return content.startsWith(sizeMark) ? content.slice(sizeMark.length) : undefined
+}
+
+const sizeMark = 'size '
+
 /** Remembers hashes by path and stat, so that what did not move is not read again. */
 export type HashMemory = {
   /** Absent: nothing is believed, every file is read. */

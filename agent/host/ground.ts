@@ -1,8 +1,9 @@
 // Reserved ground: what no write and no purge on behalf of a repository touches, wherever a path leads.
+
+import { unsafePath } from '../../shared/file-error.ts'
 import { type MountedPlaces, namesOfPlace, placesByMounts } from '../../shared/places.ts'
 import { agentPlace, formerProjects, reservedBelow, reservedPlace } from '../../shared/repository/reserved.ts'
 import type { Permissions } from './files.ts'
-import { unsafePath } from './files-errors.ts'
 
 /** Places are paths without links on the way. Each answers with the reserved path. */
 export type Ground = {

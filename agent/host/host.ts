@@ -1,11 +1,11 @@
 // What a host offers to the stages, as two capabilities: reading (observe) and writing (apply only).
 import { realpathSync } from 'node:fs'
+import type { Run } from '../../shared/command.ts'
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileReader, FileWriter, HashMemory } from './files.ts'
 import { openFiles } from './files-open.ts'
 import { groundWith, openGround } from './ground.ts'
-import type { Run } from './run.ts'
 
 /** What may be looked at and changed here. In a sandbox (`--root DIR`) everything but files and directories is left out. */
 export type Capabilities = {

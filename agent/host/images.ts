@@ -1,8 +1,8 @@
 // Images behind containers, by id: a name may be moved to another image while a container keeps its own.
 import { z } from 'zod'
+import type { Run } from '../../shared/command.ts'
 import type { Container } from './docker.ts'
 import { engineOf } from './engine.ts'
-import type { Run } from './run.ts'
 
 export const imageUseSchema = z.object({
   name: z.string(),

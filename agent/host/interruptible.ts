@@ -1,6 +1,6 @@
 // Work of a verb that a signal ends with everything it started: its commands are ended, what it made for a time is removed.
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Command, Run } from './run.ts'
+import type { Command, Run } from '../../shared/command.ts'
 
 export type Interruptible = {
   /** After a signal it starts nothing, and what it was asked for never resolves: the program ends meanwhile. */

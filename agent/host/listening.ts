@@ -1,5 +1,5 @@
 // Who listens on this host: TCP ports with the unit that the listening process belongs to.
-import type { Run } from './run.ts'
+import type { Run } from '../../shared/command.ts'
 
 export type Listener = {
   /** `0.0.0.0:80`, `[::]:80`. */

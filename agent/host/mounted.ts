@@ -1,9 +1,9 @@
 // Whether a mount unit has mounted already what its files name now: then a remount brings its other options, and nothing is unmounted.
 
+import { type Command, type Run, whyText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { unitSettings } from '../../shared/repository/unit-settings.ts'
 import { type Mount, mountsOf } from './mountinfo.ts'
-import { type Command, type Run, whyText } from './run.ts'
 import { firstLine, systemctl } from './systemd.ts'
 
 /** False also where that cannot be told: a remount changes the options of whatever is mounted, and never what that is. */

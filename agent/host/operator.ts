@@ -2,11 +2,10 @@
 // clone of theirs runs as them, and finds their credentials.
 
 import { withoutUserInformation } from '../../shared/address.ts'
-import { startChild } from './child.ts'
+import type { Account, Run } from '../../shared/command.ts'
+import { minimalEnvironment, startChild } from '../../shared/platform/child.ts'
+import { createRun, type RunOptions } from '../../shared/platform/run.ts'
 import { endingSignals } from './interruptible.ts'
-import { createRun, type Run, type RunOptions } from './run.ts'
-
-export type Account = { readonly uid: number; readonly gid: number }
 
 export type Operator = {
   /** Undefined: whoever runs plumb. */
@@ -83,18 +82,19 @@ export function runAttended(
   const [program = '', ...rest] = args
   return new Promise((resolve) => {
     const child = startChild(program, rest, {
-      environment: process.stdin.isTTY ? environment : { ...environment, GIT_TERMINAL_PROMPT: '0' },
+      environment: {
+        ...minimalEnvironment,
+        ...environment,
+        ...(process.stdin.isTTY ? {} : { GIT_TERMINAL_PROMPT: '0' }),
+      },
       stdio: [process.stdin.isTTY ? 'inherit' : 'ignore', 'pipe', 'pipe'],
       ...(user === undefined ? {} : { user }),
     })
     let output = ''
-    for (const stream of [child.stdout, child.stderr]) {
-      // What was read until then is the output.
-      stream?.on('error', () => undefined)
+    for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (chunk: Buffer) => {
         output = `${output}${chunk.toString('utf8')}`.slice(-limitCharacters)
       })
-    }
     // Of the terminal it gets them by itself; of another process only we do.
     const pass = (signal: NodeJS.Signals) => void child.kill(signal)
     for (const signal of endingSignals) process.on(signal, pass)

@@ -1,5 +1,7 @@
 // Whether there is any data at places of the host: an empty directory or file, as the engine makes for a mount, is none.
+
 import { opendir, stat } from 'node:fs/promises'
+import { errnoOf } from '../../shared/errno.ts'
 
 /** Those of the paths that have some. What cannot be looked at counts as such. */
 export async function withContent(paths: readonly string[]): Promise<ReadonlySet<string>> {
@@ -17,7 +19,7 @@ async function hasContent(path: string): Promise<boolean> {
     await directory.close()
     return first !== null
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    return code !== 'ENOENT' && code !== 'ENOTDIR'
+    const errno = errnoOf(error)
+    return errno !== 'ENOENT' && errno !== 'ENOTDIR'
   }
 }

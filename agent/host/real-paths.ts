@@ -1,6 +1,7 @@
 // Where paths lead to, links followed; what is not there yet leads to itself.
+
+import { lastLines, type Run, whyText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { lastLines, type Run, whyText } from './run.ts'
 
 /** In the order asked. */
 export async function realPaths(paths: readonly string[], query: Run): Promise<readonly string[]> {

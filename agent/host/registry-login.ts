@@ -1,7 +1,8 @@
 // Logins of registries for the time of one command: a docker configuration of its own, in memory, that nobody else can read.
+
+import { type Run, whyText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { RegistryLogin } from '../../shared/resource.ts'
-import { type Run, whyText } from './run.ts'
 
 /** `work` gets the environment with which docker, and compose on podman, find the logins; none when there are none. */
 export async function withLogins<T>(

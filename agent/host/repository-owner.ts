@@ -1,9 +1,9 @@
 // Who has to read a repository of this host: its owner, whose settings git obeys in it.
 import { lstat, realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Account, Run } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { type Account, accountWithGroup } from './operator.ts'
-import type { Run } from './run.ts'
+import { accountWithGroup } from './operator.ts'
 
 /**
  * For a directory of a repository, or below one. Undefined: the user who runs plumb. git holds the ownership of every part against its

@@ -1,8 +1,9 @@
 // What compose had running goes on running when an apply restarts docker - by a trigger, a package, a unit: docker itself starts again only
 // what has a restart policy.
+
+import type { Run } from '../../shared/command.ts'
 import { daemonStart } from './daemons.ts'
 import { listContainers } from './docker.ts'
-import type { Run } from './run.ts'
 
 export class RunningContainers {
   readonly #run: Run

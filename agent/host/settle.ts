@@ -1,5 +1,5 @@
 // Whether units that an apply started, restarted or reloaded stay up: what is noted now is compared with what is so a little later.
-import type { Run } from './run.ts'
+import type { Run } from '../../shared/command.ts'
 import { journalEnd, type UnitStatus, unitStatuses } from './systemd.ts'
 
 /**
@@ -25,7 +25,7 @@ export async function watchUnits(
     if (first === undefined) return undefined
     const journal = await journalEnd(first.name, query)
     const told = faults.map(({ text }) => text).join('; ')
-    return (journal === '' ? told : `${told}. The journal of ${first.name} ends:\n${journal}`).slice(0, 4000)
+    return journal === '' ? told : `${told}. The journal of ${first.name} ends:\n${journal}`
   }
 }
 

@@ -1,11 +1,12 @@
 // What a staged file has beside content, owner and mode, before it goes live: what the repository sets, and of all else what the file that
 // it replaces has - ACL, extended attributes, capabilities, SELinux label. By open files: names in a directory of a user may lead elsewhere.
+
+import { type Command, lastLines, type Run, whyText } from '../../shared/command.ts'
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { namedEntries } from './file-attributes.ts'
 import type { OpenStaged } from './files.ts'
 import type { HostWriter } from './host.ts'
-import { type Command, lastLines, type Run, whyText } from './run.ts'
 
 export type WantedAttributes = {
   readonly path: AbsolutePath
@@ -108,7 +109,7 @@ async function must(
   if (result.code === 0) return
   throw new PlumbError({
     code: 'apply-failed',
-    message: `${command.args[0]} failed: ${whyText(command, result, lastLines(result, 3))}`.slice(0, 4000),
+    message: `${command.args[0]} failed: ${whyText(command, result, lastLines(result, 3))}`,
     where: { file: about.path },
     remedy:
       result.code === 127 && about.package !== undefined

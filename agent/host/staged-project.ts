@@ -1,7 +1,10 @@
 // The files of a compose project as they would be, in a directory of their own: compose can be asked about them before they are live.
+// Decision: docs/decisions/2026-11-26-compose-forecasts-itself.md
+
 import { constants, existsSync } from 'node:fs'
 import { access, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
+import { errnoOf } from '../../shared/errno.ts'
 import type { AbsolutePath } from '../../shared/names.ts'
 
 export type StagedFile = {
@@ -83,7 +86,8 @@ async function linkOthers(directory: string, root: string, known: ReadonlySet<st
   }
 }
 
-function notThere(error: NodeJS.ErrnoException): readonly never[] {
-  if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return []
+function notThere(error: unknown): readonly never[] {
+  const errno = errnoOf(error)
+  if (errno === 'ENOENT' || errno === 'ENOTDIR') return []
   throw error
 }

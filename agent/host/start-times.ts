@@ -1,6 +1,7 @@
 // When containers were started, to tell those that were started again from those that were left alone.
+
+import type { Run } from '../../shared/command.ts'
 import { engineOf } from './engine.ts'
-import type { Run } from './run.ts'
 
 export async function startTimes(ids: readonly string[], query: Run): Promise<ReadonlyMap<string, string>> {
   const engine = await engineOf(query)

@@ -1,8 +1,9 @@
 // Which of many paths are as they were at the last look, by one lstat for each and nothing else: at rest that is all of a check.
+// Decision: docs/decisions/2026-11-26-a-check-at-rest-is-lstat.md
 import { lstatSync } from 'node:fs'
+import { errnoOf } from '../../shared/errno.ts'
 import type { AbsolutePath } from '../../shared/names.ts'
 import type { StatCache } from './files.ts'
-import { errnoOf } from './files-errors.ts'
 import { parentOf } from './files-walk.ts'
 import { turns } from './turns.ts'
 

@@ -1,7 +1,8 @@
 // systemd as the stages see it: the state of units in two reads, and the few verbs that change them.
+
+import { type Command, type CommandResult, type Run, whyText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { loopRestarts, loopSeconds } from './restart-loops.ts'
-import { type Command, type CommandResult, type Run, whyText } from './run.ts'
 
 export type UnitStatus = {
   /** As asked for; `id` is what an alias stands for. */

@@ -1,7 +1,8 @@
 // Tools that Linux already has for its well-known directories: which of them a change calls for, and running them.
+
+import { type Command, outputText, type Run, whyText } from '../../shared/command.ts'
 import type { AbsolutePath } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { type Command, outputText, type Run, whyText } from './run.ts'
 
 export type ToolStep = {
   /** Users must be there before files that belong to them; everything else comes after the files, before units start. */
@@ -115,7 +116,7 @@ function isReadByUserManagers(path: string): boolean {
 function toolProblem(command: Command, why: string): PlumbError {
   return new PlumbError({
     code: 'apply-failed',
-    message: `${command.args.join(' ')} failed: ${why}`.slice(0, 4000),
+    message: `${command.args.join(' ')} failed: ${why}`,
     remedy: 'Correct the file it names, and push.',
   })
 }

@@ -1,6 +1,7 @@
 // Every directory below an open one, however deep: few descriptors are held and no stack grows with the depth.
 import { closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs'
-import { errnoOf, fileError } from './files-errors.ts'
+import { errnoOf } from '../../shared/errno.ts'
+import { fileError } from '../../shared/file-error.ts'
 import { below } from './files-write.ts'
 import { gone } from './files-writing.ts'
 import { turns } from './turns.ts'

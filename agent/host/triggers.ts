@@ -1,8 +1,9 @@
 // What a changed file sets off: a unit is told to reload or is restarted, or a command of the repository is run.
+
+import { type Command, endText, outputText, type Run } from '../../shared/command.ts'
 import { PlumbError, problemsOf } from '../../shared/problem.ts'
 import type { TriggerAction, UnitTrigger } from '../../shared/resource.ts'
 import { hasMounted } from './mounted.ts'
-import { type Command, endText, outputText, type Run } from './run.ts'
 import { type UnitStatus, unitStatuses } from './systemd.ts'
 import { reloadUnit, restartUnits } from './unit-start.ts'
 

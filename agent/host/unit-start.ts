@@ -1,7 +1,8 @@
 // Bringing units up: a start, a restart or a reload has succeeded when the unit stays up, and its journal says why it did not.
+
+import { type Run, whyText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { eventually } from './backoff.ts'
-import { type Run, whyText } from './run.ts'
 import {
   absent,
   firstLine,
@@ -150,7 +151,7 @@ async function unitProblem(name: string, message: string, run: Run): Promise<Plu
   const text = journal === '' ? `${message}.` : `${message}. Its journal ends:\n${journal}\n`
   return new PlumbError({
     code: 'apply-failed',
-    message: text.slice(0, 4000),
+    message: text,
     remedy: `See more: journalctl -u ${name}`,
   })
 }

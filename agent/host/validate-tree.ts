@@ -1,6 +1,7 @@
 // Programs that check all their files at once (`nginx -t`, `named-checkconf`): run when every file is in place, before anything reads them.
+
+import { type Command, endText, outputText, type Run } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { type Command, endText, outputText, type Run } from './run.ts'
 
 /** Run by `sh -c` as written. Throws PlumbError with its words. */
 export async function validateTree(text: string, run: Run): Promise<void> {

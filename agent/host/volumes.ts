@@ -1,6 +1,7 @@
 // Volumes of the container engine by their names.
+
+import type { Run } from '../../shared/command.ts'
 import { engineOf } from './engine.ts'
-import type { Run } from './run.ts'
 
 /** All of the host, or those that compose made for a project. */
 export async function volumeNames(query: Run, project?: string): Promise<readonly string[]> {

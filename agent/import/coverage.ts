@@ -62,7 +62,7 @@ function projectsOf({ projects, managed }: Stock): readonly Thing[] {
     name,
     service: name,
     // The kind names a project after its service, in lower case.
-    isManaged: [...managed].some((id) => id.toLowerCase() === `compose:${name}`),
+    isManaged: [...managed].some((id) => id.toLowerCase() === resourceId('compose', name)),
   }))
 }
 

@@ -95,9 +95,7 @@ function onFile({ path, content, md5, size }: FileEntry, { originals, named, all
     return left(`as ${original.package === '' ? 'its package' : original.package} has it`)
   const isText = isUtf8(content) && !content.includes(0)
   if (!isText) return content.length > binaryLimitBytes ? refused('binary, of more than 64 KiB') : { kind: 'taken' }
-  const isKey = secretPlaces(Buffer.from(content).toString('utf8')).some(
-    ({ what, value }) => what === 'a private key' && value === undefined,
-  )
+  const isKey = secretPlaces(Buffer.from(content).toString('utf8')).some(({ isKeyBlock }) => isKeyBlock)
   return isKey ? refused('a private key') : { kind: 'taken' }
 }
 

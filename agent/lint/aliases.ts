@@ -1,9 +1,10 @@
 // Paths with two names, on hosts where a link of the distribution leads from one to the other. Below a link that the repository deploys
 // there is nothing to be claimed, by any of its names. The agent asks the host; lint knows the usual links. Pure.
+
+import { parentsOf } from '../../shared/places.ts'
 import { type Place, type Problem, placeText } from '../../shared/problem.ts'
 import { usualPlaceOf, wellKnownLinks } from '../../shared/repository/reserved.ts'
 import type { ManagedService } from '../desire/managed-files.ts'
-import { parentsOf } from '../resources/released.ts'
 import type { HostServices } from './compose/names.ts'
 import type { LintWarning } from './warning.ts'
 

@@ -1,9 +1,10 @@
 // What a commit would make of files that were just written: git may ignore them, convert their line endings and encoding, or leave
 // out that they are executable.
+
+import type { Run } from '../../shared/command.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { invalid } from '../../shared/repository/invalid.ts'
 import type { TreeEntry } from '../../shared/repository/tree.ts'
-import type { Run } from '../host/run.ts'
 import { readCandidate } from './candidate.ts'
 
 /** By path in the work tree. */

@@ -11,6 +11,7 @@ import { hazardProblems } from '../desire/hazard-problems.ts'
 import { judgedContents } from '../desire/judged.ts'
 import { loadRepository } from '../desire/load.ts'
 import { blobsOf, type ManagedService, managedService } from '../desire/managed-files.ts'
+import { quadletProblems } from '../desire/quadlet-problems.ts'
 import { readTemplates } from '../desire/render.ts'
 import type { RevisionReader } from '../sync/revision.ts'
 import { aliasCollisions, aliasWarnings } from './aliases.ts'
@@ -34,6 +35,7 @@ import { fileWarnings } from './pitfalls/pitfalls.ts'
 import { templateProblems } from './templates.ts'
 import { readSmallTexts } from './texts.ts'
 import { emptyUnits, programProblems } from './unit-programs.ts'
+import { unusedQuadletAllowances } from './unused-quadlet-allowances.ts'
 import type { LintWarning } from './warning.ts'
 
 export type LintInput = {
@@ -69,6 +71,7 @@ export async function lintRevision(input: LintInput): Promise<Linted> {
       ...templateProblems(fleet, await readTemplates(services, reader)),
       ...foreignProblems(services, digests),
       ...hazardProblems(services, texts),
+      ...quadletProblems(services, texts),
       ...checkProblems(services, { texts, sharedHost: sharedHostIn(hosts) }),
       ...filterProblems(services, { filters, digests }),
       ...judging.problems,
@@ -92,6 +95,7 @@ export async function lintRevision(input: LintInput): Promise<Linted> {
       ...channelAddressWarnings(fleet),
       ...fileWarnings(services, texts),
       ...aliasWarnings(services),
+      ...unusedQuadletAllowances(services, texts),
       ...projects.flatMap((project) => [
         ...project.warnings,
         ...unreadVariants(project),

@@ -2,11 +2,11 @@
 // exclude file and line endings count, because they decide what their commit would hold.
 import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { Command, CommandResult, Run } from '../../shared/command.ts'
+import { closedGit } from '../../shared/platform/git.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { closedGit } from '../host/git.ts'
 import { requirePlainGitFiles } from '../host/git-files.ts'
 import { repositoryOwner } from '../host/repository-owner.ts'
-import type { Command, CommandResult, Run } from '../host/run.ts'
 
 export type WorkTreeGit = {
   run(args: readonly string[], options?: GitOptions): Promise<CommandResult>
@@ -26,16 +26,15 @@ export async function workTreeGit(directory: string, run: Run): Promise<WorkTree
   if (user === 'refused') return undefined
   await requirePlainGitFiles(directory)
   const own = user === undefined ? await ownSettings() : { environment: {} }
-  const command: WorkTreeGit['command'] = (args, { stdin, environment } = {}) => ({
-    ...closedGit(['-C', resolve(directory), ...args], {
+  const command: WorkTreeGit['command'] = (args, { environment, ...given } = {}) =>
+    closedGit(['-C', resolve(directory), ...args], {
+      ...given,
       ...own,
       deadlineSeconds: 300,
       outputLimitBytes: 128 * 1024 * 1024,
       environment: { ...own.environment, ...environment },
       ...(user === undefined ? {} : { user }),
-    }),
-    ...(stdin === undefined ? {} : { stdin }),
-  })
+    })
   const git: WorkTreeGit = { command, user, run: (args, options) => run(command(args, options)) }
   return (await git.run(['--version'])).code === 0 ? git : undefined
 }

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import type { HiddenReason } from '../../shared/finding.ts'
 import { type AbsolutePath, absolutePathSchema, type ResourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import type { FileResource } from '../../shared/resource.ts'
+import { type FileResource, isOfKind } from '../../shared/resource.ts'
 import { documentBytes } from '../document/read.ts'
 import type { FileReader, FileStat } from '../host/files.ts'
 import type { HostReader } from '../host/host.ts'
@@ -49,8 +49,7 @@ export function contentsFor(differing: readonly Differing[], readers: ContentRea
 /** A file that is missing, or another type, has no live side: the desired one is still read, for the plan's diff. */
 function isContent({ id, differences }: Differing): boolean {
   return (
-    id.startsWith('file:') &&
-    differences.some(({ name }) => name === 'content' || name === 'type' || name === 'override')
+    isOfKind(id, 'file') && differences.some(({ name }) => name === 'content' || name === 'type' || name === 'override')
   )
 }
 

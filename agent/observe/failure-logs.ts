@@ -1,14 +1,14 @@
 // The end of the journal of units that failed, for their findings. Reads only.
 import { kindsOf } from '../../shared/finding-kind.ts'
-import type { ResourceId } from '../../shared/names.ts'
+import { parseResourceId, type ResourceId } from '../../shared/names.ts'
 import type { HostReader } from '../host/host.ts'
 import { journalEnd } from '../host/systemd.ts'
-import type { AttributeDifference, LiveResource } from '../resources/kind.ts'
+import type { CodedDifference, LiveResource } from '../resources/kind.ts'
 
 type Failed = {
   readonly id: ResourceId
   readonly live: LiveResource
-  readonly differences: readonly AttributeDifference[]
+  readonly differences: readonly CodedDifference[]
 }
 
 /** A host whose units all fail has another trouble than the lack of their journals. */
@@ -19,7 +19,7 @@ export async function failureLogs(
   { query, capabilities }: Pick<HostReader, 'query' | 'capabilities'>,
 ): Promise<ReadonlyMap<ResourceId, string>> {
   if (!capabilities.units) return new Map()
-  const failed = findings.filter(({ id, differences }) => kindsOf(id, differences).includes('unit-failed'))
+  const failed = findings.filter(({ differences }) => kindsOf(differences).includes('unit-failed'))
   const logs = await Promise.all(
     failed.slice(0, logsAtMost).map(async ({ id, live }) => [id, await journalEnd(unitOf(id, live), query)] as const),
   )
@@ -27,5 +27,5 @@ export async function failureLogs(
 }
 
 function unitOf(id: ResourceId, { unit }: LiveResource): string {
-  return unit?.lastRun?.kind === 'failed' ? unit.lastRun.unit : id.slice('unit:'.length)
+  return unit?.lastRun?.kind === 'failed' ? unit.lastRun.unit : parseResourceId(id).name
 }

@@ -97,18 +97,8 @@ function joined(parts: readonly Live[]): Live {
 }
 
 function isPossible(kind: ResourceKindName, capabilities: Capabilities): boolean {
-  switch (kind) {
-    case 'file':
-    case 'symlink':
-    case 'directory':
-      return true
-    case 'package':
-      return capabilities.packages
-    case 'unit':
-      return capabilities.units
-    case 'compose':
-      return capabilities.containers
-  }
+  const { needs } = kinds[kind]
+  return needs === undefined || capabilities[needs]
 }
 
 async function observeKind(

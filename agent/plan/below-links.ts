@@ -1,7 +1,8 @@
 // Where a directory takes the place of a link, what is desired below it was seen through that link, and is not there once it is gone. Pure.
-import { allDifferences } from '../resources/compare.ts'
+
+import { parentsOf } from '../../shared/places.ts'
 import { missing, pathInId } from '../resources/paths.ts'
-import { parentsOf } from '../resources/released.ts'
+import { withCodes } from '../resources/registry.ts'
 import type { ComparedResource } from './compare.ts'
 
 /** The chosen, with all that is to be made again below them. */
@@ -22,6 +23,5 @@ function isOverLink({ desired, live }: ComparedResource): boolean {
 
 function asMissing(resource: ComparedResource): ComparedResource {
   const drift = [{ name: 'type', expected: resource.desired?.kind ?? 'file', live: 'missing' }]
-  const comparison = { drift, pending: [] }
-  return { ...resource, live: missing, comparison, differences: allDifferences(comparison) }
+  return { ...resource, live: missing, ...withCodes(resource, { drift, pending: [] }, missing) }
 }

@@ -24,7 +24,8 @@ export function changesBetween(
   const found: Found = { changes: [], limit, isCut: false }
   for (let index = 0; index < Math.max(before.length, after.length); index += 1) {
     const isOnly = before.length <= 1 && after.length <= 1
-    between(before[index], after[index], { path: isOnly ? '' : `document ${index + 1}`, key: '' }, found)
+    const path = isOnly ? '' : `document ${index + 1}`
+    between(before[index], after[index], { path, key: '', isDocument: !isOnly }, found)
   }
   return { changes: found.changes, isCut: found.isCut }
 }
@@ -34,7 +35,8 @@ export function isSame(before: readonly DocumentNode[], after: readonly Document
 }
 
 type Found = { readonly changes: DocumentChange[]; readonly limit: number; isCut: boolean }
-type Place = { readonly path: string; readonly key: string }
+/** `isDocument`: the path is the number of one of several documents, and not yet of a value in it. */
+type Place = { readonly path: string; readonly key: string; readonly isDocument?: boolean }
 
 function between(before: DocumentNode | undefined, after: DocumentNode | undefined, at: Place, found: Found): void {
   if (found.isCut || before === after) return
@@ -49,7 +51,7 @@ function between(before: DocumentNode | undefined, after: DocumentNode | undefin
 
 function betweenMaps(before: MapNode, after: MapNode, at: Place, found: Found): void {
   for (const key of new Set([...before.entries.keys(), ...after.entries.keys()]))
-    between(before.entries.get(key), after.entries.get(key), { path: `${at.path}${keyPart(key, at.path)}`, key }, found)
+    between(before.entries.get(key), after.entries.get(key), { path: `${at.path}${keyPart(key, at)}`, key }, found)
 }
 
 function betweenLists(before: ListNode, after: ListNode, at: Place, found: Found): void {
@@ -68,9 +70,9 @@ function itemAt({ items }: ListNode, index: number | undefined): DocumentNode | 
 }
 
 /** `"expr"` -> `.expr`; a key that is no plain word stays in quotes. */
-function keyPart(key: string, path: string): string {
+function keyPart(key: string, { path, isDocument }: Place): string {
   const word = /^"([A-Za-z_$][\w$-]*)"$/.exec(key)?.[1]
-  const within = /^document \d+$/.test(path) ? ': ' : ''
+  const within = isDocument ? ': ' : ''
   if (word === undefined) return `${within}[${key}]`
   return path === '' || within !== '' ? `${within}${word}` : `.${word}`
 }

@@ -2,29 +2,24 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type DriftPolicy, policyOf, reasonToIgnore } from '../../shared/drift-policy.ts'
 import type { HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
+import { parentsOf } from '../../shared/places.ts'
 import type { Problem } from '../../shared/problem.ts'
-import type { DesiredHost, DesiredService } from '../../shared/resource.ts'
+import { type DesiredHost, type DesiredService, isOfKind } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import type { LiveHost } from '../observe/observe.ts'
-import { allDifferences } from '../resources/compare.ts'
 import { stayingFor, withExtras } from '../resources/directory.ts'
-import type { AttributeDifference, Comparison, LiveResource, Subject } from '../resources/kind.ts'
+import type { LiveResource, Subject } from '../resources/kind.ts'
 import { pathInId } from '../resources/paths.ts'
-import { kindNameOf, kinds } from '../resources/registry.ts'
-import { parentsOf } from '../resources/released.ts'
+import { type Compared, compareSubject, withCodes } from '../resources/registry.ts'
 import { isReturning } from '../resources/returning.ts'
 import { type ServiceSubjects, subjectsOf } from '../resources/subjects.ts'
 import { unitActions } from '../resources/unit-actions.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import { isUnit } from './forecast.ts'
+import { movedDataProblems } from './moved-data.ts'
 import { renamedProjects } from './renamed-project.ts'
 
-export type ComparedResource = Subject & {
-  readonly live: LiveResource
-  readonly comparison: Comparison
-  /** Pending and drift together. */
-  readonly differences: readonly AttributeDifference[]
-}
+export type ComparedResource = Subject & { readonly live: LiveResource } & Compared
 
 export type ServiceComparison = {
   readonly service: ServiceName
@@ -59,7 +54,7 @@ export function compareHost(desired: DesiredHost, baselines: Baselines, live: Li
   const services = isSomethingLeaving ? withoutLeavingPaths(compared) : compared
   const units = new Map<ResourceId, LiveResource>()
   live.resources.forEach((here, id) => {
-    if (id.startsWith('unit:')) units.set(id, here)
+    if (isOfKind(id, 'unit')) units.set(id, here)
   })
   return { host, revision, capabilities: live.capabilities, services, units }
 }
@@ -94,7 +89,10 @@ function newlyCompared({ subjects, ...service }: ServiceSubjects, live: LiveHost
     const problem = live.problems.get(subject.id)
     return problem === undefined ? [] : [{ subject, problem: { ...problem, service: service.service } }]
   })
-  const renamed = renamedProjects(resources).map((problem) => ({ ...problem, service: service.service }))
+  const renamed = [...renamedProjects(resources), ...movedDataProblems({ resources })].map((problem) => ({
+    ...problem,
+    service: service.service,
+  }))
   const problems = [...(service.desired?.withheld?.problems ?? []), ...unseen.map(({ problem }) => problem), ...renamed]
   return { ...service, resources, differing: resources.filter(isDiffering), unseen, problems }
 }
@@ -161,12 +159,11 @@ function comparedInstance(subject: Subject, here: LiveResource): readonly Compar
 /** Drift whoever put it there and when: a first apply takes nothing away that a person might miss. */
 function comparedOverride(subject: Subject, here: LiveResource): ComparedResource {
   const drift = [{ name: 'override', expected: 'none', live: subject.overrides?.unit ?? '' }]
-  return { ...subject, live: here, comparison: { drift, pending: [] }, differences: drift }
+  return { ...subject, live: here, ...withCodes(subject, { drift, pending: [] }, here) }
 }
 
 function compared(subject: Subject, live: LiveResource): ComparedResource {
-  const comparison = kinds[kindNameOf(subject.id)].compare(subject, live)
-  return { ...subject, live, comparison, differences: allDifferences(comparison) }
+  return { ...subject, live, ...compareSubject(subject, live) }
 }
 
 function withoutLeavingPaths(compared: readonly ServiceComparison[]): readonly ServiceComparison[] {
@@ -195,8 +192,7 @@ function leavingPaths(services: readonly Pick<ServiceComparison, 'resources'>[])
     const others = foreignIn(path, resource.live.extras ?? [], (at) => (gone.get(at) ?? Infinity) <= position)
     const returned = isReturning(resource) ? undefined : above.get(path)?.slice(path.length + 1)
     const isHolding = others.length > 0 || returned !== undefined
-    if (isHolding && resource.id.startsWith('directory:'))
-      staying.set(path, [...others, ...(returned ? [returned] : [])])
+    if (isHolding && isOfKind(resource.id, 'directory')) staying.set(path, [...others, ...(returned ? [returned] : [])])
     else if (!isReturning(resource)) gone.set(path, position)
   }
   return { gone, staying }
@@ -217,8 +213,7 @@ function withoutLeaving(resource: ComparedResource, { gone, staying }: Leaving):
   if (subject.desired === undefined) {
     const others = isLeaving(resource) ? staying.get(path) : undefined
     if (others === undefined) return resource
-    const comparison = stayingFor(others)
-    return { ...resource, comparison, differences: allDifferences(comparison) }
+    return { ...resource, ...withCodes(resource, stayingFor(others), live) }
   }
   if (live.extras === undefined) return resource
   return compared(

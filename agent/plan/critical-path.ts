@@ -1,5 +1,7 @@
 // How long an apply waits for what it starts: the longest chain of services that are after each other, since all others wait side by side. Pure.
+
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
+import { isOfKind } from '../../shared/resource.ts'
 import { changesIn, type ServicePlan } from './plan.ts'
 
 export type CriticalPath = {
@@ -41,6 +43,6 @@ function longer(one: CriticalPath, other: CriticalPath): CriticalPath {
 function waitSeconds(plan: ServicePlan, healthSeconds: (project: ResourceId) => number): number {
   const { units, projects } = plan.watched
   if (units.length + projects.length === 0) return 0
-  const health = changesIn(plan).flatMap(({ id }) => (id.startsWith('compose:') ? [healthSeconds(id)] : []))
+  const health = changesIn(plan).flatMap(({ id }) => (isOfKind(id, 'compose') ? [healthSeconds(id)] : []))
   return plan.settleSeconds + Math.max(0, ...health)
 }

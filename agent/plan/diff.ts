@@ -1,7 +1,7 @@
 // Unified diffs of two versions of a file, masked and bounded; what is not text is told by hash and size.
 import { hash } from 'node:crypto'
 import { FILE_HEADERS_ONLY, formatPatch, type StructuredPatch, structuredPatch } from 'diff'
-import { type ChangedLines, changedLinesLimit, diffLimitBytes } from '../../shared/finding.ts'
+import { type ChangedLines, changedLinesLimit, diffLimitBytes, type MissingDiff } from '../../shared/finding.ts'
 import { maskText } from '../../shared/mask-text.ts'
 import { withoutKnownSecrets } from '../writing/known-tokens.ts'
 import { displayText, type TextEncoding } from './display-text.ts'
@@ -22,6 +22,10 @@ export type Diff = {
   readonly text: string
   /** A diff was longer than may be carried. */
   readonly cut: boolean
+  /** Why `text` is no diff. */
+  readonly instead?: MissingDiff
+  /** A line that differs is masked. */
+  readonly isMasked?: true
   /** Of a side that is not UTF-8. */
   readonly encoding?: TextEncoding
 }
@@ -30,15 +34,20 @@ export type Diff = {
 export function unifiedDiff(before: DiffSide, after: DiffSide, options: DiffOptions): Diff | undefined {
   if (options.holdsSecrets && !options.mask.isReliable) return undefined
   const [old, now] = [before, after].map((side) => shownSide(side, options))
-  if (old === undefined || now === undefined) return { text: binaryText(before, after), cut: false }
-  const patch = maskedPatch(old, now)
-  if (patch === undefined) return { text: tooDifferentText(before, after), cut: false }
-  const text = formatPatch(patch, FILE_HEADERS_ONLY)
+  if (old === undefined || now === undefined) return { text: binaryText(before, after), cut: false, instead: 'binary' }
+  const masked = maskedPatch(old, now)
+  if (masked === undefined) return { text: tooDifferentText(before, after), cut: false, instead: 'too-different' }
+  const text = formatPatch(masked.patch, FILE_HEADERS_ONLY)
   const shown = options.holdsSecrets
     ? withoutNeighbours(text, prefixesOf(options.mask.text(textOf(before.bytes) ?? '')))
     : text
   const encoding = [now, old].map((side) => side.encoding).find((name) => name !== 'UTF-8')
-  return { ...boundedDiff(shown, options.limitBytes), ...(encoding === undefined ? {} : { encoding }) }
+  const isMasked = masked.isMasked || shown !== text
+  return {
+    ...boundedDiff(shown, options.limitBytes),
+    ...(isMasked ? { isMasked } : {}),
+    ...(encoding === undefined ? {} : { encoding }),
+  }
 }
 
 /** Undefined: no text. Secrets are looked for in UTF-8: what has other bytes and may hold one is not shown as text. */
@@ -46,35 +55,42 @@ function shownSide({ label, bytes }: DiffSide, { mask, holdsSecrets }: DiffOptio
   const shown = displayText(bytes)
   if (shown === undefined) return undefined
   const { text, encoding } = shown
-  if (encoding === 'UTF-8') return { label, text: mask.named(text), encoding }
+  if (encoding === 'UTF-8') return { label, original: text, text: mask.named(text), encoding }
   const asUtf8 = new TextDecoder().decode(bytes)
   if (holdsSecrets || mask.named(asUtf8) !== asUtf8) return undefined
-  return { label: `${label} (read as ${encoding})`, text: mask.named(text), encoding }
+  return { label: `${label} (read as ${encoding})`, original: text, text: mask.named(text), encoding }
 }
 
 type ShownSide = LabelledText & { readonly encoding: TextEncoding }
 
-type LabelledText = { readonly label: string; readonly text: string }
+/** `text`: with known values masked; `original`: without. Their lines are the same. */
+type LabelledText = { readonly label: string; readonly text: string; readonly original: string }
+
+export type MaskedPatch = { readonly patch: StructuredPatch; readonly isMasked: boolean }
 
 /** Compared first, then freed of what looks like a secret: that one token was exchanged for another is to be seen. */
-export function maskedPatch(before: LabelledText, after: LabelledText): StructuredPatch | undefined {
+export function maskedPatch(before: LabelledText, after: LabelledText): MaskedPatch | undefined {
   const options = { context: 3, ...editBound(lineCount(before.text), lineCount(after.text)) }
   const patch = structuredPatch(before.label, after.label, before.text, after.text, '', '', options)
   if (patch === undefined) return undefined
   const [old, now] = [before, after].map(({ text }) => withoutKnownSecrets(text).split('\n'))
+  const [oldOriginal, nowOriginal] = [before, after].map(({ original }) => original.split('\n'))
+  let isMasked = false
   const hunks = patch.hunks.map((hunk) => {
     let [oldAt, newAt] = [hunk.oldStart - 1, hunk.newStart - 1]
     const lines = hunk.lines.map((line) => {
       const sign = line.slice(0, 1)
       if (sign === '\\') return line
       const shown = sign === '+' ? now?.[newAt] : old?.[oldAt]
+      const original = sign === '+' ? nowOriginal?.[newAt] : oldOriginal?.[oldAt]
+      if (sign !== ' ' && shown !== original) isMasked = true
       if (sign !== '+') oldAt += 1
       if (sign !== '-') newAt += 1
       return `${sign}${shown ?? ''}`
     })
     return { ...hunk, lines }
   })
-  return { ...patch, hunks }
+  return { patch: { ...patch, hunks }, isMasked }
 }
 
 /** Where two texts differ, without a word of them. Undefined: they are none, or too much differs. */

@@ -2,6 +2,7 @@
 
 import type { Evidence } from '../../shared/evidence.ts'
 import {
+  type Difference,
   type Fight,
   type Finding,
   type FindingAdoption,
@@ -26,9 +27,9 @@ import {
 import { type Unseen, unseenText } from '../../shared/unseen.ts'
 import { formatOf } from '../document/read.ts'
 import type { ContentSides, ContentsByResource } from '../observe/contents.ts'
-import type { AttributeDifference, Attributes, ResourceChange } from '../resources/kind.ts'
+import type { Attributes, CodedDifference, ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
-import { kindNameOf, kinds } from '../resources/registry.ts'
+import { isAdoptable, kindNameOf, kinds } from '../resources/registry.ts'
 import {
   type ComparedResource,
   drifted,
@@ -150,10 +151,12 @@ function findingOf(
   return {
     resource: id,
     summary: summaryOf(resource, mask, noteOf(changes, unseen)),
-    differences: comparison.drift.slice(0, 100).map((difference) => bounded(difference, mask)),
-    kinds: kindsOf(id, comparison.drift),
+    differences: comparison.drift.slice(0, 100).map((difference) => bounded(id, difference, mask)),
+    kinds: kindsOf(comparison.drift),
     ...(diff === undefined ? {} : { diff: diff.text }),
     diffCut: diff?.cut ?? hidden?.isCut ?? false,
+    ...(diff?.isMasked ? { diffMasked: true } : {}),
+    ...(diff?.instead === undefined ? {} : { diffInstead: diff.instead }),
     ...(diff?.encoding === undefined ? {} : { diffEncoding: diff.encoding }),
     ...(hidden === undefined ? {} : { diffHidden: hidden.hidden }),
     ...(unseen === undefined ? {} : { unseen: { ...unseen, kinds: [...unseen.kinds] } }),
@@ -301,13 +304,20 @@ function pendingText({ id, desired, comparison }: ComparedResource): Pending {
   return { resource: id, summary: kinds[kindNameOf(id)].describe(id, comparison.pending).slice(0, 4500), ...source }
 }
 
-function bounded({ name, expected, live }: AttributeDifference, mask: Mask): AttributeDifference {
+function bounded(id: ResourceId, { name, expected, live, codes }: CodedDifference, mask: Mask): Difference {
+  const shown = mask.sentence(live)
   return {
     name: name.slice(0, 100),
-    expected: mask.sentence(expected).slice(0, 2000),
-    live: mask.sentence(live).slice(0, 2000),
+    expected: mask.sentence(expected).slice(0, valueLimit),
+    live: shown.slice(0, valueLimit),
+    codes: [...codes],
+    ...(isAdoptable(id, { name, live }) ? { adoptable: true } : {}),
+    ...(shown === live ? {} : { liveMasked: true }),
+    ...(shown.length > valueLimit ? { liveCut: true } : {}),
   }
 }
+
+const valueLimit = 2000
 
 /** Without its diff, and saying so, where that takes more than is left. */
 export function withinBudget(finding: Finding, budget: { left: number }): Finding {

@@ -1,6 +1,6 @@
 // What units will be doing when a trigger speaks to them: worked out in advance, service by service, in the order of the apply. Pure.
-import type { ResourceId } from '../../shared/names.ts'
-import type { UnitResource } from '../../shared/resource.ts'
+import { parseResourceId, type ResourceId } from '../../shared/names.ts'
+import { isOfKind, type UnitResource } from '../../shared/resource.ts'
 import type { LiveResource, ResourceChange } from '../resources/kind.ts'
 import { isRunning, unitActions } from '../resources/unit-actions.ts'
 
@@ -18,9 +18,9 @@ export type Forecast = {
 
 export function forecastAt(live: ReadonlyMap<ResourceId, LiveResource>): Forecast {
   const units = [...live].flatMap(([id, { attributes }]) => {
-    if (!id.startsWith('unit:')) return []
+    if (!isOfKind(id, 'unit')) return []
     const rests = attributes['type'] === 'missing' ? ('absent' as const) : ('resting' as const)
-    return [[id.slice('unit:'.length), isRunning(attributes['state'] ?? '') ? ('running' as const) : rests] as const]
+    return [[parseResourceId(id).name, isRunning(attributes['state'] ?? '') ? ('running' as const) : rests] as const]
   })
   return { units: new Map(units), isInstalling: false, started: new Map() }
 }
@@ -31,7 +31,7 @@ export function forecastAfter(before: Forecast, changes: readonly ResourceChange
   const units = new Map(before.units)
   const started = new Map<string, Foreseen>()
   for (const change of changes.filter(isUnit)) {
-    const name = change.id.slice('unit:'.length)
+    const name = parseResourceId(change.id).name
     const actions = unitActions(change)
     if (actions.includes('start')) {
       started.set(name, mayComeRunning(change, isInstalling) ? 'maybe' : 'no')
@@ -57,5 +57,5 @@ export function mayComeRunning({ desired, live }: ResourceChange<UnitResource>, 
 }
 
 export function isUnit(change: ResourceChange): change is ResourceChange<UnitResource> {
-  return change.id.startsWith('unit:')
+  return isOfKind(change.id, 'unit')
 }

@@ -13,24 +13,26 @@ export function largeDiff(
 ): Diff {
   const sizes = sizesText(large, labels)
   // A value that was edited could be anywhere in what is shown.
-  if (holdsSecrets) return { text: `Too large to be shown: it holds secrets\n${sizes}`, cut: false }
+  if (holdsSecrets)
+    return { text: `Too large to be shown: it holds secrets\n${sizes}`, cut: false, instead: 'too-large' }
   const { windows } = large
-  if (large.isBinary) return { text: `Binary content differs\n${sizes}`, cut: false }
+  if (large.isBinary) return { text: `Binary content differs\n${sizes}`, cut: false, instead: 'binary' }
   const [old, now] =
     windows === undefined
       ? []
       : [windows.expected, windows.live].map((window) => shownLines(window, windows.isStart, mask))
-  if (windows === undefined || old === undefined || now === undefined)
-    return { text: `${placeText(large)}${sizes}`, cut: false }
-  const patch = maskedPatch({ label: labels.expected, text: old }, { label: labels.live, text: now })
-  if (patch === undefined) return { text: `${placeText(large)}${sizes}`, cut: false }
+  const tooDifferent: Diff = { text: `${placeText(large)}${sizes}`, cut: false, instead: 'too-different' }
+  if (windows === undefined || old === undefined || now === undefined) return tooDifferent
+  const masked = maskedPatch({ label: labels.expected, ...old }, { label: labels.live, ...now })
+  if (masked === undefined) return tooDifferent
   const before = windows.line - (windows.isStart ? 1 : 0)
-  const hunks = patch.hunks.map((hunk) => ({
+  const hunks = masked.patch.hunks.map((hunk) => ({
     ...hunk,
     oldStart: hunk.oldStart + before,
     newStart: hunk.newStart + before,
   }))
-  return boundedDiff(formatPatch({ ...patch, hunks }, FILE_HEADERS_ONLY), limitBytes)
+  const diff = boundedDiff(formatPatch({ ...masked.patch, hunks }, FILE_HEADERS_ONLY), limitBytes)
+  return masked.isMasked ? { ...diff, isMasked: true } : diff
 }
 
 /** The other way round: what an apply would do. */
@@ -47,14 +49,17 @@ export function reversed(large: LargeDifference): LargeDifference {
 }
 
 /** Whole lines, cut out after everything was masked; undefined when they are not text, or too long to have an end here. */
-function shownLines({ bytes, isEnd }: Window, isStart: boolean, mask: Mask): string | undefined {
+function shownLines({ bytes, isEnd }: Window, isStart: boolean, mask: Mask): ShownLines | undefined {
   const from = isStart ? 0 : bytes.indexOf(newline) + 1
   const to = isEnd ? bytes.length : bytes.lastIndexOf(newline) + 1
-  if (textOf(bytes.subarray(from, to)) === undefined) return undefined
+  const original = textOf(bytes.subarray(from, to))
+  if (original === undefined) return undefined
   const text = mask.named(new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes))
   const [first, last] = [isStart ? 0 : text.indexOf('\n') + 1, isEnd ? text.length : text.lastIndexOf('\n') + 1]
-  return text.slice(first, last)
+  return { text: text.slice(first, last), original }
 }
+
+type ShownLines = { readonly text: string; readonly original: string }
 
 const newline = 0x0a
 

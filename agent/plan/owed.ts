@@ -1,9 +1,11 @@
 // What an apply left other than it made it: a resource that it changed, or found as desired, and that differs right after. Where it is
 // gone or of another type the apply most likely did that itself, by a name that leads to the same place; where it installed packages,
 // one of their scripts did. Neither is drift: it is owed. Pure.
+
 import { lastRunName } from '../../shared/finding-kind.ts'
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
+import { isOfKind } from '../../shared/resource.ts'
 import { pathInId } from '../resources/paths.ts'
 import { type ComparedResource, type HostComparison, whyIgnored } from './compare.ts'
 import { changesIn, type Plan } from './plan.ts'
@@ -16,7 +18,7 @@ export type Looks = { readonly before: HostComparison; readonly after: HostCompa
 export function owedAfter(plan: Plan, done: ReadonlySet<ServiceName>, looks: Looks): Owed {
   const hasInstalled = plan.services
     .filter(({ service }) => done.has(service))
-    .some((service) => changesIn(service).some(({ id }) => id.startsWith('package:')))
+    .some((service) => changesIn(service).some(({ id }) => isOfKind(id, 'package')))
   const owed = changedSince(plan, done, looks).filter(
     ({ resource, isIgnored }) => isOfAnotherType(resource) || (hasInstalled && !isIgnored && isOfScripts(resource)),
   )
@@ -65,8 +67,8 @@ function isOfAnotherType({ id, desired, comparison }: ComparedResource): boolean
 
 /** What the scripts of a package may change: mode, owner and content of files, and what is enabled or running. */
 function isOfScripts({ id, desired, comparison }: ComparedResource): boolean {
-  const isOfKind = pathInId(id) !== undefined || id.startsWith('unit:')
-  return desired !== undefined && isOfKind && comparison.drift.some(({ name }) => name !== lastRunName)
+  const mayBe = pathInId(id) !== undefined || isOfKind(id, 'unit')
+  return desired !== undefined && mayBe && comparison.drift.some(({ name }) => name !== lastRunName)
 }
 
 export function owedProblem({ resources }: Owed): Problem {

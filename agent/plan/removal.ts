@@ -1,4 +1,5 @@
 // A revision that takes away most of what a host has is more often a slip - a renamed group, a wrong merge - than meant. Pure.
+// Decision: docs/decisions/2026-11-26-a-large-removal-waits.md
 import type { ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { type HostComparison, pendingOf } from './compare.ts'

@@ -1,5 +1,7 @@
 // A compose project under another name: its volumes have that name in theirs, so that the new one would begin without any data. Pure.
+import { parseResourceId } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
+import { isOfKind } from '../../shared/resource.ts'
 import type { LiveResource, Subject } from '../resources/kind.ts'
 
 type Compared = Subject & { readonly live: LiveResource }
@@ -12,10 +14,10 @@ export function renamedProjects(resources: readonly Compared[]): readonly Proble
   const leaving = resources.filter(
     (resource) =>
       resource.desired === undefined &&
-      resource.id.startsWith('compose:') &&
+      isOfKind(resource.id, 'compose') &&
       resource.live.attributes['type'] === 'project',
   )
-  const names = leaving.map(({ id }) => id.slice('compose:'.length)).filter((name) => name !== replaceProject)
+  const names = leaving.map(({ id }) => parseResourceId(id).name).filter((name) => name !== replaceProject)
   return names.map((name) => ({
     code: 'unsafe-path',
     message: `The compose project ${name} would be called ${project}, and so see other volumes than it has now.`,

@@ -1,12 +1,21 @@
 // The order inside one service: what leaves, packages, users, files, validation of them all, tools, units, compose, triggers, checks.
+
 import type { ResourceId } from '../../shared/names.ts'
+import { parentsOf } from '../../shared/places.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
-import type { Check, DesiredService, ResourceKindName, TriggerAction, UnitTrigger } from '../../shared/resource.ts'
+import {
+  type Check,
+  type DesiredService,
+  isOfKind,
+  type ResourceKindName,
+  type TriggerAction,
+  type UnitTrigger,
+} from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import { type ChangedPaths, daemonReloadTool, type ToolStep, toolSteps } from '../host/tools.ts'
 import type { ResourceChange } from '../resources/kind.ts'
 import { pathInId, pathOf } from '../resources/paths.ts'
-import { kindNameOf } from '../resources/registry.ts'
+import { kindNameOf, kindNamesOf, kinds } from '../resources/registry.ts'
 import { isReturning } from '../resources/returning.ts'
 import { triggersOnLeaving } from '../resources/subjects.ts'
 import type { ComparedResource, ServiceComparison } from './compare.ts'
@@ -99,11 +108,12 @@ function resourceSteps(
     directories(wanted('directory'), (name) => name !== 'extra'),
     isReplacing,
   )
-  const isInstalling = wanted('package').length > 0
+  const [before, after] = [kindNamesOf('before-paths'), kindNamesOf('after-paths')]
+  const isInstalling = before.some((kind) => wanted(kind).length > 0)
   return [
-    ...change('compose', left('compose')),
-    ...change('unit', left('unit')),
-    ...change('package', of('package')),
+    // What uses another kind leaves before it.
+    ...after.toReversed().flatMap((kind) => change(kind, left(kind))),
+    ...before.flatMap((kind) => change(kind, of(kind))),
     ...change('file', cleared('file')),
     ...change('symlink', cleared('symlink')),
     ...change('directory', deepestFirst(cleared('directory'))),
@@ -120,14 +130,13 @@ function resourceSteps(
     ...returns(changes.filter(isReturning)),
     ...validation,
     ...run(tools.filter(({ when }) => when === 'after-files')),
-    ...change('unit', wanted('unit').filter(isMoreThanReload)),
-    ...change('compose', wanted('compose')),
+    ...after.flatMap((kind) => change(kind, wanted(kind).filter(needsStep))),
   ]
 }
 
-/** That systemd has not read its files is put right by the daemon-reload among the tools. */
-function isMoreThanReload({ differences }: ResourceChange): boolean {
-  return differences.some(({ name }) => name !== 'loaded')
+function needsStep({ id, differences }: ResourceChange): boolean {
+  const { correctedByTools } = kinds[kindNameOf(id)]
+  return correctedByTools.length === 0 || differences.some(({ name }) => !correctedByTools.includes(name))
 }
 
 function change(resource: ResourceKindName, changes: readonly ResourceChange[]): readonly Step[] {
@@ -202,12 +211,12 @@ function purgeUnseen(
 ): ResourceChange {
   const spared = chosen === undefined ? (live.extras ?? []) : []
   const seen = chosen?.differences.map((extra) => `${extra.live} and `) ?? []
-  const difference = { name: 'extra', expected: 'none', live: `${seen.join('')}what its packages leave there` }
+  const left = `${seen.join('')}what its packages leave there`
   return {
     ...directory,
     desired: desired?.kind === 'directory' ? { ...desired, keep: [...desired.keep, ...spared] } : desired,
     live: { attributes: { type: 'directory' } },
-    differences: [difference],
+    differences: [{ name: 'extra', expected: 'none', live: left, codes: ['extra'] }],
   }
 }
 
@@ -217,7 +226,7 @@ function isForUsers({ id }: ResourceChange): boolean {
 }
 
 function changedPaths(changes: readonly ResourceChange[]): ChangedPaths {
-  const paths = changes.filter(({ id }) => pathInId(id) !== undefined && !id.startsWith('directory:'))
+  const paths = changes.filter(({ id }) => pathInId(id) !== undefined && !isOfKind(id, 'directory'))
   const [removed, written] = split(paths, (one) => one.desired === undefined && !isReturning(one))
   return { written: written.map(({ id }) => pathOf(id)), removed: removed.map(({ id }) => pathOf(id)) }
 }
@@ -231,12 +240,6 @@ function inTheWayOf(desired: DesiredService | undefined): (id: ResourceId) => bo
     const path = pathInId(id) ?? ''
     return taken.has(path) || parentsOf(path).some((parent) => closed.has(parent))
   }
-}
-
-function parentsOf(path: string): readonly string[] {
-  const parents: string[] = []
-  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) parents.push(path.slice(0, end))
-  return parents
 }
 
 /** Each action once, however many files ask for it. */

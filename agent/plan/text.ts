@@ -1,31 +1,19 @@
 // A plan as lines for people: one for each thing that would be done, in order.
-import type { ResourceId } from '../../shared/names.ts'
+import { parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
 import type { TriggerAction } from '../../shared/resource.ts'
 import { checkText } from '../host/checks.ts'
 import type { ToolStep } from '../host/tools.ts'
 import { type ComposeForecast, forecastText } from '../resources/compose-forecast.ts'
-import { isStaying } from '../resources/directory.ts'
-import type { AttributeDifference, ResourceChange } from '../resources/kind.ts'
-import { pathOf } from '../resources/paths.ts'
+import type { ResourceChange } from '../resources/kind.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
-import { leaveText } from '../resources/returning.ts'
 import { actionText } from '../resources/trigger-text.ts'
-import { unitPlanText } from '../resources/unit-actions.ts'
-import { type Foreseen, isUnit } from './forecast.ts'
+import type { Foreseen } from './forecast.ts'
 import type { Step } from './steps.ts'
 
 /** `write /etc/motd (content, mode)`, `remove /etc/old`, `enable and start nginx.service`. */
 export function changeText(change: ResourceChange): string {
-  const { id, desired, differences } = change
-  const kind = kindNameOf(id)
-  if (isUnit(change)) return unitPlanText(change)
-  if (kind === 'package' || kind === 'unit' || kind === 'compose') return kinds[kind].describe(id, differences)
-  const path = pathOf(id)
-  if (desired === undefined) return isStaying(change) ? `leave ${path}: it is not empty` : leaveText(change)
-  if (desired.kind === 'symlink') return `link ${path} to ${desired.target}`
-  if (desired.kind === 'directory') return directoryText(path, differences)
-  return `write ${path} (${reasonText(differences)})`
+  return kinds[kindNameOf(change.id)].planText(change)
 }
 
 export function stepLines(step: Step): readonly string[] {
@@ -72,18 +60,5 @@ export function foreseenLines(step: Step, forecasts: ReadonlyMap<ResourceId, Com
 }
 
 function projectText(id: ResourceId, forecast: ComposeForecast | undefined): string | undefined {
-  return forecast && `compose project ${id.slice(id.indexOf(':') + 1)}: ${forecastText(forecast)}`
-}
-
-function directoryText(path: string, differences: readonly AttributeDifference[]): string {
-  const extra = differences.find(({ name }) => name === 'extra')
-  if (extra !== undefined) return `remove from ${path}: ${extra.live}`
-  const isMade = differences.some(({ name }) => name === 'type')
-  return isMade ? `make ${path}` : `correct ${path} (${reasonText(differences)})`
-}
-
-function reasonText(differences: readonly AttributeDifference[]): string {
-  const type = differences.find(({ name }) => name === 'type')
-  if (type === undefined) return differences.map(({ name }) => name).join(', ')
-  return type.live === 'missing' ? 'new' : `is a ${type.live}`
+  return forecast && `compose project ${parseResourceId(id).name}: ${forecastText(forecast)}`
 }

@@ -1,7 +1,7 @@
 // What a change means for the services after it that read the file: their compose projects have a say, their units are restarted
 // once. Pure.
 import type { ServiceName } from '../../shared/names.ts'
-import type { ComposeResource, DesiredService } from '../../shared/resource.ts'
+import { type ComposeResource, type DesiredService, isOfKind } from '../../shared/resource.ts'
 import type { ResourceChange } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import { type ComparedResource, pendingOf, type ServiceComparison } from './compare.ts'
@@ -31,7 +31,7 @@ export function readsOne({ files }: ComposeResource, replaced: ReadonlySet<strin
 /** Paths at which there is another file or link afterwards. */
 export function replacedPaths(changes: readonly Pick<ResourceChange, 'id' | 'differences'>[]): readonly string[] {
   const isReplaced = ({ id, differences }: Pick<ResourceChange, 'id' | 'differences'>) =>
-    /^(?:file|symlink):/.test(id) && differences.some(({ name }) => ['content', 'type', 'target'].includes(name))
+    isOfKind(id, 'file', 'symlink') && differences.some(({ name }) => ['content', 'type', 'target'].includes(name))
   return changes.filter(isReplaced).map(({ id }) => pathOf(id))
 }
 

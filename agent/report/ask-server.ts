@@ -1,6 +1,5 @@
 // One HTTP request to the server: who it must be, how long it may take and how much it may answer.
-import http from 'node:http'
-import https from 'node:https'
+import { BodyTooLarge, basicAuthorization, sendRequest, wholeBody } from '../../shared/platform/http.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { httpProblemSchema } from '../../shared/protocol.ts'
 import { distrusted, isDistrust, serverAgent } from './server-tls.ts'
@@ -44,7 +43,7 @@ export function notAServer({ origin }: URL, status: number, told?: string): Plum
   const message = `${origin} answered ${status}${told === undefined ? ', and not as a Plumbline server does' : `: ${told}`}`
   return new PlumbError({
     code: 'server-unreachable',
-    message: message.slice(0, 4000),
+    message: message,
     remedy: 'Check the address, and the log of the server.',
   })
 }
@@ -52,39 +51,35 @@ export function notAServer({ origin }: URL, status: number, told?: string): Plum
 const defaultLimitBytes = 1024 * 1024
 const deadlineMs = 30_000
 
-function exchange(asking: Asking): Promise<{ readonly status: number; readonly body: string }> {
-  const { url, certificate, body, method, credentials, token, answerLimitBytes = defaultLimitBytes } = asking
-  const isSecure = url.protocol === 'https:'
-  const options = {
-    method: method ?? (body === undefined ? 'GET' : 'POST'),
-    headers: {
-      accept: 'application/json',
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-    },
-    ...(credentials === undefined ? {} : { auth: `${credentials.username}:${credentials.password}` }),
-    signal: AbortSignal.timeout(deadlineMs),
-    ...(isSecure ? { agent: serverAgent(certificate) } : {}),
-  }
-  return new Promise((resolve, reject) => {
-    const call = (isSecure ? https : http).request(url, options, (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => {
-        text += chunk
-        if (text.length > answerLimitBytes) call.destroy(new Error('it answered with far too much'))
-      })
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }))
-      response.on('error', (error) => reject(notReached(asking, error)))
+async function exchange(asking: Asking): Promise<{ readonly status: number; readonly body: string }> {
+  const { url, certificate, body, method, answerLimitBytes = defaultLimitBytes } = asking
+  try {
+    const response = await sendRequest({
+      url,
+      method,
+      headers: headersOf(asking),
+      body: body === undefined ? undefined : JSON.stringify(body),
+      deadlineMs,
+      agent: url.protocol === 'https:' ? serverAgent(certificate) : undefined,
     })
-    call.on('error', (error) =>
-      reject(notReached(asking, options.signal.aborted ? new Error('no answer in time') : error)),
-    )
-    call.end(body === undefined ? undefined : JSON.stringify(body))
-  })
+    return { status: response.status, body: (await wholeBody(response, answerLimitBytes)).toString('utf8') }
+  } catch (error) {
+    if (error instanceof PlumbError) throw error
+    throw notReached(asking, error instanceof BodyTooLarge ? new Error('it answered with far too much') : error)
+  }
 }
 
-function notReached({ url: { origin }, certificate, remedy }: Asking, error: Error): PlumbError {
+function headersOf({ body, token, credentials }: Asking): Readonly<Record<string, string>> {
+  return {
+    accept: 'application/json',
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(credentials === undefined ? {} : { authorization: basicAuthorization(credentials) }),
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  }
+}
+
+function notReached({ url: { origin }, certificate, remedy }: Asking, thrown: unknown): PlumbError {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown))
   if (isDistrust(error)) return distrusted(origin, error, { isPinned: certificate !== undefined })
   // Several addresses of one name were tried, and the error for all of them has no text.
   const said = error.message || (error instanceof AggregateError ? String(error.errors.at(-1)) : error.name)

@@ -28,7 +28,7 @@ export async function enrol({ server, token, host, stateDirectory, certificate }
   }
   throw new PlumbError({
     code: 'token-refused',
-    message: `${url.origin} did not enrol ${host}: ${answer.message}`.slice(0, 4000),
-    remedy: (answer.remedy ?? 'Make a new install line on the server.').slice(0, 2000),
+    message: `${url.origin} did not enrol ${host}: ${answer.message}`,
+    remedy: answer.remedy ?? 'Make a new install line on the server.',
   })
 }

@@ -1,6 +1,6 @@
 // The server this host is enrolled at: so that `plumb install`, run again, does not ask for another token.
 import { join } from 'node:path'
-import { readIfThere, replaceDurably } from '../state/durable.ts'
+import { readIfThere, replaceDurably } from '../../shared/platform/durable.ts'
 
 export function readEnrolled(stateDirectory: string): string | undefined {
   return readIfThere(join(stateDirectory, 'enrolled'))?.toString('utf8').trim()

@@ -2,9 +2,10 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
 import { linkSync } from 'node:fs'
 import { join } from 'node:path'
+import { errnoOf } from '../../shared/errno.ts'
+import { fileError } from '../../shared/file-error.ts'
+import { makeStateDirectory, readIfThere, removeDurably, replaceDurably } from '../../shared/platform/durable.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { errnoOf, fileError } from '../host/files-errors.ts'
-import { makeStateDirectory, readIfThere, removeDurably, replaceDurably } from '../state/durable.ts'
 
 export type Identity = {
   /** SPKI DER in base64, as the server stores it. */

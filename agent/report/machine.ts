@@ -1,9 +1,9 @@
 // What tells this machine from a copy of it that has the same key.
 import { createHmac, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { readIfThere } from '../../shared/platform/durable.ts'
 import { type Machine, machineText } from '../../shared/protocol.ts'
 import { bootId } from '../host/boot.ts'
-import { readIfThere } from '../state/durable.ts'
 import type { Identity } from './identity.ts'
 
 export type MachineMarker = Omit<Machine, 'signature'>

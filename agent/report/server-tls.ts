@@ -1,12 +1,13 @@
 // Whom the agent takes for its server: with a pinned certificate whoever has its key, whatever the names; else what the system's
 // authorities vouch for. Without TLS only this machine itself.
+
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import https from 'node:https'
-import tls from 'node:tls'
 import { splitAddress } from '../../shared/address.ts'
+import { errnoOf } from '../../shared/errno.ts'
+import { NotPinned, pinnedAgent, systemAuthorities } from '../../shared/platform/tls.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { NotPinned, pinnedAgent } from '../host/pinned-agent.ts'
 
 /** Throws PlumbError `server-untrusted` for plain http to another machine: whoever sits in between could read and answer. */
 export function serverUrl(server: string): URL {
@@ -32,7 +33,7 @@ export async function certificateIn(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
   } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error'
+    const code = errnoOf(cause) ?? 'unknown error'
     throw new PlumbError(
       {
         code: 'usage',
@@ -48,8 +49,7 @@ export async function certificateIn(file: string): Promise<string> {
 /** `certificate`: PEM, of the server's key. Throws PlumbError `usage` when it is none. */
 export function serverAgent(certificate: string | undefined): https.Agent {
   if (certificate !== undefined) return pinnedAgent(parsed(certificate))
-  const system = tls.getCACertificates('system')
-  return new https.Agent({ ca: system.length > 0 ? system : tls.getCACertificates('default') })
+  return new https.Agent({ ca: systemAuthorities() })
 }
 
 /** Where a server with --tls-self-signed keeps its certificate. */
@@ -74,7 +74,7 @@ export function distrusted(origin: string, error: Error, { isPinned }: { readonl
 /** Errors of a TLS handshake that mean: this is not the server that was pinned. */
 export function isDistrust(error: unknown): boolean {
   if (error instanceof NotPinned) return true
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = errnoOf(error) ?? ''
   return /^(?:CERT_|ERR_TLS_CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_CA|HOSTNAME_MISMATCH)/.test(code)
 }
 

@@ -2,8 +2,8 @@
 // only for the apply it tells of. Bounded; what is not sent is counted, and the next report says so.
 import { join } from 'node:path'
 import { z } from 'zod'
+import { readIfThere, replaceFile } from '../../shared/platform/durable.ts'
 import { appliesIn, type Report, reportSchema } from '../../shared/report.ts'
-import { readIfThere, replaceFile } from '../state/durable.ts'
 import { fitted } from './fit.ts'
 
 export type Spool = {

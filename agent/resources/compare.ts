@@ -1,4 +1,5 @@
 // The three-way comparison behind every kind: what tells a commit not applied yet (pending) from a host changed by hand (drift).
+// Decision: docs/decisions/2026-11-23-attributes-are-named-strings.md
 import type { AttributeDifference, Attributes, Comparison } from './kind.ts'
 
 const nothing: Comparison = { drift: [], pending: [] }

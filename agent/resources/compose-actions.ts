@@ -1,7 +1,8 @@
 // What an `up` does to the containers of each service: foreseen before it, seen after it, and both in the same words. Pure.
 import type { DeclaredService } from '../host/compose-model.ts'
 import type { Container } from '../host/docker.ts'
-import { asDeclared, configurationFault, containersText, type Declaration, mountFault } from './compose-state.ts'
+import { configurationFault, containerFaults, type Declaration, mountFault } from './compose-state.ts'
+import type { ContainerFault } from './kind.ts'
 
 export type ContainerAction = {
   readonly service: string
@@ -67,7 +68,7 @@ export type Foresight = {
 export function foreseenActions(own: readonly Container[], foresight: Foresight): readonly ContainerAction[] {
   const { declared, replaced } = foresight
   const isDue =
-    containersText(own, declared, { replaced }) !== asDeclared ||
+    containerFaults(own, declared, { replaced }).length > 0 ||
     declared.services.some((service) => service.builds || whyRemounted(service, own, foresight) !== undefined)
   if (!isDue) return []
   const first = servicesOf(own, declared).flatMap((service) => foreseenAction(service, own, foresight) ?? [])
@@ -231,7 +232,7 @@ function foreseenAction(service: string, all: readonly Container[], foresight: F
   const [fault] = faults
   if (fault !== undefined)
     return { service, kind: 'make-anew', why: foresight.moved?.get(service) ?? whyAnew(fault, wanted, foresight) }
-  const stale = whyRemounted(wanted, own, foresight) ?? mountFault(wanted, own, replaced)
+  const stale = whyRemounted(wanted, own, foresight) ?? mountFault(wanted, own, replaced)?.text
   if (stale !== undefined) return { service, kind: 'make-anew', why: stale }
   if (own.length !== wanted.replicas) return { service, kind: 'scale', replicas: wanted.replicas }
   if (own.some((one) => one.state !== 'running' && !isDone(wanted, one))) return { service, kind: 'start-again' }
@@ -268,8 +269,8 @@ function outdatedServices(own: readonly Container[], declared: Declaration): Rea
   return new Set(outdated.map(({ name }) => name))
 }
 
-function whyAnew(fault: string, { mounts }: DeclaredService, { changing }: Foresight): string {
-  if (fault === 'other image') return 'its image is another one by now'
+function whyAnew({ code }: ContainerFault, { mounts }: DeclaredService, { changing }: Foresight): string {
+  if (code === 'container-image') return 'its image is another one by now'
   const seen = [...changing].filter((path) =>
     mounts.some(({ source }) => path === source || path.startsWith(`${source}/`)),
   )

@@ -1,11 +1,12 @@
 // What a project's files declare, worked out by compose once for each content of them.
+
+import type { Run } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
 import { composeModel, composeVersion, configHashes, servicesToRecreate } from '../host/compose-command.ts'
 import type { ComposeModel } from '../host/compose-model.ts'
 import { type Container, noEngine } from '../host/docker.ts'
 import type { HostReader } from '../host/host.ts'
-import type { Run } from '../host/run.ts'
 import { type Declaration, hashMismatches, labelsFor } from './compose-state.ts'
 import { isAsDesired } from './judged.ts'
 

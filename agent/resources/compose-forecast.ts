@@ -1,11 +1,12 @@
 // What an apply would do to the containers of a project, asked of compose before anything is changed.
+
+import type { Run } from '../../shared/command.ts'
 import { PlumbError, problemLine } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
 import { composeModelText, servicesToRecreate } from '../host/compose-command.ts'
 import { type ComposeModel, parseModel } from '../host/compose-model.ts'
 import { type Container, containersOf, type Listing, listContainers } from '../host/docker.ts'
 import { healthSecondsOf } from '../host/health-times.ts'
-import type { Run } from '../host/run.ts'
 import { type ContainerAction, foreseenActions, foreseenText, needsAsking } from './compose-actions.ts'
 import { declarationOf, rightHashes } from './compose-declaration.ts'
 import { guardProject, type Judged, judgeProject } from './compose-guard.ts'

@@ -1,5 +1,7 @@
 // What a project is refused for before any container is touched: power over the host, mounts that move, variables without a value,
 // networks and volumes that exist with other settings.
+
+import type { Run } from '../../shared/command.ts'
 import { namesOfPlace, placesByMounts } from '../../shared/places.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource, EngineObject } from '../../shared/resource.ts'
@@ -11,7 +13,6 @@ import { environmentFiles } from '../host/environment-files.ts'
 import { mountsHere } from '../host/mounts.ts'
 import { withContent } from '../host/place-content.ts'
 import { realPaths } from '../host/real-paths.ts'
-import type { Run } from '../host/run.ts'
 import { objectRefusal } from './changed-objects.ts'
 import { powerRefusal, reachedByVolumes, reachedPaths, withVolumePowers } from './compose-mounts.ts'
 import {

@@ -110,9 +110,9 @@ export function powerRefusal(
   )
   return new PlumbError({
     code: 'unsafe-path',
-    message: `The containers of ${project} are left as they are: ${texts.join('; ')}.`.slice(0, 4000),
+    message: `The containers of ${project} are left as they are: ${texts.join('; ')}.`,
     where: { file },
-    remedy: `If that is meant, say so in service.yaml: ${line}`.slice(0, 2000),
+    remedy: `If that is meant, say so in service.yaml: ${line}`,
   })
 }
 

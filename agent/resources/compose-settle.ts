@@ -2,11 +2,11 @@
 // runs: one that ended between the `up` and the first look has left no other trace. Restarts are counted from one look to the next, and
 // before the first look from the `up` on: whoever starts a container, compose or a person, sets the engine's count to nought.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { lastLines, type Run } from '../../shared/command.ts'
 import type { DeclaredService } from '../host/compose-model.ts'
 import { daemonStart, dockerRestarts } from '../host/daemons.ts'
 import { type Container, containersOf, listContainers, logEnd } from '../host/docker.ts'
 import { engineOf } from '../host/engine.ts'
-import { lastLines, type Run } from '../host/run.ts'
 
 export type WatchedProject = {
   readonly name: string

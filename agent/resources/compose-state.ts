@@ -1,9 +1,10 @@
-// What is wrong with a project's containers, in words; pure.
+// What is wrong with a project's containers, and how it is put; pure.
 import { createHash } from 'node:crypto'
 import type { EngineObject } from '../../shared/resource.ts'
 import { judgedDigest, type ProjectFile } from '../../shared/resource.ts'
 import type { DeclaredService } from '../host/compose-model.ts'
 import type { Container } from '../host/docker.ts'
+import type { ContainerFault } from './kind.ts'
 
 /** What a compose file asks for, worked out when the files on disk were those of the revision. */
 export type Declaration = {
@@ -50,26 +51,40 @@ export type LiveParts = {
 }
 
 /** `as declared`, or `web: stopped; db: missing; cache: other configuration; network app_a has internal false instead of true`. */
-export function containersText(
+export function faultsText(faults: readonly ContainerFault[]): string {
+  return faults.length === 0
+    ? asDeclared
+    : faults
+        .map(({ text }) => text)
+        .join('; ')
+        .slice(0, 2000)
+}
+
+/** Of each service the first; none: the containers are as declared. */
+export function containerFaults(
   listed: readonly Container[],
   declared: Declaration | undefined,
   { replaced = new Map(), objects = [] }: LiveParts = {},
-): string {
+): readonly ContainerFault[] {
   // The engine lists one for a moment longer that is on its way out.
   const containers = listed.filter(({ state }) => state !== 'removing')
-  if (containers.length === 0)
-    return declared?.services.every(({ replicas }) => replicas === 0) ? asDeclared : 'missing'
-  if (declared === undefined) return asDeclared
+  if (containers.length === 0) return declared?.services.every(({ replicas }) => replicas === 0) ? [] : [allMissing]
+  if (declared === undefined) return []
   const faults = declared.services.flatMap((service) => {
     const own = containers.filter((container) => container.service === service.name)
     const fault = faultOf(service, own, declared) ?? mountFault(service, own, replaced)
-    return fault === undefined ? [] : [`${service.name}: ${fault}`]
+    return fault === undefined ? [] : [{ ...fault, text: `${service.name}: ${fault.text}` }]
   })
   const known = new Set(declared.services.map(({ name }) => name))
   const others = [...new Set(containers.map(({ service }) => service))].filter((name) => !known.has(name))
-  const all = [...faults, ...others.map((name) => `${name}: not declared`), ...objects]
-  return all.length === 0 ? asDeclared : all.join('; ').slice(0, 2000)
+  return [
+    ...faults,
+    ...others.map((name) => ({ code: 'container-undeclared', text: `${name}: not declared` }) as const),
+    ...objects.map((text) => ({ code: 'container-other', text }) as const),
+  ]
 }
+
+const allMissing: ContainerFault = { code: 'container-missing', text: 'missing' }
 
 /** Services whose containers have the right files but another hash than was worked out for them. */
 export function hashMismatches(containers: readonly Container[], declared: Declaration): readonly Container[] {
@@ -87,10 +102,15 @@ export function projectState(containers: readonly Container[]): 'running' | 'sto
   return containers.some(({ state }) => ['running', 'restarting', 'paused'].includes(state)) ? 'running' : 'stopped'
 }
 
-function faultOf(service: DeclaredService, own: readonly Container[], declared: Declaration): string | undefined {
-  if (own.length < service.replicas)
-    return own.length === 0 ? 'missing' : `${own.length} of ${service.replicas} containers`
-  if (own.length > service.replicas) return `${own.length} containers instead of ${service.replicas}`
+function faultOf(
+  service: DeclaredService,
+  own: readonly Container[],
+  declared: Declaration,
+): ContainerFault | undefined {
+  const { replicas } = service
+  if (own.length === 0 && replicas > 0) return allMissing
+  if (own.length < replicas) return { code: 'container-count', text: `${own.length} of ${replicas} containers` }
+  if (own.length > replicas) return { code: 'container-count', text: `${own.length} containers instead of ${replicas}` }
   for (const container of own) {
     const fault = runFault(service, container) ?? configurationFault(service, container, declared)
     if (fault !== undefined) return fault
@@ -103,36 +123,45 @@ export function mountFault(
   { mounts }: DeclaredService,
   own: readonly Container[],
   replaced: ReadonlyMap<string, readonly string[]>,
-): string | undefined {
+): ContainerFault | undefined {
   const targets = own.flatMap(({ id }) => replaced.get(id) ?? [])
   const stale = mounts.find(({ target }) => targets.includes(target))
-  return stale && `still has the replaced ${stale.target} mounted`
+  return stale && { code: 'container-mount', text: `still has the replaced ${stale.target} mounted` }
 }
 
-function runFault(service: DeclaredService, container: Container): string | undefined {
-  switch (container.state) {
+function runFault({ ends }: DeclaredService, { state, health, exitCode }: Container): ContainerFault | undefined {
+  switch (state) {
     case 'running':
-      return container.health === 'unhealthy' ? 'unhealthy' : undefined
+      return health === 'unhealthy' ? { code: 'container-unhealthy', text: 'unhealthy' } : undefined
     case 'exited':
-      if (service.ends && container.exitCode === 0) return undefined
-      return container.exitCode === 0 ? 'stopped' : `stopped (exit code ${container.exitCode})`
+      if (ends && exitCode === 0) return undefined
+      return { code: 'container-stopped', text: exitCode === 0 ? 'stopped' : `stopped (exit code ${exitCode})` }
     case 'created':
-      return 'never started'
+      return { code: 'container-stopped', text: 'never started' }
     default:
-      return container.state
+      return { code: codesByState.get(state) ?? 'container-other', text: state }
   }
 }
+
+/** Of the engines' own states those that are wrong by themselves. */
+const codesByState: ReadonlyMap<string, ContainerFault['code']> = new Map([
+  ['restarting', 'container-restarting'],
+  ['unhealthy', 'container-unhealthy'],
+  ...['stopped', 'stopping', 'dead', 'paused'].map((state) => [state, 'container-stopped'] as const),
+])
 
 export function configurationFault(
   service: DeclaredService,
   container: Container,
   declared: Declaration,
-): string | undefined {
-  if ((declared.labels[service.name] ?? '') !== container.files) return 'other configuration'
+): ContainerFault | undefined {
+  if ((declared.labels[service.name] ?? '') !== container.files) return otherConfiguration
   // After an upgrade of compose every hash differs, though nobody changed anything.
   const isComparable = container.composeVersion === declared.composeVersion
-  if (isComparable && declared.hashes.get(service.name) !== container.configHash) return 'other configuration'
+  if (isComparable && declared.hashes.get(service.name) !== container.configHash) return otherConfiguration
   // The name of its image has moved on: docker then shows the image by its id.
   const isById = /^(?:sha256:)?[0-9a-f]{12,64}$/.test(container.image)
-  return isById && service.image !== container.image ? 'other image' : undefined
+  return isById && service.image !== container.image ? { code: 'container-image', text: 'other image' } : undefined
 }
+
+const otherConfiguration: ContainerFault = { code: 'container-configuration', text: 'other configuration' }

@@ -1,4 +1,6 @@
 // Bringing a project's containers up until they stay up, and saying which were touched.
+
+import type { Run } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
 import { eventually } from '../host/backoff.ts'
@@ -15,7 +17,6 @@ import {
   unpause,
 } from '../host/docker.ts'
 import { withLogins } from '../host/registry-login.ts'
-import type { Run } from '../host/run.ts'
 import { sharing } from '../host/shared-look.ts'
 import { startTimes } from '../host/start-times.ts'
 import {
@@ -29,7 +30,7 @@ import {
 } from './compose-actions.ts'
 import { corrected, declare } from './compose-declaration.ts'
 import { guardProject } from './compose-guard.ts'
-import { asDeclared, containersText, type Declaration } from './compose-state.ts'
+import { containerFaults, type Declaration, faultsText } from './compose-state.ts'
 import type { ApplyHost } from './kind.ts'
 import { type Mounting, replacedMountsOf } from './replaced-mounts.ts'
 
@@ -114,8 +115,8 @@ async function settled(desired: ComposeResource, declared: Declaration, run: Run
   }
   if ((await eventually(look, { seconds: 120, pauseMs: 1000 })) === 'well') return own
   const faulty = fault ?? own.find(({ health }) => health === 'starting')
-  const text = containersText(own, declared)
-  const state = text === asDeclared ? `${faulty?.service}: ${faulty?.health ?? 'not steady'}` : text
+  const faults = containerFaults(own, declared)
+  const state = faults.length === 0 ? `${faulty?.service}: ${faulty?.health ?? 'not steady'}` : faultsText(faults)
   const log = faulty === undefined ? '' : await logEnd(faulty.id, run)
   throw new PlumbError({
     code: 'apply-failed',

@@ -1,27 +1,30 @@
 // Compose projects: every declared service has its containers, made from this configuration, running. The files of a
 // project are files; this kind brings the containers up behind them. Volumes are data and are never removed.
 import { z } from 'zod'
-import { absolutePathSchema, type ResourceId } from '../../shared/names.ts'
-import { PlumbError, type Problem } from '../../shared/problem.ts'
+import type { Run } from '../../shared/command.ts'
+import type { DifferenceCode } from '../../shared/finding-kind.ts'
+import { absolutePathSchema, parseResourceId, type ResourceId } from '../../shared/names.ts'
+import { boundedProblem, PlumbError, type Problem } from '../../shared/problem.ts'
 import type { ComposeResource, EngineObject } from '../../shared/resource.ts'
 import { composeDown, composeModel, composeStop, composeUp, type Project } from '../host/compose-command.ts'
 import { heldMounts, isAnonymous } from '../host/container-mounts.ts'
 import { type Container, containersOf, type Listing, listContainers, listedContainers } from '../host/docker.ts'
 import { socketUnit } from '../host/engine.ts'
 import { existingObjects } from '../host/engine-objects.ts'
+import { projectChangedAt } from '../host/evidence/state-times.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
 import { imagesInUse, imageUseSchema, nameAsBefore, nameAsUsed } from '../host/images.ts'
-import type { Run } from '../host/run.ts'
 import { removeVolumes, volumeNames } from '../host/volumes.ts'
 import { changedObjects } from './changed-objects.ts'
 import { compareAttributes } from './compare.ts'
 import { corrected, declarationFor } from './compose-declaration.ts'
-import { asDeclared, containersText, type Declaration, projectState } from './compose-state.ts'
+import { asDeclared, containerFaults, type Declaration, faultsText, projectState } from './compose-state.ts'
 import { bringUp, recreateStale } from './compose-up.ts'
 import type {
   ApplyHost,
   AttributeDifference,
   Attributes,
+  CodedDifference,
   LiveResource,
   ResourceChange,
   ResourceKind,
@@ -48,11 +51,24 @@ type SavedProject = z.infer<typeof savedProjectSchema>
 
 export const composeKind: ResourceKind<ComposeResource, SavedProject> = {
   kind: 'compose',
+  order: 'after-paths',
+  needs: 'containers',
+  correctedByTools: [],
   attributes,
+  watches: () => ({ containers: true }),
   observe,
   compare: ({ desired, baseline }, live) =>
     compareAttributes(desired && attributes(desired), baseline?.attributes, live.attributes),
+  codes,
   describe,
+  isAdoptable: () => false,
+  notAdopted: {
+    why: 'containers are not adopted',
+    remedy: 'Change the compose file in the repository, or plumb apply.',
+  },
+  changedAt: (name, _, { query, deadlineSeconds }) => projectChangedAt(query, name, deadlineSeconds),
+  planText: ({ id, differences }) => describe(id, differences),
+  stepText: () => 'bring up containers',
   save,
   change,
   restore,
@@ -76,16 +92,16 @@ async function observe(subjects: readonly Subject<ComposeResource>[], host: Host
     host.query,
   )
   const live = new Map<ResourceId, LiveResource>()
-  for (const one of seen) live.set(one.subject.id, { attributes: await attributesOf(one, existing, host) })
+  for (const one of seen) live.set(one.subject.id, await liveOf(one, existing, host))
   return live
 }
 
 function noAnswer({ engine, why }: Extract<Listing, { kind: 'silent' }>): Problem {
-  return {
+  return boundedProblem({
     code: 'observe-failed',
-    message: `The containers are not known: ${engine.name} does not answer: ${why}`.slice(0, 4000),
+    message: `The containers are not known: ${engine.name} does not answer: ${why}`,
     remedy: `See: systemctl status ${socketUnit(engine)}`,
-  }
+  })
 }
 
 type SeenProject = {
@@ -114,24 +130,32 @@ function contentOf({ baseline }: Subject<ComposeResource>): string {
   return baseline?.attributes['content'] ?? 'none'
 }
 
-async function attributesOf(
+async function liveOf(
   { subject, own, declared }: SeenProject,
   existing: readonly EngineObject[],
   { query }: HostReader,
-): Promise<Attributes> {
+): Promise<LiveResource> {
   // With no service selected there is nothing that could run.
   const isEmpty = own.length === 0 && declared?.services.every(({ replicas }) => replicas === 0) === true
   const state = isEmpty ? 'running' : projectState(own)
   const type = own.length === 0 ? 'missing' : 'project'
   const content = contentOf(subject)
-  if (!isJudged(subject)) return { type, content, containers: asDeclared, state }
+  if (!isJudged(subject)) return { attributes: { type, content, containers: asDeclared, state } }
   const mounting = { services: declared?.services ?? [], files: subject.desired.files }
   const replaced = await replacedMountsOf(own, mounting, query)
   const objects = changedObjects(declared?.objects ?? [], existing).map(({ text }) => text)
-  return { type, content, containers: containersText(own, declared, { replaced, objects }), state }
+  const faults = containerFaults(own, declared, { replaced, objects })
+  return { attributes: { type, content, containers: faultsText(faults), state }, faults }
 }
 
-function describe(id: ResourceId, differences: readonly AttributeDifference[]): string {
+/** A project without faults, whose engine does not answer, is nothing that has a code of its own. */
+function codes({ name, live }: AttributeDifference, { faults = [] }: LiveResource): readonly DifferenceCode[] {
+  if (name === 'content') return ['project-files']
+  if (name === 'state') return [live === 'stopped' ? 'project-stopped' : 'project-state']
+  return faults.length === 0 ? ['container-other'] : [...new Set(faults.map(({ code }) => code))]
+}
+
+function describe(id: ResourceId, differences: readonly CodedDifference[]): string {
   if (differences.length === 0) return `compose project ${nameOf(id)}: containers that mount what is put right`
   const texts = differences.map(({ name, expected, live }) => {
     if (name === 'type') return 'no longer in the repository'
@@ -258,5 +282,5 @@ async function upAsBefore(project: Project, run: Run): Promise<void> {
 }
 
 function nameOf(id: ResourceId): string {
-  return id.slice(id.indexOf(':') + 1)
+  return parseResourceId(id).name
 }

@@ -14,25 +14,36 @@ import {
   modeText,
   type Ownership,
   ownership,
+  pathCodes,
   pathOf,
   permissionsFor,
   putBackAll,
   unreachable,
 } from './paths.ts'
-import { becomesOf, compareLeaving, isReturning, leftText, putBackOriginal } from './returning.ts'
+import { becomesOf, compareLeaving, isReturning, leaveText, leftText, putBackOriginal } from './returning.ts'
 
 const namesShown = 20
 
 export const directoryKind: ResourceKind<DirectoryResource, SavedPath> = {
   kind: 'directory',
+  order: 'paths',
+  needs: undefined,
+  correctedByTools: [],
   attributes,
+  watches: ({ path, purge }) => ({ paths: [path], trees: purge ? [path] : [] }),
   observe,
   compare: (subject, live) => {
     const { desired, baseline } = subject
     if (desired === undefined) return compareLeaving(subject, live)
     return compareAttributes(attributes(desired), baseline?.attributes, live.attributes)
   },
+  codes: pathCodes,
   describe: describePath,
+  isAdoptable: ({ name }) => ['mode', 'owner', 'group', 'extra'].includes(name),
+  notAdopted: undefined,
+  changedAt: undefined,
+  planText,
+  stepText: (path) => `make ${path ?? 'directories'}`,
   save: async (changes, host) =>
     host.files.pass(async () => changes.map((one) => host.files.before(pathOf(one.id), becomesOf(one)))),
   change,
@@ -95,6 +106,16 @@ function contentsOf(path: AbsolutePath, { files }: HostReader): readonly string[
 /** Pure: one that leaves and cannot be removed, because of what somebody else has in it. */
 export function stayingFor(names: readonly string[]): Comparison {
   return { drift: [], pending: [{ name: 'leave', expected: 'empty', live: extraText(names) }] }
+}
+
+function planText(change: ResourceChange<DirectoryResource>): string {
+  const path = pathOf(change.id)
+  const { desired, differences } = change
+  if (desired === undefined) return isStaying(change) ? `leave ${path}: it is not empty` : leaveText(change)
+  const extra = differences.find(({ name }) => name === 'extra')
+  if (extra !== undefined) return `remove from ${path}: ${extra.live}`
+  if (differences.some(({ name }) => name === 'type')) return `make ${path}`
+  return `correct ${path} (${differences.map(({ name }) => name).join(', ')})`
 }
 
 /** Pure. */

@@ -1,10 +1,10 @@
 // Files: content, mode, owner. Staged beside their targets, validated, and only then put in place, all together.
 import { hash } from 'node:crypto'
+import { endText, outputText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileResource } from '../../shared/resource.ts'
 import { aclText, capabilitiesText } from '../host/file-attributes.ts'
 import type { NewContent, SavedPath } from '../host/files.ts'
-import { endText, outputText } from '../host/run.ts'
 import { setStagedAttributes } from '../host/staged-attributes.ts'
 import { compareAttributes } from './compare.ts'
 import { observeFiles } from './file-live.ts'
@@ -19,8 +19,8 @@ import type {
   ResourceKind,
   Subject,
 } from './kind.ts'
-import { describePath, modeText, pathOf, permissionsFor, putBackAll } from './paths.ts'
-import { becomesOf, compareLeaving, isReturning, leftText, putBackOriginal } from './returning.ts'
+import { describePath, modeText, pathCodes, pathOf, permissionsFor, putBackAll } from './paths.ts'
+import { becomesOf, compareLeaving, isReturning, leaveText, leftText, putBackOriginal } from './returning.ts'
 
 /** Contents held in memory at a time. */
 const batchBytes = 8 * 1024 * 1024
@@ -29,10 +29,24 @@ const attributesAtOnce = 4
 
 export const fileKind: ResourceKind<FileResource, SavedPath> = {
   kind: 'file',
+  order: 'paths',
+  needs: undefined,
+  correctedByTools: [],
   attributes,
+  watches: ({ path }) => ({ paths: [path] }),
   observe: (subjects, host) => host.files.pass(() => observeFiles(subjects, host)),
   compare,
+  codes: pathCodes,
   describe: describePath,
+  isAdoptable: ({ name, live }) =>
+    name === 'type' ? live === 'missing' : ['content', 'mode', 'owner', 'group'].includes(name),
+  notAdopted: undefined,
+  changedAt: undefined,
+  planText: (change) =>
+    change.desired === undefined
+      ? leaveText(change)
+      : `write ${change.desired.path} (${what(change.differences, 'is')})`,
+  stepText: (path) => `write ${path ?? 'files'}`,
   save: async (changes, host) =>
     host.files.pass(async () =>
       changes.map((one) => host.files.before(pathOf(one.id), one.desired?.sha256 ?? becomesOf(one))),
@@ -177,13 +191,14 @@ function shellWord(path: string): string {
 function line(one: FileChange): string {
   const path = pathOf(one.id)
   if (one.desired === undefined) return leftText(one)
-  return `wrote ${path} (${what(one.differences)})`
+  return `wrote ${path} (${what(one.differences, 'was')})`
 }
 
-function what(differences: readonly AttributeDifference[]): string {
+/** Also what is to be written: `isOrWas`. */
+function what(differences: readonly AttributeDifference[], isOrWas: 'is' | 'was'): string {
   const type = differences.find(({ name }) => name === 'type')
   if (type === undefined) return differences.map(({ name }) => name).join(', ')
-  return type.live === 'missing' ? 'new' : `was a ${type.live}`
+  return type.live === 'missing' ? 'new' : `${isOrWas} a ${type.live}`
 }
 
 function corrupt({ source, path }: FileResource): PlumbError {

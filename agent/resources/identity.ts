@@ -1,18 +1,24 @@
 // One file with two names (/lib/x and /usr/lib/x, /run/x and /var/run/x, both sides of a bind mount) is one resource: what is desired
 // and what was applied get one name for one place, before anything is compared. Pure.
-import { type AbsolutePath, absolutePathSchema, type ResourceId, resourceId } from '../../shared/names.ts'
-import { above, type PlaceOf, placesBy, type Ways } from '../../shared/places.ts'
+import {
+  type AbsolutePath,
+  absolutePathSchema,
+  parseResourceId,
+  type ResourceId,
+  resourceId,
+} from '../../shared/names.ts'
+import { above, type PlaceOf, parentsOf, placesBy, type Ways } from '../../shared/places.ts'
 import type { Problem } from '../../shared/problem.ts'
 import {
   claimsOf,
   type DesiredHost,
   type DesiredService,
+  isOfKind,
   type Resource,
   type WithheldResource,
 } from '../../shared/resource.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import { pathInId } from './paths.ts'
-import { parentsOf } from './released.ts'
 
 export type Identified = {
   /** The same object where every path has one name. */
@@ -103,7 +109,7 @@ function linksLeaving(
     [...baselines.values()]
       .filter(({ service, onRemove }) => (policies.get(service) ?? onRemove) !== 'keep')
       .flatMap(({ resources }) => [...resources.keys()])
-      .flatMap((id) => (id.startsWith('symlink:') ? liveAt(pathInId(id) ?? '/') : []))
+      .flatMap((id) => (isOfKind(id, 'symlink') ? liveAt(pathInId(id) ?? '/') : []))
       .filter((place) => !own.has(place)),
   )
 }
@@ -243,11 +249,7 @@ function renamedBaselines(baselines: Baselines, nameOf: PlaceOf): Baselines {
 
 function renamedId(id: ResourceId, nameOf: PlaceOf): ResourceId {
   const path = pathInId(id)
-  return path === undefined ? id : resourceId(kindIn(id), nameOf(path))
-}
-
-function kindIn(id: ResourceId): string {
-  return id.slice(0, id.indexOf(':'))
+  return path === undefined ? id : resourceId(parseResourceId(id).kind, nameOf(path))
 }
 
 /** Two names of one place, and names below what another one says is a file or a link. The same names are refused earlier. */
@@ -260,7 +262,7 @@ function conflictsIn(
   for (const claim of claims) {
     const same = byPlace.get(claim.place) ?? []
     const over = parentsOf(claim.place).flatMap((at) => byPlace.get(at) ?? [])
-    const others = [...same, ...over.filter(({ id }) => !id.startsWith('directory:'))]
+    const others = [...same, ...over.filter(({ id }) => !isOfKind(id, 'directory'))]
     for (const other of others) {
       if (other === claim || isSameDirectory(claim, other)) continue
       for (const { id } of [claim, other]) conflicts.set(renamed(id), conflict(claim, other))
@@ -295,7 +297,7 @@ function conflict(one: Claim, other: Claim): Problem {
   const what =
     one.place === other.place
       ? `are one path on this host, ${one.place}, reached through a ${wayOf(one, other)}.`
-      : `exclude each other on this host: ${one.place} is below ${other.place}, which is a ${kindIn(other.id)}.`
+      : `exclude each other on this host: ${one.place} is below ${other.place}, which is a ${parseResourceId(other.id).kind}.`
   return {
     code: 'path-claimed-twice',
     message: `${both} ${what}`,

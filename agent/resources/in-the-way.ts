@@ -1,10 +1,13 @@
 // What leaves and is in the way of an earlier service is removed by that one: a link, before anything is written below its name (it would
 // be written to where the link leads); and what is in a directory of which a link or a file takes the place. Pure.
+
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
+import { parentsOf } from '../../shared/places.ts'
+import { isOfKind } from '../../shared/resource.ts'
 import type { Subject } from './kind.ts'
 import type { Own } from './leaving.ts'
 import { pathInId } from './paths.ts'
-import { type HandedOver, parentsOf } from './released.ts'
+import type { HandedOver } from './released.ts'
 
 export type Cleared = {
   /** What an earlier service removes of this one's: recorded on until that one has been applied. */
@@ -43,7 +46,7 @@ function placesOf(subjects: readonly Subject[]): Places {
 function isInTheWay({ id, desired }: Subject, { above, closed }: Places): boolean {
   const path = pathInId(id)
   if (desired !== undefined || path === undefined) return false
-  return (id.startsWith('symlink:') && above.has(path)) || parentsOf(path).some((parent) => closed.has(parent))
+  return (isOfKind(id, 'symlink') && above.has(path)) || parentsOf(path).some((parent) => closed.has(parent))
 }
 
 function withMoved<O extends Own>(own: O, moved: readonly Moved[]): O & Cleared {

@@ -1,5 +1,6 @@
 // Files that are judged by what they say: how other bytes that say the same are seen as those that were expected.
 // Bytes are what an apply writes and an undo looks for; only the verdict looks further, and only where bytes differ.
+// Decision: docs/decisions/2026-11-26-meaning-beside-bytes.md
 import { hash } from 'node:crypto'
 import type { AbsolutePath } from '../../shared/names.ts'
 import type { CompareRules, FileResource, ProjectFile } from '../../shared/resource.ts'

@@ -1,8 +1,9 @@
 // The result of the last run of what a timer, path or socket unit starts: the timer is well while the backup behind it fails each
 // night. It is drift that no apply repairs: a job is not run again because somebody looked, and its next success ends it.
+
+import type { Run } from '../../shared/command.ts'
 import { lastRunName } from '../../shared/finding-kind.ts'
 import type { UnitResource } from '../../shared/resource.ts'
-import type { Run } from '../host/run.ts'
 import { shownUnits, type UnitStatus } from '../host/systemd.ts'
 import type { AttributeDifference, LastRun, Subject } from './kind.ts'
 

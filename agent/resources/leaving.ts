@@ -1,11 +1,12 @@
 // Who removes what leaves, and records of it on: directories go with the last thing in them, whichever service has that. Pure.
 import type { AbsolutePath, ServiceName } from '../../shared/names.ts'
-import type { DesiredService } from '../../shared/resource.ts'
+import { parentsOf } from '../../shared/places.ts'
+import { type DesiredService, isOfKind } from '../../shared/resource.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import type { Subject } from './kind.ts'
 import type { Before, Taken } from './original.ts'
 import { pathInId } from './paths.ts'
-import { type HandedOver, madeSubject, parentsOf, releasedSubject, type TakenPath } from './released.ts'
+import { type HandedOver, madeSubject, releasedSubject, type TakenPath } from './released.ts'
 
 export type Own = {
   readonly service: ServiceName
@@ -91,7 +92,7 @@ type Moved = { readonly from: ServiceName; readonly by: ServiceName; readonly su
 
 function movedBy(subject: Subject, from: ServiceName, { services, lastBelow }: Order): readonly Moved[] {
   const { id, desired } = subject
-  if (desired !== undefined || !id.startsWith('directory:')) return []
+  if (desired !== undefined || !isOfKind(id, 'directory')) return []
   const position = lastBelow.get(pathInId(id) ?? '') ?? 0
   const by = services[position]
   return by === undefined || position <= services.indexOf(from) ? [] : [{ from, by, subject }]

@@ -1,5 +1,5 @@
 // Makes packages as desired: holds of ours are released, everything is installed in one transaction, then held again.
-import type { ResourceId } from '../../shared/names.ts'
+import { parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { PackageResource } from '../../shared/resource.ts'
 import { packageProvider } from '../host/packages/detect.ts'
@@ -35,7 +35,7 @@ export async function changePackages(changes: readonly PackageChange[], host: Ap
 }
 
 export function packageNameOf(id: ResourceId): string {
-  return id.slice(id.indexOf(':') + 1)
+  return parseResourceId(id).name
 }
 
 /** Somebody has to be told whether it is held. */
@@ -118,7 +118,7 @@ async function verify(
   if (wrong.length === 0) return
   throw new PlumbError({
     code: 'apply-failed',
-    message: `${provider.name} succeeded, and yet ${wrong.join(', ')}.`.slice(0, 4000),
+    message: `${provider.name} succeeded, and yet ${wrong.join(', ')}.`,
     remedy: 'Another package manager or a script may have changed it back: see its log on the host.',
   })
 }

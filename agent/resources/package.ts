@@ -4,26 +4,72 @@
 // (removing python3 removes half a host), its data would lose their program, and the same package may have been wanted
 // before. It is said once. For the same reason a failed apply does not take packages away again: their scripts cannot be
 // undone, and the next attempt needs them; their units are put back by the unit kind. Versions and holds are put back.
-import type { ResourceId } from '../../shared/names.ts'
+// Decision: docs/decisions/2026-11-23-packages-stay.md
+import type { FindingKind } from '../../shared/finding-kind.ts'
+import { absolutePathSchema, type ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
 import type { PackageResource } from '../../shared/resource.ts'
+import { packageLogOf } from '../host/evidence/package-log.ts'
 import type { HostReader } from '../host/host.ts'
 import { packageProvider } from '../host/packages/detect.ts'
 import { isPlainVersion, matchesVersion, type PackageStatus } from '../host/packages/provider.ts'
 import { compareAttributes } from './compare.ts'
-import type { AttributeDifference, Attributes, Comparison, LiveResource, ResourceKind, Subject } from './kind.ts'
+import type {
+  AttributeDifference,
+  Attributes,
+  ChangedAt,
+  CodedDifference,
+  Comparison,
+  LiveResource,
+  ResourceKind,
+  Subject,
+} from './kind.ts'
 import { asksForHolds, changePackages, packageNameOf } from './package-change.ts'
 import { restorePackages, type SavedPackage, savePackages } from './package-saved.ts'
 
 export const packageKind: ResourceKind<PackageResource, SavedPackage> = {
   kind: 'package',
+  order: 'before-paths',
+  needs: 'packages',
+  correctedByTools: [],
   attributes,
+  watches: () => ({ paths: packageDatabases }),
   observe,
   compare,
+  codes: ({ name }) => [codesByName.get(name) ?? 'package-missing'],
   describe,
+  isAdoptable: () => false,
+  notAdopted: {
+    why: 'packages are not adopted',
+    remedy: 'Say in packages of service.yaml what is wanted, or plumb apply.',
+  },
+  changedAt,
+  planText: ({ id, differences }) => describe(id, differences),
+  stepText: () => 'install packages',
   save: savePackages,
   change: changePackages,
   restore: restorePackages,
+}
+
+/** What each package manager replaces or writes whenever a package changes: dpkg, rpm, apk, pacman. */
+const packageDatabases = [
+  '/var/lib/dpkg/status',
+  '/var/lib/rpm/rpmdb.sqlite-wal',
+  '/var/lib/rpm/rpmdb.sqlite',
+  '/lib/apk/db/installed',
+  '/var/lib/pacman/local',
+].map((path) => absolutePathSchema.parse(path))
+
+const codesByName: ReadonlyMap<string, FindingKind> = new Map([
+  ['version', 'package-version'],
+  ['downgrade', 'package-downgraded'],
+  ['hold', 'package-hold'],
+])
+
+async function changedAt(...[name, _, { query, files }]: Parameters<ChangedAt>): Promise<string | undefined> {
+  const log = await packageLogOf(query)
+  const actions = await log?.actions(files, { from: 0, to: Number.POSITIVE_INFINITY })
+  return actions?.findLast((done) => done.package === name && done.action !== 'trigproc')?.at
 }
 
 function attributes({ version, hold }: PackageResource): Attributes {
@@ -99,7 +145,7 @@ function compare({ desired, baseline }: Subject<PackageResource>, live: LiveReso
 /** Of a package that may be at any version. Newer ones are the distribution's business, older ones somebody's. */
 function downgrade({ attributes: { installed, version }, newest }: LiveResource): readonly AttributeDifference[] {
   if (installed !== 'yes' || version === undefined || newest === undefined || newest === version) return []
-  return [{ name: 'downgrade', expected: `${newest} or newer`, live: version }]
+  return [{ name: 'downgrade', expected: `${newest} or newer`, live: version, newest }]
 }
 
 /** A version that matches is what was asked for. */
@@ -120,7 +166,7 @@ function releasedHold(
 }
 
 /** `caddy: not installed, should be 2.6.* and held`, `caddy: 2.5.1, should be 2.6.*; not held`. */
-function describe(id: ResourceId, differences: readonly AttributeDifference[]): string {
+function describe(id: ResourceId, differences: readonly CodedDifference[]): string {
   const byName = new Map(differences.map((difference) => [difference.name, difference]))
   const installed = byName.get('installed')
   const version = byName.get('version')
@@ -135,7 +181,7 @@ function describe(id: ResourceId, differences: readonly AttributeDifference[]): 
   }
   const texts = [
     ...(version === undefined ? [] : [`${version.live}, should be ${version.expected}`]),
-    ...(older === undefined ? [] : [`downgraded to ${older.live}, was ${older.expected.replace(' or newer', '')}`]),
+    ...(older === undefined ? [] : [`downgraded to ${older.live}, was ${older.newest}`]),
     ...(hold === undefined ? [] : [hold.expected === 'yes' ? 'not held' : 'held, should not be']),
   ]
   return `${name}: ${texts.join('; ')}`

@@ -1,11 +1,11 @@
 // What the kinds that are paths - file, symlink, directory - have in common: their names, owners, and being put back.
 import { z } from 'zod'
-import { unsafeLinkType } from '../../shared/finding-kind.ts'
-import { type AbsolutePath, absolutePathSchema, type ResourceId } from '../../shared/names.ts'
+import type { DifferenceCode, FindingKind } from '../../shared/finding-kind.ts'
+import { type AbsolutePath, absolutePathSchema, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
-import type { FileStat, Permissions } from '../host/files.ts'
+import { type FileStat, markedSize, type Permissions } from '../host/files.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
-import type { AttributeDifference, Attributes, LiveResource } from './kind.ts'
+import type { AttributeDifference, Attributes, CodedDifference, LiveResource } from './kind.ts'
 
 const fileTypes = ['file', 'directory', 'symlink', 'fifo', 'socket', 'device'] as const
 
@@ -22,12 +22,13 @@ export const savedPathSchema = z.object({
 
 /** `file:/etc/motd` -> `/etc/motd`. */
 export function pathOf(id: ResourceId): AbsolutePath {
-  return absolutePathSchema.parse(id.slice(id.indexOf(':') + 1))
+  return absolutePathSchema.parse(parseResourceId(id).name)
 }
 
-/** Path of a file, symlink or directory resource. */
+/** Of a resource that is a path; no other is named by one. */
 export function pathInId(id: ResourceId): string | undefined {
-  return /^(?:file|symlink|directory):(?<path>.*)$/s.exec(id)?.groups?.['path']
+  const { name } = parseResourceId(id)
+  return name.startsWith('/') ? name : undefined
 }
 
 /** The same text for the same mode: of thousands of files there are two or three. */
@@ -120,13 +121,31 @@ export function unreachable(thrown: unknown): LiveResource {
   const [problem] = problemsOf(thrown)
   if (problem === undefined || problem.code === 'unsafe-path') {
     const link = problem?.where?.file
-    return { attributes: { type: link === undefined ? unsafeLinkType : `${unsafeLinkType} at ${link}` } }
+    const type = `behind an unsafe link${link === undefined ? '' : ` at ${link}`}`
+    return { attributes: { type }, isBehindUnsafeLink: true }
   }
   return { attributes: {}, problem }
 }
 
+/** What a difference of any path is. */
+export function pathCodes(
+  { name, live }: AttributeDifference,
+  { isBehindUnsafeLink }: LiveResource,
+): readonly DifferenceCode[] {
+  if (name === 'type') return [isBehindUnsafeLink ? 'unsafe-link' : live === 'missing' ? 'missing' : 'type']
+  return [codesByName.get(name) ?? 'other']
+}
+
+const codesByName: ReadonlyMap<string, FindingKind> = new Map([
+  ...(['content', 'mode', 'owner', 'group', 'acl', 'capabilities', 'extra'] as const).map(
+    (name) => [name, name] as const,
+  ),
+  ['target', 'link-target'],
+  ['override', 'unit-override'],
+])
+
 /** `/etc/motd: missing`, `/etc/motd: a fifo, should be a file`, `/etc/motd: content differs; mode is 0600, should be 0644`. */
-export function describePath(id: ResourceId, differences: readonly AttributeDifference[]): string {
+export function describePath(id: ResourceId, differences: readonly CodedDifference[]): string {
   const path = pathOf(id)
   const type = differences.find(({ name }) => name === 'type')
   if (type !== undefined) return `${path}: ${typeText(type)}`
@@ -149,16 +168,18 @@ export async function putBackAll(saved: readonly unknown[], host: HostWriter): P
   })
 }
 
-function typeText({ expected, live }: AttributeDifference): string {
+function typeText({ expected, live, codes }: CodedDifference): string {
   if (expected === 'missing') return `still there (${live}), should be gone`
   if (live === 'missing') return 'missing'
-  return live.startsWith(unsafeLinkType) ? `${live}, not followed` : `a ${live}, should be a ${expected}`
+  return codes.includes('unsafe-link') ? `${live}, not followed` : `a ${live}, should be a ${expected}`
 }
 
 /** A hash says nothing to a person; a mode or an owner does. */
 function attributeText({ name, expected, live }: AttributeDifference): string {
-  if (name === 'content')
-    return live.startsWith('size ') ? `content differs: it has ${live.slice(5)} bytes` : 'content differs'
+  if (name === 'content') {
+    const size = markedSize(live)
+    return size === undefined ? 'content differs' : `content differs: it has ${size} bytes`
+  }
   if (name === 'leave') return `no longer needed, left because it is not empty (${live})`
   if (name === 'override') return `changes ${live}, and is not in the repository`
   return name === 'extra' ? `not in the repository: ${live}` : `${name} is ${live}, should be ${expected}`

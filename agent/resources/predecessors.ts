@@ -66,7 +66,7 @@ function isSameImage({ name, image }: DeclaredService, container: Container): bo
 }
 
 /** `docker.io/library/postgres:17` is `postgres`. */
-function repositoryOf(image: string): string {
+export function repositoryOf(image: string): string {
   return image
     .replace(/@.*$/, '')
     .replace(/:[^:/]*$/, '')

@@ -1,7 +1,9 @@
 // What an apply took on this host - paths where something was before, directories made on the way - by whom each is needed
 // now, and what nobody needs any more. Pure.
+
 import { type AbsolutePath, type ResourceId, resourceId, type ServiceName } from '../../shared/names.ts'
-import { claimsOf, type DesiredHost, type DesiredService } from '../../shared/resource.ts'
+import { parentsOf } from '../../shared/places.ts'
+import { claimsOf, type DesiredHost, type DesiredService, isOfKind } from '../../shared/resource.ts'
 import type { Baselines } from '../state/baseline.ts'
 import type { Subject } from './kind.ts'
 import type { Taken } from './original.ts'
@@ -35,7 +37,7 @@ export function takenPaths({ services }: DesiredHost, baselines: Baselines): Rea
       const needers = needed.by.get(path) ?? []
       const holder = needers.find((service) => owners.includes(service)) ?? needers[0]
       const isAbove = needed.above.has(path)
-      const isBlocked = holder !== undefined && !isAbove && !desired.has(`directory:${path}`)
+      const isBlocked = holder !== undefined && !isAbove && !desired.has(resourceId('directory', path))
       return [path, { path, taken, owners, holder, isAbove, isBlocked }] as const
     }),
   )
@@ -55,7 +57,7 @@ function ownedPaths(baselines: Baselines, desired: ReadonlySet<string>): Owned {
   // A directory that is no longer desired for itself may be as one that was made on the way.
   for (const { service, resources, onRemove } of baselines.values())
     for (const id of onRemove === 'keep' ? [] : resources.keys())
-      if (id.startsWith('directory:') && !desired.has(id))
+      if (isOfKind(id, 'directory') && !desired.has(id))
         own(pathOf(id), { was: { type: 'missing' }, made: true }, service)
   return owned
 }
@@ -79,13 +81,6 @@ export function releasedSubject({ path, taken }: TakenPath, onRemove: 'delete' |
 /** A directory that the agent made, and that is to go. */
 export function madeSubject(path: AbsolutePath): Subject {
   return { id: resourceId('directory', path), desired: undefined, baseline: { attributes: { type: 'directory' } } }
-}
-
-/** From the root down, the path itself not among them. */
-export function parentsOf(path: string): readonly string[] {
-  const parents: string[] = []
-  for (let end = path.indexOf('/', 1); end > 0; end = path.indexOf('/', end + 1)) parents.push(path.slice(0, end))
-  return parents
 }
 
 type Needed = {

@@ -1,9 +1,11 @@
 // What containers see of single files that are mounted, and replaced on the host: a mount holds on to the old file. Where a file is judged by what it
 // says, and what a container sees says what the revision says, the container is left as it is.
+// Decision: docs/decisions/2026-11-26-what-a-container-sees.md
+
+import type { Run } from '../../shared/command.ts'
 import type { ProjectFile } from '../../shared/resource.ts'
 import { documentBytes } from '../document/read.ts'
 import { type Container, replacedMounts, rootsOf } from '../host/docker.ts'
-import type { Run } from '../host/run.ts'
 import type { Declaration } from './compose-state.ts'
 import { saysAsDesired } from './judged.ts'
 

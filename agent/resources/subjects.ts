@@ -5,6 +5,7 @@ import {
   claimsOf,
   type DesiredHost,
   type DesiredService,
+  isOfKind,
   type Resource,
   type UnitTrigger,
   type WithheldResource,
@@ -164,14 +165,14 @@ function leftSubjects(
 /** A directory above something that is desired stays, and is known as one that was made on the way to that. */
 function isStillNeeded(id: ResourceId, { claimed, taken }: HostView): boolean {
   const path = pathInId(id)
-  return id.startsWith('directory:') && path !== undefined && !claimed.has(path) && taken.get(path)?.isAbove === true
+  return isOfKind(id, 'directory') && path !== undefined && !claimed.has(path) && taken.get(path)?.isAbove === true
 }
 
 /** A directory is not replaced by a rename, nor by a directory: only these have to be removed first. */
 function isTakenOver(id: ResourceId, claimed: HostView['claimed']): boolean {
   const path = pathInId(id)
   if (path === undefined || !claimed.has(path)) return false
-  return !id.startsWith('directory:') && !claimed.has(`directory:${path}`)
+  return !isOfKind(id, 'directory') && !claimed.has(resourceId('directory', path))
 }
 
 type Moving = { readonly baselines: Baselines; readonly host: HostView }

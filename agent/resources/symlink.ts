@@ -4,19 +4,30 @@ import type { SavedPath } from '../host/files.ts'
 import type { HostReader } from '../host/host.ts'
 import { compareAttributes } from './compare.ts'
 import type { ApplyHost, LiveResource, ResourceChange, ResourceKind, Subject } from './kind.ts'
-import { describePath, livePath, missing, pathOf, putBackAll, unreachable } from './paths.ts'
-import { becomesOf, compareLeaving, isReturning, leftText, putBackOriginal } from './returning.ts'
+import { describePath, livePath, missing, pathCodes, pathOf, putBackAll, unreachable } from './paths.ts'
+import { becomesOf, compareLeaving, isReturning, leaveText, leftText, putBackOriginal } from './returning.ts'
 
 export const symlinkKind: ResourceKind<SymlinkResource, SavedPath> = {
   kind: 'symlink',
+  order: 'paths',
+  needs: undefined,
+  correctedByTools: [],
   attributes,
+  watches: ({ path }) => ({ paths: [path] }),
   observe,
   compare: (subject, live) => {
     const { desired, baseline } = subject
     if (desired === undefined) return compareLeaving(subject, live)
     return compareAttributes(attributes(desired), baseline?.attributes, live.attributes)
   },
+  codes: pathCodes,
   describe: describePath,
+  isAdoptable: ({ name, live }) => (name === 'type' ? live === 'missing' : name === 'target'),
+  notAdopted: undefined,
+  changedAt: undefined,
+  planText: (change) =>
+    change.desired === undefined ? leaveText(change) : `link ${change.desired.path} to ${change.desired.target}`,
+  stepText: (path) => `link ${path ?? 'links'}`,
   save: async (changes, host) =>
     host.files.pass(async () =>
       changes.map((one) => host.files.before(pathOf(one.id), one.desired?.target ?? becomesOf(one))),

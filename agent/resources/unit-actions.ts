@@ -1,4 +1,5 @@
 // What an apply does to a unit, worked out from its state alone: a plan says it in advance, the unit kind does it. Pure.
+import { parseResourceId } from '../../shared/names.ts'
 import type { UnitResource } from '../../shared/resource.ts'
 import type { LiveResource, ResourceChange, UnitFacts } from './kind.ts'
 import { isAsGood } from './unit-state.ts'
@@ -95,7 +96,7 @@ function reasonToLeave(change: ResourceChange<UnitResource>, { unit }: UnitState
 }
 
 function nameOf({ id }: ResourceChange<UnitResource>): string {
-  return id.slice(id.indexOf(':') + 1)
+  return parseResourceId(id).name
 }
 
 const pastOf: Readonly<Record<UnitAction, string>> = {

@@ -1,14 +1,17 @@
-// What a quadlet mounts into its container, as an attribute that is remembered. It is not looked for on the host: it says what an earlier
-// revision had where the present one has something else.
+// What a quadlet mounts into its container, as attributes that are remembered. They are not looked for on the host: they say what an
+// earlier revision had where the present one has something else.
 import type { UnitResource } from '../../shared/resource.ts'
-import type { Attributes } from './kind.ts'
+import type { Attributes, HeldData } from './kind.ts'
 
-export function mountsAttribute({ mounts = {} }: UnitResource): Attributes {
-  return Object.keys(mounts).length === 0 ? {} : { mounts: JSON.stringify(mounts) }
+export function mountsAttributes({ mounts = {}, image }: UnitResource): Attributes {
+  if (Object.keys(mounts).length === 0) return {}
+  return { mounts: JSON.stringify(mounts), ...(image === undefined ? {} : { image }) }
 }
 
-/** Of a baseline. */
-export function mountsIn(attributes: Attributes | undefined): Readonly<Record<string, string>> {
+/** Of a baseline; undefined: it does not say. */
+export function mountsIn(attributes: Attributes | undefined): HeldData | undefined {
   const text = attributes?.['mounts']
-  return text === undefined ? {} : (JSON.parse(text) as Readonly<Record<string, string>>)
+  if (text === undefined) return undefined
+  const image = attributes?.['image']
+  return { mounts: JSON.parse(text) as HeldData['mounts'], ...(image === undefined ? {} : { image }) }
 }

@@ -1,6 +1,7 @@
 // Units as they were before an apply that failed.
 import { z } from 'zod'
 import type { HostWriter } from '../host/host.ts'
+import { removeContainersOf, removeObjects } from '../host/podman-objects.ts'
 import {
   daemonReload,
   disableUnits,
@@ -16,11 +17,19 @@ import { isMasked, isRunning } from './unit-actions.ts'
 import { presentLinks } from './unit-links.ts'
 import { unitAttributes } from './unit-state.ts'
 
+const madeSchema = z.object({
+  kind: z.enum(['network', 'volume']),
+  name: z.string(),
+  madeBy: z.string().exactOptional(),
+})
+
 const savedUnitSchema = z.object({
   name: z.string(),
   enabled: z.string(),
   state: z.string(),
   links: z.array(z.string()).optional(),
+  /** Of one that was not there: what its first start makes of podman's, and was not there either. */
+  made: z.array(madeSchema).optional(),
 })
 
 export type SavedUnit = z.infer<typeof savedUnitSchema>
@@ -62,6 +71,7 @@ export async function restoreUnits(saved: readonly SavedUnit[], host: HostWriter
     names((unit) => !ran(unit) && isNow(unit.name, 'state', isRunning)),
     host.run,
   )
+  await removeMade(units, host)
   await maskUnits(
     names(({ name, enabled }) => isMasked(enabled) && !isNow(name, 'enabled', isMasked)),
     host.run,
@@ -80,6 +90,18 @@ export async function restoreUnits(saved: readonly SavedUnit[], host: HostWriter
     names((unit) => ran(unit) && !isNow(unit.name, 'state', (state) => state === 'running')),
     host.run,
   )
+}
+
+/** Nothing is left of a first start: data of an earlier one is not of this apply, and stays. */
+async function removeMade(units: readonly SavedUnit[], { run }: HostWriter): Promise<void> {
+  const made = units.filter((unit) => unit.made !== undefined && unit.made.length > 0)
+  if (made.length === 0) return
+  await removeContainersOf(
+    made.map(({ name }) => name),
+    run,
+  )
+  const objects = made.flatMap((unit) => unit.made ?? [])
+  await removeObjects([...new Map(objects.map((one) => [`${one.kind}:${one.name}`, one])).values()], run)
 }
 
 /** systemd reads its units again when it has others than those on disk: their files have just been put back. */

@@ -1,12 +1,13 @@
 // systemd units: enabled or not, running or not. Their files are files; a unit whose file changed is restarted by its
 // trigger, not here. A unit that left the repository is stopped and disabled when its file is not a package's; a
 // package's unit is left as it is, like the package itself (package.ts): nobody wants ssh stopped for a line removed.
-import { lastRunName, objectName } from '../../shared/finding-kind.ts'
-import type { AbsolutePath, ResourceId } from '../../shared/names.ts'
+import { type AbsolutePath, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
 import type { EngineObject, UnitResource } from '../../shared/resource.ts'
 import { podmanObjects } from '../host/engine-objects.ts'
+import { unitChangedAt } from '../host/evidence/state-times.ts'
 import type { HostReader } from '../host/host.ts'
+import { missingObjects } from '../host/podman-objects.ts'
 import {
   daemonReload,
   disableUnits,
@@ -21,48 +22,50 @@ import {
   unmetCondition,
 } from '../host/systemd.ts'
 import { skippedText, startUnits } from '../host/unit-start.ts'
-import { changedObjects } from './changed-objects.ts'
-import { compareAttributes } from './compare.ts'
-import type {
-  ApplyHost,
-  AttributeDifference,
-  Attributes,
-  LastRun,
-  LiveResource,
-  ResourceChange,
-  ResourceKind,
-  Subject,
-} from './kind.ts'
-import { lastRunDifference, lastRuns } from './last-run.ts'
+import { heldData } from './held-data.ts'
+import type { ApplyHost, HeldData, LastRun, LiveResource, ResourceChange, ResourceKind, Subject } from './kind.ts'
+import { lastRuns } from './last-run.ts'
 import { pathOf } from './paths.ts'
-import { isInstallable, isMasked, type UnitAction, type UnitState, unitActions, unitDoneText } from './unit-actions.ts'
-import { isLocal, overridesOf } from './unit-files.ts'
+import {
+  isInstallable,
+  isMasked,
+  type UnitAction,
+  type UnitState,
+  unitActions,
+  unitDoneText,
+  unitPlanText,
+} from './unit-actions.ts'
+import { compareUnit, unitAttributesOf, unitCodes } from './unit-compare.ts'
+import { isLocal, localUnitRoots, overridesOf } from './unit-files.ts'
 import { linksIn, linksText, presentLinks } from './unit-links.ts'
-import { mountsAttribute } from './unit-mounts.ts'
 import { emptyUnitFile, maskOfAlias, noSuchUnit } from './unit-problems.ts'
 import { realNames, restoreUnits, type SavedUnit } from './unit-restore.ts'
 import { enablementText, isAsGood, maySkip, stateText, unitAttributes } from './unit-state.ts'
+import { unitText } from './unit-text.ts'
 
 export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   kind: 'unit',
-  attributes,
+  order: 'after-paths',
+  needs: 'units',
+  // That systemd has not read its files.
+  correctedByTools: ['loaded'],
+  attributes: unitAttributesOf,
+  watches: ({ name }) => ({ units: [name], trees: localUnitRoots }),
   observe,
-  compare,
-  describe,
+  compare: compareUnit,
+  codes: unitCodes,
+  describe: unitText,
+  isAdoptable: ({ name, live }) =>
+    (name === 'enabled' && ['yes', 'no'].includes(live)) || (name === 'state' && ['running', 'stopped'].includes(live)),
+  notAdopted: undefined,
+  // When it was enabled or disabled systemd does not say.
+  changedAt: async (name, drift, { query, deadlineSeconds }) =>
+    drift.some((one) => one.name === 'state') ? unitChangedAt(query, name, deadlineSeconds) : undefined,
+  planText: unitPlanText,
+  stepText: () => 'change units',
   save,
   change,
   restore: restoreUnits,
-}
-
-function attributes(unit: UnitResource): Attributes {
-  const { enabled, state, masked, links } = unit
-  if (masked) return { enabled: 'masked', state: 'stopped' }
-  return {
-    ...mountsAttribute(unit),
-    ...(enabled === undefined ? {} : { enabled: enabled ? 'yes' : 'no' }),
-    ...(enabled === true && links !== undefined ? { install: linksText(links) } : {}),
-    ...(state === undefined ? {} : { state }),
-  }
 }
 
 async function observe(subjects: readonly Subject<UnitResource>[], host: HostReader) {
@@ -78,10 +81,11 @@ async function observe(subjects: readonly Subject<UnitResource>[], host: HostRea
       subjects.flatMap(({ desired }) => desired?.objects ?? []),
       host.query,
     )
+    const held = await heldData(subjects, host)
     return new Map(
       statuses.map(([subject, unit]) => {
         const live = withLastRun(withFacts(subject, unit, overrides.get(unit.name) ?? []), runs.get(unit.name))
-        return [subject.id, withLinks(withObjects(live, objects), subject, host)]
+        return [subject.id, withLinks(withHeld(withObjects(live, objects), held.get(subject.id)), subject, host)]
       }),
     )
   } catch (error) {
@@ -90,38 +94,13 @@ async function observe(subjects: readonly Subject<UnitResource>[], host: HostRea
   }
 }
 
-function compare({ desired, baseline }: Subject<UnitResource>, live: LiveResource) {
-  const wanted = desired && attributes(desired)
-  const seenAs = (expected: Attributes | undefined) =>
-    compareAttributes(wanted, baseline?.attributes, leniently(live, expected))
-  const { drift } = seenAs(baseline?.attributes)
-  const { pending } = seenAs(wanted ?? baseline?.attributes)
-  if (desired === undefined) return { drift, pending }
-  const stale = live.unit?.isForgotten ? [forgotten] : []
-  return {
-    drift: [...drift, ...stale, ...objectDifference(desired, live), ...lastRunDifference(live.unit?.lastRun)],
-    pending,
-  }
-}
-
 function withObjects(live: LiveResource, objects: readonly EngineObject[]): LiveResource {
   return live.unit === undefined || objects.length === 0 ? live : { ...live, unit: { ...live.unit, objects } }
 }
 
-/** Drift whoever changed what: podman makes what is missing, and changes nothing that exists. */
-function objectDifference(
-  { name: user, objects = [] }: UnitResource,
-  { unit }: LiveResource,
-): readonly AttributeDifference[] {
-  return changedObjects(objects, unit?.objects ?? []).map(({ kind, name, text }) => {
-    const madeBy = objects.find((one) => one.kind === kind && one.name === name)?.madeBy ?? name
-    const anew = `to have it made anew: systemctl stop ${madeBy} (what uses it stops, too), podman network rm ${name}, systemctl start ${user}`
-    return { name: objectName, expected: kind === 'network' ? anew : toReplaceVolume, live: text }
-  })
+function withHeld(live: LiveResource, held: HeldData | undefined): LiveResource {
+  return held === undefined || live.unit === undefined ? live : { ...live, unit: { ...live.unit, held } }
 }
-
-const toReplaceVolume =
-  'a volume keeps its data where it is: give the volume with the new settings another name and take the data along, or, once nothing in it is needed, remove it with podman volume rm'
 
 function withLastRun(live: LiveResource, lastRun: LastRun | undefined): LiveResource {
   return lastRun === undefined || live.unit === undefined ? live : { ...live, unit: { ...live.unit, lastRun } }
@@ -134,51 +113,24 @@ function withLinks(live: LiveResource, { desired, baseline }: Subject<UnitResour
   return { ...live, attributes: { ...live.attributes, install: linksText(presentLinks(known, host.files)) } }
 }
 
-/** Drift whoever applied what: an apply of ours never leaves it. */
-const forgotten: AttributeDifference = {
-  name: 'loaded',
-  expected: 'its files as they are',
-  live: 'as they were before',
-}
-
-function leniently({ attributes: here, unit }: LiveResource, expected: Attributes = {}): Attributes {
-  const maySkip = unit?.isEndedByCondition !== true
-  return Object.fromEntries(
-    Object.entries(here).map(([name, value]) => {
-      const wanted = expected[name]
-      const isSkipped = value === 'skipped' && wanted === 'running' && maySkip
-      return [name, wanted !== undefined && (isSkipped || isAsGood(value, wanted)) ? wanted : value]
-    }),
-  )
-}
-
-function describe(id: ResourceId, differences: readonly AttributeDifference[]): string {
-  const texts = differences.map(({ name, expected, live }) => {
-    if (name === 'type') return 'no longer in the repository'
-    if (name === lastRunName) return `its last run failed (${live})`
-    if (name === objectName) return `${live}, and podman does not change what exists; ${expected}`
-    if (name === 'install') return `enabled by ${live}, should be by ${expected}`
-    if (name === 'loaded') return 'its files changed, and systemd has not read them again (systemctl daemon-reload)'
-    if (live === 'skipped') return `not running, since a condition of it does not hold; should be ${expected}`
-    return name === 'enabled'
-      ? `${enabledWord(live)}, should be ${enabledWord(expected)}`
-      : `${live}, should be ${expected}`
-  })
-  return `${nameOf(id)}: ${texts.join('; ')}`
-}
-
-function enabledWord(value: string): string {
-  return value === 'yes' ? 'enabled' : value === 'no' ? 'disabled' : value
-}
-
 async function save(changes: readonly ResourceChange<UnitResource>[], host: HostReader): Promise<readonly SavedUnit[]> {
   const statuses = await statusesOf(changes, host.query)
+  const first = changes.filter(({ live }) => live.attributes['type'] === 'missing')
+  const absent = await missingObjects(
+    first.flatMap(({ desired }) => desired?.makes ?? []),
+    host.query,
+  )
   return statuses.map(([{ live, desired }, unit]) => {
     const { install, enabled = 'missing', state = 'missing' } = live.attributes
     // Masked by what this apply wrote: as it was before that.
     if (isEmptied(desired, unit, host)) return { name: unit.name, enabled, state }
     const links = install === undefined ? {} : { links: [...linksIn(install)] }
-    return { name: unit.name, enabled: enablementText(unit), state: stateText(unit), ...links }
+    const made =
+      live.attributes['type'] === 'missing' ? (desired?.makes ?? []).filter((one) => absent.includes(one)) : []
+    return {
+      ...{ name: unit.name, enabled: enablementText(unit), state: stateText(unit), ...links },
+      ...(made.length === 0 ? {} : { made: [...made] }),
+    }
   })
 }
 
@@ -312,5 +264,5 @@ async function statusesOf<S extends Subject<UnitResource>>(
 }
 
 function nameOf(id: ResourceId): string {
-  return id.slice(id.indexOf(':') + 1)
+  return parseResourceId(id).name
 }

@@ -20,9 +20,9 @@ import {
   type ServiceName,
   serviceNameSchema,
 } from '../../shared/names.ts'
+import { readIfThere, removeIfThere, replaceFile } from '../../shared/platform/durable.ts'
 import { type Failure, failureSchema } from '../../shared/report.ts'
 import { baselineJson, type ServiceBaseline, serviceBaselineSchema } from './baseline.ts'
-import { readIfThere, removeIfThere, replaceFile } from './durable.ts'
 
 const keptFileSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('missing'), path: absolutePathSchema }),

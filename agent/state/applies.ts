@@ -3,8 +3,8 @@
 import { z } from 'zod'
 import { type OwnApply, ownApplySchema } from '../../shared/evidence.ts'
 import type { Revision } from '../../shared/names.ts'
+import { readIfThere, replaceFile } from '../../shared/platform/durable.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { readIfThere, replaceFile } from './durable.ts'
 
 export type ApplyTimes = {
   /** The last fifty, the oldest first. */

@@ -2,8 +2,8 @@
 // told: nothing that the agent remembers is worth that it can no longer apply. Damaged content is each store's own business.
 import { readdirSync, renameSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { errnoOf } from '../../shared/errno.ts'
 import type { Problem } from '../../shared/problem.ts'
-import { errnoOf } from '../host/files-errors.ts'
 
 /** Of each part of the state directory, the names that are files. */
 const filesIn: Readonly<Record<string, RegExp>> = {

@@ -5,17 +5,25 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import {
   absolutePathSchema,
+  parseResourceId,
   type ResourceId,
   resourceIdSchema,
   revisionSchema,
   type ServiceName,
   serviceNameSchema,
 } from '../../shared/names.ts'
+import {
+  makeStateDirectory,
+  type NewFile,
+  readIfThere,
+  removeDurably,
+  replaceDurably,
+} from '../../shared/platform/durable.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { isSettled } from '../host/stat-cache.ts'
 import type { BaselineResource } from '../resources/kind.ts'
 import { type Before, takenSchema } from '../resources/original.ts'
-import { makeStateDirectory, type NewFile, readIfThere, removeDurably, replaceDurably } from './durable.ts'
+import { isKindName } from '../resources/registry.ts'
 
 const baselineResourceSchema = z.object({
   attributes: z.record(z.string(), z.string()),
@@ -29,6 +37,12 @@ const baselineResourceSchema = z.object({
     .exactOptional(),
 })
 
+/** What an agent that knew more kinds has applied cannot be compared, and must not be taken for something else. */
+const knownIdSchema = resourceIdSchema.refine(
+  (id) => isKindName(parseResourceId(id).kind),
+  'a resource of a known kind',
+)
+
 export const serviceBaselineSchema = z.object({
   service: serviceNameSchema,
   revision: revisionSchema,
@@ -36,7 +50,7 @@ export const serviceBaselineSchema = z.object({
   appliedAt: z.string(),
   /** What to do when the service leaves the repository: the revision then no longer says. */
   onRemove: z.enum(['delete', 'restore', 'keep']),
-  resources: z.array(z.tuple([resourceIdSchema, baselineResourceSchema])).transform((entries) => new Map(entries)),
+  resources: z.array(z.tuple([knownIdSchema, baselineResourceSchema])).transform((entries) => new Map(entries)),
   /** What was at each of its paths before the first apply, as far as it is to be known. */
   before: z
     .array(z.tuple([absolutePathSchema, takenSchema]))

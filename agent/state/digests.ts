@@ -1,8 +1,8 @@
 // SHA-256 and size of git objects by their id, so that desiring a revision reads only the blobs that are new in it.
 import { z } from 'zod'
 import { sha256Schema } from '../../shared/names.ts'
+import { readIfThere, replaceFile } from '../../shared/platform/durable.ts'
 import { foreignForms } from '../desire/foreign-content.ts'
-import { readIfThere, replaceFile } from './durable.ts'
 
 const digestSchema = z.object({
   sha256: sha256Schema,

@@ -3,7 +3,7 @@ import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { serviceNameSchema, sha256Schema } from '../../shared/names.ts'
-import { readIfThere, replaceDurably } from './durable.ts'
+import { readIfThere, replaceDurably } from '../../shared/platform/durable.ts'
 
 const ownerSchema = { uid: z.number(), gid: z.number() }
 

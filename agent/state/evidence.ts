@@ -3,8 +3,8 @@
 import { z } from 'zod'
 import { type Evidence, evidenceSchema } from '../../shared/evidence.ts'
 import type { ResourceId } from '../../shared/names.ts'
+import { readIfThere, replaceFile } from '../../shared/platform/durable.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { readIfThere, replaceFile } from './durable.ts'
 
 export type KnownEvidence = {
   /** Says how it was drifted; in another state it is another finding. */

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { covers, type HoldTarget, holdTargetSchema, longestHoldSeconds, type ServerHold } from '../../shared/hold.ts'
 import type { ServiceName } from '../../shared/names.ts'
+import { readIfThere, replaceDurably } from '../../shared/platform/durable.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { type EndedHold, type Hold, holdSchema, type ServiceReport } from '../../shared/report.ts'
-import { readIfThere, replaceDurably } from './durable.ts'
 import { acquireLock } from './lock.ts'
 
 const keptSchema = holdSchema.extend({

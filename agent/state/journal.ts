@@ -1,8 +1,8 @@
 // The journal of an apply: JSON lines appended and synced before what they speak of is done. A line cut by a crash is not there.
 import { closeSync, constants, existsSync, fdatasync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { fileError } from '../host/files-errors.ts'
-import { readIfThere, removeDurably, syncDirectories } from './durable.ts'
+import { fileError } from '../../shared/file-error.ts'
+import { readIfThere, removeDurably, syncDirectories } from '../../shared/platform/durable.ts'
 
 const fdatasyncAsync = promisify(fdatasync)
 

@@ -3,11 +3,12 @@ import { closeSync, linkSync, openSync, readdirSync, readFileSync, statSync, wri
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { errnoOf } from '../../shared/errno.ts'
+import { fileError } from '../../shared/file-error.ts'
+import { makeStateDirectory, removeIfThere } from '../../shared/platform/durable.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { absoluteTime } from '../../shared/time-text.js'
 import { bootId } from '../host/boot.ts'
-import { errnoOf, fileError } from '../host/files-errors.ts'
-import { makeStateDirectory, removeIfThere } from './durable.ts'
 
 const holderSchema = z.object({
   pid: z.number().int(),

@@ -11,10 +11,16 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { fileError } from '../../shared/file-error.ts'
 import { type Sha256, sha256Schema } from '../../shared/names.ts'
+import {
+  makeStateDirectory,
+  readIfThere,
+  removeIfThere,
+  replaceFile,
+  settleDurably,
+} from '../../shared/platform/durable.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { fileError } from '../host/files-errors.ts'
-import { makeStateDirectory, readIfThere, removeIfThere, replaceFile, settleDurably } from './durable.ts'
 
 export type ObjectStore = {
   /** Can be had again from the repository: not synced. */

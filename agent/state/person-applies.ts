@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { errnoOf } from '../../shared/errno.ts'
+import { makeStateDirectory, readIfThere, removeIfThere, replaceFile } from '../../shared/platform/durable.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { type ApplyReport, applyResultSchema, personAppliesLimit } from '../../shared/report.ts'
-import { errnoOf } from '../host/files-errors.ts'
-import { makeStateDirectory, readIfThere, removeIfThere, replaceFile } from './durable.ts'
 
 export type PersonApplies = {
   /** A full disk costs the line in the history, and no apply. */

@@ -1,6 +1,6 @@
 // Small maps on disk for what is costly to compute and can be computed again: no sync, and unreadable means empty.
 import { z } from 'zod'
-import { readIfThere, replaceFile } from './durable.ts'
+import { readIfThere, replaceFile } from '../../shared/platform/durable.ts'
 
 export type Remembered<Value> = {
   get(key: string): Value | undefined

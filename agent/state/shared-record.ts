@@ -1,7 +1,7 @@
 // What the agent remembers in one small file that a verb beside it may replace too: `plumb apply` forgets a fight, and an agent
 // that went on with its own copy would write the fight back. Where only this process wrote, memory counts: also on a full disk.
 import { lstatSync } from 'node:fs'
-import { readIfThere, removeIfThere, replaceFile } from './durable.ts'
+import { readIfThere, removeIfThere, replaceFile } from '../../shared/platform/durable.ts'
 
 export type SharedRecord<T> = {
   get(): T

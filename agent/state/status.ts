@@ -1,7 +1,7 @@
 // The latest report, kept where `plumb status` finds it without asking anybody.
 import { join } from 'node:path'
+import { readIfThere, removeIfThere, replaceFile } from '../../shared/platform/durable.ts'
 import { type Report, reportSchema } from '../../shared/report.ts'
-import { readIfThere, removeIfThere, replaceFile } from './durable.ts'
 
 /** Undefined before the first pass, or when it cannot be read: the next pass writes it again. */
 export function readStatus(stateDirectory: string): Report | undefined {

@@ -2,8 +2,8 @@
 // asked for one by one and by the thousand, and a process each would cost more than everything else.
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { Socket } from 'node:net'
-import { startChild } from '../host/child.ts'
-import type { Command } from '../host/run.ts'
+import type { Command } from '../../shared/command.ts'
+import { minimalEnvironment, signalGroup, startChild } from '../../shared/platform/child.ts'
 import { packLimits } from './pack/limits.ts'
 
 export type CatFileOptions = {
@@ -71,12 +71,12 @@ class Session {
     this.#silenceMs = silenceSeconds * 1000
     this.#idleMs = idleSeconds * 1000
     this.#limitBytes = limitBytes
-    const { environment = {}, user } = command
+    const { environment, user } = command
     const [program = '', ...args] = command.args
     this.#child = startChild(program, args, {
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
-      environment,
+      environment: { ...minimalEnvironment, ...environment },
       ...(user === undefined ? {} : { user }),
     })
     this.#child.on('error', (error) => this.#end(`could not be started: ${error.message}`))
@@ -86,8 +86,6 @@ class Session {
     this.#child.stderr.on('data', (chunk: Buffer) => {
       this.#said = (this.#said + chunk.toString('utf8')).slice(-1000)
     })
-    // A git that ends early closes its pipes: EPIPE says nothing that its end does not.
-    for (const pipe of this.#child.stdio) pipe?.on('error', () => {})
     this.#child.once('close', (code) => this.#end(`ended (${[code ?? 'killed', this.#said.trim()].join(': ')})`))
   }
 
@@ -174,12 +172,7 @@ class Session {
   }
 
   #kill(): void {
-    if (this.#child.pid === undefined) return
-    try {
-      process.kill(-this.#child.pid, 'SIGKILL')
-    } catch {
-      // ESRCH: it has just ended.
-    }
+    signalGroup(this.#child, 'SIGKILL')
   }
 
   #end(how: string): void {

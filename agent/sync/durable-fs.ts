@@ -2,7 +2,7 @@
 // whole (pack/ reads them), and files appear whole or not at all. A SIGKILL or a power cut then
 // never leaves half an index, from which the library does not recover.
 import fs, { type PathLike } from 'node:fs'
-import { replaceDurably } from '../state/durable.ts'
+import { replaceDurably } from '../../shared/platform/durable.ts'
 
 export const durableFs = {
   promises: {

@@ -1,10 +1,10 @@
-// The HTTP client under isomorphic-git. Its own one has no deadlines and, from Node 19 on, hangs up after 5 idle seconds.
+// HTTP for isomorphic-git. Its own client has no deadlines and, from Node 19 on, hangs up after 5 idle seconds.
 import { X509Certificate } from 'node:crypto'
-import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import http from 'node:http'
 import https from 'node:https'
-import tls from 'node:tls'
+import { atMost, basicAuthorization, type HttpResponse, sendRequest } from '../../shared/platform/http.ts'
+import { pinnedAgent, systemAuthorities } from '../../shared/platform/tls.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { pinnedAgent } from '../host/pinned-agent.ts'
 import type { Address } from './address.ts'
 import { later, unreachable, unreachableByCode } from './reasons.ts'
 
@@ -21,7 +21,7 @@ export type HttpAnswer = {
   readonly method: string
   readonly statusCode: number
   readonly statusMessage: string
-  readonly headers: Record<string, string>
+  readonly headers: Readonly<Record<string, string>>
   readonly body: AsyncIterableIterator<Uint8Array>
 }
 
@@ -112,8 +112,7 @@ export function createGitHttp(
 
 function authorization(address: Extract<Address, { kind: 'http' }>, sameOrigin: boolean): Record<string, string> {
   const given = sameOrigin ? address.credentials?.() : undefined
-  if (given === undefined) return {}
-  return { authorization: `Basic ${Buffer.from(`${given.username}:${given.password}`).toString('base64')}` }
+  return given === undefined ? {} : { authorization: basicAuthorization(given) }
 }
 
 function redirectOf(answer: HttpAnswer, from: URL, hasBody: boolean): URL | undefined {
@@ -138,62 +137,33 @@ type Sent = {
 }
 
 /** The whole answer is read before it is handed on: one that breaks off is an error here, never half a pack. */
-function send(call: Sent, agent: http.Agent | https.Agent, limits: HttpLimits): Promise<HttpAnswer> {
-  return new Promise((resolve, reject) => {
-    const { request: open } = call.url.protocol === 'https:' ? https : http
-    const overdue = AbortSignal.timeout(limits.totalSeconds * 1000)
-    const signal = call.stop === undefined ? overdue : AbortSignal.any([overdue, call.stop])
-    const headers =
-      call.body === undefined ? call.headers : { ...call.headers, 'content-length': String(call.body.length) }
-    const request = open(call.url, { method: call.method, headers, agent, signal })
-    request.setTimeout(limits.idleSeconds * 1000, () => request.destroy(late()))
-    request.on('error', (error) => reject(signal.aborted ? late() : error))
-    request.once('response', (response) => {
-      read(response, call.filter, limits).then(
-        (chunks) => resolve(answerOf(call, response, chunks)),
-        (error) => {
-          request.destroy()
-          reject(signal.aborted ? late() : error)
-        },
-      )
-    })
-    request.end(call.body)
+async function send(call: Sent, agent: http.Agent | https.Agent, limits: HttpLimits): Promise<HttpAnswer> {
+  const response = await sendRequest({
+    ...call,
+    agent,
+    idleMs: limits.idleSeconds * 1000,
+    deadlineMs: limits.totalSeconds * 1000,
   })
+  try {
+    const chunks = await read(response, call.filter, limits)
+    const { status: statusCode, statusText: statusMessage, headers } = response
+    return { url: call.url.href, method: call.method, statusCode, statusMessage, headers, body: released(chunks) }
+  } catch (error) {
+    response.destroy()
+    throw error
+  }
 }
 
 async function read(
-  response: IncomingMessage,
+  response: HttpResponse,
   filter: BodyFilter | undefined,
   { bodyBytes, heldBytes }: HttpLimits,
 ): Promise<Uint8Array[]> {
-  const body = atMost(response, bodyBytes)
+  const body = atMost(response.body, bodyBytes)
+  const kept = filter !== undefined && response.status === 200 ? filter(body) : body
   const chunks: Uint8Array[] = []
-  for await (const chunk of atMost(
-    filter !== undefined && response.statusCode === 200 ? filter(body) : body,
-    heldBytes,
-  ))
-    chunks.push(chunk)
+  for await (const chunk of atMost(kept, heldBytes)) chunks.push(chunk)
   return chunks
-}
-
-async function* atMost(body: AsyncIterable<Uint8Array>, limitBytes: number): AsyncGenerator<Uint8Array> {
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > limitBytes) throw new Error(`it sent more than ${Math.round(limitBytes / mebibyte)} MiB`)
-    yield chunk
-  }
-}
-
-function answerOf(call: Sent, response: IncomingMessage, chunks: Uint8Array[]): HttpAnswer {
-  return {
-    url: call.url.href,
-    method: call.method,
-    statusCode: response.statusCode ?? 0,
-    statusMessage: response.statusMessage ?? '',
-    headers: plainHeaders(response.headers),
-    body: released(chunks),
-  }
 }
 
 /** Lets go of each chunk as it is read: the pack is in memory once, not twice. */
@@ -202,20 +172,10 @@ async function* released(chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
   for (let chunk = chunks.pop(); chunk !== undefined; chunk = chunks.pop()) yield chunk
 }
 
-function plainHeaders(headers: IncomingHttpHeaders): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
-  )
-}
-
 async function gathered(body: NonNullable<HttpCall['body']>): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   for await (const chunk of body) chunks.push(chunk)
   return Buffer.concat(chunks)
-}
-
-function late(): Error {
-  return Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })
 }
 
 type Agents = { for(url: URL): http.Agent | https.Agent; destroy(): void }
@@ -239,8 +199,7 @@ function createAgents(certificate: string | undefined): Agents {
 
 /** The system's authorities and `certificate`. A server with the key of exactly that certificate may have any name. */
 function secureAgent(certificate: string | undefined): https.Agent {
-  const system = tls.getCACertificates('system')
-  const authorities = system.length > 0 ? system : tls.getCACertificates('default')
+  const authorities = systemAuthorities()
   const options = { keepAlive: true, proxyEnv: process.env }
   if (certificate === undefined) return new https.Agent({ ...options, ca: authorities })
   return pinnedAgent(parsed(certificate), { ...options, ca: [...authorities, certificate], orElseByAuthority: true })

@@ -1,5 +1,7 @@
 // http(s) remotes by isomorphic-git: a bare host needs no git.
+
 import git from 'isomorphic-git'
+import { errnoOf } from '../../shared/errno.ts'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Address } from './address.ts'
@@ -107,7 +109,7 @@ async function fetchRef(fetch: Fetch): Promise<Revision> {
   const { url, directory } = fetch
   try {
     return await fetched(fetch).catch((error) => {
-      if (fetch.depth === undefined || codeOf(error) !== 'RemoteCapabilityError') throw error
+      if (fetch.depth === undefined || errnoOf(error) !== 'RemoteCapabilityError') throw error
       return fetched({ ...fetch, depth: undefined })
     })
   } catch (error) {
@@ -148,7 +150,8 @@ function remoteFault(url: string, error: unknown): unknown {
   if (error instanceof PlumbError) return error
   const status = statusOf(error)
   if (status !== undefined) return unreachable(url, reasonOfStatus(status), error)
-  if (codeOf(error) === 'SmartHttpError' || codeOf(error) === 'ParseError') return unreachable(url, noSmartHttp, error)
+  if (errnoOf(error) === 'SmartHttpError' || errnoOf(error) === 'ParseError')
+    return unreachable(url, noSmartHttp, error)
   const why = `it broke off: ${error instanceof Error ? error.message.trim() : String(error)}`
   return unreachable(url, { why, remedy: 'Try git ls-remote on the address.' }, error)
 }
@@ -164,12 +167,8 @@ function isRemoteFault(error: unknown): boolean {
     'EmptyServerResponseError',
     'InvalidOidError',
   ]
-  const code = codeOf(error)
+  const code = errnoOf(error)
   return code === undefined ? error instanceof Error && error.constructor === Error : remote.includes(code)
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
+import { replaceFile } from '../../shared/platform/durable.ts'
 import { parsedEntries, type TreeEntry } from '../../shared/repository/tree.ts'
-import { replaceFile } from '../state/durable.ts'
 
 export type KeptListing = {
   readonly entries: readonly TreeEntry[]

@@ -3,8 +3,8 @@
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { revisionSchema } from '../../shared/names.ts'
+import { makeStateDirectory, readIfThere, replaceDurably } from '../../shared/platform/durable.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { makeStateDirectory, readIfThere, replaceDurably } from '../state/durable.ts'
 
 const markSchema = z.object({
   version: z.literal(1),

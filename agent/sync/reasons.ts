@@ -1,4 +1,5 @@
 // Why a remote could not be reached, in plain words: errors classified by their codes, with the way out.
+import { errnoOf } from '../../shared/errno.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Address } from './address.ts'
 
@@ -164,8 +165,6 @@ function tlsReason(code: string): Reason | undefined {
 }
 
 function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined
-  if ('code' in error && typeof error.code === 'string') return error.code
   // Several addresses of one name were tried: the last error stands for all.
-  return error instanceof AggregateError ? codeOf(error.errors.at(-1)) : undefined
+  return errnoOf(error) ?? (error instanceof AggregateError ? codeOf(error.errors.at(-1)) : undefined)
 }

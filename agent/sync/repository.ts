@@ -2,9 +2,9 @@
 // on the way, the last good revision stays readable.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Run } from '../../shared/command.ts'
 import type { Revision } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import type { Run } from '../host/run.ts'
 import { acquireLock } from '../state/lock.ts'
 import { type Address, addressOf } from './address.ts'
 import { bringHead, type CopyParts, compacted, isDamage } from './copy.ts'

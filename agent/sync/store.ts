@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { replaceDurably, syncDirectories } from '../state/durable.ts'
+import { replaceDurably, syncDirectories } from '../../shared/platform/durable.ts'
 
 export type Store = {
   /** The repository that `current` leads to; undefined before the first clone. */

@@ -1,13 +1,12 @@
 // ssh and local remotes by the system's git.
 import { readdir, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Account, CommandResult, Run } from '../../shared/command.ts'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
+import { becoming, closedUploadPack } from '../../shared/platform/git.ts'
 import type { PlumbError } from '../../shared/problem.ts'
-import { becoming, closedUploadPack } from '../host/git.ts'
 import { awaitedGitFile, awaitedText } from '../host/git-files.ts'
-import type { Account } from '../host/operator.ts'
 import { repositoryOwner } from '../host/repository-owner.ts'
-import type { CommandResult, Run } from '../host/run.ts'
 import type { Address } from './address.ts'
 import { branchOfHead, localHead } from './local-head.ts'
 import {

@@ -2,17 +2,14 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { withoutUserInformation } from '../../shared/address.ts'
-import { type ClosedGit, closedGit } from '../host/git.ts'
-import type { Account } from '../host/operator.ts'
-import { type Command, type CommandResult, endText, type Run } from '../host/run.ts'
-import { makeStateDirectory, replaceFile } from '../state/durable.ts'
+import type { Account } from '../../shared/command.ts'
+import { type Command, type CommandResult, endText, type Run } from '../../shared/command.ts'
+import { makeStateDirectory, replaceFile } from '../../shared/platform/durable.ts'
+import { type ClosedGit, closedGit } from '../../shared/platform/git.ts'
 import type { Address } from './address.ts'
 import { gitMissing, later, unreachable } from './reasons.ts'
 
-export type GitLimits = Pick<Command, 'deadlineSeconds' | 'stdin' | 'outputLimitBytes' | 'stop'> & {
-  /** No file that it writes becomes larger: the pack of a fetch. */
-  readonly fileLimitBytes?: number
-}
+export type GitLimits = Pick<ClosedGit, 'deadlineSeconds' | 'stdin' | 'outputLimitBytes' | 'stop' | 'fileLimitBytes'>
 
 export type SystemGit = {
   /** Exit codes are for the caller to judge; a missing git and a deadline are thrown as PlumbErrors. */
@@ -33,15 +30,12 @@ export type SystemGitOptions = {
 export function createSystemGit({ address, run, directory, user }: SystemGitOptions): SystemGit {
   const configuration = directory === undefined ? undefined : join(directory, 'gitconfig')
   let configured: Promise<void> | undefined
-  const command = (args: readonly string[], { fileLimitBytes, stdin, ...limits }: GitLimits = {}) => {
-    const closed = closedGit(args, {
+  const command = (args: readonly string[], limits: GitLimits = {}) =>
+    closedGit(args, {
       ...limits,
       ...(configuration === undefined ? {} : { configuration, ...reaching(address) }),
       ...(user === undefined ? {} : { user }),
     })
-    const given = stdin === undefined ? {} : { stdin }
-    return { ...closed, ...given, args: limited(closed.args, fileLimitBytes) }
-  }
   return {
     command,
     run: async (args, limits = {}) => {
@@ -60,12 +54,6 @@ export function createSystemGit({ address, run, directory, user }: SystemGitOpti
       return result
     },
   }
-}
-
-/** git has no limit of its own for what it fetches; the kernel has one for every file. */
-function limited(command: readonly string[], bytes: number | undefined): readonly string[] {
-  if (bytes === undefined) return command
-  return ['sh', '-c', 'ulimit -f "$0" && exec "$@"', String(Math.floor(bytes / 512)), ...command]
 }
 
 /** The end of what git said, in one line. */

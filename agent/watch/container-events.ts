@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
-import { searchPath, startChild } from '../host/child.ts'
+import { minimalEnvironment, searchPath, startChild } from '../../shared/platform/child.ts'
 import type { Listening } from './source.ts'
 
 const dockerSocket = '/var/run/docker.sock'
@@ -33,7 +33,10 @@ export function listenToDocker(changed: () => void, ended: () => void, socketPat
 /** As `listenToDocker`; podman writes its events without its service running. */
 export function listenToPodman(changed: () => void, ended: () => void, path = searchPath): Listening {
   const args = ['events', '--format', 'json', '--filter', 'type=container', '--filter', 'type=image']
-  const child = startChild('podman', args, { stdio: ['ignore', 'pipe', 'ignore'], environment: { PATH: path } })
+  const child = startChild('podman', args, {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    environment: { ...minimalEnvironment, PATH: path },
+  })
   const over = once(ended)
   child.on('error', over)
   child.on('close', over)

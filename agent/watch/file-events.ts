@@ -1,11 +1,14 @@
 // File-system events: one inotify watch for each directory above a managed path, by Node's fs.watch. An event carries no state;
 // it says 'look again'. What cannot be watched is looked at every checkEvery as before.
+// Decision: docs/decisions/2026-11-26-events.md
+
 import { type FSWatcher, readdirSync, readFileSync, statSync, watch } from 'node:fs'
 import { join } from 'node:path'
+import { errnoOf } from '../../shared/errno.ts'
 import type { AbsolutePath } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 
-/** What is to be watched, as paths on the host. */
+/** Paths on the host that need a watch. */
 export type Watched = {
   readonly paths: readonly AbsolutePath[]
   /** Everything in them counts, at any depth. */
@@ -58,7 +61,7 @@ export class FileEvents {
   }
 
   /**
-   * Watches these from now on. True: a directory is watched that was not before, or is another one; what happened in it until now
+   * Watches these from now on. True: a directory was not watched before, or was exchanged; what happened in it until now
    * was not seen.
    */
   follow(watched: Watched): boolean {
@@ -103,7 +106,7 @@ export class FileEvents {
       this.#watches.set(directory, { watcher, identity, names })
       return true
     } catch (error) {
-      const errno = error instanceof Error && 'code' in error ? String(error.code) : ''
+      const errno = errnoOf(error)
       if (errno === 'ENOSPC' || errno === 'EMFILE')
         this.#problem ??= unwatched(`the kernel gives no more file watches (${errno})`, moreWatches)
       return false

@@ -1,9 +1,9 @@
 // In: what is desired of this host. Out: 'look again', within a moment of any change to it. Events only shorten the wait: every
 // checkEvery all is looked at in any case.
-import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
+import type { AbsolutePath } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { DesiredHost, Resource } from '../../shared/resource.ts'
-import { localUnitRoots } from '../resources/unit-files.ts'
+import { kinds } from '../resources/registry.ts'
 import { listenToDocker, listenToPodman } from './container-events.ts'
 import { FileEvents, type Watched } from './file-events.ts'
 import { Gather } from './gather.ts'
@@ -56,15 +56,16 @@ export class HostWatch {
     // What beforeLook has looked at is what is watched still.
     if (desired === this.#desired) return
     const resources = desired.services.flatMap((service) => service.resources)
-    this.#unitNames = new Set(resources.flatMap((one) => (one.kind === 'unit' ? [one.name] : [])))
-    this.#watched = watchedFor(resources)
+    const watched = watchedFor(resources)
+    this.#unitNames = watched.units
+    this.#watched = watched
     if (this.#files.follow(this.#watched)) this.#parts.ask('check')
     if (!this.#parts.system) {
       this.#desired = desired
       return
     }
     this.#units.follow(this.#unitNames.size > 0)
-    const engine = resources.some(({ kind }) => kind === 'compose') ? await this.#parts.engine() : undefined
+    const engine = watched.hasContainers ? await this.#parts.engine() : undefined
     this.#docker.follow(engine === 'docker')
     this.#podman.follow(engine === 'podman')
     this.#desired = desired
@@ -80,36 +81,19 @@ export class HostWatch {
  * Pure: the paths whose changes matter. Enabling, masking and drop-ins are links and files below systemd's own directories; some of
  * them make no signal of systemd's (`set-property`: seen with 257).
  */
-export function watchedFor(resources: readonly Resource[]): Watched {
+export function watchedFor(resources: readonly Resource[]): WatchedHost {
   const paths = new Set<AbsolutePath>()
   const trees = new Set<AbsolutePath>()
-  for (const resource of resources)
-    switch (resource.kind) {
-      case 'file':
-      case 'symlink':
-        paths.add(resource.path)
-        break
-      case 'directory':
-        paths.add(resource.path)
-        if (resource.purge) trees.add(resource.path)
-        break
-      case 'package':
-        for (const database of packageDatabases) paths.add(database)
-        break
-      case 'unit':
-        for (const directory of localUnitRoots) trees.add(directory)
-        break
-      case 'compose':
-        break
-    }
-  return { paths: [...paths], trees: [...trees] }
+  const units = new Set<string>()
+  let hasContainers = false
+  for (const resource of resources) {
+    const watches = kinds[resource.kind].watches(resource)
+    for (const path of watches.paths ?? []) paths.add(path)
+    for (const tree of watches.trees ?? []) trees.add(tree)
+    for (const unit of watches.units ?? []) units.add(unit)
+    hasContainers ||= watches.containers === true
+  }
+  return { paths: [...paths], trees: [...trees], units, hasContainers }
 }
 
-/** What each package manager replaces or writes whenever a package changes: dpkg, rpm, apk, pacman. */
-const packageDatabases = [
-  '/var/lib/dpkg/status',
-  '/var/lib/rpm/rpmdb.sqlite-wal',
-  '/var/lib/rpm/rpmdb.sqlite',
-  '/lib/apk/db/installed',
-  '/var/lib/pacman/local',
-].map((path) => absolutePathSchema.parse(path))
+type WatchedHost = Watched & { readonly units: ReadonlySet<string>; readonly hasContainers: boolean }

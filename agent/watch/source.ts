@@ -10,7 +10,7 @@ const longestPauseMs = 60_000
 
 export class Source {
   readonly #listen: Listen
-  /** What happened while nobody listened was not seen. */
+  /** What happened while there was no listener was not seen. */
   readonly #missed: () => void
   #listening: Listening | undefined
   #again: NodeJS.Timeout | undefined

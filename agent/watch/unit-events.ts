@@ -8,7 +8,7 @@ const systemd = { destination: 'org.freedesktop.systemd1', path: '/org/freedeskt
 const manager = 'org.freedesktop.systemd1.Manager'
 
 /**
- * Calls `changed` for what may change a unit's state or enablement. Every unit's signals come, also those nobody manages; `names` are
+ * Calls `changed` for what may change a unit's state or enablement. Signals of every unit arrive, also of unmanaged ones; `names` are
  * the units that count. `ended` is called once, when there is no connection (any more).
  */
 export function listenToUnits(

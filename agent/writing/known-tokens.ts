@@ -13,7 +13,7 @@ const known: readonly KnownToken[] = [
   },
   { what: 'an AWS access key', pattern: /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|\bABSK[A-Za-z0-9+/]{100,}={0,2}/g },
   { what: 'a Slack token', pattern: /\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,}/g },
-  // Whoever has such an address may post to the channel.
+  // Such an address lets its owner post to the channel.
   {
     what: 'the address of a webhook',
     pattern:
@@ -145,7 +145,7 @@ function maskedPart(part: string): string {
   return part.replace(/\S(?:.*\S)?/, maskText)
 }
 
-/** As PuTTY keeps it: the number of lines is told, and they are base64 alone. */
+/** As PuTTY keeps it: the number of lines is given, and they are base64 alone. */
 function withoutPuttyKeys(text: string): string {
   return text.replace(
     /(Private-Lines: *\d+[^\S\n]*\n)((?:[ \t>|]*[A-Za-z0-9+/]+={0,2}\r?(?:\n|$))+)/g,

@@ -1,5 +1,5 @@
 // What in a text is likely a secret that must not reach the repository: text -> lines, with the value's place where one can be cut out.
-// Errs to the side of telling: whoever asked can say that it is none. Values never stand in what is returned.
+// When in doubt a value is reported: the user can say that it is none. Values never stand in what is returned.
 import { knownTokens } from './known-tokens.ts'
 import { isOrdinary, passwordHashIn } from './ordinary-values.ts'
 import { isOpenlyRandom, randomTexts } from './random-text.ts'
@@ -14,6 +14,8 @@ export type LikelySecret = {
 /** Offsets into the text; undefined where no single value can be replaced by a name, as in a key of many lines. */
 export type SecretPlace = LikelySecret & {
   readonly value?: { readonly start: number; readonly end: number }
+  /** A private key of many lines. */
+  readonly isKeyBlock?: true
   /** The word it was set under: `requirepass`. */
   readonly key?: string
 }
@@ -31,9 +33,9 @@ export function secretPlaces(text: string): readonly SecretPlace[] {
   let inBlock = false
   for (const [index, line] of text.split('\n').entries()) {
     const head = line.slice(0, lineLimit)
-    // The body of a certificate, key or digest is random; what begins it was told where it is a secret.
+    // The body of a certificate, key or digest is random; the line that begins it is reported where it is a secret.
     inBlock = inBlock && isBlockLine(head)
-    // What is longer is data rather than a line somebody wrote; patterns are not tried on all of it.
+    // What is longer is data rather than a line that a person wrote; patterns are not tried on all of it.
     if (!inBlock) found.push(...placesIn(head, { line: index + 1, start }))
     if (/-----BEGIN |LS0tLS1CRUdJTi/.test(head) || (isOpenlyRandom(head) && isBlockLine(head.slice(-20))))
       inBlock = true
@@ -58,7 +60,8 @@ type Found = { readonly what: string; readonly from: number; readonly to: number
 function placesIn(line: string, { line: number, start }: At): readonly SecretPlace[] {
   // `psk abc`
   if (line.length < 7) return []
-  if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----/.test(line)) return [{ line: number, what: 'a private key' }]
+  if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY( BLOCK)?-----/.test(line))
+    return [{ line: number, what: 'a private key', isKeyBlock: true }]
   const isComment = /^\s*(?:#|;|\/\/|--\s|<!--|\/?\*)/.test(line)
   const all = [
     ...knownTokens(line),

@@ -1,4 +1,4 @@
-// Texts that look as if a program had drawn them: keys and tokens whose issuer nobody knows.
+// Texts that look as if a program had drawn them: keys and tokens of an unknown issuer.
 
 /** Offsets into the line. */
 export function randomTexts(line: string): readonly { readonly from: number; readonly to: number }[] {

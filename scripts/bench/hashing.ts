@@ -65,7 +65,7 @@ async function measureApplied({ work, repository, root, files }: Applied): Promi
 async function look(agent: Agent, desired: Desired, full: boolean): Promise<void> {
   const { comparison } = await lookAt(agent, desired, { full })
   const differing = comparison.services.flatMap(({ resources }) => resources.flatMap(({ differences }) => differences))
-  if (differing.length > 0) throw new Error('not in plumb: something else would be measured')
+  if (differing.length > 0) throw new Error('not in sync: something else would be measured')
 }
 
 function puppetIn(work: string, plain: string, root: string): Timed {

@@ -5,7 +5,7 @@ import { median } from './measure.ts'
 
 export type Places = { readonly repository: string; readonly root: string; readonly state: string }
 
-/** Median seconds of twenty checks. Throws when the host is not in plumb: something else would be measured. */
+/** Median seconds of twenty checks. Throws when the host is not in sync: something else would be measured. */
 export async function insideAgent({ repository, root, state }: Places): Promise<number> {
   const { agent } = await openAgent({ repo: repository, root, state, host: 'bench' })
   const reader = await agent.repository.sync({ allowRewind: false })
@@ -15,7 +15,7 @@ export async function insideAgent({ repository, root, state }: Places): Promise<
     const look = await lookAt(agent, await desireAt(agent, reader), { full: false })
     const services = await serviceReportsOf(agent, look)
     seconds.push(Number(process.hrtime.bigint() - start) / 1e9)
-    if (services.some(({ findings, pending }) => findings.length + pending.length > 0)) throw new Error('not in plumb')
+    if (services.some(({ findings, pending }) => findings.length + pending.length > 0)) throw new Error('not in sync')
   }
   return median(seconds)
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 type Args = readonly [string, ...string[]]
 
-/** `root` is to be as `source`: one recursive file resource with a digest. */
+/** One recursive file resource with a digest: `root` must equal `source`. */
 export function puppetArgs(directory: string, source: string, root: string): Args {
   mkdirSync(directory, { recursive: true })
   const manifest = join(directory, 'job.pp')

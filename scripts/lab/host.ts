@@ -39,7 +39,7 @@ export class LabHost {
     const { stdout } = await this.exec(['systemctl', 'is-system-running', '--wait'])
     if (!['running', 'degraded'].includes(stdout.trim()))
       throw new Error(`${this.name} did not boot: systemd says ${stdout.trim()}.\n${this.console()}`)
-    await this.output(['/lib/systemd/systemd-networkd-wait-online', '--interface=host0', '--timeout=30'])
+    await this.output(['/lib/systemd/systemd-networkd-wait-online', '--interface=host0', '--timeout=300'])
   }
 
   /** Runs a program on the host as root, outside of any of its services. */
@@ -116,7 +116,7 @@ export class LabHost {
   async reboot(): Promise<void> {
     const { supervisor } = this.#record
     await this.exec(['systemctl', 'reboot'])
-    // A container that is told to reboot ends, and whoever started it starts it again.
+    // A container that reboots ends, and the process that started it starts it again.
     if (supervisor !== null) await this.#end(supervisor)
     await this.boot()
   }

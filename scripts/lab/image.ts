@@ -132,7 +132,7 @@ function hashOf(recipe: Recipe | Suite, apt: AptSources): string {
 /** Raised when the functions below change what they make. */
 const formVersion = 4
 
-/** Those that nobody finished, and those of weeks ago: a checkout of another commit may have another recipe. */
+/** Images that were never finished, and those of weeks ago: a checkout of another commit may have another recipe. */
 function formerOf(name: string): readonly string[] {
   mkdirSync(imagesDirectory, { recursive: true, mode: 0o700 })
   const form = new RegExp(`^${name}-[0-9a-f]{12}(?:\\${unfinished})?(?:\\.log)?$`)

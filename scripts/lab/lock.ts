@@ -7,8 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 export function lockedNow<T>(file: string, work: () => T): T {
   const descriptor = openLock(file)
   try {
-    if (!take(descriptor, ['--timeout', '60']))
-      throw new Error(`${file} was locked for a minute. Look at: fuser ${file}`)
+    if (!take(descriptor, ['--timeout', '300']))
+      throw new Error(`${file} was locked for five minutes. Look at: fuser ${file}`)
     return work()
   } finally {
     closeSync(descriptor)

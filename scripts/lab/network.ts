@@ -41,7 +41,7 @@ type Rule = { readonly table: string; readonly chain: string; readonly match: re
 const own = ['-m', 'comment', '--comment', 'plumb-lab']
 const rules: readonly Rule[] = [
   { table: 'nat', chain: 'POSTROUTING', match: ['-s', subnet, '!', '-d', subnet, ...own, '-j', 'MASQUERADE'] },
-  // A machine with docker drops what it forwards unless told otherwise.
+  // A machine with docker drops what it forwards unless a rule accepts it.
   { table: 'filter', chain: 'FORWARD', match: ['-i', bridge, ...own, '-j', 'ACCEPT'] },
   { table: 'filter', chain: 'FORWARD', match: ['-o', bridge, ...own, '-j', 'ACCEPT'] },
 ]

@@ -38,7 +38,7 @@ export function removeRecord(number: number): void {
   rmSync(recordFile(number), { force: true })
 }
 
-/** A host that nobody stands for any more. */
+/** A host whose owner has ended. */
 export function isLeftover({ owner, supervisor }: HostRecord): boolean {
   if (owner !== null) return !isAlive(owner)
   return supervisor === null || !isAlive(supervisor)

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { RawData, WebSocket } from 'ws'
 import type { HostName } from '../../shared/names.ts'
+import { guarded } from '../../shared/platform/guarded.ts'
 import {
   type AgentMessage,
   frameLimitBeforeHello,
@@ -16,9 +17,10 @@ import {
   type ServerMessage,
 } from '../../shared/protocol.ts'
 import type { Report } from '../../shared/report.ts'
-import { guarded } from '../guarded.ts'
+import { type ConnectionLimits, closeCodes, type MessageCost } from './connection-limits.ts'
 import { isSignedBy } from './host-key.ts'
 import { parseMessage } from './parse-message.ts'
+import { boundBytes, textOf } from './socket-bytes.ts'
 
 export type ConnectionEvents = {
   /** The enrolled key of a host; undefined when it is not enrolled. */
@@ -39,19 +41,13 @@ export type ConnectionEvents = {
   waitAfter(host: HostName, cost: MessageCost): number
 }
 
-export type MessageCost = { readonly bytes: number; readonly rows: number }
-
-export type ConnectionLimits = {
-  readonly helloWithinMs: number
-  /** Messages at once, and messages a second that may follow them. */
-  readonly burst: number
-  readonly messagesPerSecond: number
-  /** Bytes that wait to be read by the agent before it counts as dead. */
-  readonly unreadBytes: number
+export type ConnectionParts = {
+  readonly events: ConnectionEvents
+  readonly limits: ConnectionLimits
+  readonly log: Logger
+  /** Of the client. */
+  readonly address: string
 }
-
-/** What the close frame says; 4000 and up are for applications to define. */
-export const closeCodes = { refused: 4001, replaced: 4002, flood: 4003, removed: 4004, copy: 4005 } as const
 
 /** How long an agent may take to answer a ping before it counts as gone. */
 const answersWithinMs = 10_000
@@ -295,34 +291,4 @@ export class AgentConnection {
     this.#waiting.length = 0
     this.#events.closed(this)
   }
-}
-
-export type ConnectionParts = {
-  readonly events: ConnectionEvents
-  readonly limits: ConnectionLimits
-  readonly log: Logger
-  /** Of the client. */
-  readonly address: string
-}
-
-/** The frame limit is one for the whole server, so that before the hello the bytes themselves are counted. */
-function boundBytes(socket: Duplex, { limit, applies, ends }: ByteBound): void {
-  let bytes = 0
-  const count = guarded((chunk: Buffer) => {
-    bytes += chunk.length
-    if (!applies()) socket.off('data', count)
-    else if (bytes > limit) socket.destroy()
-  }, ends)
-  socket.on('data', count)
-}
-
-type ByteBound = {
-  readonly limit: number
-  applies(): boolean
-  ends(thrown: unknown): void
-}
-
-function textOf(message: RawData): string {
-  if (Array.isArray(message)) return Buffer.concat(message).toString('utf8')
-  return (Buffer.isBuffer(message) ? message : Buffer.from(message)).toString('utf8')
 }

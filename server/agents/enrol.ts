@@ -1,9 +1,9 @@
-// Enrolment: a token -> a host with its own key. A token never replaces or reads a host that is there already.
+// Enrollment: a token -> a host with its own key. A token never replaces or reads a host that is there already.
 import { z } from 'zod'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
 import type { EnrolRequest } from '../../shared/protocol.ts'
 import { absoluteTime } from '../../shared/time-text.js'
-import { type Clock, later } from '../clock.ts'
+import { type Clock, later } from '../app/clock.ts'
 import { findToken, forgetTokens, insertToken, saveRefusal, takeTokenUse } from '../store/enrolment.ts'
 import { insertTransitions } from '../store/history.ts'
 import { findHost, insertHost } from '../store/hosts.ts'
@@ -23,9 +23,16 @@ export const tokenRequestSchema = z.strictObject({
 })
 
 export type TokenRequest = z.infer<typeof tokenRequestSchema>
-export type IssuedToken = { readonly token: string; readonly expiresAt: string }
 
-export type Enrolment =
+/** What makes a machine a host: a token, and the one line that uses it on a bare machine. */
+export type Enrollment = {
+  readonly token: string
+  readonly installLine: string
+  readonly expiresAt: string
+  readonly warning?: string
+}
+
+export type EnrollOutcome =
   | { readonly kind: 'enrolled' }
   | { readonly kind: 'key-invalid' }
   /** `reason` is for the log, not for who asked; `told`: a person will be alerted. */
@@ -35,7 +42,11 @@ export type Enrolment =
 /** How long an ended token is remembered, so that its use is recognised as such. */
 const rememberTokensMs = 30 * 24 * 3600_000
 
-export async function issueToken(db: Db, request: TokenRequest, clock: Clock): Promise<IssuedToken> {
+export async function issueToken(
+  db: Db,
+  request: TokenRequest,
+  clock: Clock,
+): Promise<Pick<Enrollment, 'token' | 'expiresAt'>> {
   const now = clock.now()
   const token = randomToken('plumb')
   const expiresAt = later(now, request.ttlMinutes * 60_000).toISOString()
@@ -54,7 +65,7 @@ export async function enrolHost(
   db: Db,
   request: EnrolRequest,
   { clock, address }: { readonly clock: Clock; readonly address: string },
-): Promise<Enrolment> {
+): Promise<EnrollOutcome> {
   if (parseHostKey(request.publicKey) === undefined) return { kind: 'key-invalid' }
   const at = clock.now().toISOString()
   return db.transaction().execute(async (transaction) => {

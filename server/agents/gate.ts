@@ -5,28 +5,29 @@ import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { HostName } from '../../shared/names.ts'
+import { endsConnection, guarded } from '../../shared/platform/guarded.ts'
 import { agentSocketPath, frameLimit, pingEverySeconds, type ServerMessage } from '../../shared/protocol.ts'
-import type { Report } from '../../shared/report.ts'
 import { bounds } from '../allowance/bounds.ts'
 import { createRate, type RateLimit } from '../allowance/rate.ts'
 import { createSlots, type SlotLimits } from '../allowance/slots.ts'
+import type { EventFeed } from '../app/events.ts'
+import type { HoldsMessage } from '../app/holds.ts'
+import type { ReceiveReport } from '../app/reports.ts'
 import { type ClientAddress, shareOf } from '../client-address.ts'
-import { endsConnection, guarded } from '../guarded.ts'
-import type { HoldsMessage } from '../holds.ts'
 import { isOwnOrigin } from '../origin.ts'
-import { AgentConnection, type ConnectionEvents, type ConnectionLimits, closeCodes } from './connection.ts'
+import { AgentConnection, type ConnectionEvents } from './connection.ts'
+import { type ConnectionLimits, closeCodes } from './connection-limits.ts'
 import type { Machines } from './machines.ts'
 
 export type AgentGate = {
   /** For the http server's `upgrade` event. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
   isConnected(host: HostName): boolean
-  /** Asks every connected agent; returns how many were asked. */
-  askAll(message: AskMessage): number
+  /** To every connected agent; returns how many there are. */
+  sendAll(message: AskMessage): number
   connectedHosts(): readonly HostName[]
   /** False: it is not connected, and nothing happens. */
-  tell(host: HostName, message: HoldsMessage | AskMessage): boolean
-  disconnect(host: HostName): void
+  send(host: HostName, message: HoldsMessage | AskMessage): boolean
   close(): Promise<void>
 }
 
@@ -40,14 +41,8 @@ export type GateParts = {
   readonly log: Logger
   publicKeyOf(host: HostName): Promise<string | undefined>
   readonly machines: Machines
-  heard(host: HostName): void
-  checked(host: HostName): void
-  /** What its clock says. `isFresh`: just now. */
-  clockSaid(host: HostName, said: { readonly at: string; readonly isFresh: boolean }): void
-  /** Rows that it has cost; undefined: the host was removed. */
-  received(report: Report): Promise<number | undefined>
-  /** A host came or went. */
-  connectionChanged(host: HostName): void
+  readonly events: EventFeed
+  readonly receive: ReceiveReport
   /** How long a host may be silent before a person is told. */
   silentAfterMs(): number
   /** The socket is an agent's: it does not count as one of an unknown client any more. */
@@ -100,26 +95,29 @@ export function createAgentGate(parts: GateParts): AgentGate {
     publicKeyOf: parts.publicKeyOf,
     copySignOf: (host, machine, address) =>
       parts.machines.copySignOf({ host, machine, address, connected: byHost.get(host) }),
-    heard: parts.heard,
-    checked: parts.checked,
-    clockSaid: parts.clockSaid,
-    received: parts.received,
+    heard: (host) => parts.events.emit({ kind: 'host-heard', host }),
+    checked: (host) => parts.events.emit({ kind: 'check-finished', host }),
+    clockSaid: (host, said) => parts.events.emit({ kind: 'clock-read', host, ...said }),
+    received: parts.receive,
     waitAfter: (host, cost) => Math.max(bytes.spend(host, cost.bytes), rows.spend(host, cost.rows)),
     authenticated(connection, host) {
       known(connection)
       byHost.get(host)?.close(closeCodes.replaced, 'a newer connection of this host took over')
       byHost.set(host, connection)
       connection.send({ type: 'welcome', serverVersion: parts.version })
-      parts.connectionChanged(host)
+      parts.events.emit({ kind: 'connection-changed', host })
     },
     closed(connection) {
       known(connection)
       const { host } = connection
       if (host === undefined || byHost.get(host) !== connection) return
       byHost.delete(host)
-      parts.connectionChanged(host)
+      parts.events.emit({ kind: 'connection-changed', host })
     },
   }
+  parts.events.subscribe(['host-removed'], ({ host }) => {
+    byHost.get(host)?.refuse('the host was removed', closeCodes.removed)
+  })
   const all = () => [...strangers.keys(), ...byHost.values()]
   const pingAll = () => {
     // An agent that applies has nothing else to say meanwhile: one answer may be late, or lost.
@@ -149,16 +147,15 @@ export function createAgentGate(parts: GateParts): AgentGate {
     },
     isConnected: (host) => byHost.has(host),
     connectedHosts: () => [...byHost.keys()],
-    tell(host, message) {
+    send(host, message) {
       byHost.get(host)?.send(message)
       return byHost.has(host)
     },
-    askAll(message) {
+    sendAll(message) {
       const asked = byHost.size
       for (const connection of [...byHost.values()]) connection.send(message)
       return asked
     },
-    disconnect: (host) => byHost.get(host)?.refuse('the host was removed', closeCodes.removed),
     async close() {
       clearTimeout(pings)
       for (const connection of all()) connection.close(1001, 'the server is stopping')

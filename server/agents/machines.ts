@@ -1,7 +1,8 @@
 // One key, one machine: whether the machine that shows a host's key is the one that is known, or a copy of it (a cloned disk or container).
 import type { HostName } from '../../shared/names.ts'
 import type { Machine } from '../../shared/protocol.ts'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../app/clock.ts'
+import type { EventFeed } from '../app/events.ts'
 import { type CopySign, findMachine, type KnownMachine, saveCopy, saveMachine } from '../store/machines.ts'
 import type { Db } from '../store/tables.ts'
 
@@ -28,11 +29,10 @@ export type Shown = {
 export type MachinesParts = {
   readonly db: Db
   readonly clock: Clock
-  /** For the first time, or again after it was forgotten. */
-  copySeen(host: HostName): void
+  readonly events: EventFeed
 }
 
-export function createMachines({ db, clock, copySeen }: MachinesParts): Machines {
+export function createMachines({ db, clock, events }: MachinesParts): Machines {
   return {
     async copySignOf({ host, machine, connected, address }) {
       const known = await findMachine(db, host)
@@ -41,7 +41,8 @@ export function createMachines({ db, clock, copySeen }: MachinesParts): Machines
         if (machine !== undefined) await saveMachine(db, host, knownAfter(known, machine))
         return undefined
       }
-      if (await saveCopy(db, { host, sign, address }, clock.now().toISOString())) copySeen(host)
+      if (await saveCopy(db, { host, sign, address }, clock.now().toISOString()))
+        events.emit({ kind: 'copy-seen', host })
       return sign
     },
   }

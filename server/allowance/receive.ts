@@ -1,5 +1,5 @@
-// A request's body, read whole within its limit, and what has come of it counted for whoever sent it: a body that never ends takes
-// no more than its owner's share. How long it may take is the http server's to say.
+// Reads the body of a request within its limit, and counts the received bytes for its sender: a body that never ends takes no
+// more than the share of its owner. The HTTP server limits how long it may take.
 import type { Slots } from './slots.ts'
 
 export type Received =

@@ -1,6 +1,6 @@
 // Places that are taken for a while - sockets, streams, turns, bytes: so many in all, and of these so many for each owner, so that one
 // owner who takes every place of their own leaves the rest to others.
-import { guarded } from '../guarded.ts'
+import { guarded } from '../../shared/platform/guarded.ts'
 
 export type SlotLimits = { readonly total: number; readonly each: number }
 

@@ -1,6 +1,8 @@
 // What the alerts of many hosts have in common, so that one cause is one row and one message: by plain facts, never by their texts. Pure.
+
 import { createHash } from 'node:crypto'
 import type { Finding } from '../../shared/finding.ts'
+import { parseResourceId } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { Failure } from '../../shared/report.ts'
 import { visibleText } from '../../shared/visible-text.ts'
@@ -41,5 +43,5 @@ function keyOf(facts: readonly unknown[]): string {
 }
 
 function nameOf(resource: string): string {
-  return visibleText(resource.slice(resource.indexOf(':') + 1))
+  return visibleText(parseResourceId(resource).name)
 }

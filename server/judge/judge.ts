@@ -1,14 +1,9 @@
 // judge: what is true of hosts and fleet, and the alerts that are open -> the changes that make the alerts say what is true. Pure.
 import type { AlertEnd } from '../alert-end.ts'
 import type { Alert, Cause } from '../store/alerts.ts'
-import {
-  type Context,
-  type FleetFacts,
-  fleetConditions,
-  type HostFacts,
-  hostConditions,
-  type Surroundings,
-} from './conditions.ts'
+import type { Context, FleetFacts, HostFacts, Surroundings } from './facts.ts'
+import { fleetConditions } from './fleet-conditions.ts'
+import { hostConditions } from './host-conditions.ts'
 
 export type Facts = {
   readonly hosts: readonly HostFacts[]

@@ -1,13 +1,12 @@
-// notify: messages that wait in the outbox -> channels, with patience. What is not delivered survives restarts in the database.
+// notify: messages that wait in the outbox -> channels, with patience. What is not delivered survives restarts in the
+// database.
 import type { Logger } from 'pino'
-import type { ProblemCode } from '../../shared/problem.ts'
-import { type Clock, later } from '../clock.ts'
+import { type Clock, later } from '../app/clock.ts'
 import {
   type Batch,
   type Channel,
   type Due,
   type FailedMessages,
-  findStuckMessage,
   listChannels,
   nextBatch,
   saveChannelFailed,
@@ -16,30 +15,13 @@ import {
 } from '../store/outbox.ts'
 import { fromJson } from '../store/rows.ts'
 import type { Db } from '../store/tables.ts'
-import { bodyFor, channelSpecSchema } from './channels/channel.ts'
+import { type ChannelProblem, problemOf } from './channel-problems.ts'
+import { bodyFor, storedTargetSchema } from './channels/registry.ts'
 import { messageOf } from './merge.ts'
 import { type AlertMessage, shortMessage } from './message.ts'
 import type { PostOptions, PostOutcome } from './post.ts'
 import { addressOf, type ChannelAddress } from './secrets.ts'
 import { queueWhatHadNoRoom, settleDelivered } from './settle.ts'
-
-export type Courier = {
-  /** Channels that may be sent to now and are not being served. */
-  due(): Promise<readonly Channel[]>
-  /** Sends what is due on the channel; resolves when nothing more is due or it must wait. Each channel is served on its own. */
-  deliver(channel: Channel): Promise<void>
-  /** All channels that are due. */
-  deliverDue(): Promise<void>
-  /** Channels that cannot be used as they are, for a person to know. */
-  problems(): Promise<readonly ChannelProblem[]>
-}
-
-export type ChannelProblem = {
-  readonly key: string
-  readonly code: ProblemCode
-  readonly message: string
-  readonly remedy: string
-}
 
 export type CourierParts = {
   readonly db: Db
@@ -62,81 +44,90 @@ const longestWaitMs = 10 * 60_000
 const spread = 0.2
 /** A message that failed so often lets the others pass. */
 const asideAfterAttempts = 3
-const unusableAfterAttempts = 5
-const unusableAfterMs = 15 * 60_000
 
-export function createCourier(parts: CourierParts): Courier {
-  const { db, clock, log } = parts
-  const running = new Map<string, Promise<void>>()
-  const courier: Courier = {
-    async due() {
-      const { now, beyond } = dueAt(clock.now())
-      return (await listChannels(db)).filter(
-        ({ key, nextAttemptAt }) => (nextAttemptAt <= now || nextAttemptAt > beyond) && !running.has(key),
-      )
-    },
-    deliver(channel) {
-      const delivery = running.get(channel.key) ?? deliverOn(channel).finally(() => running.delete(channel.key))
-      running.set(channel.key, delivery)
-      return delivery
-    },
-    async deliverDue() {
-      const due = await courier.due()
-      await Promise.all([...running.values(), ...due.map(courier.deliver)])
-    },
-    async problems() {
-      const problems = (await listChannels(db)).map((channel) => problemOf(channel))
-      return (await Promise.all(problems)).flatMap((problem) => problem ?? [])
-    },
+/** Each channel is served on its own, and once at a time. */
+export class Courier {
+  readonly #parts: CourierParts
+  readonly #running = new Map<string, Promise<void>>()
+
+  constructor(parts: CourierParts) {
+    this.#parts = parts
   }
 
-  return courier
+  /** Channels that may be sent to now and are not being served. */
+  async due(): Promise<readonly Channel[]> {
+    const { now, beyond } = dueAt(this.#parts.clock.now())
+    return (await listChannels(this.#parts.db)).filter(
+      ({ key, nextAttemptAt }) => (nextAttemptAt <= now || nextAttemptAt > beyond) && !this.#running.has(key),
+    )
+  }
 
-  async function deliverOn(channel: Channel): Promise<void> {
-    const address = addressFor(channel)
+  /** Sends what is due on the channel; resolves when nothing more is due or it must wait. */
+  deliver(channel: Channel): Promise<void> {
+    const { key } = channel
+    const delivery = this.#running.get(key) ?? this.#deliverOn(channel).finally(() => this.#running.delete(key))
+    this.#running.set(key, delivery)
+    return delivery
+  }
+
+  /** All channels that are due. */
+  async deliverDue(): Promise<void> {
+    const due = await this.due()
+    await Promise.all([...this.#running.values(), ...due.map((channel) => this.deliver(channel))])
+  }
+
+  /** Channels that cannot be used as they are, for a person to know. */
+  async problems(): Promise<readonly ChannelProblem[]> {
+    const { db, clock, secretsDirectory } = this.#parts
+    const problems = (await listChannels(db)).map((channel) => problemOf(channel, { db, clock, secretsDirectory }))
+    return (await Promise.all(problems)).flatMap((problem) => problem ?? [])
+  }
+
+  async #deliverOn(channel: Channel): Promise<void> {
+    const address = addressOf(fromJson(storedTargetSchema, channel.body), this.#parts.secretsDirectory)
     for (let { attempts } = channel; ; attempts = 0) {
       const order = { asideAfter: asideAfterAttempts, leastTriedFirst: attempts >= asideAfterAttempts }
-      const batch = await nextBatch(db, channel.key, { ...dueAt(clock.now()), ...order })
-      if (batch === undefined) return queueWhatHadNoRoom(db, channel.key, clock.now())
-      const outcome = await attempt(channel, batch, address)
+      const batch = await nextBatch(this.#parts.db, channel.key, { ...dueAt(this.#parts.clock.now()), ...order })
+      if (batch === undefined) return queueWhatHadNoRoom(this.#parts.db, channel.key, this.#parts.clock.now())
+      const outcome = await this.#attempt(channel, batch, address)
       if (outcome.kind !== 'delivered') {
         const isTried = address.kind === 'ready'
-        return await notDelivered(batch, outcome, { ...channel, attempts: attempts + 1, isTried })
+        return await this.#notDelivered(batch, outcome, { ...channel, attempts: attempts + 1, isTried })
       }
-      await settleDelivered(db, channel.key, { sent: batch.messages, now: clock.now() })
-      await saveChannelWorks(db, channel.key)
-      log.info(aboutOf(channel, batch), 'alert sent')
+      await settleDelivered(this.#parts.db, channel.key, { sent: batch.messages, now: this.#parts.clock.now() })
+      await saveChannelWorks(this.#parts.db, channel.key)
+      this.#parts.log.info(aboutOf(channel, batch), 'alert sent')
     }
   }
 
-  async function attempt(channel: Channel, batch: Batch, address: ChannelAddress): Promise<PostOutcome> {
+  async #attempt(channel: Channel, batch: Batch, address: ChannelAddress): Promise<PostOutcome> {
     if (address.kind === 'unusable') return { kind: 'failed', reason: address.message }
-    const { to } = fromJson(channelSpecSchema, channel.body)
-    const dashboard = new URL('alerts', parts.publicUrl).href
-    const options = { deadlineMs, anywhere: parts.allowOwnAddresses || address.byOperator }
+    const { to } = fromJson(storedTargetSchema, channel.body)
+    const dashboard = new URL('alerts', this.#parts.publicUrl).href
+    const options = { deadlineMs, anywhere: this.#parts.allowOwnAddresses || address.byOperator }
     const { message, delivery } = messageOf(batch)
     const post = (said: AlertMessage) => {
-      return parts.post(address.url, bodyFor[to]({ message: said, delivery, dashboard }), options)
+      return this.#parts.post(address.url, bodyFor[to]({ message: said, delivery, dashboard }), options)
     }
     const outcome = await post(message)
     if (outcome.kind !== 'rejected') return outcome
     const { reason, answer } = outcome
-    log.warn({ ...aboutOf(channel, batch), reason, answer }, 'alert refused: it is sent in a short form')
+    this.#parts.log.warn({ ...aboutOf(channel, batch), reason, answer }, 'alert refused: it is sent in a short form')
     return post(shortMessage(message))
   }
 
   /** The channel waits as a whole. A message that fails again and again waits longer than the others. */
-  async function notDelivered(batch: Batch, outcome: NotDelivered, channel: FailedChannel): Promise<void> {
-    const now = clock.now()
+  async #notDelivered(batch: Batch, outcome: NotDelivered, channel: FailedChannel): Promise<void> {
+    const now = this.#parts.clock.now()
     const { reason } = outcome
     const isRefused = outcome.kind === 'rejected'
     const asked = outcome.kind === 'failed' ? outcome.retryAfterMs : undefined
-    const wait = asked === undefined ? waitAfter(channel.attempts) : Math.min(asked, longestWaitMs)
+    const wait = asked === undefined ? this.#waitAfter(channel.attempts) : Math.min(asked, longestWaitMs)
     const nextAttemptAt = later(now, wait).toISOString()
     const since = channel.attempts > 1 ? channel.failingSince : undefined
     // The clock may have been set back.
     const failingSince = since !== undefined && since < now.toISOString() ? since : now.toISOString()
-    await db.transaction().execute(async (transaction) => {
+    await this.#parts.db.transaction().execute(async (transaction) => {
       await saveChannelFailed(transaction, channel.key, {
         attempts: channel.attempts,
         nextAttemptAt,
@@ -146,50 +137,19 @@ export function createCourier(parts: CourierParts): Courier {
       if (!channel.isTried) return
       const failed = Math.max(...batch.messages.map((message) => message.attempts)) + 1
       const attempts = isRefused ? Math.max(failed, asideAfterAttempts) : failed
-      const aside = attempts < asideAfterAttempts ? {} : { dueAt: later(now, waitAfter(attempts)).toISOString() }
+      const aside = attempts < asideAfterAttempts ? {} : { dueAt: later(now, this.#waitAfter(attempts)).toISOString() }
       await saveMessagesFailed(transaction, batch.messages, { attempts, ...aside, ...errorOf(batch, outcome) })
     })
-    log.warn({ ...aboutOf(channel, batch), attempts: channel.attempts, reason, nextAttemptAt }, 'alert not sent')
+    this.#parts.log.warn(
+      { ...aboutOf(channel, batch), attempts: channel.attempts, reason, nextAttemptAt },
+      'alert not sent',
+    )
   }
 
   /** Doubled each time. */
-  function waitAfter(attempts: number): number {
+  #waitAfter(attempts: number): number {
     const wait = Math.min(firstWaitMs * 2 ** (attempts - 1), longestWaitMs)
-    return wait * (1 - spread / 2 + spread * parts.random())
-  }
-
-  function addressFor(channel: Channel): ChannelAddress {
-    return addressOf(fromJson(channelSpecSchema, channel.body), parts.secretsDirectory)
-  }
-
-  async function problemOf(channel: Channel): Promise<ChannelProblem | undefined> {
-    const { key, attempts, failingSince, lastError } = channel
-    const address = addressFor(channel)
-    if (address.kind === 'unusable') {
-      const { code, message, remedy } = address
-      return { key, code, message, remedy }
-    }
-    const stuck = await findStuckMessage(db, key)
-    if (stuck?.isRefused) {
-      return {
-        key,
-        code: 'server-unreachable',
-        message: `The receiver refuses messages, also in their short form: ${stuck.error}.`,
-        remedy:
-          'They are kept and tried again. Look at what the receiver takes, or correct the address or the kind (`to`) under `alerts` in plumb.yaml.',
-      }
-    }
-    const longAgo = later(clock.now(), -unusableAfterMs).toISOString()
-    const isLong = (at: string | undefined) => at !== undefined && at <= longAgo
-    const isFailing = attempts >= unusableAfterAttempts || (stuck !== undefined && isLong(failingSince))
-    const error = isLong(stuck?.createdAt) ? stuck?.error : isFailing ? lastError : undefined
-    if (error === undefined) return undefined
-    return {
-      key,
-      code: 'server-unreachable',
-      message: `Messages are not getting through: ${error}.`,
-      remedy: 'They are kept and tried again. Look at the receiver, or correct `alerts` in plumb.yaml.',
-    }
+    return wait * (1 - spread / 2 + spread * this.#parts.random())
   }
 }
 

@@ -1,11 +1,10 @@
 // One POST to an address outside: a deadline over all of it, no redirects, a bounded answer, no way to the machine's own services.
 // What went wrong is said by codes, because messages of the network stack hold the address, and addresses are secrets.
-import { lookup } from 'node:dns'
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import { BlockList, isIP, type LookupFunction } from 'node:net'
+
+import { errnoOf } from '../../shared/errno.ts'
+import { type HttpResponse, NoAnswerInTime, sendRequest } from '../../shared/platform/http.ts'
+import { ForbiddenAddress, isOwnAddress, ownAddressesRefused } from '../../shared/platform/own-addresses.ts'
 import { visibleText } from '../../shared/visible-text.ts'
-import { guarded } from '../guarded.ts'
 
 export type PostOutcome =
   | { readonly kind: 'delivered' }
@@ -21,91 +20,49 @@ export type PostOptions = {
 
 export async function postJson(url: URL, body: object, options: PostOptions): Promise<PostOutcome> {
   const address = url.hostname.replace(/^\[|\]$/g, '')
-  if (!options.anywhere && isForbidden(address)) return { kind: 'failed', reason: forbidden }
+  if (!options.anywhere && isOwnAddress(address)) return { kind: 'failed', reason: forbidden }
   try {
-    const response = await responseTo(url, JSON.stringify(body), options)
+    const response = await sendRequest({
+      url,
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json', 'user-agent': 'plumbline' },
+      deadlineMs: options.deadlineMs,
+      lookup: options.anywhere ? undefined : ownAddressesRefused,
+    })
     return outcomeOf(response, await answerOf(response, url))
   } catch (thrown) {
-    return { kind: 'failed', reason: codeOf(thrown) }
+    return { kind: 'failed', reason: reasonOf(thrown) }
   }
 }
 
 const forbidden = 'the address is on this machine or link-local, which only a secret of the server may name'
 const answerLimitBytes = 64 * 1024
 
-const ownAddresses = new BlockList()
-ownAddresses.addSubnet('127.0.0.0', 8, 'ipv4')
-ownAddresses.addSubnet('0.0.0.0', 8, 'ipv4')
-ownAddresses.addSubnet('169.254.0.0', 16, 'ipv4')
-ownAddresses.addAddress('::', 'ipv6')
-ownAddresses.addAddress('::1', 'ipv6')
-ownAddresses.addSubnet('fe80::', 10, 'ipv6')
-
-function isForbidden(address: string): boolean {
-  const family = isIP(address)
-  return family !== 0 && ownAddresses.check(address, family === 4 ? 'ipv4' : 'ipv6')
-}
-
-class ForbiddenAddress extends Error {}
-
-/** Checks the very addresses that are then connected to: a name that resolves to something else a moment later gains nothing. */
-const guardedLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    const [first] = addresses ?? []
-    if (error !== null || first === undefined) callback(error ?? new Error('no address'), '')
-    else if (addresses.some(({ address }) => isForbidden(address))) callback(new ForbiddenAddress(forbidden), '')
-    else if (options.all === true) callback(null, addresses)
-    else callback(null, first.address, first.family)
-  })
-}
-
-function responseTo(url: URL, body: string, { deadlineMs, anywhere }: PostOptions): Promise<IncomingMessage> {
-  const options: RequestOptions = {
-    method: 'POST',
-    agent: false,
-    signal: AbortSignal.timeout(deadlineMs),
-    headers: {
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(body),
-      'user-agent': 'plumbline',
-    },
-    ...(anywhere ? {} : { lookup: guardedLookup }),
-  }
-  return new Promise((resolve, reject) => {
-    const request = url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
-    request.once('response', guarded(resolve, reject))
-    request.once('error', guarded(reject, reject))
-    request.end(body)
-  })
-}
-
 const rejectedFor = new Set([400, 413, 422])
 
-function outcomeOf(response: IncomingMessage, answer: string): PostOutcome {
-  const status = response.statusCode ?? 0
+function outcomeOf({ status, headers }: HttpResponse, answer: string): PostOutcome {
   if (status >= 200 && status < 300) return { kind: 'delivered' }
   const reason = `the receiver answered ${status}`
   if (rejectedFor.has(status)) return { kind: 'rejected', reason, answer }
-  const seconds = Number(response.headers['retry-after'])
+  const seconds = Number(headers['retry-after'])
   if (!Number.isFinite(seconds) || seconds <= 0) return { kind: 'failed', reason }
   return { kind: 'failed', reason, retryAfterMs: seconds * 1000 }
 }
 
 /** Read so that the receiver is not cut off, and only as far as is decent. */
-async function answerOf(response: IncomingMessage, url: URL): Promise<string> {
+async function answerOf({ body, destroy }: HttpResponse, url: URL): Promise<string> {
   let size = 0
   let start = ''
   try {
-    for await (const chunk of response) {
-      if (!Buffer.isBuffer(chunk)) continue
+    for await (const chunk of body) {
       size += chunk.length
-      if (start.length < answerStartBytes) start += chunk.toString('latin1')
+      if (start.length < answerStartBytes) start += Buffer.from(chunk).toString('latin1')
       if (size > answerLimitBytes) break
     }
   } catch {
     // The status was what counted.
   }
-  response.destroy()
+  destroy()
   return answerText(Buffer.from(start.slice(0, answerStartBytes), 'latin1').toString('utf8'), url)
 }
 
@@ -139,10 +96,8 @@ function decoded(part: string): string {
   }
 }
 
-function codeOf(thrown: unknown): string {
+function reasonOf(thrown: unknown): string {
   if (thrown instanceof ForbiddenAddress) return forbidden
-  if (thrown instanceof Error && thrown.name === 'TimeoutError') return 'no answer in time'
-  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
-  if (code === 'ABORT_ERR') return 'no answer in time'
-  return typeof code === 'string' ? code : 'the connection failed'
+  if (thrown instanceof NoAnswerInTime) return thrown.message
+  return errnoOf(thrown) ?? 'the connection failed'
 }

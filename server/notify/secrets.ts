@@ -1,9 +1,9 @@
 // The server's own secrets, one file each, and the addresses of channels that name them.
 import { join } from 'node:path'
 import { identifierSchema } from '../../shared/names.ts'
+import { isPrivate, readRegularFile } from '../../shared/platform/regular-file.ts'
 import type { ProblemCode } from '../../shared/problem.ts'
-import { readRegularFile } from '../regular-file.ts'
-import type { ChannelSpec } from './channels/channel.ts'
+import type { AlertTarget } from '../../shared/repository/alert-target.ts'
 
 export type ChannelAddress =
   /** `byOperator`: the whole address is a secret of this server, so that whoever set it may reach what the server reaches. */
@@ -12,24 +12,24 @@ export type ChannelAddress =
 
 const reference = /\$\{\{\s*secrets\.([^\s}]*)\s*\}\}/g
 
-export function addressOf(spec: ChannelSpec, secretsDirectory: string): ChannelAddress {
+export function addressOf(target: AlertTarget, secretsDirectory: string): ChannelAddress {
   const values = new Map<string, string>()
-  for (const [, name = ''] of spec.url.matchAll(reference)) {
+  for (const [, name = ''] of target.url.matchAll(reference)) {
     const secret = readSecret(secretsDirectory, name)
     if (secret.kind === 'unusable') return secret
     values.set(name, secret.value)
   }
-  const text = spec.url.replaceAll(reference, (_all, name: string) => values.get(name) ?? '')
+  const text = target.url.replaceAll(reference, (_all, name: string) => values.get(name) ?? '')
   const url = URL.parse(text)
   if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     return {
       kind: 'unusable',
       code: values.size === 0 ? 'repository-invalid' : 'secret-missing',
-      message: `The address of the ${spec.to} channel is not an http(s) URL.`,
+      message: `The address of the ${target.to} channel is not an http(s) URL.`,
       remedy: values.size === 0 ? 'Correct `alerts` in plumb.yaml.' : `Correct ${namesText(values, secretsDirectory)}.`,
     }
   }
-  return { kind: 'ready', url, byOperator: /^\s*\$\{\{[^}]*\}\}\s*$/.test(spec.url) && values.size === 1 }
+  return { kind: 'ready', url, byOperator: /^\s*\$\{\{[^}]*\}\}\s*$/.test(target.url) && values.size === 1 }
 }
 
 type Secret = { readonly kind: 'ready'; readonly value: string } | Extract<ChannelAddress, { kind: 'unusable' }>
@@ -42,7 +42,7 @@ function readSecret(directory: string, name: string): Secret {
   const file = join(directory, name)
   try {
     const { text, mode } = readRegularFile(file)
-    if ((mode & 0o077) !== 0) {
+    if (!isPrivate({ mode })) {
       return {
         kind: 'unusable',
         code: 'secret-exposed',

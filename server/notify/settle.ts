@@ -1,6 +1,7 @@
 // Alert changes and the messages about them, written in one transaction: neither is ever there without the other.
+import type { AlertTarget } from '../../shared/repository/alert-target.ts'
 import { bounds } from '../allowance/bounds.ts'
-import { noticeKinds } from '../judge/conditions.ts'
+import { noticeKinds } from '../judge/host-conditions.ts'
 import type { AlertChange } from '../judge/judge.ts'
 import {
   type Alert,
@@ -27,7 +28,7 @@ import {
   type Waiting,
 } from '../store/outbox.ts'
 import type { Db } from '../store/tables.ts'
-import { type ChannelSpec, channelKey } from './channels/channel.ts'
+import { channelKey } from './channels/registry.ts'
 import { type AlertEvent, alertMessage } from './message.ts'
 
 /** A diff that keeps changing is told at most this often. */
@@ -64,13 +65,13 @@ export async function settleAlerts(db: Db, changes: readonly AlertChange[], now:
 }
 
 /** Makes the channels those of plumb.yaml. A new one starts with what is open now. */
-export async function adoptChannels(db: Db, specs: readonly ChannelSpec[], now: Date): Promise<void> {
-  const wanted = new Map(specs.map((spec) => [channelKey(spec), spec]))
+export async function syncChannels(db: Db, targets: readonly AlertTarget[], now: Date): Promise<void> {
+  const wanted = new Map(targets.map((target) => [channelKey(target), target]))
   await db.transaction().execute(async (transaction) => {
     const known = new Set((await listChannels(transaction)).map((channel) => channel.key))
     for (const key of known) if (!wanted.has(key)) await deleteChannel(transaction, key)
     const added = [...wanted].filter(([key]) => !known.has(key))
-    for (const [key, spec] of added) await insertChannel(transaction, key, JSON.stringify(spec), now.toISOString())
+    for (const [key, target] of added) await insertChannel(transaction, key, JSON.stringify(target), now.toISOString())
     if (added.length === 0) return
     const channels = added.map(([key]) => key)
     for (const alert of await listOpenAlerts(transaction)) {

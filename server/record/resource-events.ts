@@ -1,4 +1,5 @@
 // A report against what was known before -> what happened to each resource since. Pure.
+// Decision: docs/decisions/2026-11-26-resource-events.md
 import { evidenceLine } from '../../shared/evidence-text.ts'
 import type { Finding } from '../../shared/finding.ts'
 import { covers } from '../../shared/hold.ts'
@@ -38,7 +39,7 @@ function appliedEvents(apply: ApplyReport, heardAt: string): readonly NewResourc
   )
 }
 
-/** Drift that was put back before it was ever told. */
+/** Drift that was repaired before it was ever reported. */
 function repairedEvents(apply: ApplyReport, heardAt: string): readonly NewResourceEvent[] {
   const at = momentOf(apply.at, heardAt)
   return (apply.repaired ?? []).flatMap(({ service, finding }) => {
@@ -135,7 +136,7 @@ function isSameHold(one: Hold, other: Hold): boolean {
 }
 
 /** A host's clock may be wrong, and what it says may be anything. */
-function momentOf(told: string, heardAt: string): string {
-  const moment = Date.parse(told)
+function momentOf(claimed: string, heardAt: string): string {
+  const moment = Date.parse(claimed)
   return Number.isNaN(moment) || moment > Date.parse(heardAt) ? heardAt : new Date(moment).toISOString()
 }

@@ -1,9 +1,9 @@
 // One request to `git http-backend` as a CGI child: a web Request in, a streamed web Response out.
 import type { ChildProcess } from 'node:child_process'
+import { searchPath, signalGroup, startChild } from '../../shared/platform/child.ts'
+import { guarded } from '../../shared/platform/guarded.ts'
 import { bounds } from '../allowance/bounds.ts'
-import { killGroup, startChild } from '../child.ts'
-import { guarded, ignored } from '../guarded.ts'
-import { gitEnvironment } from './git.ts'
+import { serverGit } from './git.ts'
 
 export type BackendCall = {
   readonly gitDirectory: string
@@ -22,17 +22,14 @@ export type BackendCall = {
  * sends its head before it has read the request, so that what goes wrong later can only break the body off.
  */
 export async function gitHttpBackend(request: Request, call: BackendCall): Promise<Response> {
-  const child = startChild('git', ['http-backend'], {
-    stderr: 'ignore',
-    environment: { ...gitEnvironment(call.configuration), ...cgiEnvironment(request, call) },
-  })
+  const child = startBackend(request, call)
   let refusal: Response | undefined
   const end = (why: Response) => {
     refusal ??= why
-    killGroup(child)
+    signalGroup(child, 'SIGKILL')
   }
   const gone = guarded(
-    () => killGroup(child),
+    () => signalGroup(child, 'SIGKILL'),
     () => {},
   )
   const late = guarded(() => end(new Response('git did not answer in time\n', { status: 504 })), gone)
@@ -42,15 +39,23 @@ export async function gitHttpBackend(request: Request, call: BackendCall): Promi
     guarded(() => clearTimeout(timer), gone),
   )
   call.signal.addEventListener('abort', gone, { once: true })
-  // It may end before it has read all: its exit code says so.
-  child.stdin?.on('error', ignored)
   child.stdin?.end(call.body)
   const head = await readHead(child)
   if (head === undefined || refusal !== undefined) {
-    killGroup(child)
+    signalGroup(child, 'SIGKILL')
     return refusal ?? new Response('git http-backend failed\n', { status: 500 })
   }
   return new Response(bodyOf(child, head.rest), { status: head.status, headers: head.headers })
+}
+
+function startBackend(request: Request, { configuration, ...call }: BackendCall): ChildProcess {
+  const git = serverGit({ args: ['http-backend'], ...(configuration === undefined ? {} : { configuration }) })
+  const [program = '', ...args] = git.args
+  return startChild(program, args, {
+    stdio: ['pipe', 'pipe', 'ignore'],
+    environment: { PATH: searchPath, ...git.environment, ...cgiEnvironment(request, call) },
+    detached: true,
+  })
 }
 
 /** The variables of RFC 3875 that http-backend reads; the headers are the protocol version and the request's encoding. */
@@ -121,7 +126,7 @@ function bodyOf(child: ChildProcess, rest: Buffer): ReadableStream<Uint8Array> {
       if (stdout !== null) for await (const chunk of stdout) yield chunk
       if ((await exitCode(child)) !== 0) throw new Error('git http-backend ended early')
     } finally {
-      killGroup(child)
+      signalGroup(child, 'SIGKILL')
     }
   }
   return ReadableStream.from(chunks())

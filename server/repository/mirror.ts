@@ -1,12 +1,12 @@
 // Serves the server's clone to agents, read-only, over smart HTTP, so that hosts need no credentials for the forge.
+// Decision: docs/decisions/2026-11-23-the-mirror.md
 import { createPublicKey, verify } from 'node:crypto'
-import { Hono } from 'hono'
 import type { HostName } from '../../shared/names.ts'
+import { guarded, ignored } from '../../shared/platform/guarded.ts'
 import { mirrorText } from '../../shared/protocol.ts'
 import { bounds } from '../allowance/bounds.ts'
 import { receive } from '../allowance/receive.ts'
 import { createSlots, createTurns } from '../allowance/slots.ts'
-import { guarded, ignored } from '../guarded.ts'
 import type { FleetClone } from './clone.ts'
 import { type BackendCall, gitHttpBackend } from './http-backend.ts'
 
@@ -14,25 +14,25 @@ export const mirrorPath = '/git/fleet.git'
 
 export type MirrorOptions = {
   readonly clone: Pick<FleetClone, 'gitDirectory' | 'configuration'>
-  /** The host that this request is from; undefined: it may not read the repository. Basic credentials are in its `authorization` header. */
-  readonly authorise: (request: Request) => string | undefined | Promise<string | undefined>
   /** Default 600. */
   readonly deadlineSeconds?: number
   /** A reader that takes nothing for so long loses its turn. Default 30. */
   readonly readsWithinSeconds?: number
 }
 
-/** To be mounted at `/`. Everything but fetching is 404: there is no way to push. */
-export function mirrorRoutes(options: MirrorOptions): Hono {
+/** What a host may do: fetch. There is no way to push. `host`: whose share of the server it takes. */
+export type Mirror = {
+  advertise(request: Request, host: string): Promise<Response>
+  uploadPack(request: Request, host: string): Promise<Response>
+}
+
+export function createMirror(options: MirrorOptions): Mirror {
   const turns = createTurns(
     { total: bounds.allMirrorTurns.limit, each: bounds.mirrorTurns.limit },
     { total: bounds.allMirrorWaiting.limit, each: bounds.mirrorWaiting.limit },
   )
   const shares = createSlots({ total: bounds.allMirrorBodyBytes.limit, each: bounds.mirrorBodyBytes.limit })
-  const routes = new Hono()
-  const serve = async (request: Request, path: BackendCall['path']): Promise<Response> => {
-    const host = await options.authorise(request)
-    if (host === undefined) return unauthorised()
+  const serve = async (request: Request, path: BackendCall['path'], host: string): Promise<Response> => {
     // Before the turn: one is not held by a body that never comes.
     const received = await receive(request, { limit: bounds.mirrorBody.limit, owner: host, shares })
     if (received.kind === 'too-large') return new Response('the request is too large\n', { status: 413 })
@@ -62,11 +62,10 @@ export function mirrorRoutes(options: MirrorOptions): Hono {
     request.signal.addEventListener('abort', guarded(leave, ignored), { once: true })
     return whenRead(answer, { leave, stalled, withinMs: (options.readsWithinSeconds ?? 30) * 1000 })
   }
-  routes.get(`${mirrorPath}/info/refs`, (context) =>
-    context.req.query('service') === 'git-upload-pack' ? serve(context.req.raw, '/info/refs') : context.notFound(),
-  )
-  routes.post(`${mirrorPath}/git-upload-pack`, (context) => serve(context.req.raw, '/git-upload-pack'))
-  return routes
+  return {
+    advertise: (request, host) => serve(request, '/info/refs', host),
+    uploadPack: (request, host) => serve(request, '/git-upload-pack', host),
+  }
 }
 
 export function basicCredentials(
@@ -97,7 +96,7 @@ export function verifyMirrorPassword(publicKey: string, host: HostName, password
   }
 }
 
-function unauthorised(): Response {
+export function unauthorized(): Response {
   return new Response('a host signs in with its own key\n', {
     status: 401,
     headers: { 'www-authenticate': 'Basic realm="plumbline mirror", charset="UTF-8"' },

@@ -1,7 +1,8 @@
 // The server's remote: its URL freed of credentials, and the configuration file that stands for every other one.
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Credentials, splitAddress, withoutUserInformation } from '../../shared/address.ts'
+import { replaceFile } from '../../shared/platform/durable.ts'
 import { PlumbError } from '../../shared/problem.ts'
 
 export type ServerRemote = {
@@ -36,10 +37,7 @@ export async function writeGitConfiguration(
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const credentials = join(directory, 'credentials')
   if (remote.credentials === undefined) await rm(credentials, { force: true })
-  else {
-    await writeFile(credentials, remote.credentials, { mode: 0o600 })
-    await chmod(credentials, 0o600)
-  }
+  else replaceFile({ path: credentials, content: remote.credentials })
   const configuration = join(directory, 'gitconfig')
   const sections = [
     '[safe]\n\tdirectory = *',
@@ -53,7 +51,7 @@ export async function writeGitConfiguration(
     ...(remote.credentials === undefined ? [] : [`[credential]\n\thelper = ${quoted(`store --file=${credentials}`)}`]),
     ...(certificateFile === undefined ? [] : [`[http]\n\tsslCAInfo = ${quoted(certificateFile)}`]),
   ]
-  await writeFile(configuration, `${sections.join('\n')}\n`, { mode: 0o600 })
+  replaceFile({ path: configuration, content: `${sections.join('\n')}\n` })
   return configuration
 }
 

@@ -1,21 +1,42 @@
-// Says that something was recorded, so that open pages look again. What it was they ask for themselves, with their own rights.
+// What an open page has to look at again after an event: what it was, the page asks for itself, with its reader's
+// rights. Pure.
+import type { ServerEvent } from '../app/events.ts'
+
 export type Changed = { readonly noun: 'host' | 'service' | 'alert' | 'repository'; readonly name: string }
 
-export type Changes = {
-  announce(changed: Changed): void
-  /** Returns the way to stop. */
-  subscribe(listener: (changed: Changed) => void): () => void
+/** Those that change what pages show. */
+export const shownEvents = [
+  'connection-changed',
+  'enrollment-tried',
+  'report-recorded',
+  'host-removed',
+  'holds-changed',
+  'repository-changed',
+  'alerts-changed',
+] as const
+
+export type ShownEvent = Extract<ServerEvent, { kind: (typeof shownEvents)[number] }>
+
+export function changedBy(event: ShownEvent): readonly Changed[] {
+  switch (event.kind) {
+    case 'connection-changed':
+    case 'enrollment-tried':
+    case 'host-removed':
+      return [hostChanged(event.host)]
+    case 'report-recorded':
+      return [hostChanged(event.host), ...event.services.map((name) => ({ noun: 'service', name }) as const)]
+    case 'holds-changed':
+      return [...new Set(event.hosts)].map(hostChanged)
+    case 'repository-changed':
+      return [{ noun: 'repository', name: event.revision }]
+    case 'alerts-changed':
+      return event.alerts.flatMap(({ key, host }) => [
+        { noun: 'alert', name: key } as const,
+        ...(host === undefined ? [] : [hostChanged(host)]),
+      ])
+  }
 }
 
-export function createChanges(): Changes {
-  const listeners = new Set<(changed: Changed) => void>()
-  return {
-    announce(changed) {
-      for (const listener of listeners) listener(changed)
-    },
-    subscribe(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
-  }
+function hostChanged(name: string): Changed {
+  return { noun: 'host', name }
 }

@@ -1,6 +1,6 @@
 // show: what is known of a path on one host - how it differs now, who holds it, and what happened to it.
 import { evidenceLine } from '../../shared/evidence-text.ts'
-import { type HostName, serviceNameSchema } from '../../shared/names.ts'
+import { type HostName, resourceId, serviceNameSchema } from '../../shared/names.ts'
 import type { OnHost } from '../../shared/why.ts'
 import { listResourceEvents } from '../store/resource-events.ts'
 import { listServiceStates, type SeenFinding, type ServiceState } from '../store/service-states.ts'
@@ -36,8 +36,8 @@ const unitDirectory = '/etc/systemd/system/'
 
 /** A file of units/ is a file, and the unit that systemd makes of it. */
 function resourcesAt(path: string): readonly string[] {
-  const unit = path.startsWith(unitDirectory) ? [`unit:${path.slice(unitDirectory.length)}`] : []
-  return [`file:${path}`, `symlink:${path}`, `directory:${path}`, ...unit]
+  const unit = path.startsWith(unitDirectory) ? [resourceId('unit', path.slice(unitDirectory.length))] : []
+  return [...['file', 'symlink', 'directory'].map((kind) => resourceId(kind, path)), ...unit]
 }
 
 function appliedAndHeld(state: ServiceState | undefined): Pick<OnHost, 'applied' | 'appliedAt' | 'hold'> {

@@ -4,7 +4,7 @@ import { servicesFor } from '../../shared/repository/assign.ts'
 import { hostPlaces } from '../../shared/repository/host-places.ts'
 import type { RepositoryService } from '../../shared/repository/repository.ts'
 import { usualPlaceOf } from '../../shared/repository/reserved.ts'
-import type { FleetState } from '../fleet.ts'
+import type { FleetState } from '../app/fleet.ts'
 import type { CommitView, PathView } from './views.ts'
 
 export type Commits = ReadonlyMap<string, CommitView>

@@ -235,12 +235,6 @@ export type TransitionView = {
   readonly revision?: Revision
 }
 
-export type EnrolView = {
-  /** The one line for a bare host. */
-  readonly installLine: string
-  readonly expiresAt: string
-}
-
 /** Everything a page or an API route can ask for; undefined: there is no such thing (404). */
 export type Views = {
   fleet(): Promise<FleetView>

@@ -2,7 +2,7 @@
 import type { Revision } from '../../shared/names.ts'
 import { hostPlaces } from '../../shared/repository/host-places.ts'
 import { lineOfBlame } from '../../shared/why.ts'
-import type { FleetSource } from '../fleet.ts'
+import type { FleetSource } from '../app/fleet.ts'
 import type { FleetClone } from '../repository/clone.ts'
 import type { Db } from '../store/tables.ts'
 import { onHostOf } from './on-host.ts'

@@ -53,7 +53,7 @@ export async function listTransitions(db: Db, host: HostName, limit: number): Pr
 }
 
 /** `changes` are the first of it; `changesLeftOut` counts those that were not kept. */
-const keptApplySchema = applyResultSchema.extend({ changesLeftOut: z.number().int().positive().exactOptional() })
+export const keptApplySchema = applyResultSchema.extend({ changesLeftOut: z.number().int().positive().exactOptional() })
 
 export type KeptApply = z.infer<typeof keptApplySchema>
 

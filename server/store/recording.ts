@@ -1,7 +1,9 @@
 // Whether anything can be recorded: what SQLite last refused to write, and a small write to see whether it would do so still.
+
 import SqliteDatabase from 'better-sqlite3'
 import { sql } from 'kysely'
 import type { Logger } from 'pino'
+import { errnoOf } from '../../shared/errno.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { OpenDatabase } from './database.ts'
 import type { Db } from './tables.ts'
@@ -145,8 +147,7 @@ const problems: Readonly<Record<string, Problem>> = {
 /** Of SQLite, or of the system under another name. */
 function codeOf(thrown: unknown): string | undefined {
   if (thrown instanceof SqliteDatabase.SqliteError) return thrown.code
-  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined
-  return typeof code === 'string' ? systemCodes[code] : undefined
+  return systemCodes[errnoOf(thrown) ?? '']
 }
 
 const systemCodes: Readonly<Record<string, string>> = {

@@ -165,7 +165,7 @@ type AlertTable = {
 
 type ChannelTable = {
   key: string
-  /** ChannelSpec as JSON, as plumb.yaml has it: secrets by name. */
+  /** Alert target as JSON, as plumb.yaml has it: secrets by name. */
   body: string
   added_at: string
   /** Failed attempts since the last delivery. */

@@ -1,4 +1,5 @@
 // Paths by which a unit or a table of systemd would cover, empty or give away what the agent lives from. Pure.
+import { parentsOf } from '../places.ts'
 import { agentPlace, agentPlaces, usualPlaceOf } from './reserved.ts'
 
 export type PlaceHazard = { readonly line: number; readonly written: string; readonly why: string }
@@ -8,13 +9,6 @@ export function mountHazard(path: string): string | undefined {
   const place = placeOf(path)
   const hidden = agentPlace(place) ?? agentBelow(place)
   return hidden === undefined ? undefined : `what is mounted there hides ${hidden} from the agent`
-}
-
-/** Why a path of the host is not for a container. */
-export function giveawayHazard(path: string): string | undefined {
-  const place = placeOf(path)
-  const given = agentPlace(place) ?? agentBelow(place)
-  return given === undefined ? undefined : `a container that has ${given} has the secrets of this host, or is root here`
 }
 
 /** `/etc/fstab`, and the directories of tmpfiles.d. */
@@ -85,12 +79,6 @@ function placeOf(path: string): string {
     if (part === '..') parts.pop()
     else if (part !== '' && part !== '.') parts.push(part)
   return usualPlaceOf(`/${parts.join('/')}/.`).slice(0, -2) || '/'
-}
-
-function parentsOf(path: string): readonly string[] {
-  const parents: string[] = []
-  for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) parents.push(path.slice(0, end))
-  return parents
 }
 
 /** `*`, `?` and `[...]` of a pattern stay within a name. */

@@ -1,5 +1,5 @@
 // Units and settings of systemd that would stop, replace or confine the agent that applies them. One account of it for lint and hosts. Pure.
-import { giveawayHazard, isTable, mountHazard, placeOfMountUnit, tableHazards, wordsOf } from './agent-ground.ts'
+import { isTable, mountHazard, placeOfMountUnit, tableHazards, wordsOf } from './agent-ground.ts'
 import { agentUnit, usualPlaceOf } from './reserved.ts'
 import { type UnitSetting, unitSettings } from './unit-settings.ts'
 
@@ -26,6 +26,12 @@ export function agentHazards(target: string, text: string): readonly AgentHazard
 /** A link in it makes the agent's unit require another one: that one stops the agent when it is stopped. */
 export function isAgentRequirement(target: string): boolean {
   return new RegExp(`${unitDirectories}/${agentUnit.replace('.', '\\.')}\\.requires/`).test(usualPlaceOf(target))
+}
+
+/** A drop-in that systemd reads for the agent's unit: its own, or one of all services. Of a name without a dash there are no others. */
+export function isDropInOfAgent(target: string): boolean {
+  const [, unit] = new RegExp(`${unitDirectories}/([^/]+)\\.d/[^/]+\\.conf$`).exec(usualPlaceOf(target)) ?? []
+  return unit === agentUnit || unit === 'service'
 }
 
 export function isReadForHazards(target: string): boolean {
@@ -63,8 +69,6 @@ const reasonOfOther: Reason = ({ section, key, value }, name) => {
   const written = name.replace(/\.d$/, '')
   if ((section === 'Mount' || section === 'Automount') && key === 'Where')
     return mountHazard(placeOfMountUnit(written) ?? value)
-  if (['Container', 'Pod', 'Build', 'Volume'].includes(section))
-    return sourcesIn(key, value).map(giveawayHazard).find(isFound)
   if (section === 'Unit' && isIsolating(key, value)) return 'it stops everything else, the agent with it'
   if (section === 'Install' && named.includes(agentUnit)) {
     if (key === 'RequiredBy') return 'stopping this unit, or its failing start, stops the agent'
@@ -106,23 +110,6 @@ function serviceNamed(file: string): string {
   const [, name, kind = ''] = /^(.*)\.(container|kube|pod|network|volume|build|image)(?:\.d)?$/.exec(file) ?? []
   if (name === undefined) return file.replace(/\.d$/, '')
   return kind === 'container' || kind === 'kube' ? `${name}.service` : `${name}-${kind}.service`
-}
-
-/** Paths of the host that a quadlet gives its container. */
-function sourcesIn(key: string, value: string): readonly string[] {
-  const paths =
-    key === 'Volume' || key === 'Device' || key === 'Rootfs'
-      ? [value.replaceAll('"', '').split(':')[0] ?? '']
-      : key === 'Mount'
-        ? [/(?:^|,)(?:source|src)=([^,]+)/.exec(value)?.[1] ?? '']
-        : key === 'PodmanArgs'
-          ? [...value.matchAll(/(?:^|[\s"'=,])(\/[^\s"',:]*)/g)].map(([, path = '']) => path)
-          : []
-  return paths.filter((path) => path.startsWith('/'))
-}
-
-function isFound(why: string | undefined): boolean {
-  return why !== undefined
 }
 
 const reasonOfOwn: Reason = ({ section, key, value }, name) => {

@@ -219,14 +219,18 @@ function power(allowance: string, written: string, why: string): Power {
 }
 
 /** `compose: { allow: [privileged], allowMounts: [/run/docker.sock] }`: whole, to take the place of what is there. */
-export function allowLine(allow: readonly string[], allowMounts: readonly string[]): string {
+export function allowLine(
+  allow: readonly string[],
+  allowMounts: readonly string[],
+  key: 'compose' | 'quadlets' = 'compose',
+): string {
   const list = (items: readonly string[]) =>
     [...new Set(items)].map((item) => (/[,{}[\]#&*!|>'"%@`]/.test(item) ? JSON.stringify(item) : item)).join(', ')
   const parts = [
     ...(allow.length === 0 ? [] : [`allow: [${list(allow)}]`]),
     ...(allowMounts.length === 0 ? [] : [`allowMounts: [${list(allowMounts)}]`]),
   ]
-  return `compose: { ${parts.join(', ')} }`
+  return `${key}: { ${parts.join(', ')} }`
 }
 
 function fieldsOf(value: unknown): Fields {

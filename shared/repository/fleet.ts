@@ -1,6 +1,7 @@
 // plumb.yaml: which host has which services, with which variables, and how the fleet is kept.
 import { z } from 'zod'
 import { type HostName, hostNameSchema, type ServiceName, serviceNameSchema } from '../names.ts'
+import { type AlertTarget, alertTargetSchema } from './alert-target.ts'
 import { durationSchema, hostPatternSchema, mapOf, text, variablesSchema } from './scalars.ts'
 import type { YamlLimits } from './yaml-cost.ts'
 
@@ -42,9 +43,6 @@ type RolloutStep = {
   /** Seconds that these hosts must have been well before the next step. */
   readonly soak: number
 }
-
-/** `url` may name a secret: `${{ secrets.alert_url }}`. */
-type AlertTarget = { readonly to: 'webhook' | 'slack'; readonly url: string }
 
 /** Of plumb.yaml; what 20,000 hosts take. */
 export const fleetYamlLimits: YamlLimits = { characters: 4 * 1024 * 1024, steps: 1_000_000 }
@@ -89,17 +87,6 @@ const rolloutStepSchema = z.strictObject({
   soak: durationSchema.default(0).describe('How long these hosts must be well before the next step.'),
 })
 
-const alertUrlSchema = text(
-  /^(?:https?:\/\/\S+|\$\{\{\s*secrets\.[A-Za-z_][A-Za-z0-9_-]{0,63}\s*\}\}\S*)$/,
-  `a http(s) address or \${{ secrets.NAME }}`,
-  2000,
-)
-
-const alertSchema = z.discriminatedUnion('to', [
-  z.strictObject({ to: z.literal('webhook'), url: alertUrlSchema }),
-  z.strictObject({ to: z.literal('slack'), url: alertUrlSchema }),
-])
-
 export const fleetSchema: z.ZodType<Fleet, unknown> = z
   .strictObject({
     version: z.literal(1).describe('The version of this format.'),
@@ -116,7 +103,7 @@ export const fleetSchema: z.ZodType<Fleet, unknown> = z
     defaults: defaultsSchema.prefault({}),
     trust: trustSchema.exactOptional(),
     rollout: z.array(rolloutStepSchema).max(100).default([]).describe('Which hosts take a revision first.'),
-    alerts: z.array(alertSchema).max(100).default([]).describe('Where alerts are sent.'),
+    alerts: z.array(alertTargetSchema).max(100).default([]).describe('Where alerts are sent.'),
   })
   .meta({ title: 'Plumbline: plumb.yaml' })
 

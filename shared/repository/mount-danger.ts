@@ -80,13 +80,14 @@ const broad: readonly Danger[] = [
 const sessionSockets = /^\/run\/user(?:\/[1-9]\d*(?:\/(?:bus|systemd|dbus-1|podman|docker|gnupg|keyring)(?:\/.*)?)?)?$/
 
 /** Why a path of the host is not for containers; undefined: it may be mounted. `directory`: the project's own. */
-export function mountDanger(written: string, directory: string): string | undefined {
+export function mountDanger(written: string, directory?: string): string | undefined {
   if (written === '/') return 'it is the whole host'
   // A mount follows a link that is its source.
   const path = usualPlaceOf(`${written}/.`).slice(0, -2)
   if (/(?:^|\/)\.ssh(?:\/|$)/.test(path)) return 'it is where ssh keys are'
   // Unless the whole project lies where nothing may be mounted.
-  if (isWithin(path, directory) && !dangers.some((one) => isWithin(directory, one.path))) return undefined
+  if (directory !== undefined && isWithin(path, directory) && !dangers.some((one) => isWithin(directory, one.path)))
+    return undefined
   if (/\/(?:docker|podman|containerd|crio)\.sock$/.test(path)) return root
   if (agentPlace(path) !== undefined) return agents
   if (sessionSockets.test(path)) return 'with it a container starts what it likes as a user of the host'

@@ -10,9 +10,15 @@ import {
 } from '../names.ts'
 import type { Check, CompareRules, PackageSettings, TriggerAction } from '../resource.ts'
 import { compareSchema } from './compare.ts'
-import { allowanceExpected, allowancePattern } from './compose-power.ts'
 import { projectNamePattern } from './compose-project.ts'
 import { packageSchema } from './package.ts'
+import {
+  allowMountsSchema,
+  allowSchema,
+  moveMountsSchema,
+  type QuadletSettings,
+  quadletsSchema,
+} from './quadlet-settings.ts'
 import {
   accountSchema,
   commandSchema,
@@ -36,6 +42,7 @@ export type ServiceFile = {
   readonly validate: readonly string[]
   /** Only beside a compose file. */
   readonly compose?: ComposeSettings
+  readonly quadlets: QuadletSettings
   readonly checks: readonly Check[]
   readonly settle: number
   readonly onDrift?: DriftPolicy
@@ -197,16 +204,12 @@ const composeSchema = z.strictObject({
   registries: mapOf(registryHostSchema, registrySchema, { limit: 50, of: 'registries' })
     .default(new Map())
     .describe('Logins by host of the registry, for the time of a deployment.'),
-  allowMounts: z
-    .array(absolutePathSchema)
-    .max(100)
-    .default([])
-    .describe('What the compose file mounts of the host although it gives power over it: /var/run/docker.sock, /proc.'),
-  allow: z
-    .array(text(allowancePattern, allowanceExpected))
-    .max(100)
-    .default([])
-    .describe('Other power over the host that the compose file gives: privileged, network-host, cap:NET_ADMIN.'),
+  allowMounts: allowMountsSchema.describe(
+    'What the compose file mounts of the host although it gives power over it: /var/run/docker.sock, /proc.',
+  ),
+  allow: allowSchema.describe(
+    'Other power over the host that the compose file gives: privileged, network-host, cap:NET_ADMIN.',
+  ),
   files: z
     .array(text(/^[^\0/][^\0]*$/, "the path of a compose file in the service's directory", 4096))
     .min(1)
@@ -223,11 +226,7 @@ const composeSchema = z.strictObject({
   project: projectNameSchema
     .exactOptional()
     .describe("The project's name; without it, `name:` of the compose file, or the service's name."),
-  moveMounts: z
-    .array(text(/^[^\0]+$/, 'the path or volume that a container has mounted now', 4096))
-    .max(100)
-    .default([])
-    .describe('Paths and volumes whose data containers see now, and need not see after the next apply.'),
+  moveMounts: moveMountsSchema,
   replaceProject: projectNameSchema
     .exactOptional()
     .describe('The project whose containers are removed for this one. Its volumes are kept, and not used.'),
@@ -276,6 +275,7 @@ export const serviceSchema: z.ZodType<ServiceFile, unknown> = z
       .describe(
         'Run by sh -c once every changed file is in place, before anything reads them; a failure puts them back.',
       ),
+    quadlets: quadletsSchema.prefault({}).describe('What its quadlets may have, or leave behind.'),
     compose: composeSchema.exactOptional().describe('Beside a compose file: what that file cannot say.'),
     checks: z.array(checkSchema).max(100).default([]).describe('Must hold after an apply.'),
     settle: settleSchema.default(10),

@@ -21,7 +21,7 @@ hosts:
 defaults: { syncEvery: 2m, checkEvery: 30s }
 `
 const motd = 'services/motd/files/etc/motd'
-const patience = { timeout: 30_000 }
+const patience = { timeout: 120_000 }
 
 let directory: string
 let fleet: TestRepository

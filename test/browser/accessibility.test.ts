@@ -1,10 +1,9 @@
 // What axe finds on the pages, in every way a person may look at them: nothing. And the keyboard's way through a large fleet.
 import AxeBuilder from '@axe-core/playwright'
 import { describe, expect, test } from 'vitest'
-import { pageRoutes } from '../../server/pages/routes.tsx'
-import { staticFiles } from '../../server/pages/static-files.ts'
-import { dashboard as routedDashboard } from '../server/pages/dashboard.ts'
-import { largeFleet } from '../server/pages/fixtures.ts'
+import { staticFiles } from '../../server/web/pages/static-files.ts'
+import { dashboard as routedDashboard } from '../server/web/pages/dashboard.ts'
+import { largeFleet } from '../server/web/pages/fixtures.ts'
 import { chromiumMissing } from './chromium.ts'
 import { openDashboard, pagePaths, pagesByRoute } from './open-dashboard.ts'
 
@@ -19,7 +18,7 @@ const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 
 test('every route of a page is looked at', () => {
   const files = new Set(staticFiles.map((file) => file.address))
-  const routes = pageRoutes(routedDashboard().options).routes.filter(({ method }) => method === 'GET')
+  const routes = routedDashboard().routes.filter(({ method }) => method === 'GET')
   const paths = new Set(routes.map(({ path }) => path).filter((path) => !files.has(path)))
   expect(paths.size).toBeGreaterThan(5)
   expect(Object.keys(pagesByRoute).toSorted()).toEqual([...paths].toSorted())

@@ -1,12 +1,16 @@
 // The dashboard on fixtures, on a loopback port: for the browser tests, and to look at: `npx tsx test/browser/fixture-server.ts 8099`.
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { streamSSE } from 'hono/streaming'
-import type { PageOptions } from '../../server/pages/options.ts'
-import { pageRoutes } from '../../server/pages/routes.tsx'
-import { emptyFleet, exampleFleet, type FixtureFleet, largeFleet, viewsOf } from '../server/pages/fixtures.ts'
+import { pino } from 'pino'
+import type { Access } from '../../server/web/access.ts'
+import { createApp } from '../../server/web/app.ts'
+import { pageError } from '../../server/web/pages/failures.tsx'
+import type { PageParts } from '../../server/web/pages/parts.ts'
+import { pageRoutes } from '../../server/web/pages/routes.tsx'
+import { emptyFleet, exampleFleet, type FixtureFleet, largeFleet, viewsOf } from '../server/web/pages/fixtures.ts'
 
 export const operatorToken = 'fixture-operator-token'
 
@@ -40,38 +44,21 @@ export async function startFixtureServer(first: FixtureFleet, port = 0): Promise
       listeners.delete(tell)
     }),
   )
-  const options: PageOptions = {
-    views: viewsOf(() => shown),
-    readAccess: () => true,
-    operator: (c) => getCookie(c, 'fixture-session') === 'operator',
-    signIn: (c, token) => {
-      if (token !== operatorToken) return false
-      setCookie(c, 'fixture-session', 'operator', { httpOnly: true, sameSite: 'Strict', path: '/' })
-      return true
-    },
-    signOut: (c) => void deleteCookie(c, 'fixture-session', { path: '/' }),
-    hasAgent: async () => true,
-    createEnrolment: async (host) => ({
-      installLine: `curl -fsSL --pinnedpubkey 'sha256//9x2kQw=' http://10.77.0.1:8099/install | $(sh -c 'command -v sudo') sh -s -- plumb_${host ?? 'any'}_3n7Qe0ZkVx5Wb8Yt`,
-      expiresAt: new Date(Date.now() + 30 * 60_000).toISOString(),
-    }),
-    syncAll: async () => {
+  const parts = partsOf(
+    () => shown,
+    () => {
       syncs += 1
-      return { asked: shown.fleet.hosts.filter((row) => row.connected).length }
     },
-    syncHost: async () => {
-      syncs += 1
-      return true
-    },
-    placeHold: async () => ({ kind: 'too-many' }),
-    releaseHold: async () => false,
-    failed: (error, reference) => console.error(reference, error),
-    recordingProblem: async () => undefined,
-    recordingProblemOf: () => undefined,
-    isNotified: async () => true,
-    now: () => new Date(),
-  }
-  app.route('/', pageRoutes(options))
+  )
+  const pages = createApp(pageRoutes(parts), {
+    ...parts,
+    publicUrl: new URL('http://127.0.0.1'),
+    clientAddress: () => '127.0.0.1',
+    answersOwnNamesOnly: false,
+    hostOf: async () => undefined,
+    pageError: pageError(parts),
+  })
+  app.route('/', pages)
 
   const started = Promise.withResolvers<AddressInfo>()
   const server = serve({ fetch: app.fetch, port, hostname: '127.0.0.1' }, started.resolve)
@@ -95,6 +82,52 @@ export async function startFixtureServer(first: FixtureFleet, port = 0): Promise
         server.close(() => resolve())
         if ('closeAllConnections' in server) server.closeAllConnections()
       }),
+  }
+}
+
+function partsOf(shown: () => FixtureFleet, synced: () => void): PageParts & { readonly access: Access } {
+  const isOperator = async (c: Context) => getCookie(c, 'fixture-session') === 'operator'
+  return {
+    views: viewsOf(shown),
+    access: {
+      isOperator,
+      mayRead: async () => true,
+      maySync: isOperator,
+      personOf: async () => undefined,
+      hasSession: (c) => getCookie(c, 'fixture-session') !== undefined,
+      async signIn(c, token) {
+        if (token !== operatorToken) return false
+        setCookie(c, 'fixture-session', 'operator', { httpOnly: true, sameSite: 'Strict', path: '/' })
+        return true
+      },
+      signOut: async (c) => void deleteCookie(c, 'fixture-session', { path: '/' }),
+    },
+    clock: { now: () => new Date() },
+    log: pino({ level: 'error' }, pino.destination(2)),
+    loop: {
+      async syncAll() {
+        synced()
+        const asked = shown().fleet.hosts.filter((row) => row.connected).length
+        return { asked, connected: asked }
+      },
+      async syncHost() {
+        synced()
+        return true
+      },
+    },
+    enrollments: {
+      hasAgent: async () => true,
+      create: async ({ host }) => ({
+        token: 'plumb_3n7Qe0ZkVx5Wb8Yt',
+        installLine: `curl -fsSL --pinnedpubkey 'sha256//9x2kQw=' http://10.77.0.1:8099/install | $(sh -c 'command -v sudo') sh -s -- plumb_${host ?? 'any'}_3n7Qe0ZkVx5Wb8Yt`,
+        expiresAt: new Date(Date.now() + 30 * 60_000).toISOString(),
+      }),
+    },
+    holds: { place: async () => ({ kind: 'too-many' }), release: async () => false },
+    recordingProblem: async () => undefined,
+    isNotified: async () => true,
+    selfSigned: false,
+    statedUrl: undefined,
   }
 }
 

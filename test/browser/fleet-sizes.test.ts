@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { largeFleet } from '../server/pages/fixtures.ts'
+import { largeFleet } from '../server/web/pages/fixtures.ts'
 import { chromiumMissing } from './chromium.ts'
 import { isOnFirstScreen, misfitsOf, noMisfits } from './geometry.ts'
 import { openDashboard, pagePaths } from './open-dashboard.ts'

@@ -85,7 +85,7 @@ describe.skipIf(chromiumMissing !== undefined)('a page that is open', () => {
     await dashboard.page.evaluate('scrollTo(0, document.body.scrollHeight)')
     expect(await isInSight(dashboard.page, '#not-live')).toBe(true)
     await dashboard.restartServer()
-    await dashboard.page.getByText('live', { exact: true }).waitFor({ timeout: 30_000 })
+    await dashboard.page.getByText('live', { exact: true }).waitFor({ timeout: 120_000 })
     expect(await dashboard.page.locator('#not-live').isVisible()).toBe(false)
   })
 

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BrowserContext } from 'playwright-core'
-import { emptyFleet, exampleFleet, largeFleet } from '../server/pages/fixtures.ts'
+import { emptyFleet, exampleFleet, largeFleet } from '../server/web/pages/fixtures.ts'
 import { startChromium } from './chromium.ts'
 import { operatorToken, startFixtureServer } from './fixture-server.ts'
 

@@ -1,7 +1,7 @@
 // A browser's page on the fixture server, fresh for each test of a file, with what the tests say of it.
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
-import { exampleFleet, type FixtureFleet } from '../server/pages/fixtures.ts'
+import { exampleFleet, type FixtureFleet } from '../server/web/pages/fixtures.ts'
 import { chromiumMissing, startChromium } from './chromium.ts'
 import { type FixtureServer, operatorToken, startFixtureServer } from './fixture-server.ts'
 
@@ -28,7 +28,7 @@ export const pagesByRoute: Readonly<Record<string, readonly string[]>> = {
 export const pagePaths = Object.values(pagesByRoute).flat()
 
 /** For what a page does by itself: a busy machine may take its time. */
-export const patience = { timeout: 20_000 }
+export const patience = { timeout: 120_000 }
 
 if (chromiumMissing !== undefined) console.log(`browser tests are left out: ${chromiumMissing}`)
 

@@ -1,6 +1,6 @@
 // The dashboard read in a real browser: filters, diffs, themes, widths, keyboard.
 import { describe, expect, test } from 'vitest'
-import { largeFleet } from '../server/pages/fixtures.ts'
+import { largeFleet } from '../server/web/pages/fixtures.ts'
 import { chromiumMissing } from './chromium.ts'
 import { openDashboard, pagePaths, patience } from './open-dashboard.ts'
 

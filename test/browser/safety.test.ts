@@ -1,6 +1,6 @@
 // What other sites and planted content can do in an operator’s browser, and what the operator can.
 import { describe, expect, test } from 'vitest'
-import { exampleFleet } from '../server/pages/fixtures.ts'
+import { exampleFleet } from '../server/web/pages/fixtures.ts'
 import { chromiumMissing } from './chromium.ts'
 import { openDashboard, patience } from './open-dashboard.ts'
 

@@ -1,7 +1,7 @@
 // Run by disk.test.ts: applies one service to a world that is there already, and says how much memory that took at its peak.
 import { openHost } from '../../agent/host/host.ts'
-import { createRun } from '../../agent/host/run.ts'
 import { openState } from '../../agent/state/state.ts'
+import { createRun } from '../../shared/platform/run.ts'
 import { applyIn, desiredHost, directory, file, service } from '../agent/apply/world.ts'
 
 const [, , home = '', root = '', stateDirectory = '', what = ''] = process.argv

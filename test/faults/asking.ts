@@ -1,6 +1,6 @@
 // In the agent under test: what fake programs would answer is asked of the suite, over the channel that Node keeps to whoever
 // started a process. Counted like the start of the program, which takes its place where the agent is to be killed at it.
-import type { Command, CommandResult, Run } from '../../agent/host/run.ts'
+import type { Command, CommandResult, Run } from '../../shared/command.ts'
 import { type Answer, fakePrograms } from './fakes/fake-host.ts'
 import { operationsHere } from './operations.ts'
 

@@ -3,7 +3,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createRun, type Run } from '../../agent/host/run.ts'
+import type { Run } from '../../shared/command.ts'
+import { createRun } from '../../shared/platform/run.ts'
 import type { DesiredService } from '../../shared/resource.ts'
 import {
   applyIn,

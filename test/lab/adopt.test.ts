@@ -62,7 +62,7 @@ describe.skipIf(labUnavailable() !== null)('a fix of the night, over ssh', () =>
     await merged(branch)
     const apply = await host.output(['plumb', 'apply'])
     expect(apply).toMatch(/^nothing to change: in plumb at /)
-  }, 120_000)
+  }, 900_000)
 
   test('Control-C at the question leaves nothing behind, also what was made as somebody else', async () => {
     await host.write('/etc/web/main.conf', 'workers 5;\n')
@@ -72,7 +72,7 @@ describe.skipIf(labUnavailable() !== null)('a fix of the night, over ssh', () =>
     expect(await left()).toBe('')
     expect(await branches()).toEqual([])
     await host.output([...asAnna, 'sudo', 'plumb', 'apply'])
-  }, 120_000)
+  }, 900_000)
 
   test('a timer that was switched off is kept by its own name', async () => {
     await host.output(['systemctl', 'disable', '--now', '--quiet', 'tick.timer'])
@@ -87,7 +87,7 @@ describe.skipIf(labUnavailable() !== null)('a fix of the night, over ssh', () =>
     await merged(branch)
     expect((await host.exec(['plumb', 'apply'])).code).toBe(0)
     expect((await host.exec(['plumb', 'check'])).stdout).toMatch(/^in plumb: /)
-  }, 120_000)
+  }, 900_000)
 
   test('in a clone of hers on the host it is pushed from there; nothing of it becomes root’s', async () => {
     await host.output([...asAnna, 'git', 'clone', '--quiet', 'git@127.0.0.1:/srv/fleet.git', '/home/anna/fleet'])
@@ -97,7 +97,7 @@ describe.skipIf(labUnavailable() !== null)('a fix of the night, over ssh', () =>
     expect(await inForge('show', `${await onlyBranch()}:services/web/files/etc/web/main.conf`)).toBe('workers 9;')
     expect(await host.output(['find', '/home/anna/fleet', '-user', 'root'])).toBe('')
     expect(await host.output([...asAnna, 'git', '-C', '/home/anna/fleet', 'status', '--porcelain'])).toBe('')
-  }, 120_000)
+  }, 900_000)
 
   /** As she types it, and answers the question why. */
   async function anna(line: string, keys: string) {

@@ -53,6 +53,33 @@ describe.skipIf(reason !== null)('a drop-in of plumb.service', () => {
     expect(await agentProcess()).toBe(after)
   })
 
+  test.each([
+    ['of its own, over a reboot', 'plumb.service.d', 'EnvironmentFile=/etc/none', true],
+    ['of all services', 'service.d', 'EnvironmentFile=/etc/none', false],
+    ['of all services, with which nothing can be read', 'service.d', 'LimitNOFILE=12', false],
+  ] as const)(
+    'one %s that keeps the agent from coming up is taken back',
+    { timeout: 500_000 },
+    async (_, directory, line, reboots) => {
+      onTestFailed(async () => console.log(await followed.host.journal('plumb*', 60)))
+      const name = `units/${directory}/broken.conf`
+      await followed.commit({ [`services/base/${name}`]: `[Service]\n${line}\n` })
+      const guard = ['systemctl', 'is-enabled', 'plumb-restart-guard.timer']
+      await eventually('the guard is set', async () =>
+        expect((await followed.host.exec(guard)).stdout.trim()).toBe('enabled'),
+      )
+      if (reboots) await followed.host.reboot()
+      const path = `/etc/systemd/system/${directory}/broken.conf`
+      const left = ['sh', '-c', `ls -d ${path} /etc/systemd/system/plumb-restart-guard*`]
+      const look = async () => expect((await followed.host.exec(left)).stdout).toBe('')
+      await eventually('the change is taken back, and nothing of the guard is left', look, { withinMs: 300_000 })
+      await eventually('the agent runs', agentProcess)
+      const { stdout } = await followed.host.exec(['plumb', 'status'])
+      expect(stdout).toContain('restart plumb.service')
+      await followed.inPlumbAt(await followed.commit({ [`services/base/${name}`]: null }))
+    },
+  )
+
   async function agentProcess(): Promise<string> {
     const pid = (await followed.host.output(['systemctl', 'show', '-P', 'MainPID', 'plumb.service'])).trim()
     expect(pid).not.toBe('0')

@@ -143,7 +143,7 @@ describe.skipIf(reason !== null).each([
     const options = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'BatchMode=yes', 'LogLevel=ERROR']
     const given = options.flatMap((option) => ['-o', option])
     const args = [...(terminal ? ['-tt'] : []), ...given, '-i', join(keys, 'key'), `anna@${host.address}`, command]
-    await promisify(execFile)('ssh', args, { timeout: 60_000 })
+    await promisify(execFile)('ssh', args, { timeout: 600_000 })
   }
 })
 

@@ -128,7 +128,7 @@ describe.skipIf(reason !== null).each([
 
   test('a file that dpkg unpacked again names the package, what was done, and by which command', async () => {
     followed.tellMoreOnFailure()
-    await host.output(['apt-get', 'install', '--yes', '--reinstall', 'cron'], { timeoutMs: 120_000 })
+    await host.output(['apt-get', 'install', '--yes', '--reinstall', 'cron'], { timeoutMs: 900_000 })
 
     const { packageAction } = await evidenceOf('file:/usr/share/doc/cron/copyright')
 

@@ -10,7 +10,7 @@ import { compareHost } from '../../agent/plan/compare.ts'
 import { effectOf, effectsOf } from '../../agent/plan/effects.ts'
 import { type Plan, type PlanOptions, planFor } from '../../agent/plan/plan.ts'
 import { stepLines } from '../../agent/plan/text.ts'
-import type { AttributeDifference, ReadContents } from '../../agent/resources/kind.ts'
+import type { CodedDifference, ReadContents } from '../../agent/resources/kind.ts'
 import { kindNameOf, kinds } from '../../agent/resources/registry.ts'
 import { openState, type State } from '../../agent/state/state.ts'
 import type { RevisionReader } from '../../agent/sync/revision.ts'
@@ -48,6 +48,12 @@ export class FleetHost {
     return services.flatMap(({ resources }) =>
       resources.flatMap(({ id, comparison }) => described(id, comparison.drift)),
     )
+  }
+
+  /** Why a service would not be applied. */
+  async problems(files: Files): Promise<readonly string[]> {
+    const { services } = await this.#look(files, await readerOf(files))
+    return services.flatMap(({ problems }) => problems.map(({ message }) => message))
   }
 
   /** Fails when the changes are not those of the plan, or the host is then not as the fleet says, but for drift that is left alone. */
@@ -95,7 +101,7 @@ function withoutSettling(plan: Plan): Plan {
   return { ...plan, services: plan.services.map((service) => ({ ...service, settleSeconds: 0 })) }
 }
 
-function described(id: ResourceId, differences: readonly AttributeDifference[]): readonly string[] {
+function described(id: ResourceId, differences: readonly CodedDifference[]): readonly string[] {
   return differences.length === 0 ? [] : [kinds[kindNameOf(id)].describe(id, differences)]
 }
 

@@ -105,7 +105,7 @@ describe.skipIf(labUnavailable() !== null)('a host configured by hand, and a bar
     expect(await processes(old)).toEqual(before)
     const { stdout } = await old.exec(['plumb', 'check', '--repo', served.url, '--host', 'old'])
     expect(stdout).toMatch(/^in plumb: 7 services/)
-  }, 400_000)
+  }, 900_000)
 
   test('now the scan has what the repository has not', async () => {
     const { stdout } = await old.exec(['plumb', 'import', '--scan', '--repo', served.url, '--host', 'old', '--json'])
@@ -167,7 +167,7 @@ describe.skipIf(labUnavailable() !== null)('a host configured by hand, and a bar
     expect(await fleet.git('show', 'HEAD:services/redis/files/etc/redis/redis.conf')).toMatch(
       /^timeout 300$[\s\S]*^requirepass \$\{\{ secrets\.redis_requirepass \}\}$/m,
     )
-  }, 400_000)
+  }, 900_000)
 
   test('once it is merged, the host it came from has nothing to change, and the other has it and answers', async () => {
     const before = await processes(old)

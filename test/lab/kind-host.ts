@@ -1,12 +1,13 @@
 // A booted lab host as the resource kinds see one, and what an apply does with a single kind.
 
 import { openHost } from '../../agent/host/host.ts'
-import { createRun, type Run } from '../../agent/host/run.ts'
 import { allDifferences } from '../../agent/resources/compare.ts'
 import type { ApplyHost, BaselineResource, ResourceChange, ResourceKind } from '../../agent/resources/kind.ts'
 import { initOf, rootOf } from '../../scripts/lab/container.ts'
 import { entering, type LabHost } from '../../scripts/lab/host.ts'
+import type { Run } from '../../shared/command.ts'
 import type { ResourceId } from '../../shared/names.ts'
+import { createRun } from '../../shared/platform/run.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Resource } from '../../shared/resource.ts'
 
@@ -82,7 +83,8 @@ export class Applied<R extends Resource, Saved> {
       const here = live.get(subject.id)
       if (here === undefined) throw new Error(`${subject.id} was not observed`)
       if (here.problem !== undefined) throw new PlumbError(here.problem)
-      const differences = allDifferences(this.#kind.compare(subject, here))
+      const { codes, compare } = this.#kind
+      const differences = allDifferences(compare(subject, here)).map((one) => ({ ...one, codes: codes(one, here) }))
       return differences.length === 0 ? [] : [{ ...subject, live: here, differences }]
     })
   }

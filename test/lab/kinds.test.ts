@@ -138,7 +138,7 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12', () => {
       'less: not installed, should be installed',
     ])
     const busy = host.output('perl', '-e', holdLock, '/var/cache/apt/archives/lock', '2')
-    await host.output('timeout', '10', 'sh', '-c', 'until [ -e /run/held ]; do sleep 0.1; done')
+    await host.output('timeout', '300', 'sh', '-c', 'until [ -e /run/held ]; do sleep 0.1; done')
     expect(await packages.apply(desired)).toEqual(['installed tree', 'installed less'])
     await busy
     await host.output('tree', '--version')

@@ -121,7 +121,7 @@ describe.skipIf(reason !== null)('web-1, which looks once an hour', () => {
     expect((await web.exec(['plumb', 'restore'])).stdout).toContain('/etc/contested.conf')
   })
 
-  test(`of ${edits} edits each is told, and how soon`, { timeout: 600_000 + edits * 10_000 }, async () => {
+  test(`each of ${edits} edits raises an alert, and how soon`, { timeout: 600_000 + edits * 10_000 }, async () => {
     const took: number[] = []
     for (let edit = 0; edit < edits; edit += 1) {
       await pause(1000)

@@ -10,7 +10,7 @@ import { pino } from 'pino'
 import { expect } from 'vitest'
 import { WebSocket } from 'ws'
 import { z } from 'zod'
-import type { Clock } from '../../server/clock.ts'
+import type { Clock } from '../../server/app/clock.ts'
 import { type RunningServer, startServer } from '../../server/main.ts'
 import { defaultSettings, type ServerSettings } from '../../server/settings.ts'
 import { type Finding, findingSchema } from '../../shared/finding.ts'
@@ -57,8 +57,9 @@ export type TestServer = {
   readonly clock: FakeClock
   readonly operatorToken: string
   readonly syncToken: string
-  /** As registered. */
-  readonly routes: readonly string[]
+  readonly routes: RunningServer['routes']
+  /** Method and path of what really answers. */
+  readonly registered: readonly string[]
   /** Everything that was logged since the first start, as text. */
   log(): string
   get(path: string): Promise<Response>
@@ -143,6 +144,9 @@ export async function startTestServer(
     },
     get routes() {
       return running.routes
+    },
+    get registered() {
+      return running.registered
     },
     get operatorToken() {
       return operatorToken
@@ -357,7 +361,7 @@ export function findingOf(path: string, line: string): Finding {
   return findingSchema.parse({
     resource: `file:${path}`,
     summary: `${path}: content differs`,
-    differences: [{ name: 'content', expected: 'a', live: 'b' }],
+    differences: [{ name: 'content', expected: 'a', live: 'b', codes: ['content'], adoptable: true }],
     diff: `--- ${path}\n+++ ${path} (live)\n@@ -1 +1 @@\n-worker_processes 1;\n+${line}\n`,
     diffCut: false,
     source: `services/nginx/files${path}`,

@@ -1,12 +1,16 @@
 // What of a finding is said to be adoptable. That adopt does the same: test/agent/adopt/adoption.test.ts, and ways-out.test.ts beside its commands.
 import { expect, test } from 'vitest'
+import { isAdoptable } from '../../agent/resources/registry.ts'
 import { hostAlone, isAdoptableFinding } from '../../shared/adoptable.ts'
-import { type Finding, findingSchema } from '../../shared/finding.ts'
+import { type Difference, type Finding, findingSchema } from '../../shared/finding.ts'
 
-type Differing = readonly [name: string, live: string]
+type Differing = readonly [name: string, live: string, more?: Partial<Difference>]
 
 function finding(resource: string, differing: readonly Differing[], more: Partial<Finding> = {}): Finding {
-  const differences = differing.map(([name, live]) => ({ name, expected: 'as it was', live }))
+  const differences = differing.map(([name, live, more = {}]) => ({
+    ...{ name, expected: 'as it was', live, codes: ['other'], adoptable: isAdoptable(resource, { name, live }) },
+    ...more,
+  }))
   return findingSchema.parse({ resource, summary: '', differences, diffCut: false, evidence: {}, ...more })
 }
 
@@ -39,7 +43,7 @@ test.each<[string, readonly Differing[], boolean]>([
   ],
   ['file:/etc/a', [['type', 'behind an unsafe link']], false],
   ['symlink:/etc/a', [['target', '/etc/b']], true],
-  ['symlink:/etc/a', [['target', '/etc/[secret]']], false],
+  ['symlink:/etc/a', [['target', '/etc/[secret]', { liveMasked: true }]], false],
   [
     'directory:/etc/a',
     [
@@ -76,13 +80,36 @@ test.each<[string, Finding, string | undefined]>([
   ['a text', finding('file:/etc/a', [['content', 'x']], { diff: '-a\n+b\n' }), undefined],
   ['no diff', finding('file:/etc/a', [['content', 'x']]), 'its diff was not told'],
   ['a cut diff', finding('file:/etc/a', [['content', 'x']], { diff: '-a\n', diffCut: true }), 'its diff was cut'],
-  ['bytes', finding('file:/etc/a', [['content', 'x']], { diff: 'Binary content differs\n' }), 'it is not text'],
+  [
+    'bytes',
+    finding('file:/etc/a', [['content', 'x']], { diff: 'Binary content differs\n', diffInstead: 'binary' }),
+    'it is not text',
+  ],
   [
     'too much',
-    finding('file:/etc/a', [['content', 'x']], { diff: 'Too much differs to be shown\n' }),
+    finding('file:/etc/a', [['content', 'x']], { diff: 'Too much differs\n', diffInstead: 'too-different' }),
     'too much of it differs, or it is too large',
   ],
-  ['a long value', finding('symlink:/etc/a', [['target', 'a'.repeat(2000)]]), 'something in it was masked or cut'],
+  [
+    'too large',
+    finding('file:/etc/a', [['content', 'x']], { diff: 'Too large\n', diffInstead: 'too-large' }),
+    'too much of it differs, or it is too large',
+  ],
+  [
+    'a long value',
+    finding('symlink:/etc/a', [['target', 'a'.repeat(2000), { liveCut: true }]]),
+    'something in it was masked or cut',
+  ],
+  [
+    'a masked value',
+    finding('symlink:/etc/a', [['target', '/etc/[secret]', { liveMasked: true }]]),
+    'something in it was masked or cut',
+  ],
+  [
+    'what an older agent reports',
+    finding('symlink:/etc/a', [], { differences: [{ name: 'target', expected: '/etc/b', live: '/etc/[secret]' }] }),
+    'its agent is older, and does not say whether something in it was masked',
+  ],
 ])('%s is on the host alone: %#', (_, one, expected) => {
   expect(hostAlone(one)).toBe(expected)
 })

@@ -1,6 +1,7 @@
 // What an agent of an earlier release makes of this release's messages, and what a message of the server can carry at most.
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import { kindsOf } from '../../shared/finding-kind.ts'
 import { serverMessageSchema } from '../../shared/protocol.ts'
 import { reportSchema } from '../../shared/report.ts'
 import { reportOf, serviceOf } from '../server/kit.ts'
@@ -67,5 +68,28 @@ test.each(['a-code-of-tomorrow', 7, undefined])(
     const problem = { code, message: 'The moon is down.', remedy: 'Wait.' }
     const report = { ...reportOf('web-1', { services: [] }), problems: [problem] }
     expect(reportSchema.parse(JSON.parse(JSON.stringify(report))).problems).toEqual([{ ...problem, code: 'internal' }])
+  },
+)
+
+test('findings of an older agent, without codes, and of a newer one, with codes and a kind of its own, are read', () => {
+  const difference = { name: 'content', expected: 'a', live: 'b' }
+  const about = { summary: '', diffCut: false, evidence: {} }
+  const older = { ...about, resource: 'file:/etc/motd', differences: [difference] }
+  const newer = { ...about, resource: 'dns-record:www', differences: [{ ...difference, codes: ['of-tomorrow'] }] }
+  const report = { ...reportOf('web-1'), services: [{ ...serviceOf('nginx'), findings: [older, newer] }] }
+
+  const [service] = reportSchema.parse(JSON.parse(JSON.stringify(report))).services
+
+  expect(service?.findings).toEqual([older, newer])
+  expect(kindsOf(service?.findings.flatMap(({ differences }) => differences) ?? [])).toEqual(['other', 'of-tomorrow'])
+})
+
+test.each(['motd', ':/etc/motd', 'file:', 'File:/etc/motd', `${'x'.repeat(40)}:y`])(
+  'a finding of "%s", which is no resource, is refused',
+  (resource) => {
+    const finding = { resource, summary: '', differences: [], diffCut: false, evidence: {} }
+    const report = { ...reportOf('web-1'), services: [{ ...serviceOf('nginx'), findings: [finding] }] }
+
+    expect(reportSchema.safeParse(report).success).toBe(false)
   },
 )

@@ -1,7 +1,7 @@
 // One form for every time that people read, and no other way to write one.
 import { globSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { staticFiles } from '../../server/pages/static-files.ts'
+import { staticFiles } from '../../server/web/pages/static-files.ts'
 import { absoluteTime, relativeTime } from '../../shared/time-text.js'
 
 const now = new Date('2026-11-23T03:00:00Z')
@@ -44,6 +44,7 @@ describe('no source writes a time in another way', () => {
   /** Formats for programs and names of files, which nobody reads as a time. */
   const notForReading = new Set([
     'agent/adopt/message.ts',
+    'agent/commands/debug-bundle.ts',
     'agent/host/evidence/audit.ts',
     'agent/import/readme.ts',
     'server/store/database.ts',
@@ -67,8 +68,8 @@ describe('no source writes a time in another way', () => {
   })
 
   test('and pages write it as a <time> with the moment and the zone', () => {
-    const pages = sources.filter((file) => file.startsWith('server/pages/'))
+    const pages = sources.filter((file) => file.startsWith('server/web/pages/'))
     const writers = pages.filter((file) => /<time\b|relativeTime\(/.test(readFileSync(file, 'utf8')))
-    expect(writers.toSorted()).toEqual(['server/pages/components/when.tsx', 'server/pages/live.js'])
+    expect(writers.toSorted()).toEqual(['server/web/pages/components/when.tsx', 'server/web/pages/live.js'])
   })
 })

@@ -1,16 +1,22 @@
 // The ways out of what differs: which are offered, in which order, and in which words. That each does what it says when it is typed:
 // ways-out.test.ts beside the commands.
 import { expect, test } from 'vitest'
+import { isAdoptable } from '../../agent/resources/registry.ts'
 import { type Finding, findingSchema } from '../../shared/finding.ts'
+import type { DifferenceCode } from '../../shared/finding-kind.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { failureSchema, holdSchema, obstacleSchema, pendingSchema, serviceReportSchema } from '../../shared/report.ts'
 import { type DifferingService, waysOut } from '../../shared/ways-out.ts'
 import { type Wording, wayOutLines } from '../../shared/ways-out-text.ts'
 
-type Differing = readonly [name: string, live: string]
+type Differing = readonly [name: string, live: string, code?: DifferenceCode]
 
 function finding(resource: string, differing: readonly Differing[], more: Partial<Finding> = {}): Finding {
-  const differences = differing.map(([name, live]) => ({ name, expected: 'as it was', live }))
+  const differences = differing.map(([name, live, code = 'other']) => ({
+    ...{ name, expected: 'as it was', live },
+    codes: [code],
+    adoptable: isAdoptable(resource, { name, live }),
+  }))
   return findingSchema.parse({ resource, summary: '', differences, diffCut: false, evidence: {}, ...more })
 }
 
@@ -137,20 +143,30 @@ test.each<[string, DifferingService, readonly string[]]>([
   ],
   [
     'what a link in the place of its directory hides',
-    web([finding('file:/home/a/x', [['type', 'behind an unsafe link at /home/a']])]),
+    web([finding('file:/home/a/x', [['type', 'behind an unsafe link at /home/a', 'unsafe-link']])]),
     [unsafeLink],
   ],
   [
-    'the same, as an older agent reports it, of a directory and a link',
+    'the same of a directory and a link',
     web([
-      finding('directory:/home/a/x', [['type', 'behind an unsafe link']]),
-      finding('symlink:/home/a/y', [['type', 'behind an unsafe link']]),
+      finding('directory:/home/a/x', [['type', 'behind an unsafe link', 'unsafe-link']]),
+      finding('symlink:/home/a/y', [['type', 'behind an unsafe link', 'unsafe-link']]),
     ]),
     [unsafeLink],
   ],
   [
+    'the same as an older agent reports it, which has no code for it: drift of a neutral kind',
+    web([
+      finding('file:/home/a/x', [], {
+        differences: [{ name: 'type', expected: 'file', live: 'behind an unsafe link' }],
+        source: 'services/web/files/home/a/x',
+      }),
+    ]),
+    ['To keep it: change services/web/files/home/a/x in a clone, and push', 'To repair it: plumb apply'],
+  ],
+  [
     'other drift of a service that has something behind such a link',
-    web([drifted, finding('file:/home/a/x', [['type', 'behind an unsafe link at /home/a']])]),
+    web([drifted, finding('file:/home/a/x', [['type', 'behind an unsafe link at /home/a', 'unsafe-link']])]),
     [unsafeLink, 'To keep it: plumb adopt /etc/a'],
   ],
   [
@@ -184,7 +200,7 @@ test('the options of the place stand behind each command, and the host where it 
 })
 
 test('of a job that failed there is neither a repair nor anything to keep', () => {
-  expect(linesOf(web([finding('unit:a.timer', [['last-run', 'failed']])]))).toEqual([
+  expect(linesOf(web([finding('unit:a.timer', [['last-run', 'failed', 'unit-failed']])]))).toEqual([
     expect.stringMatching(/^A failed run is over with the next one that succeeds/),
   ])
 })
@@ -218,23 +234,25 @@ test('what was removed is never kept with its service', () => {
 })
 
 test('of a fault there is nothing to keep', () => {
-  expect(keepingLines('web', [finding('unit:a.service', [['state', 'failed']])])).toEqual([])
+  expect(keepingLines('web', [finding('unit:a.service', [['state', 'failed', 'unit-failed']])])).toEqual([])
   const mounted = 'web: still has the replaced /etc/a mounted; db: stopped (exit code 1)'
-  const project = finding('compose:web', [['containers', mounted]])
+  const project = finding('compose:web', [['containers', mounted, 'container-mount']])
   expect(keepingLines('web', [project])).toEqual([])
   const stopped = [
-    ['containers', 'web: stopped'],
-    ['state', 'stopped'],
+    ['containers', 'web: stopped', 'container-stopped'],
+    ['state', 'stopped', 'project-stopped'],
   ] as const
   expect(keepingLines('web', [finding('compose:web', stopped)])).toEqual([])
-  expect(keepingLines('web', [finding('compose:web', [['state', 'stopped']])])).toEqual([])
+  expect(keepingLines('web', [finding('compose:web', [['state', 'stopped', 'project-stopped']])])).toEqual([])
   expect(keepingLines('web', [project, content('/etc/a')])).toEqual(['To keep it: plumb adopt /etc/a'])
 })
 
 test("what cannot be adopted is kept in the repository's file for it", () => {
   const others = [
     finding('package:nginx', [['version', '2']]),
-    finding('compose:web', [['containers', 'web: other image']], { source: 'services/web/compose.yaml' }),
+    finding('compose:web', [['containers', 'web: other image', 'container-image']], {
+      source: 'services/web/compose.yaml',
+    }),
   ]
   const files = 'services/web/service.yaml, services/web/compose.yaml'
   expect(keepingLines('web', others)).toEqual([`To keep it: change ${files} in a clone, and push`])
@@ -264,15 +282,19 @@ test.each<[string, Finding, readonly string[]]>([
   ],
   [
     'whose line is masked, and adopt refuses it for another reason',
-    content('/etc/a', '-a\n+[secret]\n', { source, adoption: { outcome: 'refused', problems: [conflict] } }),
+    content('/etc/a', '-a\n+[secret]\n', {
+      source,
+      diffMasked: true,
+      adoption: { outcome: 'refused', problems: [conflict] },
+    }),
     [
       `${refusedAt}: a line that differs holds a secret. Leave its placeholder in the template, and write a new value to the secret on the hosts.`,
       `${refusedAt}:1: the repository has since changed what was changed on the host. Change it by hand.`,
     ],
   ],
   [
-    "whose line is masked, by an older agent's report",
-    content('/etc/a', ' a\n-b\n+[secret]\n', { source }),
+    'whose line is masked, before the agent established what adopt would do',
+    content('/etc/a', ' a\n-b\n+[secret]\n', { source, diffMasked: true }),
     [
       `${refusedAt}: a line that differs holds a secret. Leave its placeholder in the template, and write a new value to the secret on the hosts.`,
     ],

@@ -1,8 +1,8 @@
 // Lone halves of UTF-16 pairs: refused where names come in, harmless where text does, and in links.
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { driftLink, hostLink, serviceLink, whyLink } from '../../server/pages/components/links.ts'
 import { fromJson } from '../../server/store/rows.ts'
+import { driftLink, hostLink, serviceLink, whyLink } from '../../server/web/pages/components/links.ts'
 import { absolutePathSchema, resourceIdSchema } from '../../shared/names.ts'
 import { agentMessageSchema } from '../../shared/protocol.ts'
 import { findingOf, reportOf, serviceOf, someRevision } from '../server/kit.ts'

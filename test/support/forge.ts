@@ -1,4 +1,4 @@
-// A forge as an operator knows it: a repository over HTTP that takes pushes from whoever has its password, by git's own http-backend.
+// A forge as an operator knows it: a repository over HTTP that takes pushes with its password, by git's own http-backend.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'

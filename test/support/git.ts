@@ -11,8 +11,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { getRequestListener } from '@hono/node-server'
-import { basicCredentials, mirrorPath, mirrorRoutes } from '../../server/repository/mirror.ts'
+import { basicCredentials, mirrorPath } from '../../server/repository/mirror.ts'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
+import { mirrorRoutes } from './mirror.ts'
 
 /** A text, `{ executable }`, `{ link }`, or null for a file that the commit removes. */
 export type TestFile = string | Uint8Array | { readonly executable: string } | { readonly link: string } | null
@@ -109,8 +110,8 @@ export async function serveRepository(
   await writeFile(configuration, '[safe]\n\tdirectory = *\n')
   const routes = mirrorRoutes({
     clone: { gitDirectory: repository.gitDirectory, configuration },
-    // Each request is somebody else's: what one host may do at once is not the forge's concern.
-    authorise: (request) =>
+    // Each request counts as another host's: what one host may do at once is not the forge's concern.
+    authorize: (request) =>
       options.username === undefined || isKnown(request, options) ? `${crypto.randomUUID()}` : undefined,
   })
   const answer = getRequestListener((request) => routes.fetch(request))

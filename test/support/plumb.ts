@@ -95,18 +95,18 @@ function startAgent(args: readonly string[]): RunningAgent {
   let from = 0
   let hasEnded = false
   const wake: (() => void)[] = []
-  const tell = () => {
+  const wakeAll = () => {
     for (const resolve of wake.splice(0)) resolve()
   }
   const hear = (chunk: Buffer) => {
     text += chunk.toString('utf8')
-    tell()
+    wakeAll()
   }
   child.stdout.on('data', hear)
   child.stderr.on('data', hear)
   const ended = once(child, 'close').then(([code, signal]) => {
     hasEnded = true
-    tell()
+    wakeAll()
     return { code, signal }
   })
   return {

@@ -1,10 +1,10 @@
 // What the kernel told auditd of a path, by ausearch. Costs nothing where auditd does not run.
 import { existsSync } from 'node:fs'
 import { posix } from 'node:path'
+import type { Run } from '../../../shared/command.ts'
 import { absolutePathSchema } from '../../../shared/names.ts'
 import { PlumbError } from '../../../shared/problem.ts'
 import type { FileReader } from '../files.ts'
-import type { Run } from '../run.ts'
 import { type AuditedPath, parseAudit, type RawAudit } from './audit-records.ts'
 
 export function isAuditing(): boolean {

@@ -1,6 +1,6 @@
 // What dnf 4 wrote of its doings: /var/log/dnf.rpm.log, and the commands in /var/log/dnf.log; it rotates both itself.
 // Only packages by dnf are in it: what rpm was told to do by hand nobody writes down.
-import type { Run } from '../run.ts'
+import type { Run } from '../../../shared/command.ts'
 import { actionsWithin, type LoggedAction, type LoggedRun, logTexts, type PackageLog, runsWithin } from './logged.ts'
 import { defined, isoTime, tidy } from './tidy.ts'
 

@@ -1,5 +1,5 @@
 // What dpkg and apt wrote of their doings: /var/log/dpkg.log and /var/log/apt/history.log, the rotated ones too.
-import type { Run } from '../run.ts'
+import type { Run } from '../../../shared/command.ts'
 import {
   actionsWithin,
   type LoggedAction,

@@ -1,5 +1,5 @@
 // Entries of systemd's journal, as `journalctl --output=json` prints them: one object a line, fields that are no text left out.
-import type { Run } from '../run.ts'
+import type { Run } from '../../../shared/command.ts'
 import { isoTime } from './tidy.ts'
 
 export type JournalEntry = {

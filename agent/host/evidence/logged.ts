@@ -1,9 +1,9 @@
 // What every package manager's log is read for, and how its files are read: within bounds, the rotated ones too.
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
+import type { Run } from '../../../shared/command.ts'
 import { type AbsolutePath, absolutePathSchema } from '../../../shared/names.ts'
 import type { FileReader } from '../files.ts'
-import type { Run } from '../run.ts'
 
 export type LoggedAction = {
   readonly at: string

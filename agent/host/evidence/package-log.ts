@@ -1,6 +1,7 @@
 // Which package manager's log a host has.
+
+import type { Run } from '../../../shared/command.ts'
 import { packageProvider } from '../packages/detect.ts'
-import type { Run } from '../run.ts'
 import { dnfLog } from './dnf-log.ts'
 import { dpkgLog } from './dpkg-log.ts'
 import type { PackageLog } from './logged.ts'

@@ -1,8 +1,9 @@
 // Login sessions, open and past: from logind, from wtmp (`last`), and from what logind told the journal. Any of them may be missing.
+
+import type { Run } from '../../../shared/command.ts'
 import type { Session } from '../../../shared/evidence.ts'
 import { absolutePathSchema } from '../../../shared/names.ts'
 import type { HostReader } from '../host.ts'
-import type { Run } from '../run.ts'
 import { type JournalEntry, journalEntries } from './journal.ts'
 import { defined, isoTime, keyValues, systemdTime, tidy } from './tidy.ts'
 

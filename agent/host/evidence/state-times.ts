@@ -1,6 +1,7 @@
 // Since when a unit, or a compose project's containers, are as they are.
+
+import type { Run } from '../../../shared/command.ts'
 import { engineOf } from '../engine.ts'
-import type { Run } from '../run.ts'
 import { isoTime, keyValues, systemdTime } from './tidy.ts'
 
 export async function unitChangedAt(query: Run, unit: string, deadlineSeconds: number): Promise<string | undefined> {

@@ -1,7 +1,8 @@
 // What was run by sudo around a time, from the journal alone: anybody can write a line of sudo's into auth.log, and into the journal
 // under sudo's name, but not under the path of its program.
+
+import type { Run } from '../../../shared/command.ts'
 import type { SudoCommand } from '../../../shared/evidence.ts'
-import type { Run } from '../run.ts'
 import { journalEntries } from './journal.ts'
 import { defined, tidy } from './tidy.ts'
 

@@ -1,6 +1,7 @@
 // Alpine. A hold is a version in /etc/apk/world (`caddy=2.6.2-r0`), which is what `apk add name=version` leaves there.
+
+import { type Command, type CommandResult, type Run, whyText } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
-import { type Command, type CommandResult, type Run, whyText } from '../run.ts'
 import {
   type AvailableVersions,
   type Installation,
@@ -146,7 +147,7 @@ async function add(targets: readonly string[], { names, run, wanted }: Adding): 
   const why = whyText(command, result, lastLines(result, 8))
   throw new PlumbError({
     code: 'apply-failed',
-    message: `${wantedText(wanted ?? names.map((name) => ({ name })))} not installed: ${why}`.slice(0, 4000),
+    message: `${wantedText(wanted ?? names.map((name) => ({ name })))} not installed: ${why}`,
     remedy: `Try it by hand: apk add ${names.join(' ')}`,
   })
 }

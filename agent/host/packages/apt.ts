@@ -1,6 +1,7 @@
 // Debian packages: states by dpkg-query, and everything that is to be installed in one apt-get call.
+
+import { type Command, type CommandResult, type Run, whyText } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
-import { type Command, type CommandResult, type Run, whyText } from '../run.ts'
 import { isLocked, packageStates, presentVersions, unfinishedPackages, untilUnlocked } from './dpkg.ts'
 import {
   type AvailableVersions,

@@ -1,6 +1,7 @@
 // Which package manager a host has.
+
+import type { Run } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
-import type { Run } from '../run.ts'
 import { apk } from './apk.ts'
 import { apt } from './apt.ts'
 import { dnf } from './dnf.ts'

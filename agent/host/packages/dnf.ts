@@ -1,6 +1,7 @@
 // Fedora, RHEL and their kin: states by rpm, everything else by dnf, 4 or 5. A hold is a versionlock, of dnf 4 a plugin.
+
+import { type Command, type CommandResult, type Run, whyText } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
-import { type Command, type CommandResult, type Run, whyText } from '../run.ts'
 import {
   type Asked,
   type AvailableVersions,
@@ -171,7 +172,7 @@ function installProblem(wanted: readonly WantedPackage[], result: CommandResult)
   const why = whyText({ args: ['dnf'], deadlineSeconds: 3600 }, result, lastLines(result, 8))
   return new PlumbError({
     code: 'apply-failed',
-    message: `${wantedText(wanted)} not installed: ${why}`.slice(0, 4000),
+    message: `${wantedText(wanted)} not installed: ${why}`,
     remedy: `Try it by hand: dnf install ${wanted.map(({ name }) => name).join(' ')}`,
   })
 }

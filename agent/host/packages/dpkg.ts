@@ -1,7 +1,8 @@
 // What dpkg knows: states, versions and holds of packages, in one dpkg-query; and whether somebody is at work with it.
+
+import { type Command, type Run, whyText } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
 import { eventually } from '../backoff.ts'
-import { type Command, type Run, whyText } from '../run.ts'
 import { lastLines, type PackageStatus, rows, type Unfinished, type Versions } from './provider.ts'
 
 /** One dpkg-query; a second one only when a package is missing, since it may be a virtual one that another provides. */

@@ -1,7 +1,8 @@
 // What dpkg has on this host for somebody who takes stock of it: packages with their configuration files, whose a path is, which units a
 // package brings. Hosts without dpkg have an empty inventory.
+
+import { type Command, type Run, whyText } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
-import { type Command, type Run, whyText } from '../run.ts'
 import { lastLines } from './provider.ts'
 
 export type InstalledPackage = {

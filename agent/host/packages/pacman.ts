@@ -1,8 +1,9 @@
 // Arch. Repositories have one version of a package, the cache has those of before. What is installed here is never
 // joined by a refresh of the package lists (`-Sy`): that would be a partial upgrade, which Arch does not support.
+
+import { type Command, type CommandResult, type Run, whyText } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
 import { matchesPattern } from '../../../shared/repository/assign.ts'
-import { type Command, type CommandResult, type Run, whyText } from '../run.ts'
 import {
   type AvailableVersions,
   type Installation,
@@ -156,7 +157,7 @@ async function working(args: readonly string[], wanted: readonly WantedPackage[]
   const why = whyText(command, result, lastLines(result, 8))
   throw new PlumbError({
     code: 'apply-failed',
-    message: `${wantedText(wanted)} not installed: ${why}`.slice(0, 4000),
+    message: `${wantedText(wanted)} not installed: ${why}`,
     remedy:
       lock.stdout.trim() === ''
         ? 'When a file was not found the package lists are old: upgrade the host with pacman -Syu.'

@@ -1,7 +1,8 @@
 // What a package manager offers to the package kind. Each of apt, dnf, apk and pacman is one file; detect.ts finds the host's.
+
+import type { CommandResult, Run } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
 import { matchesPattern } from '../../../shared/repository/assign.ts'
-import type { CommandResult, Run } from '../run.ts'
 
 export type PackageStatus = {
   /** `yes`, `no`, or the state in which the package manager stopped: `half-configured`. */
@@ -79,7 +80,7 @@ export function resolvedVersions(wanted: readonly WantedPackage[], available: Av
   })
   throw new PlumbError({
     code: 'apply-failed',
-    message: `${texts.join('; ')}.`.slice(0, 4000),
+    message: `${texts.join('; ')}.`,
     remedy: 'Change `version` in service.yaml, or add the package repository that has it.',
   })
 }

@@ -43,16 +43,19 @@ function projectName({ source }: ComposeProject): string {
   return source.managed.project?.project ?? source.managed.service.name.toLowerCase()
 }
 
-function sharedHost(one: Claim, other: Claim, hosts: readonly HostServices[]): string | undefined {
+function sharedHost(one: Claim, other: Claim, hosts: readonly HostServices[]): SharedHost | undefined {
   const [a, b] = [one, other].map(({ at }) => at.project.source.managed.service.name)
   if (a === undefined || b === undefined) return undefined
-  if (a === b) return 'any host'
-  return hosts.find(({ services }) => services.has(a) && services.has(b))?.written
+  if (a === b) return { kind: 'any' }
+  const host = hosts.find(({ services }) => services.has(a) && services.has(b))
+  return host && { kind: 'named', written: host.written }
 }
 
-function collision({ name, at }: Claim, { at: other }: Claim, host: string | undefined): Problem {
+type SharedHost = { readonly kind: 'any' } | { readonly kind: 'named'; readonly written: string }
+
+function collision({ name, at }: Claim, { at: other }: Claim, host: SharedHost | undefined): Problem {
   const service = at.project.source.managed.service.name
-  const where = host === undefined || host === 'any host' ? '' : `, both on host ${host}`
+  const where = host?.kind === 'named' ? `, both on host ${host.written}` : ''
   const message = `the container name ${quoted(name)} is used twice${where}; the other place is ${placeText(placeOf(other.file, other.path))}`
   const remedy = 'Remove `container_name`, or rename one: docker refuses the second.'
   return invalid(message, placeOf(at.file, at.path), { service, remedy })

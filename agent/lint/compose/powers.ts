@@ -30,7 +30,7 @@ export function powerProblems(project: ComposeProject): readonly Problem[] {
         (each) => !allowMounts.some((allowed) => allowed === each),
       )
       const dangerous = mounts.flatMap((each) => {
-        const why = mountDanger(each, placed?.directory ?? '')
+        const why = mountDanger(each, placed?.directory)
         return why === undefined ? [] : [{ path: each, why }]
       })
       if (powers.length + dangerous.length === 0) return []

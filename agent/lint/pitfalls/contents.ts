@@ -48,14 +48,14 @@ export const contentPitfalls: readonly Pitfall[] = [
     at: runParts,
     holds: isNotExecutable,
     message: 'is not executable: run-parts skips it',
-    remedy: 'Make it executable: chmod +x FILE, or mode "0755" in service.yaml.',
+    remedy: (file) => `Make it executable: chmod +x ${file}, or mode "0755" in service.yaml.`,
   },
   {
     code: 'not-executable',
     at: /^\/(?:(?:usr\/(?:local\/)?)?s?bin|opt\/(?:[^/]+\/)?bin|etc\/(?:init\.d|NetworkManager\/dispatcher\.d|grub\.d))\/[^/]+$/,
     holds: (file) => isNotExecutable(file) && file.text?.startsWith('#!') === true,
     message: 'is a program without permission to execute it',
-    remedy: 'Make it executable: chmod +x FILE, or mode "0755" in service.yaml.',
+    remedy: (file) => `Make it executable: chmod +x ${file}, or mode "0755" in service.yaml.`,
   },
   {
     code: 'not-executable',

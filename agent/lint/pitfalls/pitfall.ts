@@ -19,5 +19,6 @@ export type Pitfall = {
   readonly holds: (file: Inspected) => boolean | number
   /** What follows the path of the file. */
   readonly message: string
-  readonly remedy: string
+  /** `file`: its path in the repository. */
+  readonly remedy: string | ((file: string) => string)
 }

@@ -29,9 +29,8 @@ function ofFile(file: ManagedFile, { service }: ManagedService, text: string | u
       const found = at.test(inspected.target) && holds(inspected)
       if (found === false) return []
       const where = { file: file.source, ...(found === true ? {} : { line: found }) }
-      return [
-        { code, message: `${message}.`, where, remedy: remedy.replace('FILE', file.source), service: service.name },
-      ]
+      const how = typeof remedy === 'string' ? remedy : remedy(file.source)
+      return [{ code, message: `${message}.`, where, remedy: how, service: service.name }]
     }),
   ]
 }

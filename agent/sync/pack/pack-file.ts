@@ -1,7 +1,9 @@
 // A pack on disk, read by windows: the header of an object tells its size before a byte of it is inflated, and inflating
 // stops there. Never the whole pack in memory.
+
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { createInflate, type Inflate, inflateSync } from 'node:zlib'
+import { errnoOf } from '../../../shared/errno.ts'
 import { deltaHeaderBytes, deltaSizes } from './delta.ts'
 import { PackMalformed } from './limits.ts'
 
@@ -160,9 +162,9 @@ export class PackFile {
       if (buffer.length !== entry.size) throw new PackMalformed('an object is smaller than it says')
       return { bytes: buffer, end: entry.data + engine.bytesWritten }
     } catch (error) {
-      if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') throw new PackMalformed('an object is larger than it says')
-      if (codeOf(error) === 'Z_BUF_ERROR' && deflated.length < this.end - entry.data) return undefined
-      throw codeOf(error)?.startsWith('Z_') === true ? damaged() : error
+      if (errnoOf(error) === 'ERR_BUFFER_TOO_LARGE') throw new PackMalformed('an object is larger than it says')
+      if (errnoOf(error) === 'Z_BUF_ERROR' && deflated.length < this.end - entry.data) return undefined
+      throw errnoOf(error)?.startsWith('Z_') === true ? damaged() : error
     }
   }
 
@@ -240,8 +242,4 @@ function distanceAt(bytes: Buffer, from: number): { readonly distance: number; r
 
 function damaged(): PackMalformed {
   return new PackMalformed('an object cannot be inflated')
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }

@@ -6,7 +6,7 @@ import type { Drifted } from '../../../agent/adopt/drifted.ts'
 import { appliedSource, openRevision } from '../../../agent/adopt/revision.ts'
 import type { HostEntry } from '../../../agent/host/entries-below.ts'
 import { maskFor } from '../../../agent/plan/mask.ts'
-import { isAdoptable } from '../../../shared/adoptable.ts'
+import { isAdoptable } from '../../../agent/resources/registry.ts'
 import { absolutePathSchema, hostNameSchema, resourceIdSchema, serviceNameSchema } from '../../../shared/names.ts'
 import { type Files, readerOf, secretsWith } from '../desire/fleet.ts'
 

@@ -1,16 +1,17 @@
 // The agent's own unit: what changes it is applied and recorded like anything else, and the restart comes after all of that.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Acted, actOn } from '../../../agent/act.ts'
 import { proveRestart, restartGuarded, takeBackRestart } from '../../../agent/agent-restart.ts'
 import { agentDown } from '../../../agent/commands/agent-down.ts'
-import { createRun } from '../../../agent/host/run.ts'
+import { armRestartGuard } from '../../../agent/host/restart-guard.ts'
 import type { Agent } from '../../../agent/look.ts'
 import { stepLines } from '../../../agent/plan/text.ts'
 import { type AgentRestart, readAgentRestart, writeAgentRestart } from '../../../agent/state/agent-restart.ts'
 import type { Repository } from '../../../agent/sync/repository.ts'
 import { hostNameSchema, serviceNameSchema } from '../../../shared/names.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import type { DesiredHost, DesiredService, Resource } from '../../../shared/resource.ts'
 import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts'
 import { contents, desiredHost, file, idOf, makeWorld, planIn, service, type World } from './world.ts'
@@ -164,23 +165,71 @@ describe('an agent that does not come up with its changed unit', () => {
     expect(readFileSync(join(world.root, path), 'utf8')).toBe('good')
   })
 
-  test('one that has come up says so, and nothing is taken back', async () => {
-    const { restartsAgent } = await act(web([dropIn()], implied))
-    writeAgentRestart(world.state.directory, restartsAgent as AgentRestart)
+  const guardFiles = () =>
+    readdirSync(join(world.root, 'etc/systemd/system'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.includes('plumb-restart-guard'))
+      .toSorted()
+  const guardText = (kind: string) =>
+    readFileSync(join(world.root, `etc/systemd/system/plumb-restart-guard.${kind}`), 'utf8')
+  const armed = ({ restartsAgent }: Pick<Acted, 'restartsAgent'>, run = systemd.run) =>
+    armRestartGuard(
+      { stateDirectory: '/var/lib/plumb', changed: restartsAgent?.files.map((one) => one.path) ?? [] },
+      hostOf(run),
+    )
+
+  test('the guard outlives a boot, and goes when one has come up, and nothing is taken back', async () => {
+    const acted = await act(web([dropIn()], implied))
+    writeAgentRestart(world.state.directory, acted.restartsAgent as AgentRestart)
+    systemd.log.length = 0
+    await armed(acted)
+    expect(systemd.log).toEqual([
+      'daemon-reload',
+      'enable plumb-restart-guard.timer',
+      'restart plumb-restart-guard.timer',
+    ])
+    expect(guardFiles()).toEqual(['plumb-restart-guard.service', 'plumb-restart-guard.timer'])
+    expect(guardText('timer')).toMatch(/OnActiveSec=90\n[\s\S]*\[Install\]\nWantedBy=timers\.target\n/)
+    expect(guardText('service')).toContain('"take-back-agent-restart" "--state" "/var/lib/plumb"')
     systemd.log.length = 0
     await proveRestart(hostOf(), world.state)
-    expect(systemd.log).toEqual(['stop plumb-restart-guard.timer'])
+    expect(systemd.log).toEqual(['disable plumb-restart-guard.timer', 'daemon-reload'])
+    expect(guardFiles()).toEqual([])
     await takeBackRestart(hostOf(), world.state)
     expect(existsSync(join(world.root, path))).toBe(true)
-    expect(systemd.log).toEqual(['stop plumb-restart-guard.timer'])
+    expect(systemd.log).toHaveLength(2)
   })
 
-  test('is not restarted where no timer can be set', async () => {
+  test('the guard goes when it has taken the change back, and when there was nothing to take back', async () => {
+    const acted = await act(web([dropIn()], implied))
+    await armed(acted)
+    await takenBack(acted)
+    expect(guardFiles()).toEqual([])
+    await armed(acted)
+    await takeBackRestart(hostOf(), world.state)
+    expect(guardFiles()).toEqual([])
+  })
+
+  test('a drop-in of all services does not keep the guard from its work', async () => {
+    const all = ['/etc/systemd/system/service.d/a.conf', '/usr/lib/systemd/system/service.d/b.conf'].map((at) =>
+      file(at, 'x'),
+    )
+    const triggers = [{ ...implied.triggers[0], on: all.map(({ id }) => id) }] as DesiredService['triggers']
+    await armed(await act(web(all, { triggers })))
+    expect(guardFiles().slice(1, 4)).toEqual([
+      'plumb-restart-guard.service.d',
+      'plumb-restart-guard.service.d/a.conf',
+      'plumb-restart-guard.service.d/b.conf',
+    ])
+    expect(readlinkSync(join(world.root, 'etc/systemd/system/plumb-restart-guard.service.d/a.conf'))).toBe('/dev/null')
+  })
+
+  test('is not restarted where no timer can be set, and nothing is left of the guard', async () => {
     const { restartsAgent } = await act(web([dropIn()], implied))
     const run: typeof systemd.run = async (command) =>
-      command.args[0] === 'systemd-run' ? { code: 1, stdout: '', stderr: 'no bus' } : systemd.run(command)
+      command.args.includes('enable') ? { code: 1, stdout: '', stderr: 'no bus' } : systemd.run(command)
     await expect(restartGuarded(restartsAgent as AgentRestart, hostOf(run), world.state)).rejects.toThrow('no bus')
     expect(readAgentRestart(world.state.directory)).toBeUndefined()
+    expect(guardFiles()).toEqual([])
   })
 })
 

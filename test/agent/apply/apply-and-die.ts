@@ -1,7 +1,7 @@
 // Run by recover.test.ts: applies revision N of a generated fleet to a world that is there already, until it is killed.
 import { openHost } from '../../../agent/host/host.ts'
-import { createRun } from '../../../agent/host/run.ts'
 import { openState } from '../../../agent/state/state.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import { generation } from './generation.ts'
 import { applyIn } from './world.ts'
 

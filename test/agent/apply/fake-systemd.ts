@@ -2,7 +2,7 @@
 // Real systemd is tested in test/lab; this one is for the order of things and for units that die on demand.
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Command, CommandResult, Run } from '../../../agent/host/run.ts'
+import type { Command, CommandResult, Run } from '../../../shared/command.ts'
 
 export type FakeUnit = {
   active: boolean
@@ -14,6 +14,8 @@ export type FakeUnit = {
   unmet?: string | undefined
   /** Since the host started. */
   wasActive?: boolean
+  /** Of one that a generator made: its file. */
+  source?: string
 }
 
 export type FakeSystemd = {
@@ -122,6 +124,8 @@ export function fakeSystemd(root: () => string, otherwise: Run): FakeSystemd {
     if (command.args[0] === 'journalctl') return done(0)
     if (command.args[0] !== 'systemctl') return otherwise(command)
     const { verb, names } = verbOf(command)
+    if (verb === 'show' && names[0] === '*.service')
+      return done(0, [...units].map(([name, { source = '' }]) => `Id=${name}\nSourcePath=${source}`).join('\n\n'))
     if (verb === 'show') return done(0, names.map(show).join('\n\n'))
     if (verb === 'list-units') return done(0)
     if (verb === 'status') {

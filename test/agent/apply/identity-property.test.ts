@@ -88,7 +88,7 @@ function expectThere(world: World, { claims, current: { as } }: Revision): void 
 }
 
 test('after every apply all that is desired is there, nothing else is, and the next apply has nothing to do', {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(revision, { minLength: 2, maxLength: 5 }), async (revisions) => {

@@ -17,7 +17,7 @@ const fleet = (revision: number, own: readonly Resource[], checks: 'hold' | 'fai
 const runs = { numRuns: 80, endOnFailure: true }
 
 test('whatever was applied and whatever somebody did, an apply ends in plumb or puts everything back', {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   await fc.assert(
     fc.asyncProperty(resources, fc.array(edit, { maxLength: 5 }), resources, async (first, edits, second) => {
@@ -46,7 +46,7 @@ test('whatever was applied and whatever somebody did, an apply ends in plumb or 
   )
 })
 
-test('an apply that fails at its end restores every file byte for byte', { timeout: 240_000 }, async () => {
+test('an apply that fails at its end restores every file byte for byte', { timeout: 600_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(resources, fc.array(edit, { maxLength: 5 }), resources, async (first, edits, second) => {
       const world = makeWorld({ capabilities: { commands: true } })

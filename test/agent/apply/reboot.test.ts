@@ -6,7 +6,7 @@ import { type JournalRecord, undoLog } from '../../../agent/apply/journal.ts'
 import { recover } from '../../../agent/apply/recover.ts'
 import { undo } from '../../../agent/apply/undo.ts'
 import { bootId } from '../../../agent/host/boot.ts'
-import { createRun } from '../../../agent/host/run.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import { fakeSystemd } from './fake-systemd.ts'
 import { makeWorld, service } from './world.ts'
 

@@ -6,6 +6,7 @@ import { recover } from '../../../agent/apply/recover.ts'
 import { isInPlumb } from '../../../agent/plan/compare.ts'
 import type { State } from '../../../agent/state/state.ts'
 import { serviceNameSchema } from '../../../shared/names.ts'
+import { Budget } from '../../support/budget.ts'
 import { generation, servicesInGeneration } from './generation.ts'
 import {
   applyIn,
@@ -97,13 +98,16 @@ test('a trigger that kills whoever runs it kills the recovery twice, not for eve
   expect(treeOf(join(world.root, 'srv/s2'))).toEqual(before)
 })
 
+const rounds = 20
+
 test('killed at any moment, every service is as before or as after, and nothing is left behind', {
-  timeout: 180_000,
+  timeout: 600_000,
 }, async () => {
   await applyIn(world, generation(1))
   const ended = { killed: 0, applied: 0 }
-  for (let round = 0; round < 20; round += 1) {
-    const revision = round + 2
+  const budget = new Budget({ seconds: 60, least: 8 })
+  for (; budget.done < rounds && !budget.isOver(); budget.done += 1) {
+    const revision = budget.done + 2
     const child = spawn(process.execPath, argumentsFor(revision), { stdio: ['ignore', 'pipe', 'inherit'] })
     let told = ''
     child.stdout.on('data', (chunk: Buffer) => {
@@ -112,7 +116,7 @@ test('killed at any moment, every service is as before or as after, and nothing 
     const closed = new Promise((resolve) => child.once('close', resolve))
     await Promise.race([closed, new Promise((resolve) => child.stdout.once('data', resolve))])
     expect(told).toContain('applying')
-    setTimeout(() => child.kill('SIGKILL'), 3 + round * 4)
+    setTimeout(() => child.kill('SIGKILL'), 3 + ((budget.done * 37) % 80))
     await closed
     ended[told.includes('applied') ? 'applied' : 'killed'] += 1
     const again = world.again()
@@ -123,6 +127,7 @@ test('killed at any moment, every service is as before or as after, and nothing 
     const drifted = (await reportsIn(again, generation(revision))).filter(({ findings }) => findings.length > 0)
     expect(drifted).toEqual([])
   }
+  console.log(budget.text(rounds, 'kills'))
   const last = generation(100)
   await applyIn(world.again(), last)
   expect(isInPlumb(await compareIn(world.again(), last))).toBe(true)

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createRun } from '../../../agent/host/run.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import type { DesiredService, UnitResource } from '../../../shared/resource.ts'
 import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts'
 import { applyIn, desiredHost, file, idOf, makeWorld, outcome, service, type World } from './world.ts'

@@ -2,9 +2,9 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, wr
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyPlan } from '../../../agent/apply/apply.ts'
-import { createRun } from '../../../agent/host/run.ts'
 import { isInPlumb } from '../../../agent/plan/compare.ts'
 import { planFor } from '../../../agent/plan/plan.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import type { Resource, UnitResource } from '../../../shared/resource.ts'
 import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts'
 import {
@@ -120,7 +120,7 @@ test.each([
   ['a check', { checks: [{ kind: 'run', command: 'test -e /nowhere/at/all' }] }, 'check run `test -e /nowhere/at/all`'],
 ])(
   'a failing %s puts everything back: files, links, modes, directories, purged entries',
-  { timeout: 90_000 },
+  { timeout: 600_000 },
   async (_, more, step) => {
     const first = web([
       directory('/etc/d', { purge: true, keep: ['kept'] }),

@@ -4,9 +4,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createRun } from '../../../agent/host/run.ts'
 import { isInPlumb } from '../../../agent/plan/compare.ts'
 import { effectOf, effectsOf } from '../../../agent/plan/effects.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import type { DesiredHost, DesiredService, Resource, Trigger, UnitResource } from '../../../shared/resource.ts'
 import { type FakeSystemd, type FakeUnit, fakeSystemd } from './fake-systemd.ts'
 import { applyIn, compareIn, desiredHost, file, idOf, makeWorld, planIn, service, treeOf, type World } from './world.ts'
@@ -113,7 +113,7 @@ const stateOf = ({ active, enabled, masked }: FakeUnit) => ({
 })
 
 test('an apply does to units what its plan says, ends in plumb, and has then nothing to do', {
-  timeout: 240_000,
+  timeout: 600_000,
 }, async () => {
   await fc.assert(
     fc.asyncProperty(revision, fc.array(deed, { maxLength: 2 }), revision, (first, deeds, second) =>
@@ -137,7 +137,7 @@ test('an apply does to units what its plan says, ends in plumb, and has then not
   )
 })
 
-test('a unit of which nothing changed is told nothing, and none is told twice', { timeout: 240_000 }, async () => {
+test('a unit of which nothing changed is told nothing, and none is told twice', { timeout: 600_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(revision, wish, (first, other) =>
       inWorld(async (world, systemd) => {
@@ -155,7 +155,7 @@ test('a unit of which nothing changed is told nothing, and none is told twice', 
   )
 })
 
-test('an apply that fails at its end leaves every unit as it was', { timeout: 240_000 }, async () => {
+test('an apply that fails at its end leaves every unit as it was', { timeout: 600_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(revision, fc.array(deed, { maxLength: 2 }), revision, (first, deeds, second) =>
       inWorld(async (world, systemd) => {

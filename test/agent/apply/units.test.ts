@@ -2,12 +2,12 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createRun } from '../../../agent/host/run.ts'
 import { drifted, isInPlumb } from '../../../agent/plan/compare.ts'
 import { effectOf, effectsOf } from '../../../agent/plan/effects.ts'
 import { isEmpty, type Plan } from '../../../agent/plan/plan.ts'
 import { stepLines } from '../../../agent/plan/text.ts'
 import { unitKind } from '../../../agent/resources/unit.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import type { DesiredHost, DesiredService, Resource, TriggerAction, UnitResource } from '../../../shared/resource.ts'
 import { type FakeSystemd, fakeSystemd } from './fake-systemd.ts'
 import {
@@ -324,12 +324,16 @@ test('a tree is validated after its last file and before systemd reads it, and o
 test('an undone apply leaves no failed unit behind whose file it took away, and no other is forgotten', async () => {
   const failed = { active: false, enabled: false, failed: true }
   write('/etc/systemd/system/old.service', '[Service]')
-  for (const name of ['job.service', 'behind.service', 'old.service', 'foreign.service'])
-    systemd.units.set(name, { ...failed })
+  for (const name of ['job.service', 'old.service', 'foreign.service']) systemd.units.set(name, { ...failed })
+  const generated = { 'behind.service': 'behind.container', 'named.service': 'other.kube', 'maker.service': 'v.volume' }
+  for (const [name, quadlet] of Object.entries({ ...generated, 'foreign.service': 'foreign.container' }))
+    systemd.units.set(name, { ...failed, source: `/etc/containers/systemd/${quadlet}` })
   const desired = web([
     unitFile('broken'),
     unitFile('[Service]', 'job.service'),
     file('/etc/containers/systemd/behind.container', '[Container]'),
+    file('/etc/containers/systemd/other.kube.d/name.conf', '[Kube]\nServiceName=named'),
+    file('/etc/containers/systemd/v.volume', '[Volume]\nServiceName=maker'),
     unit(),
   ])
 

@@ -7,7 +7,6 @@ import { type ApplyResult, applyPlan } from '../../../agent/apply/apply.ts'
 import { recover } from '../../../agent/apply/recover.ts'
 import { evidenceFor } from '../../../agent/evidence/evidence.ts'
 import { type Capabilities, type HostWriter, openHost } from '../../../agent/host/host.ts'
-import { createRun, type Run } from '../../../agent/host/run.ts'
 import { contentsFor } from '../../../agent/observe/contents.ts'
 import { identifyHost, liveByIdentity } from '../../../agent/observe/identify.ts'
 import { observeHost } from '../../../agent/observe/observe.ts'
@@ -17,6 +16,7 @@ import { maskFor } from '../../../agent/plan/mask.ts'
 import { type Plan, type PlanOptions, planFor } from '../../../agent/plan/plan.ts'
 import type { ReadContents } from '../../../agent/resources/kind.ts'
 import { openState, type State } from '../../../agent/state/state.ts'
+import type { Run } from '../../../shared/command.ts'
 import {
   absolutePathSchema,
   hostNameSchema,
@@ -27,6 +27,7 @@ import {
   serviceNameSchema,
   sha256Schema,
 } from '../../../shared/names.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import type {
   DesiredHost,
   DesiredService,

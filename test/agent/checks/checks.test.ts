@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { eventually } from '../../../agent/host/backoff.ts'
 import { runCheck } from '../../../agent/host/checks.ts'
-import { createRun } from '../../../agent/host/run.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 const run = createRun()
 const servers: { close(): void }[] = []

@@ -1,8 +1,8 @@
 // Units watched after an apply. What systemctl prints is recorded from booted Debian 12 and 13 hosts, one property changed at a time;
 // units that really crash are in test/lab/units.test.ts.
 import { expect, test } from 'vitest'
-import type { Run } from '../../../agent/host/run.ts'
 import { watchUnits } from '../../../agent/host/settle.ts'
+import type { Run } from '../../../shared/command.ts'
 
 type Properties = Readonly<Record<string, string>>
 

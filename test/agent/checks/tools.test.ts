@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { CommandResult, Run } from '../../../agent/host/run.ts'
 import { runTools, toolSteps } from '../../../agent/host/tools.ts'
+import type { CommandResult, Run } from '../../../shared/command.ts'
 import { absolutePathSchema } from '../../../shared/names.ts'
 
 test.each([

@@ -107,7 +107,7 @@ test('a log that cannot be written ends no agent', async () => {
   await full.close()
   await held.asked
   held.release()
-  await vi.waitFor(() => expect(existsSync(join(box.root, 'etc/motd'))).toBe(true), { timeout: 30_000 })
+  await vi.waitFor(() => expect(existsSync(join(box.root, 'etc/motd'))).toBe(true), { timeout: 120_000 })
 
   agent.stdin?.end()
 

@@ -104,7 +104,7 @@ describe('what is not asked by a path of files/ or units/', () => {
     expect(JSON.parse(out)).toMatchObject([{ path, ...expected }])
   })
 
-  test('of a server', { timeout: 60_000 }, async () => {
+  test('of a server', { timeout: 600_000 }, async () => {
     const server = await startServerFor(whole.directory)
     onTestFinished(() => server.remove())
     const places = ['--root', box.root, '--state', box.state]
@@ -114,7 +114,7 @@ describe('what is not asked by a path of files/ or units/', () => {
     }
   })
 
-  test('of directories, a clone and a server say the same', { timeout: 120_000 }, async () => {
+  test('of directories, a clone and a server say the same', { timeout: 600_000 }, async () => {
     const server = await startServerFor(whole.directory)
     onTestFinished(() => server.remove())
     const ask = async (path: string, ...from: readonly string[]) => {

@@ -1,8 +1,8 @@
 // Networks and volumes that exist with other settings than the compose file gives them. What the engine prints is of docker 26.
 import { describe, expect, test } from 'vitest'
 import { declaredObjects, existingObjects } from '../../../agent/host/engine-objects.ts'
-import type { Run } from '../../../agent/host/run.ts'
 import { objectRefusal } from '../../../agent/resources/changed-objects.ts'
+import type { Run } from '../../../shared/command.ts'
 import { absolutePathSchema, resourceId, sha256Schema } from '../../../shared/names.ts'
 import type { ComposeResource } from '../../../shared/resource.ts'
 

@@ -4,8 +4,9 @@ import { expect, test } from 'vitest'
 import { parseModel, withLabels } from '../../../agent/host/compose-model.ts'
 import { type Container, parseContainers } from '../../../agent/host/docker.ts'
 import {
-  containersText,
+  containerFaults,
   type Declaration,
+  faultsText,
   hashMismatches,
   labelsFor,
   projectState,
@@ -78,16 +79,18 @@ test('containers of the declared configuration that run are as declared', () => 
 })
 
 test.each([
-  ['stopped by hand', { state: 'exited', exitCode: 0 }, 'web: stopped'],
-  ['crashed', { state: 'exited', exitCode: 3 }, 'web: stopped (exit code 3)'],
-  ['in a crash loop', { state: 'restarting', exitCode: 3 }, 'web: restarting'],
-  ['paused', { state: 'paused' }, 'web: paused'],
-  ['created and never started', { state: 'created' }, 'web: never started'],
-  ['made from another configuration', { configHash: 'other' }, 'web: other configuration'],
-  ['made with other mounted files', { files: 'other' }, 'web: other configuration'],
-  ['made from an image whose name moved on', { image: '2a787e059e10' }, 'web: other image'],
-])('a container that is %s is seen', (_, changed, text) => {
-  expect(containersText([container(changed), container({ id: '2' })], declaration())).toBe(text)
+  ['stopped by hand', { state: 'exited', exitCode: 0 }, 'web: stopped', 'container-stopped'],
+  ['crashed', { state: 'exited', exitCode: 3 }, 'web: stopped (exit code 3)', 'container-stopped'],
+  ['in a crash loop', { state: 'restarting', exitCode: 3 }, 'web: restarting', 'container-restarting'],
+  ['paused', { state: 'paused' }, 'web: paused', 'container-stopped'],
+  ['created and never started', { state: 'created' }, 'web: never started', 'container-stopped'],
+  ['made from another configuration', { configHash: 'other' }, 'web: other configuration', 'container-configuration'],
+  ['made with other mounted files', { files: 'other' }, 'web: other configuration', 'container-configuration'],
+  ['made from an image whose name moved on', { image: '2a787e059e10' }, 'web: other image', 'container-image'],
+])('a container that is %s is seen', (_, changed, text, code) => {
+  const containers = [container(changed), container({ id: '2' })]
+  expect(containersText(containers, declaration())).toBe(text)
+  expect(codesOf(containers, declaration())).toEqual([code])
 })
 
 test('too few, too many, missing and undeclared containers are seen', () => {
@@ -95,6 +98,10 @@ test('too few, too many, missing and undeclared containers are seen', () => {
   expect(containersText([one], declaration())).toBe('web: 1 of 2 containers')
   expect(containersText([one, one, one], declaration())).toBe('web: 3 containers instead of 2')
   expect(containersText([], declaration())).toBe('missing')
+  expect(codesOf([one], declaration())).toEqual(['container-count'])
+  expect(codesOf([one, one, one], declaration())).toEqual(['container-count'])
+  expect(codesOf([], declaration())).toEqual(['container-missing'])
+  expect(codesOf([one, one, container({ service: 'old' })], declaration())).toEqual(['container-undeclared'])
   expect(containersText([one, one, container({ service: 'old' })], declaration())).toBe('old: not declared')
 })
 
@@ -115,6 +122,7 @@ test('a replaced mount is seen where the compose file names it', () => {
   expect(containersText(pair, declaration(), { replaced: replaced('/etc/app.conf') })).toBe(
     'web: still has the replaced /etc/app.conf mounted',
   )
+  expect(codesOf(pair, declaration(), { replaced: replaced('/etc/app.conf') })).toEqual(['container-mount'])
   expect(containersText(pair, declaration(), { replaced: replaced('/etc/hosts') })).toBe('as declared')
 })
 
@@ -187,3 +195,33 @@ test('networks and volumes with other settings are told beside the containers', 
     `web: 1 of 2 containers; ${objects[1]}`,
   )
 })
+
+test('several faults have a code each, in the order of the text', () => {
+  const two: Declaration = {
+    ...declaration(),
+    services: [
+      { ...web, replicas: 1 },
+      { ...web, name: 'db', replicas: 1 },
+    ],
+  }
+  const containers = [container({ state: 'exited', exitCode: 1 })]
+
+  expect(containersText(containers, two)).toBe('web: stopped (exit code 1); db: missing')
+  expect(codesOf(containers, two)).toEqual(['container-stopped', 'container-missing'])
+})
+
+test.each([
+  ['removing another way', 'stopping', 'container-stopped'],
+  ['dead', 'dead', 'container-stopped'],
+  ['in a state of tomorrow', 'melted', 'container-other'],
+])('a container that is %s has the code of its state', (_, state, code) => {
+  expect(codesOf([container({ state }), container({ id: '2' })], declaration())).toEqual([code])
+})
+
+function codesOf(...asked: Parameters<typeof containerFaults>): readonly string[] {
+  return containerFaults(...asked).map(({ code }) => code)
+}
+
+function containersText(...asked: Parameters<typeof containerFaults>): string {
+  return faultsText(containerFaults(...asked))
+}

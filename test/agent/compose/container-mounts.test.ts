@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { heldMounts } from '../../../agent/host/container-mounts.ts'
 import type { Container } from '../../../agent/host/docker.ts'
-import type { Run } from '../../../agent/host/run.ts'
+import type { Run } from '../../../shared/command.ts'
 
 const container = { id: 'abc', service: 'db' } as Container
 const volume = { Type: 'volume', Name: 'app_db', Source: '/var/lib/docker/volumes/app_db/_data', RW: true }

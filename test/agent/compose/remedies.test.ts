@@ -1,7 +1,7 @@
 // What compose refuses, with a remedy that names what is still there once the apply is rolled back: a clone, and no file of the host.
 import { expect, test } from 'vitest'
 import { composeModel, composeStop, composeUp } from '../../../agent/host/compose-command.ts'
-import type { Run } from '../../../agent/host/run.ts'
+import type { Run } from '../../../shared/command.ts'
 import { problemsOf } from '../../../shared/problem.ts'
 
 const project = { project: 'shopd', file: '/srv/compose/shopd/compose.yaml', labels: {} }

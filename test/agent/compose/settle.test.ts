@@ -1,7 +1,7 @@
 // Containers from one look to the next. The docker here is a fake: it answers what a test says it would print.
 import { expect, test } from 'vitest'
-import type { Command, CommandResult, Run } from '../../../agent/host/run.ts'
 import { watchContainers } from '../../../agent/resources/compose-settle.ts'
+import type { Command, CommandResult, Run } from '../../../shared/command.ts'
 
 const shop = { name: 'shop', services: [{ name: 'web', ends: true, replicas: 1 }] }
 const server = { name: 'shop', services: [{ name: 'web', ends: false, replicas: 1 }] }

@@ -1,10 +1,10 @@
 // What is made of quadlets: the names of their services, and the networks and volumes that podman would not change.
 import { expect, test } from 'vitest'
 import { podmanObjects } from '../../../agent/host/engine-objects.ts'
-import type { Run } from '../../../agent/host/run.ts'
-import { otherData } from '../../../agent/plan/other-data.ts'
 import { changedObjects } from '../../../agent/resources/changed-objects.ts'
+import { compareSubject } from '../../../agent/resources/registry.ts'
 import { unitKind } from '../../../agent/resources/unit.ts'
+import type { Run } from '../../../shared/command.ts'
 import { desire, desiredService, type Files, ofKind } from './fleet.ts'
 
 const at = (name: string) => `services/a/files/etc/containers/systemd/${name}`
@@ -109,40 +109,46 @@ test.each([
 })
 
 const container = (line: string) => ({ 'web.container': `[Container]\n${line}\n` })
-const none: readonly string[] = []
-test.each([
-  ['the same', container('Volume=data:/x'), container('Volume=data:/x:ro'), none],
+
+async function madeBy(files: Readonly<Record<string, string>>, unit = 'web.service') {
+  const units = ofKind('unit', await desiredService(quadlets(files)))
+  return units
+    .find(({ name }) => name === unit)
+    ?.makes?.map((one) => `${one.kind} ${one.name} ${one.madeBy ?? ''}`.trim())
+}
+
+test.each<[Readonly<Record<string, string>>, readonly string[]]>([
+  [volume('VolumeName=vault\nServiceName=maker'), ['volume vault maker.service']],
+  [network('NetworkName=%p-net'), ['network n-network-net n-network.service']],
+  [container('Volume=plain:/x\nVolume=/srv:/y\nVolume=/anonymous\nTmpfs=/t'), ['volume plain']],
+  [container('Volume=%N:/x'), ['volume web']],
+  [container('Mount=type=volume,source=a,destination=/a\nMount=type=bind,src=/b,dst=/b'), ['volume a']],
+  [container('Mount=type=tmpfs,destination=/a\nMount=type=image,source=i,destination=/i'), []],
   [
-    'another volume',
-    container('Volume=a.volume:/x'),
-    container('Volume=b.volume:/x'),
-    ['systemd-a at /x, and will have systemd-b'],
+    container('PodmanArgs=-v a:/a --volume=b:/b --mount "type=volume,src=c,dst=/c" --rm'),
+    ['volume a', 'volume b', 'volume c'],
   ],
+  [container('PodmanArgs=-dv a:/a\nPodmanArgs=-vb:/b'), ['volume a', 'volume b']],
+  [{ ...container('Pod=p.pod'), 'p.pod': '[Pod]\nVolume=a:/a\nServiceName=pods\n' }, []],
   [
-    'another name of the volume',
-    { ...container('Volume=a.volume:/x'), 'a.volume': '[Volume]\n' },
-    { ...container('Volume=a.volume:/x'), 'a.volume': '[Volume]\nVolumeName=b\n' },
-    ['systemd-a at /x, and will have b'],
+    { 'web.kube': '[Kube]\nYaml=w.yaml\n', 'w.yaml': 'kind: Pod\n  claimName: "a"\n  claimName: b\n' },
+    ['volume a', 'volume b', 'network podman-default-kube-network'],
   ],
-  [
-    'a directory',
-    container('Volume=data:/x'),
-    container('Mount=type=bind,src=/srv/x,dst=/x'),
-    ['data at /x, and will have /srv/x'],
-  ],
-  ['another place', container('Volume=data:/x'), container('Volume=data:/y'), none],
-  ['specifiers', container('Volume=%p:/x'), container('Volume=data:/x'), none],
-])('other data at the same place of a container: %s', async (_, before, after, said) => {
-  const unitOf = async (files: Readonly<Record<string, string>>) =>
-    ofKind('unit', await desiredService(quadlets(files)))[0]
-  const [was, desired] = [await unitOf(before), await unitOf(after)]
-  if (was === undefined || desired === undefined) throw new Error('no unit')
-  const baseline = { attributes: unitKind.attributes(was) }
-  const live = { attributes: { type: 'unit', enabled: 'generated', state: 'running' } }
-  const comparison = unitKind.compare({ id: desired.id, desired, baseline }, live)
-  expect(comparison).toEqual({ drift: [], pending: [] })
-  const texts = otherData({ resources: [{ id: desired.id, desired, baseline, live, comparison, differences: [] }] })
-  expect(texts).toEqual(said.map((text) => expect.stringContaining(`web.service has ${text} there`)))
+])('what the first start of a unit makes: %o', async (files, made) => {
+  expect((await madeBy(files)) ?? []).toEqual(made)
+})
+
+test('a unit that requires the service of a volume makes it, by either name', async () => {
+  const files = { 'v.volume': '[Volume]\nServiceName=maker\n', 'w.volume': '[Volume]\n' }
+  const plain = { 'services/a/units/job.service': '[Unit]\nRequires=maker.service w-volume.service\n' }
+  const units = ofKind('unit', await desiredService({ ...quadlets(files), ...plain }))
+  expect(units[0]?.makes).toEqual([
+    { kind: 'volume', name: 'systemd-v', madeBy: 'maker.service' },
+    { kind: 'volume', name: 'systemd-w', madeBy: 'w-volume.service' },
+  ])
+  expect(await madeBy({ ...files, 'web.container': '[Unit]\nWants=v.volume\n[Container]\n' })).toEqual([
+    'volume systemd-v maker.service',
+  ])
 })
 
 test('one of another service counts, too, and one with specifiers is not known', async () => {
@@ -164,7 +170,8 @@ test('is drift of the unit that uses it, whatever the baseline is, and says what
     attributes: { type: 'unit', enabled: 'generated', state: 'running' },
     unit: { isOfPackage: false, isStale: false, objects },
   }
-  const { drift, pending } = unitKind.compare({ id: desired.id, desired, baseline: undefined }, live)
+  const { comparison } = compareSubject({ id: desired.id, desired, baseline: undefined }, live)
+  const { drift, pending } = comparison
   expect(pending).toEqual([])
   expect(unitKind.describe(desired.id, drift)).toMatch(
     /^web.service: network systemd-n has internal false instead of true, and podman does not change what exists; .*systemctl stop n-network.service .*, podman network rm systemd-n, systemctl start web.service$/,

@@ -117,7 +117,7 @@ test('a template is a file alone; its instances are units with that file, restar
   expect(triggers).toEqual([`"restart" worker@1.service on ${file}`, `"restart" worker@2.service on ${file}`])
 })
 
-test('a drop-in is a file that restarts its unit, own or of a package; drop-ins of many units restart none', async () => {
+test('a drop-in is a file that restarts its unit, own or of a package; drop-ins of many units restart the agent alone', async () => {
   const { units, triggers } = await unitsOf({
     'services/a/units/app.service': '',
     'services/a/units/app.service.d/limits.conf': '',
@@ -129,6 +129,7 @@ test('a drop-in is a file that restarts its unit, own or of a package; drop-ins 
   expect(triggers).toEqual([
     '"restart" app.service on file:/etc/systemd/system/app.service file:/etc/systemd/system/app.service.d/limits.conf',
     '"restart" nginx.service on file:/etc/systemd/system/nginx.service.d/limits.conf',
+    '"restart" plumb.service on file:/etc/systemd/system/service.d/all.conf',
   ])
 })
 
@@ -153,4 +154,25 @@ test('a quadlet is a file whose generated unit runs and is restarted with it', a
   })
   expect(triggers).toHaveLength(2)
   expect(triggers.join('\n')).toContain('file:/etc/containers/systemd/app.container.d/x.conf')
+})
+
+test.each([
+  ['units/service.d/limits.conf', ['restart plumb.service']],
+  ['units/plumb.service.d/proxy.conf', ['restart plumb.service']],
+  ['files/etc/systemd/system/service.d/limits.conf', ['restart plumb.service']],
+  ['files/usr/lib/systemd/system/service.d/limits.conf', ['restart plumb.service']],
+  ['files/lib/systemd/system/service.d/limits.conf', ['restart plumb.service']],
+  ['files/usr/local/lib/systemd/system/plumb.service.d/limits.conf', ['restart plumb.service']],
+  ['units/plumb-.service.d/limits.conf', []],
+  ['files/usr/lib/systemd/system/service.d/limits.txt', []],
+  ['units/timer.d/limits.conf', []],
+  ['files/etc/systemd/user/service.d/limits.conf', []],
+])('what systemd reads for the agent restarts it, and no other service: %s', async (path, expected) => {
+  const { triggers } = await desiredService({
+    [`services/a/${path}`]: '[Service]\nLimitNOFILE=12\n',
+    'services/a/units/web.service': '[Service]\nExecStart=/bin/sleep 1\n',
+  })
+  const target = path.replace(/^units/, '/etc/systemd/system').replace(/^files/, '')
+  const own = triggers.filter(({ on }) => on.some((id) => id === `file:${target}`))
+  expect(own.map(({ action }) => ('unit' in action ? `${action.kind} ${action.unit}` : ''))).toEqual(expected)
 })

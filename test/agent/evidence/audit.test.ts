@@ -5,7 +5,8 @@ import { expect, onTestFinished, test } from 'vitest'
 import { auditDay, auditedPath, auditRecords } from '../../../agent/host/evidence/audit.ts'
 import { parseAudit } from '../../../agent/host/evidence/audit-records.ts'
 import { openHost } from '../../../agent/host/host.ts'
-import { type Command, createRun } from '../../../agent/host/run.ts'
+import type { Command } from '../../../shared/command.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 const recorded = (name: string) => readFileSync(join(import.meta.dirname, 'recorded', name), 'utf8')
 const changes = recorded('ausearch-motd.txt')

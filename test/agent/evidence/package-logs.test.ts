@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { dnfLog, parseDnfLog, parseDnfRpmLog } from '../../../agent/host/evidence/dnf-log.ts'
 import { parsePacmanActions, parsePacmanOwners, parsePacmanRuns } from '../../../agent/host/evidence/pacman-log.ts'
-import type { Command } from '../../../agent/host/run.ts'
+import type { Command } from '../../../shared/command.ts'
 
 const recorded = (name: string) => readFileSync(join(import.meta.dirname, 'recorded', name), 'utf8')
 

@@ -15,7 +15,7 @@ import {
 } from '../../../agent/host/evidence/sessions.ts'
 import { latestOf, unitTime } from '../../../agent/host/evidence/state-times.ts'
 import { sudoCommands, sudoMessage } from '../../../agent/host/evidence/sudo.ts'
-import type { Run } from '../../../agent/host/run.ts'
+import type { Run } from '../../../shared/command.ts'
 
 const recorded = (name: string) => readFileSync(join(import.meta.dirname, 'recorded', name), 'utf8')
 

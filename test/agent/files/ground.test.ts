@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { FileWriter } from '../../../agent/host/files.ts'
 import { openHost } from '../../../agent/host/host.ts'
-import { createRun } from '../../../agent/host/run.ts'
 import { absolutePathSchema } from '../../../shared/names.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import { applyIn, compareIn, desiredHost, directory, file, makeWorld, outcome, service } from '../apply/world.ts'
 
 let root: string

@@ -17,8 +17,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { FileWriter } from '../../../agent/host/files.ts'
 import { openFiles } from '../../../agent/host/files-open.ts'
-import { createRun } from '../../../agent/host/run.ts'
 import { absolutePathSchema } from '../../../shared/names.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import { sha } from '../apply/world.ts'
 
 let root: string

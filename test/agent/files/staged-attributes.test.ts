@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openHost } from '../../../agent/host/host.ts'
-import { createRun } from '../../../agent/host/run.ts'
 import { setStagedAttributes } from '../../../agent/host/staged-attributes.ts'
 import { absolutePathSchema } from '../../../shared/names.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 const canSet = process.geteuid?.() === 0 && spawnSync('setcap', ['-h']).error === undefined
 const host = openHost({ root: '/', run: createRun() })

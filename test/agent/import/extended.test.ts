@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
 import { extendedBelow } from '../../../agent/host/file-attributes.ts'
 import { openHost, readerOf } from '../../../agent/host/host.ts'
-import { createRun, type Run } from '../../../agent/host/run.ts'
 import { draftOf } from '../../../agent/import/draft.ts'
+import type { Run } from '../../../shared/command.ts'
 import { absolutePathSchema, hostNameSchema } from '../../../shared/names.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 const acls = `# file: ROOT/etc/app/conf
 # owner: root

@@ -5,9 +5,10 @@ import { dirname, join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { foundProject } from '../../../agent/commands/import-project.ts'
 import { openHost, readerOf } from '../../../agent/host/host.ts'
-import { createRun, type Run } from '../../../agent/host/run.ts'
 import { draftOf } from '../../../agent/import/draft.ts'
+import type { Run } from '../../../shared/command.ts'
 import { hostNameSchema } from '../../../shared/names.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 const roots: string[] = []
 afterEach(async () => {

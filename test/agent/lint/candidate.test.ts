@@ -15,8 +15,9 @@ import {
 import { dirname, join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { lintDirectory, lintWorkTree } from '../../../agent/commands/lint.ts'
-import { createRun, type Run } from '../../../agent/host/run.ts'
 import { readCandidate } from '../../../agent/lint/candidate.ts'
+import type { Run } from '../../../shared/command.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import { problemLine } from '../../../shared/problem.ts'
 import { type Files, fleetDirectory, temporaryDirectory } from '../desire/fleet.ts'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { lint, lintDirectory } from '../../../agent/commands/lint.ts'
 import { readWorkTree } from '../../../agent/desire/work-tree.ts'
-import { createRun } from '../../../agent/host/run.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import { problemLine } from '../../../shared/problem.ts'
 import { fleetDirectory, temporaryDirectory } from '../desire/fleet.ts'
 

@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto'
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { openHost } from '../../../agent/host/host.ts'
-import { createRun } from '../../../agent/host/run.ts'
 import { contentsFor } from '../../../agent/observe/contents.ts'
 import { objectStore } from '../../../agent/state/objects.ts'
 import { absolutePathSchema, resourceId } from '../../../shared/names.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 const [directory = '', mebibytes = '1'] = process.argv.slice(2)
 const root = join(directory, 'large/root')

@@ -1,7 +1,7 @@
 // Run by observe.test.ts as an ordinary user, who may not read everything.
 import { openHost } from '../../../agent/host/host.ts'
-import { createRun } from '../../../agent/host/run.ts'
 import { observeHost } from '../../../agent/observe/observe.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import { desiredHost, file, service } from '../apply/world.ts'
 
 const [, , root = ''] = process.argv

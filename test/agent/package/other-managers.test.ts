@@ -14,7 +14,7 @@ import {
   parseRpmVersions,
 } from '../../../agent/host/packages/dnf.ts'
 import { pacman, parseCached, parseInstalled, parseSyncVersions } from '../../../agent/host/packages/pacman.ts'
-import type { Command } from '../../../agent/host/run.ts'
+import type { Command } from '../../../shared/command.ts'
 import { recorded } from './recorded.ts'
 
 test('rpm: installed packages with their versions, the epoch where there is one; unknown names are none', () => {

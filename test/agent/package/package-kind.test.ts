@@ -1,8 +1,8 @@
 // What differs of a package in three states, and the words for it.
 import { describe, expect, test } from 'vitest'
-import { allDifferences } from '../../../agent/resources/compare.ts'
 import type { Attributes } from '../../../agent/resources/kind.ts'
 import { packageKind } from '../../../agent/resources/package.ts'
+import { compareSubject } from '../../../agent/resources/registry.ts'
 import { resourceId } from '../../../shared/names.ts'
 import type { PackageSettings } from '../../../shared/resource.ts'
 
@@ -15,12 +15,11 @@ type Wanted = Omit<PackageSettings, 'name'>
 function compared(desired: Wanted | undefined, before: Wanted | undefined, here: Attributes) {
   const resource = (wanted: Wanted) => ({ kind: 'package' as const, id, name: 'caddy', ...wanted })
   const baseline = before && { attributes: packageKind.attributes(resource(before)) }
-  const { drift, pending } = packageKind.compare(
-    { id, desired: desired && resource(desired), baseline },
-    { attributes: here },
-  )
+  const subject = { id, desired: desired && resource(desired), baseline }
+  const { comparison, differences: all } = compareSubject(subject, { attributes: here })
+  const { drift, pending } = comparison
   const text = (differences: typeof drift) => (differences.length === 0 ? '' : packageKind.describe(id, differences))
-  return { drift: text(drift), pending: text(pending), all: text(allDifferences({ drift, pending })) }
+  return { drift: text(drift), pending: text(pending), all: text(all) }
 }
 
 describe('a plan says what will be done', () => {

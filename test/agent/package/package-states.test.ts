@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { parseMadison } from '../../../agent/host/packages/apt.ts'
 import { packageStates, parseProvided, parseStates, unfinishedPackages } from '../../../agent/host/packages/dpkg.ts'
 import { resolvedVersions } from '../../../agent/host/packages/provider.ts'
-import type { Command } from '../../../agent/host/run.ts'
+import type { Command } from '../../../shared/command.ts'
 import { recorded } from './recorded.ts'
 
 const named = recorded('dpkg-named.txt')

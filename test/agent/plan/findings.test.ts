@@ -40,6 +40,7 @@ test('what is not text is told by size and hash', () => {
     const diff = unifiedDiff(before('text\n'), after(bytes), noSecrets)
     expect(diff?.text).toContain(`+++ live: /f: ${bytes.length} bytes, sha256 `)
     expect(diff?.text).not.toContain('text')
+    expect(diff?.instead).toBe('binary')
   }
 })
 
@@ -57,6 +58,7 @@ test('two large files with nothing in common take no minutes', () => {
     Array.from({ length: 40_000 }, (_, index) => `${word} ${index} ${index * 7}\n`).join('')
   const diff = unifiedDiff(before(lines('one')), after(lines('two')), noSecrets)
   expect(diff?.text).toMatch(/^Too much differs to be shown/)
+  expect(diff?.instead).toBe('too-different')
 })
 
 const pem = '-----BEGIN KEY-----\nMIIEvQIBADANBgkq\nhkiG9w0BAQEFAASC\n-----END KEY-----\n'
@@ -125,4 +127,15 @@ test('versions that differ in too much are told by size, which is no diff that w
   const diff = unifiedDiff(before(old), after(now), noSecrets)
   expect(diff?.text).toMatch(/^Too much differs to be shown\n--- .* bytes, sha256/)
   expect(diff?.cut).toBe(false)
+})
+
+test.each([
+  ['on a changed line', 'password=hunter2\n', 'password=hunter2 # old\n', true],
+  ['on an unchanged line beside it', 'password=hunter2\nport=1\n', 'password=hunter2\nport=2\n', false],
+  ['edited', 'password=hunter2\n', 'password=hunter3x\n', true],
+  ['not in it, but the text of the mask is', 'a\n', '[secret]\n', false],
+])('a diff says whether a line that differs is masked: a secret %s', (_, old, now, isMasked) => {
+  const diff = unifiedDiff(before(old), after(now), { mask: maskFor(['hunter2']), holdsSecrets: true })
+
+  expect(diff?.isMasked ?? false).toBe(isMasked)
 })

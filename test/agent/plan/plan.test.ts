@@ -476,7 +476,7 @@ test('what was applied into a purged directory and left is removed as itself, an
   const resources = new Map([...here.resources, [purged.id, { attributes, extras: ['old', 'theirs'] }]])
   const comparison = compareHost(desiredHost([web]), was, { ...here, resources })
   const [first] = comparison.services[0]?.resources ?? []
-  expect(first?.comparison.drift).toEqual([{ name: 'extra', expected: 'none', live: 'theirs' }])
+  expect(first?.comparison.drift).toEqual([{ name: 'extra', expected: 'none', live: 'theirs', codes: ['extra'] }])
   const [planned] = planFor(comparison, { repair: 'by-policy' }).services
   expect(planned && changesIn(planned).map(({ id }) => id)).toEqual(['file:/d/old'])
 })

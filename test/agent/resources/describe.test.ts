@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { describePath } from '../../../agent/resources/paths.ts'
+import { describePath, pathCodes } from '../../../agent/resources/paths.ts'
 import { absolutePathSchema, resourceId } from '../../../shared/names.ts'
 
 const motd = resourceId('file', absolutePathSchema.parse('/etc/motd'))
@@ -21,5 +21,14 @@ test.each([
   [[{ name: 'target', expected: '/srv/a', live: '/srv/b' }], 'target is /srv/b, should be /srv/a'],
   [[{ name: 'extra', expected: 'none', live: 'mine.conf' }], 'not in the repository: mine.conf'],
 ])('%j is told as "%s"', (differences, text) => {
-  expect(describePath(motd, differences)).toBe(`/etc/motd: ${text}`)
+  const coded = differences.map((one) => ({ ...one, codes: pathCodes(one, { attributes: {} }) }))
+
+  expect(describePath(motd, coded)).toBe(`/etc/motd: ${text}`)
+})
+
+test('a path behind a link that is not followed is told as not followed', () => {
+  const live = 'behind an unsafe link at /etc'
+  const difference = { name: 'type', expected: 'file', live, codes: ['unsafe-link'] } as const
+
+  expect(describePath(motd, [difference])).toBe(`/etc/motd: ${live}, not followed`)
 })

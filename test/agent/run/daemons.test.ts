@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { withRestarts } from '../../../agent/host/daemons.ts'
-import type { Command, CommandResult, Run } from '../../../agent/host/run.ts'
+import type { Command, CommandResult, Run } from '../../../shared/command.ts'
 
 const failed: CommandResult = { code: 1, stdout: '', stderr: 'it failed\n' }
 const fine: CommandResult = { code: 0, stdout: 'fine\n', stderr: '' }

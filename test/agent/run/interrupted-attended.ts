@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { interruptible } from '../../../agent/host/interruptible.ts'
 import { runAttended } from '../../../agent/host/operator.ts'
-import { createRun } from '../../../agent/host/run.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 const [directory = '', fifo = ''] = process.argv.slice(2)
 const run = createRun()

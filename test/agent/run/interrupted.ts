@@ -1,7 +1,7 @@
 // A program that waits for a command of its own when the test ends it: node interrupted.ts DIRECTORY FIFO
 import { mkdirSync } from 'node:fs'
 import { interruptible } from '../../../agent/host/interruptible.ts'
-import { createRun } from '../../../agent/host/run.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 const [directory = '', fifo = ''] = process.argv.slice(2)
 await interruptible(createRun(), async ({ run, atSignal }) => {

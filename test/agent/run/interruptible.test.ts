@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { interruptible } from '../../../agent/host/interruptible.ts'
-import { createRun } from '../../../agent/host/run.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)(
   '%s ends its command, removes its directory, and then it',

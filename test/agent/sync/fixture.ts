@@ -3,9 +3,9 @@ import { mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach } from 'vitest'
-import { createRun } from '../../../agent/host/run.ts'
 import { openRepository, type Repository, type RepositoryOptions } from '../../../agent/sync/repository.ts'
 import type { Remote, RevisionReader } from '../../../agent/sync/revision.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import {
   makeRepository,
   type ServedRepository,

@@ -31,7 +31,7 @@ describe.each(kinds)('over %s', (kind) => {
     expect(await problemsOf(repository)).toEqual([])
   })
 
-  test('a file that a delta of some bytes makes is never built', { timeout: 120_000 }, async () => {
+  test('a file that a delta of some bytes makes is never built', { timeout: 600_000 }, async () => {
     const { fleet, open } = await host(kind, { 'plumb.yaml': 'version: 1\n', ...readme })
     const repository = open()
     await repository.accept((await repository.sync(noRewind)).revision)
@@ -45,7 +45,7 @@ describe.each(kinds)('over %s', (kind) => {
   })
 })
 
-test('the server keeps its clone as it was', { timeout: 120_000 }, async () => {
+test('the server keeps its clone as it was', { timeout: 600_000 }, async () => {
   const { fleet, url } = await host('local', { 'plumb.yaml': 'version: 1\n', ...readme })
   const clone = await openClone({ directory: await stateDirectory(), url, git: createGit() })
   const good = await clone.fetch()

@@ -3,7 +3,8 @@ import { chmod, chown, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { createRun, type Run } from '../../../agent/host/run.ts'
+import type { Run } from '../../../shared/command.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import { afterwards, copyOf, fleetWith, host, openWith, stateDirectory, texts } from './fixture.ts'
 
 const noRewind = { allowRewind: false }

@@ -1,7 +1,7 @@
 // Lists the files of a remote's head in a process of its own: what came of it, and how much more memory it took than it had before, as JSON.
 import { readFileSync } from 'node:fs'
-import { createRun } from '../../../agent/host/run.ts'
 import { openRepository } from '../../../agent/sync/repository.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import { problemsOf } from '../../../shared/problem.ts'
 
 const [url = '', stateDirectory = ''] = process.argv.slice(2)

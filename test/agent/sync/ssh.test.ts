@@ -1,6 +1,7 @@
 // Against a real sshd on loopback.
 import { describe, expect, test } from 'vitest'
-import { createRun, type Run } from '../../../agent/host/run.ts'
+import type { Run } from '../../../shared/command.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import { sshUnavailable, startSshServer } from '../../support/ssh.ts'
 import { afterwards, fleetWith, openWith, stateDirectory, texts } from './fixture.ts'
 

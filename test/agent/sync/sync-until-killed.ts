@@ -1,6 +1,7 @@
 // Started by killed.test.ts: syncs and accepts, says what it accepted, again and again until it is killed.
-import { createRun } from '../../../agent/host/run.ts'
+
 import { openRepository } from '../../../agent/sync/repository.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 
 const [stateDirectory = '', url = ''] = process.argv.slice(2)
 const repository = openRepository({ stateDirectory, remote: { url }, run: createRun(), packsAtMost: 4 })

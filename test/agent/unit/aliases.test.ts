@@ -1,8 +1,8 @@
 // Units named by an alias, as systemd 252 on Debian 12 speaks of them: `is-enabled` says `alias`, whatever the unit behind it is.
 import { expect, test } from 'vitest'
-import type { Run } from '../../../agent/host/run.ts'
 import { unitStatuses } from '../../../agent/host/systemd.ts'
 import { unitAttributes } from '../../../agent/resources/unit-state.ts'
+import type { Run } from '../../../shared/command.ts'
 
 type Alias = { readonly of: string }
 type Enablement = 'enabled' | 'disabled' | 'static' | 'masked' | 'enabled-runtime'

@@ -1,9 +1,9 @@
 // Jobs that fail behind their timer, path or socket: a finding, with the end of the journal, until a later run has succeeded.
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Run } from '../../../agent/host/run.ts'
 import { type Earlier, withEarlierFindings } from '../../../agent/not-checked.ts'
 import { failureLogs } from '../../../agent/observe/failure-logs.ts'
 import { drifted } from '../../../agent/plan/compare.ts'
+import type { Run } from '../../../shared/command.ts'
 import { stateOf } from '../../../shared/report.ts'
 import type { UnitResource } from '../../../shared/resource.ts'
 import {

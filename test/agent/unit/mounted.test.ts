@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isSame, mountAt, wantedMount } from '../../../agent/host/mounted.ts'
-import { createRun, type Run } from '../../../agent/host/run.ts'
 import { runTrigger } from '../../../agent/host/triggers.ts'
+import type { Run } from '../../../shared/command.ts'
+import { createRun } from '../../../shared/platform/run.ts'
 import { triggerOfChange } from '../../../shared/repository/changed-unit.ts'
 
 const run = createRun()

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parseShow, type UnitStatus } from '../../../agent/host/systemd.ts'
+import { compareSubject } from '../../../agent/resources/registry.ts'
 import { unitKind } from '../../../agent/resources/unit.ts'
 import { unitAttributes } from '../../../agent/resources/unit-state.ts'
 import { resourceId } from '../../../shared/names.ts'
@@ -121,7 +122,7 @@ test('a unit that left the repository is pending until it is gone', () => {
     desired: undefined,
     baseline: { attributes: { state: 'running' } },
   }
-  const here = unitKind.compare(subject, { attributes: { type: 'unit', enabled: 'no', state: 'running' } })
+  const here = compareSubject(subject, { attributes: { type: 'unit', enabled: 'no', state: 'running' } }).comparison
   const gone = unitKind.compare(subject, { attributes: { type: 'missing', enabled: 'missing', state: 'missing' } })
   expect(unitKind.describe(subject.id, here.pending)).toBe('x.service: no longer in the repository')
   expect(gone).toEqual({ drift: [], pending: [] })
@@ -184,5 +185,5 @@ test.each([
 function compared(wanted: Wanted, live: { readonly enabled: string; readonly state: string }) {
   const desired = unit(wanted)
   const baseline = { attributes: unitKind.attributes(desired) }
-  return unitKind.compare({ id: desired.id, desired, baseline }, { attributes: { type: 'unit', ...live } })
+  return compareSubject({ id: desired.id, desired, baseline }, { attributes: { type: 'unit', ...live } }).comparison
 }

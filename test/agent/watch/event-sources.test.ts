@@ -10,7 +10,7 @@ import { type Listening, Source } from '../../../agent/watch/source.ts'
 import { listenToUnits } from '../../../agent/watch/unit-events.ts'
 
 const firstPauseMs = 5
-const patience = { timeout: 20_000 }
+const patience = { timeout: 120_000 }
 let directory: string
 let socketPath: string
 

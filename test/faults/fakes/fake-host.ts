@@ -2,7 +2,7 @@
 // The agent under test meets it as programs that it starts (programs.ts) or, where thousands of applies are made, as a `Run`.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Command, CommandResult, Run } from '../../../agent/host/run.ts'
+import type { Command, CommandResult, Run } from '../../../shared/command.ts'
 import { docker, type FakeContainer } from './docker.ts'
 import { apt, type FakePackage } from './packages.ts'
 import { type FakeUnit, systemd } from './systemd.ts'

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { pino } from 'pino'
 import { afterEach, expect, test } from 'vitest'
 import { type AgentGate, createAgentGate, type GateLimits, type GateParts } from '../../../server/agents/gate.ts'
+import { EventFeed } from '../../../server/app/events.ts'
 import { hostNameSchema } from '../../../shared/names.ts'
 import { agentSocketPath, frameLimitBeforeHello } from '../../../shared/protocol.ts'
 import { hello, newHostKey } from '../kit.ts'
@@ -71,7 +72,7 @@ test('a host that does not read is cut off before it costs memory', async () => 
 
   let asked = 0
   while (gate.isConnected(web1) && asked < 5_000_000) {
-    for (let more = 0; more < 10_000; more += 1) asked += gate.askAll({ type: 'check' })
+    for (let more = 0; more < 10_000; more += 1) asked += gate.sendAll({ type: 'check' })
     await new Promise((resolve) => setImmediate(resolve))
   }
 
@@ -143,8 +144,11 @@ test('a report that cannot be stored is not acknowledged; the agent is to try ag
 
 async function open(
   limits: Partial<GateLimits>,
-  received: GateParts['received'] = () => Promise.resolve(0),
+  receive: GateParts['receive'] = () => Promise.resolve(0),
 ): Promise<void> {
+  const events = new EventFeed()
+  events.subscribe(['host-heard'], () => heard())
+  events.subscribe(['connection-changed'], () => changed())
   gate = createAgentGate({
     publicUrl: new URL('http://127.0.0.1/'),
     clientAddress: () => '127.0.0.1',
@@ -152,11 +156,8 @@ async function open(
     version: '0.1.0',
     log: pino({ level: 'silent' }),
     publicKeyOf: async () => key.publicKey,
-    heard: () => heard(),
-    clockSaid: () => {},
-    checked: () => {},
-    received,
-    connectionChanged: () => changed(),
+    events,
+    receive,
     silentAfterMs: () => silentAfterMs,
     proved: () => {},
     limits,

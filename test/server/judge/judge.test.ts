@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { contactLost } from '../../../agent/apply/guard.ts'
-import type { FleetFacts, HostFacts } from '../../../server/judge/conditions.ts'
+import type { FleetFacts, HostFacts } from '../../../server/judge/facts.ts'
 import { type AlertChange, type Facts, judge } from '../../../server/judge/judge.ts'
 import type { Alert } from '../../../server/store/alerts.ts'
 import type { RecordedEnd } from '../../../server/store/holds.ts'

@@ -6,9 +6,9 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { bounds } from '../../../server/allowance/bounds.ts'
 import type { AlertChange } from '../../../server/judge/judge.ts'
-import { type Courier, type CourierParts, createCourier } from '../../../server/notify/courier.ts'
+import { Courier, type CourierParts } from '../../../server/notify/courier.ts'
 import { postJson } from '../../../server/notify/post.ts'
-import { adoptChannels, settleAlerts } from '../../../server/notify/settle.ts'
+import { settleAlerts, syncChannels } from '../../../server/notify/settle.ts'
 import { type Cause, listOpenAlerts } from '../../../server/store/alerts.ts'
 import { type OpenDatabase, openDatabase } from '../../../server/store/database.ts'
 import { insertHost } from '../../../server/store/hosts.ts'
@@ -554,7 +554,7 @@ async function deliverLater(seconds = 60): Promise<void> {
 }
 
 function newCourier(post: CourierParts['post'] = postJson): Courier {
-  return createCourier({
+  return new Courier({
     ...{ db: database.db, clock, post, random: () => 0.5 },
     log: pino({ level: 'trace' }, { write: (line: string) => void log.push(line) }),
     secretsDirectory: join(directory, 'secrets'),
@@ -564,7 +564,7 @@ function newCourier(post: CourierParts['post'] = postJson): Courier {
 }
 
 async function adopt(...specs: readonly { to: 'webhook' | 'slack'; url: string }[]): Promise<void> {
-  await adoptChannels(database.db, specs, clock.now())
+  await syncChannels(database.db, specs, clock.now())
 }
 
 async function settle(...changes: readonly AlertChange[]): Promise<void> {

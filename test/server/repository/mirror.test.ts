@@ -8,10 +8,11 @@ import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { bounds } from '../../../server/allowance/bounds.ts'
-import { mirrorPath, mirrorRoutes, verifyMirrorPassword } from '../../../server/repository/mirror.ts'
+import { mirrorPath, verifyMirrorPassword } from '../../../server/repository/mirror.ts'
 import { hostNameSchema } from '../../../shared/names.ts'
 import { mirrorText } from '../../../shared/protocol.ts'
 import { makeRepository, type ServedRepository, serveRepository, type TestRepository } from '../../support/git.ts'
+import { mirrorRoutes } from '../../support/mirror.ts'
 
 let fleet: TestRepository
 let served: ServedRepository
@@ -98,7 +99,7 @@ test('bodies that never come hold no turn', async () => {
 
 test('bodies that are received or wait have a share of a host', async () => {
   const clone = { gitDirectory: fleet.gitDirectory, configuration: '/dev/null' }
-  const routes = mirrorRoutes({ clone, authorise: (asking) => asking.headers.get('x-host') ?? undefined })
+  const routes = mirrorRoutes({ clone, authorize: (asking) => asking.headers.get('x-host') ?? undefined })
   const post = (host: string, body: string | ReadableStream) =>
     routes.fetch(
       new Request(`http://mirror${mirrorPath}/git-upload-pack`, {
@@ -129,7 +130,7 @@ test('a reader that takes nothing loses its turn', async () => {
   const large = Buffer.from(Array.from({ length: 3_000_000 }, () => Math.floor(Math.random() * 256)))
   const tip = await fleet.commit({ large })
   const clone = { gitDirectory: fleet.gitDirectory, configuration: '/dev/null' }
-  const routes = mirrorRoutes({ clone, authorise: () => `${crypto.randomUUID()}`, readsWithinSeconds: 0.2 })
+  const routes = mirrorRoutes({ clone, authorize: () => `${crypto.randomUUID()}`, readsWithinSeconds: 0.2 })
   const fetchAll = async () => {
     const headers = { 'git-protocol': 'version=2', 'content-type': 'application/x-git-upload-pack-request' }
     const body = ['0012command=fetch\n', '0001', line(`want ${tip}\n`), line('done\n'), '0000'].join('')
@@ -178,7 +179,7 @@ test('a client that goes away in the middle leaves no git behind', async () => {
     call.end(lines.join(''))
   })
 
-  await vi.waitFor(async () => expect(await gitProcesses()).toEqual(running), { timeout: 10_000 })
+  await vi.waitFor(async () => expect(await gitProcesses()).toEqual(running), { timeout: 120_000 })
 })
 
 test('more at once than children allowed all get their answer', async () => {

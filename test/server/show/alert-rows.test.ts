@@ -1,6 +1,6 @@
 // Alerts in the one order that all pages and the API have, and one row for one cause on many hosts.
 import { expect, test } from 'vitest'
-import type { HostFacts } from '../../../server/judge/conditions.ts'
+import type { HostFacts } from '../../../server/judge/facts.ts'
 import { judge } from '../../../server/judge/judge.ts'
 import { alertRows } from '../../../server/show/alert-rows.ts'
 import type { Alert } from '../../../server/store/alerts.ts'

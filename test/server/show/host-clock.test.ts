@@ -56,7 +56,7 @@ async function shows(ahead: number | undefined): Promise<void> {
       const drift = await (await server.get(`/hosts/web-1/drift?resource=${resource}`)).text()
       expect(drift.includes('The clock of web-1 is')).toBe(ahead !== undefined)
     },
-    { timeout: 20_000 },
+    { timeout: 120_000 },
   )
 }
 

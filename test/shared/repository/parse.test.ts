@@ -118,6 +118,7 @@ onRemove: restore
   })
   expect(repository.services.get(serviceNameSchema.parse('caddy'))?.settings).toEqual({
     after: ['base'],
+    quadlets: { allow: [], allowMounts: [], moveMounts: [] },
     packages: [
       { name: 'caddy', version: '2.6.*' },
       { name: 'xcaddy' },

@@ -129,7 +129,7 @@ describe('four times the text takes no more than some four times the time', () =
     readServiceFile('services/a/service.yaml', `files:\n  /etc/x: ${text}`)
   }
 
-  test('whatever is repeated', { timeout: 240_000 }, () => {
+  test('whatever is repeated', { timeout: 600_000 }, () => {
     fc.assert(
       fc.property(hostile, (unit) => {
         expect(ratio(readOf(unit, 4000), readOf(unit, 16_000))).toBeLessThan(10)

@@ -1,0 +1,58 @@
+// What a debug bundle consists of: texts, and what was left out with the reason. Codes and fields; leftOutText makes the words.
+
+export type Part = {
+  readonly kind: 'part'
+  /** Path inside the bundle: `state/holds.json`. */
+  readonly name: string
+  readonly text: string
+  /** Only its end is there. */
+  readonly isCut: boolean
+}
+
+export type LeftOutReason =
+  /** It is a secret, or holds contents that may be. */
+  | 'secret'
+  /** Derived from the host: of no use elsewhere. */
+  | 'cache'
+  | 'unknown-file'
+  | 'size'
+  /** With --root or --state: unit and log on this machine belong to another agent. */
+  | 'other-agent'
+  | 'absent'
+  | 'unreadable'
+  /** A secret in it could not be masked. */
+  | 'unmaskable'
+
+export type LeftOut = {
+  readonly kind: 'left-out'
+  readonly name: string
+  readonly reason: LeftOutReason
+  /** `EACCES`, `journalctl is not installed` */
+  readonly detail?: string
+}
+
+export type Found = Part | LeftOut
+
+export function leftOut(name: string, reason: LeftOutReason, detail?: string): LeftOut {
+  return { kind: 'left-out', name, reason, ...(detail === undefined ? {} : { detail }) }
+}
+
+/** It belongs in the bundle and is missing: the verb exits with 1. */
+export function isFault({ reason }: LeftOut): boolean {
+  return reason === 'unreadable' || reason === 'unmaskable'
+}
+
+const reasonTexts: Readonly<Record<LeftOutReason, string>> = {
+  secret: 'may hold secrets',
+  cache: 'only a cache',
+  'unknown-file': 'not a file that the agent knows',
+  size: 'the bundle is full',
+  'other-agent': 'of the agent of this machine, not of this state directory',
+  absent: 'not there',
+  unreadable: 'cannot be read',
+  unmaskable: 'secrets in it cannot be masked',
+}
+
+export function leftOutText({ name, reason, detail }: LeftOut): string {
+  return `${name}: ${reasonTexts[reason]}${detail === undefined ? '' : ` (${detail})`}`
+}

@@ -1,0 +1,75 @@
+// Quadlets that give containers power over the host, unless service.yaml allows it by name; lint tells of it, and a host does not apply the
+// service. Pure.
+import { posix } from 'node:path'
+import type { Problem } from '../../shared/problem.ts'
+import { allowLine } from '../../shared/repository/compose-power.ts'
+import { invalid } from '../../shared/repository/invalid.ts'
+import { kubePaths, kubePowers } from '../../shared/repository/kube-power.ts'
+import { mountDanger } from '../../shared/repository/mount-danger.ts'
+import { generatedService, quadletAt } from '../../shared/repository/quadlet.ts'
+import {
+  type QuadletPath,
+  type QuadletPower,
+  quadletPaths,
+  quadletPowers,
+} from '../../shared/repository/quadlet-power.ts'
+import { unitSettings } from '../../shared/repository/unit-settings.ts'
+import type { ManagedFile, ManagedService } from './managed-files.ts'
+
+/** By path inside the repository. */
+type Texts = ReadonlyMap<string, string>
+
+export type GivenByQuadlet = {
+  readonly file: ManagedFile
+  readonly powers: readonly QuadletPower[]
+  readonly paths: readonly QuadletPath[]
+}
+
+/** One for each file. */
+export function quadletProblems(services: readonly ManagedService[], texts: Texts): readonly Problem[] {
+  return services.flatMap((managed) => {
+    const { service } = managed
+    const { allow, allowMounts } = service.settings.quadlets
+    return givenBy(managed, texts).flatMap(({ file, powers, paths }) => {
+      const refused = powers.filter(({ allowance }) => !allow.includes(allowance))
+      const dangerous = paths
+        .filter(({ path }) => !allowMounts.some((allowed) => allowed === path))
+        .flatMap((one) => {
+          const why = mountDanger(one.path)
+          return why === undefined ? [] : [{ ...one, why }]
+        })
+      const [first] = [...dangerous, ...refused].toSorted((one, other) => one.line - other.line)
+      if (first === undefined) return []
+      const found = [...dangerous, ...refused].map(({ written, why }) => `${written}: ${why}`)
+      const line = allowLine(
+        refused.length === 0 ? [] : [...allow, ...refused.map(({ allowance }) => allowance)],
+        dangerous.length === 0 ? [] : [...allowMounts, ...dangerous.map(({ path }) => path)],
+        'quadlets',
+      )
+      const remedy = `If that is meant, say so in service.yaml: ${line}`.slice(0, 2000)
+      const where = { file: file.source, line: first.line }
+      const message = [...new Set(found)].join('; ').slice(0, 4000)
+      return [{ ...invalid(message, where, { code: 'unsafe-path', remedy }), service: service.name }]
+    })
+  })
+}
+
+/** What every quadlet, drop-in and file that a `.kube` plays gives. */
+export function givenBy({ files }: ManagedService, texts: Texts): readonly GivenByQuadlet[] {
+  const played = new Set<string>()
+  const given = files.flatMap((file): readonly GivenByQuadlet[] => {
+    const quadlet = quadletAt(file.target)
+    const text = texts.get(file.source)
+    if (quadlet === undefined || text === undefined) return []
+    const settings = unitSettings(text)
+    for (const { section, key, value } of settings)
+      if (section === 'Kube' && key === 'Yaml') played.add(posix.resolve(posix.dirname(quadlet.main), value))
+    const unit = generatedService(quadlet, settings)
+    return [{ file, powers: quadletPowers(quadlet, settings), paths: quadletPaths(quadlet, settings, unit) }]
+  })
+  const pods = files.flatMap((file): readonly GivenByQuadlet[] => {
+    const text = played.has(file.target) ? texts.get(file.source) : undefined
+    return text === undefined ? [] : [{ file, powers: kubePowers(text), paths: kubePaths(text) }]
+  })
+  return [...given, ...pods]
+}

@@ -1,0 +1,70 @@
+// Data that the containers of quadlets have now and would not have after an apply: what a running container has mounted, or else what the
+// unit was last applied with, as far as there is anything in it.
+import { absolutePathSchema, type ResourceId } from '../../shared/names.ts'
+import type { UnitResource } from '../../shared/resource.ts'
+import type { HostReader } from '../host/host.ts'
+import { containersOfUnits, volumesNamed } from '../host/podman-objects.ts'
+import type { HeldData, Subject } from './kind.ts'
+import { mountsIn } from './unit-mounts.ts'
+
+/** Nothing is asked while every unit is to have what it was applied with. */
+export async function heldData(
+  subjects: readonly Subject<UnitResource>[],
+  host: HostReader,
+): Promise<ReadonlyMap<ResourceId, HeldData>> {
+  const changing = subjects.filter(isChanging)
+  if (changing.length === 0) return new Map()
+  const running = await containersOfUnits(changing.map(nameOf), host.query)
+  const held = changing.flatMap((subject) => {
+    const had = running.get(nameOf(subject)) ?? mountsIn(subject.baseline?.attributes)
+    const others = Object.entries(had?.mounts ?? {}).filter(([at, source]) => subject.desired?.mounts?.[at] !== source)
+    return had === undefined || others.length === 0 ? [] : [{ subject, had, others }]
+  })
+  const filled = await withData(
+    held.flatMap(({ others }) => others.map(([, source]) => source)),
+    host,
+  )
+  return new Map(
+    held.map(({ subject, had, others }) => {
+      const mounts = Object.fromEntries(others.filter(([, source]) => filled.has(source)))
+      return [subject.id, { ...had, mounts }]
+    }),
+  )
+}
+
+/** A unit that leaves too: another one may take its place. */
+function isChanging({ desired, baseline }: Subject<UnitResource>): boolean {
+  const before = mountsIn(baseline?.attributes)?.mounts
+  if (desired === undefined) return before !== undefined
+  const { mounts } = desired
+  if (mounts === undefined && before === undefined) return false
+  return Object.entries(before ?? {}).some(([at, source]) => mounts?.[at] !== source) || before === undefined
+}
+
+function nameOf({ id }: Subject): string {
+  return id.slice(id.indexOf(':') + 1)
+}
+
+/** Those of the volumes and paths that have some. What cannot be looked at counts as such. */
+async function withData(sources: readonly string[], host: HostReader): Promise<ReadonlySet<string>> {
+  const paths = sources.filter((source) => source.startsWith('/'))
+  const names = sources.filter((source) => !source.startsWith('/'))
+  const volumes = await volumesNamed([...new Set(names)], host.query)
+  return new Set([
+    ...paths.filter((path) => contentOf(path, host) === 'some'),
+    ...volumes.filter(({ place, isPlain }) => !isPlain || contentOf(place, host) !== 'empty').map(({ name }) => name),
+  ])
+}
+
+/** An empty directory, as podman makes for a volume, is no data. `missing`: podman may see a volume where the agent does not. */
+function contentOf(written: string, { files }: HostReader): 'some' | 'empty' | 'missing' {
+  const path = absolutePathSchema.safeParse(written).data
+  if (path === undefined) return 'some'
+  try {
+    const stat = files.stat(path)
+    if (stat === undefined) return 'missing'
+    return stat.type === 'directory' && files.list(path).length === 0 ? 'empty' : 'some'
+  } catch {
+    return 'some'
+  }
+}

@@ -1,0 +1,57 @@
+// Finds words that the style guide replaces, and documentation lines that are too long. Pure: `scripts/words.ts` reads files.
+
+export type Word = { readonly word: string; readonly pattern?: string; readonly instead: string }
+
+export type Breach = { readonly line: number; readonly message: string }
+
+/** Documentation is read in diffs and terminals; a link target, a table row and a code block cannot be broken. */
+const mostColumns = 120
+
+/** In documentation, code is quoted data and is not checked. A source is checked as a whole: its strings are user text. */
+export function breachesOf(path: string, text: string, words: readonly Word[]): readonly Breach[] {
+  if (!path.endsWith('.md')) return wordsIn(text, words)
+  return [...wordsIn(withoutCode(text), words), ...longLinesIn(text)].toSorted((one, other) => one.line - other.line)
+}
+
+function wordsIn(text: string, words: readonly Word[]): readonly Breach[] {
+  return words.flatMap(({ word, pattern = word, instead }) =>
+    [...text.matchAll(regexOf(pattern))].map(({ 0: found, index }) => ({
+      line: text.slice(0, index).split('\n').length,
+      message: `"${found.replace(betweenWords, ' ')}" (${word}): write ${instead}`,
+    })),
+  )
+}
+
+/** What may stand between two words of a phrase: a line end, with the comment mark of the next line. */
+const betweenWords = /[\s/*#]+/g
+
+/** A hyphen makes another word: the code `host-silent` is a name, not the word. */
+function regexOf(pattern: string): RegExp {
+  return new RegExp(`(?<![\\w-])(?:${pattern.replaceAll(' ', '[\\s/*#]+')})(?![\\w-])`, 'gi')
+}
+
+/** Code becomes blanks, so that lines keep their numbers. */
+function withoutCode(text: string): string {
+  const blocks = /^([ \t]*)(```+|~~~+)[^\n]*\n[\s\S]*?^\1\2[^\n]*$/gm
+  const spans = /(?<!`)(`+)(?!`)[^\n]*?(?<!`)\1(?!`)/g
+  const targets = /\]\([^)\s]*\)/g
+  return [blocks, spans, targets].reduce((left, quoted) => left.replace(quoted, blank), text)
+}
+
+function blank(quoted: string): string {
+  return quoted.replace(/[^\n]/g, '·')
+}
+
+function longLinesIn(text: string): readonly Breach[] {
+  const withoutBlocks = text.replace(/^([ \t]*)(```+|~~~+)[^\n]*\n[\s\S]*?^\1\2[^\n]*$/gm, (block) =>
+    block.replace(/[^\n]/g, ''),
+  )
+  return withoutBlocks.split('\n').flatMap((line, index) => {
+    const isTable = /^\s*\|/.test(line)
+    const isOneLink = /^\s*(?:[-*>]\s+)?(?:!?\[[^\]]*\]\([^)]*\)|https?:\S+)[.,;:]?$/.test(line)
+    const columns = [...line].length
+    return columns <= mostColumns || isTable || isOneLink
+      ? []
+      : [{ line: index + 1, message: `${columns} columns: break the line after a clause, at most ${mostColumns}` }]
+  })
+}

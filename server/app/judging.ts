@@ -1,0 +1,196 @@
+// When to judge what: collects hosts that may have changed, reads the facts, and writes the alerts - all in one
+// transaction, so that a crash between a report and its alert loses neither: everything is judged again at start.
+import type { Logger } from 'pino'
+import type { HostName } from '../../shared/names.ts'
+import { type AlertChange, judge } from '../judge/judge.ts'
+import { settleAlerts } from '../notify/settle.ts'
+import { listOpenAlerts, type Scope } from '../store/alerts.ts'
+import { insertTransitions } from '../store/history.ts'
+import { markEndsTold } from '../store/holds.ts'
+import { findHost, listHostNames } from '../store/hosts.ts'
+import type { Db } from '../store/tables.ts'
+import type { EventFeed } from './events.ts'
+import type { HostDeadlines } from './host-deadlines.ts'
+import { assignedTo, type FactParts, missingRevisions, readFleetFacts, readHostFacts } from './judged-facts.ts'
+
+export type JudgingParts = FactParts & {
+  readonly log: Logger
+  readonly events: EventFeed
+  readonly deadlines: HostDeadlines
+}
+
+/** Hosts in one transaction: what waits for the database waits no longer than that. */
+const hostsAtOnce = 100
+
+export class Judging {
+  readonly #parts: JudgingParts
+  /** Wait to be judged. */
+  readonly #hosts = new Set<HostName>()
+  #fleet = false
+  /** Have an open alert that a word, or a check, of the host may end. */
+  readonly #silent = new Set<HostName>()
+  readonly #overdue = new Set<HostName>()
+  readonly #given = new Map<HostName, string | undefined>()
+  /** At a revision that the repository did not have when they were judged. */
+  readonly #elsewhere = new Set<HostName>()
+  #round: Promise<void> | undefined
+
+  constructor(parts: JudgingParts) {
+    this.#parts = parts
+    const { events } = parts
+    events.subscribe(['report-recorded', 'host-removed', 'machines-forgotten', 'copy-seen'], ({ host }) => {
+      this.#judgeSoon(host)
+    })
+    events.subscribe(['host-removed', 'enrollment-tried'], () => this.fleetChanged())
+    // A word from a host that was silent is a change, and a check of one whose checks were overdue.
+    events.subscribe(['host-heard'], ({ host }) => {
+      if (this.#silent.delete(host)) this.#judgeSoon(host)
+    })
+    events.subscribe(['check-finished'], ({ host }) => {
+      if (this.#overdue.delete(host)) this.#judgeSoon(host)
+    })
+  }
+
+  fleetChanged(): void {
+    this.#fleet = true
+    this.#start()
+  }
+
+  /** Hosts to which the repository gives other services than before are judged again. */
+  async assignmentsChanged(): Promise<void> {
+    for (const host of await listHostNames(this.#parts.db)) {
+      const services = assignedTo(this.#parts.source, host)?.join(' ')
+      if (services !== this.#given.get(host)) this.#hosts.add(host)
+      this.#given.set(host, services)
+    }
+    for (const host of this.#elsewhere) this.#hosts.add(host)
+    if (this.#hosts.size > 0) this.#start()
+  }
+
+  /** Hosts that are not heard of, or finish no check. */
+  async lookForSilence(): Promise<void> {
+    const { db, presence, deadlines } = this.#parts
+    const limit = deadlines.silentAfterMs()
+    for (const host of await listHostNames(db)) {
+      const isSilent = !this.#silent.has(host) && presence.silentForMs(host) >= limit
+      const isOverdue = !this.#overdue.has(host) && presence.uncheckedForMs(host) >= deadlines.checkOverdueAfterMs()
+      if (isSilent || isOverdue) this.#hosts.add(host)
+    }
+    if (this.#hosts.size > 0) this.#start()
+  }
+
+  /** All hosts and the fleet; for the start. */
+  async everything(): Promise<void> {
+    const { db } = this.#parts
+    for (const { kind, scope, host } of await listOpenAlerts(db)) {
+      if (host === undefined) continue
+      if (kind === 'host-silent') this.#silent.add(host)
+      if (kind === 'check-overdue') this.#overdue.add(host)
+      if (scope !== 'fleet') this.#hosts.add(host)
+    }
+    for (const host of await listHostNames(db)) this.#hosts.add(host)
+    this.#fleet = true
+    this.#start()
+    await this.#round
+  }
+
+  /** Resolves when nothing waits to be judged. */
+  async idle(): Promise<void> {
+    while (this.#round !== undefined) await this.#round
+  }
+
+  #judgeSoon(host: HostName): void {
+    this.#hosts.add(host)
+    this.#start()
+  }
+
+  #start(): void {
+    const { log } = this.#parts
+    this.#round ??= this.#rounds()
+      .catch((thrown: unknown) => log.error({ err: thrown }, 'alerts could not be judged; they are judged again'))
+      .finally(() => {
+        this.#round = undefined
+      })
+  }
+
+  async #rounds(): Promise<void> {
+    // What is announced in one turn of the event loop is judged together.
+    await new Promise((resolve) => setImmediate(resolve))
+    while (this.#hosts.size > 0 || this.#fleet) {
+      const names = [...this.#hosts].slice(0, hostsAtOnce)
+      for (const name of names) this.#hosts.delete(name)
+      const withFleet = this.#fleet
+      this.#fleet = false
+      try {
+        this.#announce(await this.#judgeOnce(names, withFleet))
+      } catch (thrown) {
+        for (const name of names) this.#hosts.add(name)
+        this.#fleet ||= withFleet
+        throw thrown
+      }
+    }
+  }
+
+  async #judgeOnce(names: readonly HostName[], withFleet: boolean): Promise<readonly AlertChange[]> {
+    const { db, clock, source, deadlines } = this.#parts
+    const fleetFacts = withFleet ? await readFleetFacts(this.#parts) : undefined
+    const now = clock.now()
+    // Before the transaction, which keeps all others from the database.
+    const missing = await missingRevisions(this.#parts, names)
+    return db.transaction().execute(async (transaction) => {
+      const scopes: readonly Scope[] = [
+        ...names.map((name) => `host:${name}` as const),
+        ...(withFleet ? ['fleet' as const] : []),
+      ]
+      const hosts = await readHostFacts(this.#parts, transaction, { names, missing })
+      for (const { host, isElsewhere } of hosts) this.#elsewhere[isElsewhere ? 'add' : 'delete'](host)
+      const changes = judge({
+        hosts,
+        openAlerts: await listOpenAlerts(transaction, scopes),
+        surroundings: {
+          silentAfterMs: deadlines.silentAfterMs(),
+          checkOverdueAfterMs: deadlines.checkOverdueAfterMs(),
+          repositoryInvalid: source.state().invalid.length > 0,
+        },
+        ...(fleetFacts === undefined ? {} : { fleet: fleetFacts }),
+      })
+      await settleAlerts(transaction, changes, now)
+      if (names.length > 0) await markEndsTold(transaction, names)
+      await recordSilence(transaction, changes, now.toISOString())
+      return changes
+    })
+  }
+
+  #announce(changes: readonly AlertChange[]): void {
+    const { log, events } = this.#parts
+    const alerts = changes.map((change) => {
+      const { key, kind, host, title } = change.kind === 'resolve' ? change.alert : change.cause
+      if (kind === 'host-silent' && host !== undefined && change.kind === 'open') this.#silent.add(host)
+      if (kind === 'check-overdue' && host !== undefined)
+        this.#overdue[change.kind === 'resolve' ? 'delete' : 'add'](host)
+      // It is recorded as said by now; where nothing is behind, it is over with that.
+      if (kind === 'hold-expired' && host !== undefined && change.kind === 'open') this.#hosts.add(host)
+      log.info({ alert: key, title }, announced[change.kind])
+      return { key, ...(host === undefined ? {} : { host }) }
+    })
+    if (alerts.length > 0) events.emit({ kind: 'alerts-changed', alerts })
+  }
+}
+
+async function recordSilence(transaction: Db, changes: readonly AlertChange[], at: string): Promise<void> {
+  for (const change of changes) {
+    const cause = change.kind === 'resolve' ? change.alert : change.cause
+    if (cause.kind !== 'host-silent' || cause.host === undefined) continue
+    if (change.kind !== 'open' && change.kind !== 'resolve') continue
+    if ((await findHost(transaction, cause.host)) === undefined) continue
+    const to = change.kind === 'open' ? 'silent' : 'heard again'
+    await insertTransitions(transaction, cause.host, [{ at, to }])
+  }
+}
+
+const announced: Readonly<Record<AlertChange['kind'], string>> = {
+  open: 'alert opened',
+  update: 'alert updated',
+  amend: 'alert amended',
+  resolve: 'alert resolved',
+}

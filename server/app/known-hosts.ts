@@ -1,0 +1,36 @@
+// Hosts as the operator ends them: removed altogether, or with their machine forgotten.
+import type { Logger } from 'pino'
+import type { HostName } from '../../shared/names.ts'
+import { forgetRefusalsOf } from '../store/enrolment.ts'
+import { deleteHost, findHost } from '../store/hosts.ts'
+import { forgetMachine } from '../store/machines.ts'
+import type { Db } from '../store/tables.ts'
+import type { EventFeed } from './events.ts'
+
+export type KnownHosts = {
+  /** False: there is no such host. */
+  remove(host: HostName): Promise<boolean>
+  /** The next machine with the host's key is the known one. False: there is no such host. */
+  forgetMachine(host: HostName): Promise<boolean>
+}
+
+export type KnownHostsParts = { readonly db: Db; readonly log: Logger; readonly events: EventFeed }
+
+export function createKnownHosts({ db, log, events }: KnownHostsParts): KnownHosts {
+  return {
+    async remove(host) {
+      if (!(await deleteHost(db, host))) return false
+      await forgetRefusalsOf(db, host)
+      log.warn({ host }, 'host removed')
+      events.emit({ kind: 'host-removed', host })
+      return true
+    },
+    async forgetMachine(host) {
+      if ((await findHost(db, host)) === undefined) return false
+      await forgetMachine(db, host)
+      log.warn({ host }, 'machine forgotten')
+      events.emit({ kind: 'machines-forgotten', host })
+      return true
+    },
+  }
+}

@@ -1,0 +1,176 @@
+// The running server: when to fetch, judge, send and forget. Nothing else decides that, and the stages meet only here.
+import type { Logger } from 'pino'
+import type { HostName, Revision } from '../../shared/names.ts'
+import type { AskMessage } from '../agents/gate.ts'
+import type { Presence } from '../agents/presence.ts'
+import type { Courier } from '../notify/courier.ts'
+import { syncChannels } from '../notify/settle.ts'
+import type { CommitView } from '../show/views.ts'
+import { forgetRefusals } from '../store/enrolment.ts'
+import { saveLastSeen } from '../store/hosts.ts'
+import { forgetCopies } from '../store/machines.ts'
+import type { Db } from '../store/tables.ts'
+import { type Clock, later } from './clock.ts'
+import type { EventFeed } from './events.ts'
+import type { FleetSource } from './fleet.ts'
+import type { Judging } from './judging.ts'
+import { createSchedule, type Schedule } from './schedule.ts'
+
+export type SyncAnswer = { readonly asked: number; readonly connected: number; readonly revision?: string }
+
+export type LoopParts = {
+  readonly db: Db
+  readonly clock: Clock
+  readonly log: Logger
+  readonly events: EventFeed
+  readonly presence: Presence
+  readonly source: FleetSource
+  readonly courier: Courier
+  readonly judging: Judging
+  readonly agents: Agents
+  /** Called with a new head: pages ask for its commits soon. */
+  readHistory(head: CommitView): Promise<void>
+  /** Those that the repository does not have, as far as it is fetched. */
+  missingRevisions(revisions: Iterable<Revision>): Promise<ReadonlySet<Revision>>
+  readonly fetchEverySeconds: number
+}
+
+export type Agents = {
+  /** Asks every connected agent; returns how many there are. */
+  sendAll(message: AskMessage): number
+  /** False: it is not connected. */
+  send(host: HostName, message: AskMessage): boolean
+}
+
+const refusalsKeptMs = 24 * 3600_000
+/** A copy tries again every five minutes at the latest: then it is gone, or has a name of its own. */
+const copiesKeptMs = 30 * 60_000
+/**
+ * A host that was faster than this server is unknown until the next fetch; one that makes revisions up causes no more
+ * than these.
+ */
+const fetchAtMostEveryMs = 5000
+/** A sync that waits for a slow remote longer than this asks the agents all the same. */
+const syncWaitsMs = 20_000
+
+export class ServerLoop {
+  readonly #parts: LoopParts
+  readonly #schedule: Schedule
+  #fetchedForReportAt = -fetchAtMostEveryMs
+
+  constructor(parts: LoopParts) {
+    this.#parts = parts
+    this.#schedule = createSchedule(parts.log)
+    parts.events.subscribe(['alerts-changed'], () => this.#schedule.now('send', () => this.#sendDue()))
+    parts.events.subscribe(['report-recorded'], ({ revision }) => {
+      if (revision !== undefined) this.#schedule.now('fetch', () => this.#fetchIfMissing(revision))
+    })
+  }
+
+  /** Fetches and asks every connected agent to sync. */
+  async syncAll(): Promise<SyncAnswer> {
+    const { agents, source } = this.#parts
+    const fetched = await Promise.race([this.#lookAtRemote(), after(syncWaitsMs)])
+    const asked = fetched?.asked ?? agents.sendAll({ type: 'sync' })
+    const revision = source.state().head?.revision
+    return { asked, connected: asked, ...(revision === undefined ? {} : { revision }) }
+  }
+
+  /** Fetches and asks this host to sync; false: it is not connected. Others are asked only of a new head. */
+  async syncHost(host: HostName): Promise<boolean> {
+    await Promise.race([this.#lookAtRemote(), after(syncWaitsMs)])
+    return this.#parts.agents.send(host, { type: 'sync' })
+  }
+
+  /** Judges what is recorded from before, fetches for the first time, and goes on until closed. */
+  async start(): Promise<void> {
+    const { source, judging, fetchEverySeconds } = this.#parts
+    const schedule = this.#schedule
+    const fetch = async () => void (await this.#lookAtRemote())
+    await source.open()
+    await this.#repositoryChanged()
+    await judging.everything()
+    schedule.every(fetchEverySeconds * 1000, 'fetch', fetch)
+    schedule.every(2000, 'silence', () => judging.lookForSilence())
+    schedule.every(30_000, 'fleet', () => this.#lookAtFleet())
+    schedule.every(60_000, 'last seen', () => this.#rememberLastSeen())
+    schedule.every(1000, 'send', () => this.#sendDue())
+    schedule.now('first fetch', fetch)
+  }
+
+  /** Does at once what is due by the clock; for tests. */
+  async tick(): Promise<void> {
+    const { judging, courier } = this.#parts
+    await this.#lookAtFleet()
+    await judging.lookForSilence()
+    await judging.idle()
+    await courier.deliverDue()
+  }
+
+  async close(): Promise<void> {
+    await this.#schedule.close()
+    await this.#parts.judging.idle()
+    await this.#rememberLastSeen()
+  }
+
+  /** A slow channel is waited for by nobody but itself. */
+  async #sendDue(): Promise<void> {
+    const { courier } = this.#parts
+    for (const channel of await courier.due()) this.#schedule.now('send', () => courier.deliver(channel))
+  }
+
+  async #fetchIfMissing(revision: Revision): Promise<void> {
+    const { clock, missingRevisions } = this.#parts
+    if (clock.elapsed() - this.#fetchedForReportAt < fetchAtMostEveryMs) return
+    if (!(await missingRevisions([revision])).has(revision)) return
+    this.#fetchedForReportAt = clock.elapsed()
+    await this.#lookAtRemote()
+  }
+
+  /** Agents hear of a new head at once, and each time somebody asked. */
+  async #lookAtRemote(): Promise<{ readonly asked?: number }> {
+    const { source, log, judging, agents } = this.#parts
+    const before = source.state()
+    const { moved, state } = await source.refresh()
+    if (state.unreachable !== undefined && before.unreachable === undefined) {
+      log.warn({ problem: state.unreachable.problem }, 'the repository cannot be fetched')
+    }
+    if (state.invalid.length !== before.invalid.length || moved) await this.#repositoryChanged()
+    if (state.unreachable?.problem.message !== before.unreachable?.problem.message) judging.fleetChanged()
+    return moved ? { asked: agents.sendAll({ type: 'sync' }) } : {}
+  }
+
+  async #repositoryChanged(): Promise<void> {
+    const { source, db, clock, log, events, judging, readHistory } = this.#parts
+    const { head, invalid, fleet } = source.state()
+    if (head === undefined) return
+    const { revision, subject } = head
+    if (invalid.length === 0) await syncChannels(db, fleet.alerts, clock.now())
+    log.info({ revision, subject, problems: invalid.length }, 'the repository is at a revision')
+    events.emit({ kind: 'repository-changed', revision })
+    judging.fleetChanged()
+    await judging.assignmentsChanged()
+    this.#schedule.now('read history', () => readHistory(head))
+  }
+
+  async #lookAtFleet(): Promise<void> {
+    const { db, clock, events, judging } = this.#parts
+    await forgetRefusals(db, later(clock.now(), -refusalsKeptMs).toISOString())
+    for (const host of await forgetCopies(db, later(clock.now(), -copiesKeptMs).toISOString()))
+      events.emit({ kind: 'machines-forgotten', host })
+    judging.fleetChanged()
+    await judging.idle()
+  }
+
+  async #rememberLastSeen(): Promise<void> {
+    const { presence, db } = this.#parts
+    const seen = presence.takeUnsaved()
+    if (seen.size > 0) await saveLastSeen(db, seen)
+  }
+}
+
+function after(milliseconds: number): Promise<undefined> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(undefined), milliseconds).unref()
+  })
+}

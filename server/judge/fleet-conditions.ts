@@ -1,0 +1,64 @@
+// The conditions of the fleet as a whole, as a table like that of the hosts (host-conditions.ts).
+import type { Condition, FleetFacts, Found } from './facts.ts'
+import { lineOf, linesOf } from './problem-text.ts'
+
+export const fleetConditions: readonly Condition<[FleetFacts]>[] = [
+  { kind: 'repository-invalid', severity: 'critical', found: repositoryInvalid },
+  { kind: 'repository-unreachable', severity: 'warning', found: repositoryUnreachable },
+  { kind: 'enrolment-refused', severity: 'warning', found: enrolmentRefused },
+  { kind: 'channel-unusable', severity: 'warning', found: channelUnusable },
+  { kind: 'database-set-aside', severity: 'critical', found: databaseSetAside },
+]
+
+function repositoryInvalid({ invalid }: FleetFacts): readonly Found[] {
+  if (invalid.length === 0) return []
+  return [
+    {
+      key: 'repository-invalid',
+      title: 'The repository is invalid',
+      text: linesOf(invalid),
+      remedy:
+        'Fix it and push. Every host keeps the last good revision until then; `plumb lint` finds this before a push.',
+    },
+  ]
+}
+
+function repositoryUnreachable({ unreachable }: FleetFacts): readonly Found[] {
+  if (unreachable === undefined) return []
+  return [
+    {
+      key: 'repository-unreachable',
+      title: 'The server cannot fetch the repository',
+      text: lineOf(unreachable),
+      remedy: unreachable.remedy ?? 'It is tried again by itself; hosts keep what they have.',
+    },
+  ]
+}
+
+function enrolmentRefused({ refusedEnrolments }: FleetFacts): readonly Found[] {
+  return refusedEnrolments.map(({ cause, host, reason, address }) => ({
+    key: `enrolment-refused:${cause}`,
+    host,
+    title: `An enrolment as ${host} was refused`,
+    text: `Somebody at ${address} tried to enrol as ${host} with a token of this server: ${reason}.`,
+    remedy: `If the machine was set up anew, remove the host and use a new install line. If it was not you, find out who has the token.`,
+  }))
+}
+
+function channelUnusable({ channelProblems }: FleetFacts): readonly Found[] {
+  return channelProblems.map(({ key, message, remedy }) => ({
+    key: `channel-unusable:${key}`,
+    title: 'Alerts cannot be sent to a channel of plumb.yaml',
+    text: message,
+    remedy,
+  }))
+}
+
+function databaseSetAside({ databasesSetAside }: FleetFacts): readonly Found[] {
+  return databasesSetAside.map((file) => ({
+    key: `database-set-aside:${file}`,
+    title: "The server's database was damaged and has been set aside",
+    text: `The damaged file is ${file}. The server runs on a new, empty database: no host is enrolled in it.`,
+    remedy: 'Stop the server and put a backup back as plumb.sqlite, or enrol the hosts again; then move the file away.',
+  }))
+}

@@ -1,0 +1,139 @@
+// Rows and cells of hosts: what a host reported, and what the repository gives it, as one state per host and per
+// service.
+import type { HostName, ServiceName } from '../../shared/names.ts'
+import { type ServiceFact, type ServiceStateName, serviceFacts, stateIn } from '../../shared/report.ts'
+import { namedHosts, servicesFor } from '../../shared/repository/assign.ts'
+import { type Alert, listOpenAlerts } from '../store/alerts.ts'
+import { type EnrolledHost, listHosts } from '../store/hosts.ts'
+import { type Cell, listCells, type ServiceState } from '../store/service-states.ts'
+import { staleSince } from './staleness.ts'
+import type { ViewParts } from './view-parts.ts'
+import type { CellView, HostRow, HostStateName } from './views.ts'
+
+/** Every host that is named or enrolled, and the cells they reported. */
+export async function hostRows(
+  parts: ViewParts,
+): Promise<{ readonly hosts: readonly HostRow[]; readonly cells: readonly Cell[] }> {
+  const { db, source } = parts
+  const [enrolled, cells, openAlerts] = await Promise.all([listHosts(db), listCells(db), listOpenAlerts(db)])
+  const cellsByHost = Map.groupBy(cells, (cell) => cell.host)
+  const silent = silentHosts(openAlerts)
+  const byName = new Map(enrolled.map((host) => [host.host, host]))
+  const names = [...new Set([...namedHosts(source.state().fleet), ...byName.keys()])].sort()
+  const elsewhere = await hostsElsewhere(parts, enrolled)
+  const hosts = names.map((name) => {
+    const [host, own] = [byName.get(name), cellsByHost.get(name) ?? []]
+    return hostRow(parts, name, {
+      ...{ enrolled: host, cells: own, silent: silent.has(name), isElsewhere: elsewhere.has(name) },
+    })
+  })
+  return { hosts, cells }
+}
+
+type Known = {
+  readonly enrolled: EnrolledHost | undefined
+  readonly cells: readonly Cell[]
+  readonly silent: boolean
+  readonly isElsewhere: boolean
+}
+
+export function hostRow(parts: ViewParts, host: HostName, known: Known): HostRow {
+  const { enrolled, isElsewhere } = known
+  const cells = cellViews(parts, host, known)
+  const lastSeenAt = enrolled === undefined ? undefined : (parts.lastHeardAt(host) ?? enrolled.lastSeenAt)
+  const clockAheadSeconds = parts.clockAheadSeconds(host)
+  const isNamed = servicesFor(parts.source.state().fleet, host).kind === 'assigned'
+  return {
+    host,
+    state: hostState(known, cells, isNamed),
+    connected: parts.isConnected(host),
+    cells,
+    ...(isNamed ? {} : { unnamed: true }),
+    ...(isElsewhere ? { elsewhere: true } : {}),
+    ...(enrolled?.revision === undefined ? {} : { revision: enrolled.revision }),
+    ...(lastSeenAt === undefined ? {} : { lastSeenAt }),
+    ...(clockAheadSeconds === undefined ? {} : { clockAheadSeconds }),
+    ...stale(parts, host, enrolled),
+  }
+}
+
+export async function isElsewhere(parts: ViewParts, enrolled: EnrolledHost | undefined): Promise<boolean> {
+  return enrolled !== undefined && (await hostsElsewhere(parts, [enrolled])).has(enrolled.host)
+}
+
+/** Hosts that follow a revision that is not in the repository, as far as the server has fetched it. */
+export async function hostsElsewhere(
+  { clone }: ViewParts,
+  hosts: readonly EnrolledHost[],
+): Promise<ReadonlySet<HostName>> {
+  const missing = await clone.missing(hosts.flatMap(({ revision }) => revision ?? []))
+  return new Set(hosts.flatMap(({ host, revision }) => (revision !== undefined && missing.has(revision) ? host : [])))
+}
+
+export function stale(parts: ViewParts, host: HostName, enrolled: EnrolledHost | undefined): { staleSince?: string } {
+  const { clock, source } = parts
+  const last = { enrolled, connected: parts.isConnected(host), checkedAt: parts.lastCheckedAt(host) }
+  const since = staleSince(last, clock.now(), source.state().fleet.defaults.checkEvery)
+  return since === undefined ? {} : { staleSince: since }
+}
+
+/** What the host reported, and what the repository gives it that it has not reported. */
+function cellViews(parts: ViewParts, host: HostName, known: Known): readonly CellView[] {
+  const { enrolled, cells, isElsewhere } = known
+  const reported = new Set(cells.map((cell) => cell.service))
+  const awaited = assignedTo(parts, host).filter((service) => !reported.has(service))
+  const unreported = unreportedState(parts, enrolled, isElsewhere)
+  return [
+    ...cells.map(({ host: _host, ...cell }) => ({ ...cell, ...factsThere(cell.facts, isElsewhere) })),
+    ...awaited.map((service) => ({ service, ...unreported, findings: 0, pending: 0 })),
+  ]
+}
+
+/** Nothing here says whether what a host has of an unknown revision is what it should have. */
+export function factsThere(
+  reported: readonly ServiceFact[],
+  isElsewhere: boolean,
+): { readonly state: ServiceStateName; readonly facts: readonly ServiceFact[] } {
+  const facts = serviceFacts.filter((fact) => reported.includes(fact) || (isElsewhere && fact === 'unknown'))
+  return { state: stateIn(facts), facts }
+}
+
+/**
+ * Of a service that the head gives to the host. A host that follows the head and does not report it tells nothing of
+ * it.
+ */
+export function unreportedState(
+  { source }: ViewParts,
+  enrolled: EnrolledHost | undefined,
+  isElsewhere: boolean,
+): Pick<CellView, 'state' | 'facts'> {
+  if (enrolled?.reportDigest === undefined) return { state: 'no-report', facts: [] }
+  const isBehind = !isElsewhere && enrolled.revision !== source.state().head?.revision
+  return isBehind ? { state: 'pending', facts: ['pending'] } : { state: 'unknown', facts: ['unknown'] }
+}
+
+/**
+ * In plumb is a host that plumb.yaml names, and of which every service that it is given is reported and is in plumb.
+ */
+function hostState({ enrolled, silent }: Known, cells: readonly CellView[], isNamed: boolean): HostStateName {
+  if (enrolled === undefined) return 'not-enrolled'
+  if (silent) return 'silent'
+  if (enrolled.reportDigest === undefined) return 'no-report'
+  const facts = new Set([...cells.flatMap((cell) => cell.facts), ...(isNamed ? [] : (['unknown'] as const))])
+  return stateIn(serviceFacts.filter((fact) => facts.has(fact)))
+}
+
+export function cellOf({ host, state, facts, since, report }: ServiceState): Cell {
+  const { service, findings, pending } = report
+  return { host, service, state, facts, since, findings: findings.length, pending: pending.length }
+}
+
+export function assignedTo({ source }: ViewParts, host: HostName): readonly ServiceName[] {
+  const assigned = servicesFor(source.state().fleet, host)
+  return assigned.kind === 'assigned' ? assigned.services : []
+}
+
+export function silentHosts(alerts: readonly Alert[]): ReadonlySet<HostName> {
+  const open = alerts.filter((alert) => alert.kind === 'host-silent' && alert.resolvedAt === undefined)
+  return new Set(open.flatMap((alert) => alert.host ?? []))
+}
