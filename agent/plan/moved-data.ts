@@ -1,9 +1,10 @@
 // Quadlets that a commit gives another volume or directory at the same place of their container: it would start without the data that it
 // has. Refused as for a compose project (resources/moved-mounts.ts), unless service.yaml says that the data may stay behind. Pure.
+import { parseResourceId } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
-import type { UnitResource } from '../../shared/resource.ts'
+import { isOfKind, type UnitResource } from '../../shared/resource.ts'
+import type { LiveResource, Subject } from '../resources/kind.ts'
 import { repositoryOf } from '../resources/predecessors.ts'
-import type { ComparedResource, ServiceComparison } from './compare.ts'
 
 type Moved = {
   /** Whose containers have it now. */
@@ -14,7 +15,9 @@ type Moved = {
   readonly to: string
 }
 
-type Resources = Pick<ServiceComparison, 'resources'>
+type Observed = Subject & { readonly live: LiveResource }
+
+type Resources = { readonly resources: readonly Observed[] }
 
 /** One for each unit that would see other data. */
 export function movedDataProblems({ resources }: Resources): readonly Problem[] {
@@ -42,21 +45,21 @@ export function leftData({ resources }: Resources): readonly string[] {
 }
 
 function movedIn(resources: Resources['resources']): readonly Moved[] {
-  const own = new Set(resources.map(({ id }) => id.slice(id.indexOf(':') + 1)))
-  const units = resources.filter(({ id }) => id.startsWith('unit:'))
+  const own = new Set(resources.map(({ id }) => parseResourceId(id).name))
+  const units = resources.filter(({ id }) => isOfKind(id, 'unit'))
   const all = [...units.flatMap(inPlace), ...units.flatMap((one) => byOthers(one, units))]
   // What the repository has at a path comes with the repository.
   return all.filter(({ from, to }) => !own.has(from) && !own.has(to))
 }
 
-function inPlace({ desired, live }: ComparedResource): readonly Moved[] {
+function inPlace({ desired, live }: Observed): readonly Moved[] {
   const held = live.unit?.held
   if (desired?.kind !== 'unit' || held === undefined) return []
   return movesTo(desired, desired.name, held.mounts)
 }
 
 /** A unit leaves, and one of the same image takes its place, unless that has the same data. */
-function byOthers({ id, desired, live }: ComparedResource, units: Resources['resources']): readonly Moved[] {
+function byOthers({ id, desired, live }: Observed, units: Resources['resources']): readonly Moved[] {
   const held = live.unit?.held
   if (desired !== undefined || held?.image === undefined) return []
   const coming = units.flatMap((one) => {
@@ -67,7 +70,7 @@ function byOthers({ id, desired, live }: ComparedResource, units: Resources['res
   })
   const isKept = ([at, source]: readonly [string, string]) => coming.some(({ mounts }) => mounts?.[at] === source)
   const lost = Object.fromEntries(Object.entries(held.mounts).filter((mount) => !isKept(mount)))
-  return coming.flatMap((unit) => movesTo(unit, id.slice(id.indexOf(':') + 1), lost))
+  return coming.flatMap((unit) => movesTo(unit, parseResourceId(id).name, lost))
 }
 
 /** What is mounted at no path any more is for the quadlet to say. */
