@@ -15,6 +15,7 @@ import { requirePlainGitFiles } from '../host/git-files.ts'
 import type { Interruptible } from '../host/interruptible.ts'
 import { knownName } from '../host/known-name.ts'
 import { repositoryOwner } from '../host/repository-owner.ts'
+import { sha256 } from '../sync/reasons.ts'
 import { type BlameGit, blameOfClone } from './blame-clone.ts'
 import type { Output } from './output.ts'
 import type { WhyAsker, WhyQuestion } from './why-asked.ts'
@@ -38,6 +39,13 @@ export async function whyInClone(
   const closed: BlameGit['closed'] = (args, environment) =>
     outputOfGit(run, args, { directory: top, user, environment })
   let top = resolve(directory)
+  // A git that does not know the option repeats it.
+  if ((await git('rev-parse', '--show-object-format')).trim() === 'sha256')
+    throw new PlumbError({
+      code: 'repository-invalid',
+      message: `${directory}: ${sha256.why}.`,
+      remedy: sha256.remedy,
+    })
   // Empty at the top, and in a bare clone.
   top = resolve(directory, (await git('rev-parse', '--show-cdup')).trimEnd())
   if ((await git('rev-parse', '--is-shallow-repository')).trim() === 'true')

@@ -14,6 +14,7 @@ import { readWorkTree, tooManyFiles, workTreeLimits } from '../desire/work-tree.
 import type { Interruptible } from '../host/interruptible.ts'
 import { turns } from '../host/turns.ts'
 import { CatFile } from '../sync/cat-file.ts'
+import { sha256 } from '../sync/reasons.ts'
 import type { RevisionReader } from '../sync/revision.ts'
 import { type WorkTreeGit, workTreeGit } from './work-tree-git.ts'
 
@@ -38,6 +39,10 @@ export async function readCandidate(
   const git = top?.isDirectory() === true ? await workTreeGit(directory, run) : undefined
   const repository = git === undefined ? undefined : await repositoryOf(directory, git)
   if (git === undefined || repository === undefined) return await asItIs(directory)
+  if (repository === 'sha256') {
+    const { problems, ...candidate } = await asItIs(directory)
+    return { ...candidate, problems: [otherFormat(directory), ...problems] }
+  }
   const byReader = (...args: readonly string[]): Command => ({
     args,
     deadlineSeconds: 20,
@@ -68,11 +73,17 @@ async function asItIs(directory: string): Promise<Candidate> {
 
 type Place = { readonly index: string; readonly objects: string }
 
+/** No agent reads such a repository. */
+function otherFormat(directory: string): Problem {
+  return { code: 'repository-invalid', message: `${directory}: ${sha256.why}.`, remedy: sha256.remedy }
+}
+
 /** Undefined outside of a work tree, and where git refuses to read it. */
-async function repositoryOf(directory: string, git: WorkTreeGit): Promise<Place | undefined> {
+async function repositoryOf(directory: string, git: WorkTreeGit): Promise<Place | 'sha256' | undefined> {
   const names = ['--is-inside-work-tree', '--show-object-format', '--git-path', 'index', '--git-path', 'objects']
   const answer = await git.run(['rev-parse', ...names])
   const [inside, format, index, objects] = answer.stdout.split('\n')
+  if (answer.code === 0 && inside === 'true' && format === 'sha256') return format
   if (answer.code !== 0 || inside !== 'true' || format !== 'sha1') return undefined
   if (index === undefined || objects === undefined) return undefined
   return { index: resolve(directory, index), objects: resolve(directory, objects) }

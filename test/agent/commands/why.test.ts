@@ -31,6 +31,16 @@ beforeEach(async () => {
 
 afterEach(() => box.remove())
 
+test('a clone in another object format than agents read is told so', async () => {
+  const other = await makeRepository()
+  onTestFinished(() => other.remove())
+  await promisify(execFile)('rm', ['-rf', other.gitDirectory])
+  await other.git('init', '--quiet', '--initial-branch=main', '--object-format=sha256')
+  await other.git('commit', '--quiet', '--allow-empty', '-m', 'first')
+  const { code, err } = await runPlumb(['why', '/etc/motd', '--repo', other.directory, '--root', box.root])
+  expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('the repository uses SHA-256 ids') })
+})
+
 test('a clone says which commit gave a file its content, from any directory of it', async () => {
   const places = ['--root', box.root, '--state', box.state]
   expect(await runPlumb(['why', '/etc/nginx/nginx.conf', '--repo', fleet.directory, ...places])).toEqual({

@@ -55,6 +55,32 @@ test('a file that containers can write is data where it is no text, and told whe
   expect(draft.readme).not.toContain('logo.png')
 })
 
+test('the files that COMPOSE_FILE of .env names are the project, with the name that the last of them gives', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'plumb-project-'))
+  roots.push(root)
+  const files = {
+    '.env': 'COMPOSE_FILE=./compose.yaml:prod.yaml\n',
+    'compose.yaml': 'name: shop\nservices: { app: { image: x } }\n',
+    'compose.override.yaml': 'services: {}\n',
+    'prod.yaml': 'name: shop-prod\nservices: {}\n',
+  }
+  await mkdir(join(root, 'srv/shop'), { recursive: true })
+  for (const [path, content] of Object.entries(files)) await writeFile(join(root, 'srv/shop', path), content)
+  const says = composeSays({ services: {} })
+  const query: Run = (command) => {
+    const stdout = new Map(Object.entries(files)).get(command.args.at(-1)?.replace('/srv/shop/', '') ?? '')
+    return command.args[0] === 'cat' && stdout !== undefined
+      ? Promise.resolve({ code: 0, stdout, stderr: '' })
+      : says(command)
+  }
+  const host = readerOf(openHost({ root, run: createRun() }))
+
+  expect(await foundProject('/srv/shop', { ...host, query })).toMatchObject({
+    project: 'shop-prod',
+    composeFiles: ['compose.yaml', 'prod.yaml'],
+  })
+})
+
 const meaning = 'of a service has a meaning of its own: give it another name, also where it is mounted'
 
 /** Everything is mounted: below `conf/`, `files/` and `units/` for reading alone. */

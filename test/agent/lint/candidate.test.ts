@@ -266,3 +266,10 @@ test('a file that no host takes is told of without a copy of it, and what hosts 
   expect(commands.at(-1)).toContain('rm -rf')
   expect(await linesOf(directory)).toEqual([expect.stringContaining('at most 32 MiB')])
 })
+
+test('a repository in another object format than agents read is told so', async () => {
+  const directory = fleetDirectory({})
+  execFileSync('git', ['-C', directory, 'init', '--quiet', '--object-format=sha256'])
+  const { problems } = await lintWorkTree(directory)
+  expect(problems.map(problemLine)).toEqual([expect.stringContaining('the repository uses SHA-256 ids')])
+})
