@@ -1,5 +1,5 @@
 // What this process does outside of itself, for its debug log: children, requests, fetches, plans. A diagnostics channel of node, so that
-// no logger is passed through the code that works, and nothing is put together while nobody listens.
+// no logger is passed through the code that works, and nothing is put together while no subscriber listens.
 import { type Channel, channel, subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { withoutUserInformation } from '../address.ts'
 
@@ -11,7 +11,7 @@ export type Trace = { readonly message: TraceMessage; readonly fields: Readonly<
 const name = 'plumb.trace'
 const traces: Channel = channel(name)
 
-/** `fields` is called at once, and only where somebody listens. */
+/** `fields` is called at once, and only where a subscriber listens. */
 export function trace(message: TraceMessage, fields: () => Trace['fields']): void {
   if (traces.hasSubscribers) traces.publish({ message, fields: fields() } satisfies Trace)
 }

@@ -211,9 +211,7 @@ test('a file that was removed is removed from the repository when its path is gi
   rmSync(join(box.root, 'etc/web/site.conf'))
   const whole = await adopt('web', '-m', 'Gone')
   expect(whole.code).toBe(1)
-  expect(whole.out).toContain(
-    'not adopted: /etc/web/site.conf: it was removed on the host. To remove it everywhere',
-  )
+  expect(whole.out).toContain('not adopted: /etc/web/site.conf: it was removed on the host. To remove it everywhere')
   expect(await adopt('/etc/web/site.conf', '-m', 'Gone')).toMatchObject({ code: 0, err: '' })
   const branch = await onlyBranch()
   expect(await inForge('diff', '--name-status', 'main', branch)).toBe(
