@@ -13,7 +13,7 @@ import { type ApplyOptions, apply } from './commands/apply.ts'
 import { check } from './commands/check.ts'
 import { defaultState } from './commands/configuration.ts'
 import { type DebugBundleOptions, debugBundle } from './commands/debug-bundle.ts'
-import { type EnrolOptions, enrolHost } from './commands/enrol.ts'
+import { type EnrollOptions, enrollHost } from './commands/enroll.ts'
 import { hold, listHolds, release } from './commands/hold.ts'
 import { type FleetOptions, holdFleet, listFleetHolds, releaseFleet } from './commands/hold-fleet.ts'
 import { type ImportOptions, importService } from './commands/import.ts'
@@ -60,7 +60,7 @@ onHost('plan', 'print exactly what an apply would do; exits 2 when there is some
     settle(plan((await openAgent(options)).agent, options, outputTo(options))),
   )
 
-onHost('apply', 'make this host as the repository says, drift included; exits 0 when it is in plumb afterwards')
+onHost('apply', 'make this host as the repository says, drift included; exits 0 when it is in sync afterwards')
   .option('--revision <rev>', 'a commit, branch or tag; default: the head of the branch')
   .option('--full', 'hash every file, also those whose stat did not change')
   .option('--allow-rewind', 'accept that the history of the branch was rewritten')
@@ -165,7 +165,7 @@ program
   .option('--json', 'print JSON')
   .action((path: string, options: WhyOptions & Json) => settle(why(path, options, outputTo(options))))
 
-onHost('agent', 'keep this host in plumb until stopped; what the systemd service runs')
+onHost('agent', 'keep this host in sync until stopped; what the systemd service runs')
   .option('--attached', 'stop when standard input ends')
   .addOption(
     new Option('--log-level <level>', 'what is logged').choices(logLevels).env(logLevelVariable).default('info'),
@@ -184,13 +184,13 @@ program
   .action((options: DebugBundleOptions & Json) => settle(debugBundle(options, outputTo(options))))
 
 program
-  .command('enrol')
+  .command('enroll')
   .description('make this host known to a server; the one-time token is read from PLUMB_TOKEN')
   .requiredOption('--server <url>', 'the server')
   .option('--host <name>', "default: the machine's own name")
   .option('--certificate <file>', 'PEM certificate of the server, when it is self-signed')
   .option('--state <dir>', 'what the agent remembers', defaultState)
-  .action((options: EnrolOptions) => settle(enrolHost(options, outputTo({}))))
+  .action((options: EnrollOptions) => settle(enrollHost(options, outputTo({}))))
 
 program
   .command(takeBackVerb, { hidden: true })
@@ -199,7 +199,7 @@ program
     takeBackRestart({ root: '/', run: createRun() }, openState(options.state)),
   )
 
-onHost('install', 'make this machine a host: pin its repository, enrol, apply, and keep the agent running')
+onHost('install', 'make this machine a host: pin its repository, enroll, apply, and keep the agent running')
   .option('--server <url>', 'the server to report to; the one-time token is read from PLUMB_TOKEN')
   .option('--certificate <file>', 'PEM certificate of the server, when it is self-signed')
   .action((options: InstallOptions & Json) => settle(install(options, outputTo(options))))

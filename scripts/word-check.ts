@@ -25,7 +25,7 @@ function wordsIn(text: string, words: readonly Word[]): readonly Breach[] {
 /** What may stand between two words of a phrase: a line end, with the comment mark of the next line. */
 const betweenWords = /[\s/*#]+/g
 
-/** A hyphen makes another word: the code `host-silent` is a name, not the word. */
+/** A hyphen makes another word: the code `host-offline` is a name, not the word. */
 function regexOf(pattern: string): RegExp {
   return new RegExp(`(?<![\\w-])(?:${pattern.replaceAll(' ', '[\\s/*#]+')})(?![\\w-])`, 'gi')
 }

@@ -155,7 +155,7 @@ async function openRecords(
   if (setAside !== undefined)
     log.error({ setAside }, 'THE DATABASE WAS DAMAGED and was set aside; an empty one is used')
   const ended = await endWorkOfReplacedToken(db, tokens.operatorTokenHash, clock.now().toISOString())
-  if (ended !== undefined && ended.sessions + ended.enrolmentTokens > 0)
+  if (ended !== undefined && ended.sessions + ended.enrollmentTokens > 0)
     log.warn(
       ended,
       ended.isReplaced

@@ -10,7 +10,7 @@ import { reportSchema } from './report.ts'
 
 export const protocolVersion = 1
 export const agentSocketPath = '/api/v1/agents/connect'
-export const enrolPath = '/api/v1/agents/enrol'
+export const enrollPath = '/api/v1/agents/enrol'
 /** Frame limits in bytes: before and after the agent has proved who it is. */
 export const frameLimitBeforeHello = 4 * 1024
 export const frameLimit = 8 * 1024 * 1024
@@ -70,14 +70,14 @@ export const agentMessageSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('heartbeat'), at: z.string().max(40) }),
 ])
 
-export const enrolRequestSchema = z.object({
+export const enrollRequestSchema = z.object({
   token: z.string().min(10).max(200),
   host: hostNameSchema,
   /** Ed25519 public key, SPKI DER in base64. */
   publicKey: z.string().max(200),
 })
 
-export const enrolResponseSchema = z.object({ host: hostNameSchema })
+export const enrollResponseSchema = z.object({ host: hostNameSchema })
 
 /** Every refused HTTP request answers with this shape. */
 export const httpProblemSchema = z.object({
@@ -87,7 +87,7 @@ export const httpProblemSchema = z.object({
 export type ServerMessage = z.infer<typeof serverMessageSchema>
 export type AgentMessage = z.infer<typeof agentMessageSchema>
 export type Machine = z.infer<typeof machineSchema>
-export type EnrolRequest = z.infer<typeof enrolRequestSchema>
+export type EnrollRequest = z.infer<typeof enrollRequestSchema>
 
 /** What the agent signs to prove it is `host` on this very connection. */
 export function helloText(nonce: string, host: string): string {

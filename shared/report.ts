@@ -176,10 +176,10 @@ export const serviceFacts = ['failed', 'drift', 'unknown', 'pending', 'held'] as
 
 export type ServiceFact = (typeof serviceFacts)[number]
 
-/** What a cell of the fleet page shows first; `silent`, `not-enrolled` and `no-report` are the server's to say. */
-export type ServiceStateName = Exclude<ServiceFact, 'held'> | 'in-plumb'
+/** What a cell of the fleet page shows first; `offline`, `not-enrolled` and `no-report` are the server's to say. */
+export type ServiceStateName = Exclude<ServiceFact, 'held'> | 'in-sync'
 
-/** All that is true of a service, the most urgent first; none: it is in plumb. */
+/** All that is true of a service, the most urgent first; none: it is in sync. */
 export function factsOf(service: ServiceReport): readonly ServiceFact[] {
   const { failure, findings, unknown, pending, applied, hold } = service
   // What an earlier check found may have changed since.
@@ -200,7 +200,7 @@ export function stateOf(service: ServiceReport): ServiceStateName {
 }
 
 export function stateIn(facts: readonly ServiceFact[]): ServiceStateName {
-  return facts.find((fact) => fact !== 'held') ?? 'in-plumb'
+  return facts.find((fact) => fact !== 'held') ?? 'in-sync'
 }
 
 /** All that a report tells of, in the order in which they can have happened. */

@@ -38,8 +38,8 @@ function putRightText({ by, revision }: Extract<ResourceEvent, { kind: 'put-righ
     case 'policy':
       return `put back at once, as its policy says${at}`
     case 'revision':
-      return `in plumb again${at}: it matches the repository`
+      return `in sync again${at}: it matches the repository`
     case 'host':
-      return 'in plumb again: somebody put it back on the host'
+      return 'in sync again: somebody put it back on the host'
   }
 }

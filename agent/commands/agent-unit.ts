@@ -7,7 +7,7 @@ export const agentEnvironment = { MALLOC_TRIM_THRESHOLD_: '131072' } as const
 export function agentUnit(executable: string): string {
   const environment = Object.entries(agentEnvironment).map(([name, value]) => `${name}=${value}`)
   return `[Unit]
-Description=Plumbline agent: keeps this host in plumb
+Description=Plumbline agent: keeps this host in sync
 After=network-online.target
 Wants=network-online.target
 StartLimitIntervalSec=10min

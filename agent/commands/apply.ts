@@ -1,4 +1,4 @@
-// `plumb apply`: makes live as the repository says, drift included. Exits 0 when the host is in plumb afterwards, 1 when it is not.
+// `plumb apply`: makes live as the repository says, drift included. Exits 0 when the host is in sync afterwards, 1 when it is not.
 import { isLeft } from '../../shared/adoptable.ts'
 import { problemLine } from '../../shared/problem.ts'
 import type { ServiceReport } from '../../shared/report.ts'
@@ -8,7 +8,7 @@ import { restartGuarded } from '../agent-restart.ts'
 import type { ServiceOutcome } from '../apply/apply.ts'
 import { restartAgent } from '../host/restart-agent.ts'
 import { type Agent, serviceReportsOf } from '../look.ts'
-import { isInPlumb } from '../plan/compare.ts'
+import { isInSync } from '../plan/compare.ts'
 import { holdText } from '../plan/hold-text.ts'
 import { onceEach } from '../report-of.ts'
 import type { AgentRestart } from '../state/agent-restart.ts'
@@ -65,7 +65,7 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
         summary(acted, services, { isLastGood: fromSync.length > 0, problems: beside.length }),
       ],
     })
-    return isInPlumb(acted.look.comparison) && beside.length === 0 && acted.result.services.every(isWell) ? 0 : 1
+    return isInSync(acted.look.comparison) && beside.length === 0 && acted.result.services.every(isWell) ? 0 : 1
   } finally {
     lock.release()
     if (restart !== undefined) await restarted(restart, agent)
@@ -132,12 +132,12 @@ function summary(
   const { services, revision } = result
   const changed = services.filter(({ kind }) => kind === 'applied').length
   const at = `${revision.slice(0, 12)}${isLastGood ? ', the last good revision; the head of the repository could not be taken' : ''}`
-  if (!isInPlumb(look.comparison) || !services.every(isWell))
-    return `out of plumb at ${at}${differingText(reports, { services, changedSince })}`
+  if (!isInSync(look.comparison) || !services.every(isWell))
+    return `out of sync at ${at}${differingText(reports, { services, changedSince })}`
   const what = changed === 0 ? 'nothing to change' : `${counted(changed, 'service')} changed`
   if (isLastGood) return `${what} at ${at}`
   if (problems > 0) return `${what} at ${at}, with ${counted(problems, 'problem')}`
-  return changed === 0 ? `${what}: in plumb at ${at}` : `in plumb at ${at}: ${what}`
+  return changed === 0 ? `${what}: in sync at ${at}` : `in sync at ${at}: ${what}`
 }
 
 const differingShown = 3

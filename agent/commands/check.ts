@@ -1,4 +1,4 @@
-// `plumb check`: what is live here against the repository. Changes nothing. Exits 0 in plumb, 2 when anything drifted or is
+// `plumb check`: what is live here against the repository. Changes nothing. Exits 0 in sync, 2 when anything drifted or is
 // pending, else 1 on an error, or when something could not be checked.
 import { changeLines } from '../../shared/change-text.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
@@ -148,6 +148,6 @@ function summary(services: readonly ServiceReport[], problems: readonly Problem[
     ...(problems.length > 0 ? [counted(problems.length, 'problem')] : []),
   ]
   return found.length === 0
-    ? `in plumb: ${counted(services.length, 'service')}, ${of}`
-    : `out of plumb: ${found.join(', ')} (${of})`
+    ? `in sync: ${counted(services.length, 'service')}, ${of}`
+    : `out of sync: ${found.join(', ')} (${of})`
 }

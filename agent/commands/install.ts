@@ -1,4 +1,4 @@
-// `plumb install`: makes this machine a host. Pins host, repository and server, enrols, applies in the foreground so that
+// `plumb install`: makes this machine a host. Pins host, repository and server, enrolls, applies in the foreground so that
 // the person sees it happen, and leaves the agent running as a systemd service. Run again, it does only what is missing.
 // Decision: docs/decisions/2026-11-23-only-a-person-repairs-drift.md
 import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
@@ -29,7 +29,7 @@ import {
   repositoryGiven,
   writeConfiguration,
 } from './configuration.ts'
-import { enrolHost } from './enrol.ts'
+import { enrollHost } from './enroll.ts'
 import { type HostOptions, hostNameOption, openAgent } from './open.ts'
 import { goOnWithoutTerminal, type Output } from './output.ts'
 import { placeFile } from './place-file.ts'
@@ -51,7 +51,7 @@ export async function install(options: InstallOptions, output: Output): Promise<
   if (known !== undefined && known.host !== configuration.host) throw isAnotherHost(known.host, configuration.host)
   const { server, repository } = configuration
   if (server !== undefined && readEnrolled(options.state) !== server) {
-    await enrolHost(
+    await enrollHost(
       { server, host: configuration.host, state: options.state, ...certificateOf(options, configuration) },
       output,
     )
@@ -65,7 +65,7 @@ export async function install(options: InstallOptions, output: Output): Promise<
   const outcome = await firstPass(options, output)
   if (host.capabilities.units) {
     await installService(host)
-    const next = outcome === 0 ? 'keeps it in plumb' : 'tries again'
+    const next = outcome === 0 ? 'keeps it in sync' : 'tries again'
     output.progress(`plumb.service is enabled and ${next}; its log: journalctl -u plumb`)
   }
   return outcome

@@ -263,7 +263,7 @@ function onlyNews(log: Logger): (report: Report) => boolean {
     if (now === before && appliesIn(report).length === 0) return false
     before = now
     const states = Object.fromEntries(
-      services.map((service) => [service.service, factsOf(service).join(', ') || 'in-plumb']),
+      services.map((service) => [service.service, factsOf(service).join(', ') || 'in-sync']),
     )
     log.info({ revision, states, problems: problems.map(problemLine) }, 'looked')
     const failures = services.flatMap(({ service, failure }) =>

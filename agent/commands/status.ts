@@ -27,7 +27,7 @@ export function status(stateDirectory: string, output: Output, beside: readonly 
   output.print({ json: { state: 'checked', ...report }, text: lines(report, new Date()) })
   // A hold by itself is no difference.
   const states = report.services.map(stateOf)
-  if (states.some((state) => state !== 'in-plumb' && state !== 'unknown') || report.services.some(differs)) return 2
+  if (states.some((state) => state !== 'in-sync' && state !== 'unknown') || report.services.some(differs)) return 2
   return report.problems.length > 0 || states.includes('unknown') ? 1 : 0
 }
 

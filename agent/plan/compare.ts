@@ -133,7 +133,7 @@ export function pendingOf({ differing }: ServiceComparison): readonly ComparedRe
 }
 
 /** Nothing pending, no drift but what is ignored, everything looked at. */
-export function isInPlumb({ services }: HostComparison): boolean {
+export function isInSync({ services }: HostComparison): boolean {
   return services.every(
     (service) => service.problems.length === 0 && pendingOf(service).length === 0 && drifted(service).length === 0,
   )

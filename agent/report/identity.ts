@@ -53,7 +53,7 @@ function parsed(pem: Buffer, path: string): KeyObject {
         code: 'state-corrupt',
         message: "this host's key cannot be read.",
         where: { file: path },
-        remedy: 'Remove the file, remove the host on the server, and enrol again.',
+        remedy: 'Remove the file, remove the host on the server, and enroll again.',
       },
       { cause },
     )

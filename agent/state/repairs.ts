@@ -56,7 +56,7 @@ export function repairStore(path: string): RepairStore {
 function afterLook(records: Records, drifted: ReadonlySet<ResourceId>, now: Date): Records {
   return new Map(
     [...records].flatMap(([id, record]) => {
-      const seen = drifted.has(id) ? seenDrifted(record, now) : seenInPlumb(record, now)
+      const seen = drifted.has(id) ? seenDrifted(record, now) : seenInSync(record, now)
       return seen === undefined ? [] : [[id, seen] as const]
     }),
   )
@@ -70,7 +70,7 @@ function seenDrifted({ quietSince: _, ...record }: RepairRecord, now: Date): Rep
   return { ...record, repairedAt, ...(isFight ? { fight: { repairs: repairedAt.length, since } } : {}) }
 }
 
-function seenInPlumb(record: RepairRecord, now: Date): RepairRecord | undefined {
+function seenInSync(record: RepairRecord, now: Date): RepairRecord | undefined {
   if (record.fight === undefined) {
     const repairedAt = recent(record.repairedAt, now)
     return repairedAt.length === 0 ? undefined : { ...record, repairedAt }

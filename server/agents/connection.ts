@@ -37,7 +37,7 @@ export type ConnectionEvents = {
   /** Resolves when the report is stored, to the rows that it has cost; undefined when it must not be stored. */
   received(report: Report): Promise<number | undefined>
   closed(connection: AgentConnection): void
-  /** Milliseconds until the host may be heard again, after a message that has cost so much. */
+  /** Milliseconds until the host may be online again, after a message that has cost so much. */
   waitAfter(host: HostName, cost: MessageCost): number
 }
 
@@ -163,7 +163,7 @@ export class AgentConnection {
 
   #pong(): void {
     this.#unansweredPings = 0
-    // A word too: an agent that applies for ten minutes, or looks only every ten, is not silent.
+    // A word too: an agent that applies for ten minutes, or looks only every ten, is not offline.
     if (this.host !== undefined) this.#events.heard(this.host)
   }
 

@@ -43,7 +43,7 @@ export type GateParts = {
   readonly machines: Machines
   readonly events: EventFeed
   readonly receive: ReceiveReport
-  /** How long a host may be silent before a person is told. */
+  /** How long a host may be offline before a person is told. */
   silentAfterMs(): number
   /** The socket is an agent's: it does not count as one of an unknown client any more. */
   proved(socket: Socket): void
@@ -54,7 +54,7 @@ export type GateLimits = ConnectionLimits & {
   /** Connections that have not said hello yet: in all, and of one address. */
   readonly strangers: SlotLimits
   readonly reportRows: RateLimit
-  /** At least: where hosts may be silent for a short time only, they are asked as often as it takes. */
+  /** At least: where hosts may be offline for a short time only, they are asked as often as it takes. */
   readonly pingEveryMs: number
 }
 

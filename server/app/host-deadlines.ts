@@ -3,7 +3,7 @@
 import type { FleetSource } from './fleet.ts'
 
 export type HostDeadlines = {
-  /** A host that checks seldom speaks seldom: it may miss two checks before it counts as silent. */
+  /** A host that checks seldom speaks seldom: it may miss two checks before it counts as offline. */
   silentAfterMs(): number
   checkOverdueAfterMs(): number
 }

@@ -6,7 +6,7 @@ import { servicesFor } from '../../shared/repository/assign.ts'
 import type { Presence } from '../agents/presence.ts'
 import type { FleetFacts, HostFacts } from '../judge/facts.ts'
 import type { Courier } from '../notify/courier.ts'
-import { listRefusals } from '../store/enrolment.ts'
+import { listRefusals } from '../store/enrollment.ts'
 import { listEndedHolds } from '../store/holds.ts'
 import { listHosts } from '../store/hosts.ts'
 import { listCopies } from '../store/machines.ts'
@@ -37,7 +37,7 @@ export async function readFleetFacts(parts: FactParts): Promise<FleetFacts> {
     invalid,
     unreachable: lasts || head === undefined ? unreachable?.problem : undefined,
     channelProblems: await parts.courier.problems(),
-    refusedEnrolments: await listRefusals(parts.db),
+    refusedEnrollments: await listRefusals(parts.db),
     databasesSetAside: parts.databasesSetAside(),
   }
 }

@@ -28,7 +28,7 @@ export class Judging {
   readonly #hosts = new Set<HostName>()
   #fleet = false
   /** Have an open alert that a word, or a check, of the host may end. */
-  readonly #silent = new Set<HostName>()
+  readonly #offline = new Set<HostName>()
   readonly #overdue = new Set<HostName>()
   readonly #given = new Map<HostName, string | undefined>()
   /** At a revision that the repository did not have when they were judged. */
@@ -42,9 +42,9 @@ export class Judging {
       this.#judgeSoon(host)
     })
     events.subscribe(['host-removed', 'enrollment-tried'], () => this.fleetChanged())
-    // A word from a host that was silent is a change, and a check of one whose checks were overdue.
+    // A word from a host that was offline is a change, and a check of one whose checks were overdue.
     events.subscribe(['host-heard'], ({ host }) => {
-      if (this.#silent.delete(host)) this.#judgeSoon(host)
+      if (this.#offline.delete(host)) this.#judgeSoon(host)
     })
     events.subscribe(['check-finished'], ({ host }) => {
       if (this.#overdue.delete(host)) this.#judgeSoon(host)
@@ -72,9 +72,9 @@ export class Judging {
     const { db, presence, deadlines } = this.#parts
     const limit = deadlines.silentAfterMs()
     for (const host of await listHostNames(db)) {
-      const isSilent = !this.#silent.has(host) && presence.silentForMs(host) >= limit
+      const isOffline = !this.#offline.has(host) && presence.silentForMs(host) >= limit
       const isOverdue = !this.#overdue.has(host) && presence.uncheckedForMs(host) >= deadlines.checkOverdueAfterMs()
-      if (isSilent || isOverdue) this.#hosts.add(host)
+      if (isOffline || isOverdue) this.#hosts.add(host)
     }
     if (this.#hosts.size > 0) this.#start()
   }
@@ -84,7 +84,7 @@ export class Judging {
     const { db } = this.#parts
     for (const { kind, scope, host } of await listOpenAlerts(db)) {
       if (host === undefined) continue
-      if (kind === 'host-silent') this.#silent.add(host)
+      if (kind === 'host-offline') this.#offline.add(host)
       if (kind === 'check-overdue') this.#overdue.add(host)
       if (scope !== 'fleet') this.#hosts.add(host)
     }
@@ -165,7 +165,7 @@ export class Judging {
     const { log, events } = this.#parts
     const alerts = changes.map((change) => {
       const { key, kind, host, title } = change.kind === 'resolve' ? change.alert : change.cause
-      if (kind === 'host-silent' && host !== undefined && change.kind === 'open') this.#silent.add(host)
+      if (kind === 'host-offline' && host !== undefined && change.kind === 'open') this.#offline.add(host)
       if (kind === 'check-overdue' && host !== undefined)
         this.#overdue[change.kind === 'resolve' ? 'delete' : 'add'](host)
       // It is recorded as said by now; where nothing is behind, it is over with that.
@@ -180,10 +180,10 @@ export class Judging {
 async function recordSilence(transaction: Db, changes: readonly AlertChange[], at: string): Promise<void> {
   for (const change of changes) {
     const cause = change.kind === 'resolve' ? change.alert : change.cause
-    if (cause.kind !== 'host-silent' || cause.host === undefined) continue
+    if (cause.kind !== 'host-offline' || cause.host === undefined) continue
     if (change.kind !== 'open' && change.kind !== 'resolve') continue
     if ((await findHost(transaction, cause.host)) === undefined) continue
-    const to = change.kind === 'open' ? 'silent' : 'heard again'
+    const to = change.kind === 'open' ? 'offline' : 'online again'
     await insertTransitions(transaction, cause.host, [{ at, to }])
   }
 }

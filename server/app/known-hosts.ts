@@ -1,7 +1,7 @@
 // Hosts as the operator ends them: removed altogether, or with their machine forgotten.
 import type { Logger } from 'pino'
 import type { HostName } from '../../shared/names.ts'
-import { forgetRefusalsOf } from '../store/enrolment.ts'
+import { forgetRefusalsOf } from '../store/enrollment.ts'
 import { deleteHost, findHost } from '../store/hosts.ts'
 import { forgetMachine } from '../store/machines.ts'
 import type { Db } from '../store/tables.ts'

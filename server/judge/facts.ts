@@ -47,7 +47,7 @@ export type FleetFacts = {
   /** Why the server cannot fetch, once that has lasted long enough to be worth a person's time. */
   readonly unreachable: Problem | undefined
   readonly channelProblems: readonly { readonly key: string; readonly message: string; readonly remedy: string }[]
-  readonly refusedEnrolments: readonly {
+  readonly refusedEnrollments: readonly {
     readonly cause: string
     readonly host: HostName
     readonly reason: string

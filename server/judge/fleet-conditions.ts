@@ -5,7 +5,7 @@ import { lineOf, linesOf } from './problem-text.ts'
 export const fleetConditions: readonly Condition<[FleetFacts]>[] = [
   { kind: 'repository-invalid', severity: 'critical', found: repositoryInvalid },
   { kind: 'repository-unreachable', severity: 'warning', found: repositoryUnreachable },
-  { kind: 'enrolment-refused', severity: 'warning', found: enrolmentRefused },
+  { kind: 'enrollment-refused', severity: 'warning', found: enrollmentRefused },
   { kind: 'channel-unusable', severity: 'warning', found: channelUnusable },
   { kind: 'database-set-aside', severity: 'critical', found: databaseSetAside },
 ]
@@ -35,12 +35,12 @@ function repositoryUnreachable({ unreachable }: FleetFacts): readonly Found[] {
   ]
 }
 
-function enrolmentRefused({ refusedEnrolments }: FleetFacts): readonly Found[] {
-  return refusedEnrolments.map(({ cause, host, reason, address }) => ({
-    key: `enrolment-refused:${cause}`,
+function enrollmentRefused({ refusedEnrollments }: FleetFacts): readonly Found[] {
+  return refusedEnrollments.map(({ cause, host, reason, address }) => ({
+    key: `enrollment-refused:${cause}`,
     host,
-    title: `An enrolment as ${host} was refused`,
-    text: `Somebody at ${address} tried to enrol as ${host} with a token of this server: ${reason}.`,
+    title: `An enrollment as ${host} was refused`,
+    text: `Somebody at ${address} tried to enroll as ${host} with a token of this server: ${reason}.`,
     remedy: `If the machine was set up anew, remove the host and use a new install line. If it was not you, find out who has the token.`,
   }))
 }
@@ -59,6 +59,7 @@ function databaseSetAside({ databasesSetAside }: FleetFacts): readonly Found[] {
     key: `database-set-aside:${file}`,
     title: "The server's database was damaged and has been set aside",
     text: `The damaged file is ${file}. The server runs on a new, empty database: no host is enrolled in it.`,
-    remedy: 'Stop the server and put a backup back as plumb.sqlite, or enrol the hosts again; then move the file away.',
+    remedy:
+      'Stop the server and put a backup back as plumb.sqlite, or enroll the hosts again; then move the file away.',
   }))
 }

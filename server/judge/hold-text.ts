@@ -10,7 +10,7 @@ import type { RecordedEnd } from '../store/holds.ts'
 /** Something that it covered is not as the repository says, and nobody holds it again. */
 export function isBehind(hold: RecordedEnd, services: readonly ServiceReport[]): boolean {
   const covered = services.filter(({ service }) => covers(hold.service, service))
-  return covered.some((service) => stateOf(service) !== 'in-plumb' && service.hold === undefined)
+  return covered.some((service) => stateOf(service) !== 'in-sync' && service.hold === undefined)
 }
 
 export type HeldHost = {

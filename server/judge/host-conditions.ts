@@ -17,7 +17,7 @@ export const hostConditions: readonly Condition<[HostFacts, Context]>[] = [
   { kind: 'apply-failed', severity: 'critical', found: applyFailed },
   { kind: 'services-not-given', severity: 'warning', found: servicesNotGiven },
   { kind: 'hold-expired', severity: 'warning', found: holdExpired },
-  { kind: 'host-silent', severity: 'critical', found: hostSilent },
+  { kind: 'host-offline', severity: 'critical', found: hostOffline },
   { kind: 'check-overdue', severity: 'warning', found: checkOverdue },
   { kind: 'agent-problem', severity: 'warning', found: agentProblem },
   { kind: 'identity-shared', severity: 'critical', found: identityShared },
@@ -143,15 +143,18 @@ function holdExpired({ host, services, endedHolds, revision }: HostFacts, contex
   })
 }
 
-function hostSilent({ host, lastSeenAt, silentForMs, heardSinceStart }: HostFacts, context: Context): readonly Found[] {
-  const key = `host-silent:${host}`
+function hostOffline(
+  { host, lastSeenAt, silentForMs, heardSinceStart }: HostFacts,
+  context: Context,
+): readonly Found[] {
+  const key = `host-offline:${host}`
   // A restarted server has not heard anybody: that alone must not end an alert that was open.
-  const stillSilent = !heardSinceStart && context.isOpen(key)
-  if (silentForMs < context.silentAfterMs && !stillSilent) return []
+  const stillOffline = !heardSinceStart && context.isOpen(key)
+  if (silentForMs < context.silentAfterMs && !stillOffline) return []
   return [
     {
       key,
-      title: `${host} is silent`,
+      title: `${host} is offline`,
       common: sameSilence,
       text: `Nothing was heard of ${host} since ${absoluteTime(lastSeenAt)}.`,
       remedy: `Look whether the machine runs and reaches this server, then on it: systemctl status plumb`,
@@ -159,7 +162,7 @@ function hostSilent({ host, lastSeenAt, silentForMs, heardSinceStart }: HostFact
   ]
 }
 
-/** An agent that answers and does not get to the end of a check. Of a silent host nothing is known. */
+/** An agent that answers and does not get to the end of a check. Of an offline host nothing is known. */
 function checkOverdue(facts: HostFacts, context: Context): readonly Found[] {
   const { host, uncheckedForMs, checkedSinceStart, silentForMs } = facts
   const key = `check-overdue:${host}`

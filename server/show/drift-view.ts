@@ -5,7 +5,7 @@ import { waysOut } from '../../shared/ways-out.ts'
 import { listOpenAlerts } from '../store/alerts.ts'
 import { findHost } from '../store/hosts.ts'
 import { findFinding, listServiceStates } from '../store/service-states.ts'
-import { cellOf, factsThere, hostRow, isElsewhere, silentHosts } from './host-rows.ts'
+import { cellOf, factsThere, hostRow, isElsewhere, offlineHosts } from './host-rows.ts'
 import type { ViewParts } from './view-parts.ts'
 import type { CommitView, DriftView } from './views.ts'
 
@@ -19,9 +19,9 @@ export async function driftView(parts: ViewParts, host: HostName, resource: stri
     listServiceStates(db, { hosts: [host], service }),
     listOpenAlerts(db, [`host:${host}`]),
   ])
-  const silent = silentHosts(alerts).has(host)
+  const offline = offlineHosts(alerts).has(host)
   const cells = state === undefined ? [] : [cellOf(state)]
-  const row = hostRow(parts, host, { enrolled, cells, silent, isElsewhere: await isElsewhere(parts, enrolled) })
+  const row = hostRow(parts, host, { enrolled, cells, offline, isElsewhere: await isElsewhere(parts, enrolled) })
   const report = state?.report ?? { service, findings: [finding], pending: [] }
   const { applied, appliedAt, hold, failure, unknown } = report
   const { revision, staleSince, connected, clockAheadSeconds } = row

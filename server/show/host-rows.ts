@@ -17,14 +17,14 @@ export async function hostRows(
   const { db, source } = parts
   const [enrolled, cells, openAlerts] = await Promise.all([listHosts(db), listCells(db), listOpenAlerts(db)])
   const cellsByHost = Map.groupBy(cells, (cell) => cell.host)
-  const silent = silentHosts(openAlerts)
+  const offline = offlineHosts(openAlerts)
   const byName = new Map(enrolled.map((host) => [host.host, host]))
   const names = [...new Set([...namedHosts(source.state().fleet), ...byName.keys()])].sort()
   const elsewhere = await hostsElsewhere(parts, enrolled)
   const hosts = names.map((name) => {
     const [host, own] = [byName.get(name), cellsByHost.get(name) ?? []]
     return hostRow(parts, name, {
-      ...{ enrolled: host, cells: own, silent: silent.has(name), isElsewhere: elsewhere.has(name) },
+      ...{ enrolled: host, cells: own, offline: offline.has(name), isElsewhere: elsewhere.has(name) },
     })
   })
   return { hosts, cells }
@@ -33,7 +33,7 @@ export async function hostRows(
 type Known = {
   readonly enrolled: EnrolledHost | undefined
   readonly cells: readonly Cell[]
-  readonly silent: boolean
+  readonly offline: boolean
   readonly isElsewhere: boolean
 }
 
@@ -113,11 +113,11 @@ export function unreportedState(
 }
 
 /**
- * In plumb is a host that plumb.yaml names, and of which every service that it is given is reported and is in plumb.
+ * In sync is a host that plumb.yaml names, and of which every service that it is given is reported and is in sync.
  */
-function hostState({ enrolled, silent }: Known, cells: readonly CellView[], isNamed: boolean): HostStateName {
+function hostState({ enrolled, offline }: Known, cells: readonly CellView[], isNamed: boolean): HostStateName {
   if (enrolled === undefined) return 'not-enrolled'
-  if (silent) return 'silent'
+  if (offline) return 'offline'
   if (enrolled.reportDigest === undefined) return 'no-report'
   const facts = new Set([...cells.flatMap((cell) => cell.facts), ...(isNamed ? [] : (['unknown'] as const))])
   return stateIn(serviceFacts.filter((fact) => facts.has(fact)))
@@ -133,7 +133,7 @@ export function assignedTo({ source }: ViewParts, host: HostName): readonly Serv
   return assigned.kind === 'assigned' ? assigned.services : []
 }
 
-export function silentHosts(alerts: readonly Alert[]): ReadonlySet<HostName> {
-  const open = alerts.filter((alert) => alert.kind === 'host-silent' && alert.resolvedAt === undefined)
+export function offlineHosts(alerts: readonly Alert[]): ReadonlySet<HostName> {
+  const open = alerts.filter((alert) => alert.kind === 'host-offline' && alert.resolvedAt === undefined)
   return new Set(open.flatMap((alert) => alert.host ?? []))
 }

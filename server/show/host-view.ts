@@ -10,7 +10,7 @@ import { findHost } from '../store/hosts.ts'
 import { listServiceStates, type ServiceState } from '../store/service-states.ts'
 import { alertRows } from './alert-rows.ts'
 import { heldViews } from './fleet-view.ts'
-import { cellOf, hostRow, isElsewhere, silentHosts } from './host-rows.ts'
+import { cellOf, hostRow, isElsewhere, offlineHosts } from './host-rows.ts'
 import { serviceCommit } from './service-commit.ts'
 import { shown, type ViewParts } from './view-parts.ts'
 import type { FailedApplyView, HoldView, HostRow, HostView } from './views.ts'
@@ -28,8 +28,8 @@ export async function hostView(parts: ViewParts, host: HostName): Promise<HostVi
     listTransitions(db, host, shown.transitions),
   ])
   const cells = states.map(cellOf)
-  const silent = silentHosts(alerts).has(host)
-  const row = hostRow(parts, host, { enrolled, cells, silent, isElsewhere: await isElsewhere(parts, enrolled) })
+  const offline = offlineHosts(alerts).has(host)
+  const row = hostRow(parts, host, { enrolled, cells, offline, isElsewhere: await isElsewhere(parts, enrolled) })
   const commit = row.revision === undefined ? undefined : await clone.commit(row.revision)
   const { cells: _cells, ...who } = row
   return {

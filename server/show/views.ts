@@ -17,7 +17,7 @@ export type CommitView = Readonly<Commit>
  * `not-enrolled`: the repository names the host, no agent ever did. `no-report`: enrolled, no report yet. `unknown`: something could
  * not be checked or was not reported, or nothing says what the host should have: `unnamed`, `elsewhere`.
  */
-export type HostStateName = ServiceStateName | 'silent' | 'not-enrolled' | 'no-report'
+export type HostStateName = ServiceStateName | 'offline' | 'not-enrolled' | 'no-report'
 
 /** One cell of hosts x services; undefined where the repository does not give the service to the host. */
 export type CellView = {
@@ -226,7 +226,7 @@ export type AlertView = {
   readonly diff?: string
 }
 
-/** `drift`, `in plumb again`, `applied abc1234`, ... in the order they were recorded, newest first. */
+/** `drift`, `in sync again`, `applied abc1234`, ... in the order they were recorded, newest first. */
 export type TransitionView = {
   readonly at: string
   readonly service?: ServiceName

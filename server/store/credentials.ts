@@ -1,12 +1,12 @@
-// What was made with a credential ends with it: sessions and enrolment tokens of an operator token that was replaced.
+// What was made with a credential ends with it: sessions and enrollment tokens of an operator token that was replaced.
 import { createHash } from 'node:crypto'
-import { endTokens } from './enrolment.ts'
+import { endTokens } from './enrollment.ts'
 import { deleteSessions } from './sessions.ts'
 import type { Db } from './tables.ts'
 
 export type Ended = {
   readonly sessions: number
-  readonly enrolmentTokens: number
+  readonly enrollmentTokens: number
   /** False: a server of before this was noted has made them, with a token that is not known. */
   readonly isReplaced: boolean
 }
@@ -29,7 +29,7 @@ export async function endWorkOfReplacedToken(
       .execute()
     return {
       sessions: await deleteSessions(transaction),
-      enrolmentTokens: await endTokens(transaction, now),
+      enrollmentTokens: await endTokens(transaction, now),
       isReplaced: known !== undefined,
     }
   })

@@ -18,6 +18,7 @@ export const migrations: MigrationProvider = {
     '0010-write-probe': writeProbe,
     '0011-deliveries': deliveries,
     '0012-alert-ends': alertEnds,
+    '0013-state-names': stateNames,
   }),
 }
 
@@ -211,5 +212,24 @@ const deliveries: Migration = {
 const alertEnds: Migration = {
   async up(db: AnySchema) {
     await db.schema.alterTable('alerts').addColumn('end_reason', 'text').execute()
+  },
+}
+
+/** The states got the names of the glossary: `in-sync` and `offline`. */
+const stateNames: Migration = {
+  async up(db: AnySchema) {
+    await sql`update service_states set state = 'in-sync' where state = 'in-plumb'`.execute(db)
+    for (const [before, after] of [
+      ['in-plumb', 'in-sync'],
+      ['silent', 'offline'],
+      ['heard again', 'online again'],
+    ]) {
+      await sql`update transitions set from_state = ${after} where from_state = ${before}`.execute(db)
+      await sql`update transitions set to_state = ${after} where to_state = ${before}`.execute(db)
+    }
+    await sql`update alerts set kind = 'host-offline' where kind = 'host-silent'`.execute(db)
+    for (const column of ['cause', 'open_cause', 'common_key'])
+      await sql`update alerts set ${sql.ref(column)} = replace(${sql.ref(column)}, 'host-silent', 'host-offline')
+        where ${sql.ref(column)} like 'host-silent%'`.execute(db)
   },
 }

@@ -9,8 +9,8 @@ export type Tables = {
   transitions: TransitionTable
   applies: ApplyTable
   failed_applies: FailedApplyTable
-  enrolment_tokens: EnrolmentTokenTable
-  refused_enrolments: RefusedEnrolmentTable
+  enrolment_tokens: EnrollmentTokenTable
+  refused_enrolments: RefusedEnrollmentTable
   machines: MachineTable
   identity_copies: IdentityCopyTable
   alerts: AlertTable
@@ -48,7 +48,7 @@ type ServiceStateTable = {
   host: string
   service: string
   state: string
-  /** Facts as factsOf orders them, joined by commas: `drift,held`; empty: in plumb. */
+  /** Facts as factsOf orders them, joined by commas: `drift,held`; empty: in sync. */
   facts: string
   since: string
   /** Counts, so that an overview of the fleet reads no bodies. */
@@ -102,7 +102,7 @@ type FailedApplyTable = {
   body: string
 }
 
-type EnrolmentTokenTable = {
+type EnrollmentTokenTable = {
   id: Generated<number>
   /** SHA-256 of the token: what is stored cannot be used. */
   hash: string
@@ -113,7 +113,7 @@ type EnrolmentTokenTable = {
   expires_at: string
 }
 
-type RefusedEnrolmentTable = {
+type RefusedEnrollmentTable = {
   cause: string
   host: string
   reason: string

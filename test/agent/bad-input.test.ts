@@ -59,7 +59,7 @@ afterAll(async () => {
   await fleet.remove()
 })
 
-describe('a host that was in plumb', () => {
+describe('a host that was in sync', () => {
   let box: Sandbox
   let agent: RunningAgent
 
@@ -151,7 +151,7 @@ describe('a host that was in plumb', () => {
     await box.write('/etc/motd', 'welcome\n')
     expect(await box.plumb('check')).toMatchObject({
       code: 1,
-      out: expect.stringContaining('out of plumb: 1 service unknown'),
+      out: expect.stringContaining('out of sync: 1 service unknown'),
     })
     expect((await box.plumb('status')).code).toBe(1)
   })
@@ -195,7 +195,7 @@ describe('a host that was in plumb', () => {
   }
 })
 
-test('a wrong enrolment token makes no host: nothing is pinned, nothing applied', async () => {
+test('a wrong enrollment token makes no host: nothing is pinned, nothing applied', async () => {
   const box = await makeSandbox({})
   onTestFinished(() => box.remove())
 
@@ -203,7 +203,7 @@ test('a wrong enrolment token makes no host: nothing is pinned, nothing applied'
 
   expect({ code, out }).toEqual({ code: 1, out: '' })
   expect(err).toBe(
-    `plumb: ${new URL(server.url).origin} did not enrol web-9: The enrolment token was refused. Make a new install line. The server's log says why this one was refused.\n`,
+    `plumb: ${new URL(server.url).origin} did not enroll web-9: The enrollment token was refused. Make a new install line. The server's log says why this one was refused.\n`,
   )
   expect(treeOf(box.root)).toEqual([])
 })
@@ -246,7 +246,7 @@ describe.runIf(process.getuid?.() === 0)('a full disk', () => {
     })
     await agent.kill()
     agent = box.agent()
-    expect(await agent.said('"looked"')).toContain('"states":{"base":"drift","app":"in-plumb"}')
+    expect(await agent.said('"looked"')).toContain('"states":{"base":"drift","app":"in-sync"}')
     expect(treeOf(box.root)).toEqual(before)
 
     await rm(join(directory, 'filler'))
@@ -275,7 +275,7 @@ describe.runIf(process.getuid?.() === 0)('a full disk', () => {
     expect(out.split('\n')).toEqual([
       'base: wrote /etc/motd (content)',
       `app: not applied, put back as it was: write /etc/large: /etc/large: ${noSpace}`,
-      expect.stringContaining('out of plumb at '),
+      expect.stringContaining('out of sync at '),
       '',
     ])
     expect(treeOf(join(tight.root, 'etc')).filter((line) => !line.startsWith('motd'))).toEqual(before)
@@ -361,7 +361,7 @@ async function expectStillChecked(box: Sandbox, problem: unknown): Promise<void>
     '-welcome',
     '+WELCOME',
     problem,
-    `out of plumb: 1 drifted, 1 problem (2 resources at ${good.slice(0, 12)})`,
+    `out of sync: 1 drifted, 1 problem (2 resources at ${good.slice(0, 12)})`,
     expect.stringMatching(/^to keep it: plumb adopt \/etc\/motd /),
     expect.stringMatching(/^to repair it: plumb apply /),
     '',

@@ -52,7 +52,7 @@ describe.skipIf(chromiumMissing !== undefined)('axe finds nothing', () => {
     await dashboard.signIn()
     await dashboard.page.goto('/enrol?host=edge-6')
     await dashboard.page.getByRole('button', { name: 'Make the install line' }).click()
-    await dashboard.page.getByText('It enrols one host, once.').waitFor()
+    await dashboard.page.getByText('It enrolls one host, once.').waitFor()
     found.push(...(await faults('the install line')))
     await dashboard.page.goto('/')
     await dashboard.page.getByRole('button', { name: 'Sync' }).click()

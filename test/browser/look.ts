@@ -14,7 +14,7 @@ const pages = {
   held: '/hosts/mon-1',
   asked: '/hosts/edge-1',
   'service-held': '/services/grafana',
-  silent: '/hosts/edge-5',
+  offline: '/hosts/edge-5',
   pending: '/hosts/edge-3',
   waiting: '/hosts/edge-6',
   service: '/services/nginx',
@@ -24,7 +24,7 @@ const pages = {
   'why-any': '/why?path=/etc/nginx/nginx.conf#L7',
   'why-below': '/why?path=/etc/nginx',
   alerts: '/alerts',
-  enrol: '/enrol',
+  enroll: '/enrol',
   login: '/login?required=1',
   missing: '/nowhere',
 } as const
@@ -42,7 +42,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     const suffix = `${colorScheme}-${width}`
     server.show(exampleFleet(now))
     for (const [name, path] of Object.entries(pages)) await picture(context, path, `${name}-${suffix}`)
-    await enrolPicture(context, `line-${suffix}`)
+    await enrollPicture(context, `line-${suffix}`)
     await holdPicture(context, `hold-${suffix}`)
     await messagePicture(context, `why-message-${suffix}`)
     server.show(largeFleet(now, 200, 30))
@@ -74,12 +74,12 @@ async function picture(context: BrowserContext, path: string, name: string, full
   await page.close()
 }
 
-async function enrolPicture(context: BrowserContext, name: string): Promise<void> {
+async function enrollPicture(context: BrowserContext, name: string): Promise<void> {
   if (only !== undefined && !name.startsWith(only)) return
   const page = await context.newPage()
   await page.goto('/enrol')
   await page.getByRole('button', { name: 'Make the install line' }).click()
-  await page.getByText('It enrols one host, once.').waitFor()
+  await page.getByText('It enrolls one host, once.').waitFor()
   await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true })
   await page.close()
 }

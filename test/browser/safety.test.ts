@@ -7,12 +7,12 @@ import { openDashboard, patience } from './open-dashboard.ts'
 describe.skipIf(chromiumMissing !== undefined)('the operator’s browser', () => {
   const dashboard = openDashboard()
 
-  test('an operator enrols a host and copies the line', async () => {
+  test('an operator enrolls a host and copies the line', async () => {
     await dashboard.context.grantPermissions(['clipboard-read', 'clipboard-write'])
     await dashboard.signIn()
     await dashboard.page.goto('/enrol?host=edge-6')
     await dashboard.page.getByRole('button', { name: 'Make the install line' }).click()
-    await dashboard.page.getByText('It enrols one host, once.').waitFor()
+    await dashboard.page.getByText('It enrolls one host, once.').waitFor()
     await dashboard.page.getByRole('button', { name: 'Copy' }).click()
     await dashboard.page.getByRole('button', { name: 'Copied' }).waitFor()
     expect(await dashboard.page.evaluate('navigator.clipboard.readText()')).toMatch(/^curl .* plumb_edge-6_/)

@@ -29,7 +29,7 @@ describe.skipIf(chromiumMissing !== undefined)('what a host that is not connecte
       await page.goto(`/?cells=${cells}`)
       expect(await outlineOf('#host-edge-5 td > i'), cells).toBe('dashed')
       expect(await outlineOf('#host-edge-1 td > i'), cells).not.toBe('dashed')
-      expect(await page.locator('#host-edge-5 td > i').first().textContent()).toBe('was in plumb')
+      expect(await page.locator('#host-edge-5 td > i').first().textContent()).toBe('was in sync')
       await page.screenshot({ path: join(pictures, `stale-fleet-${cells}-${name}.png`), fullPage: true })
     }
     expect(await page.getByText('1 host is not current').isVisible()).toBe(true)
@@ -41,7 +41,7 @@ describe.skipIf(chromiumMissing !== undefined)('what a host that is not connecte
 
     await page.goto('/services/caddy')
     expect(await page.getByText(/^Not current: as of 2 h ago .* UTC/).isVisible()).toBe(true)
-    expect(await page.locator('.host-list .state.was').allTextContents()).toEqual(['was in plumb'])
+    expect(await page.locator('.host-list .state.was').allTextContents()).toEqual(['was in sync'])
     await page.screenshot({ path: join(pictures, `stale-service-${name}.png`), fullPage: true })
   })
 })

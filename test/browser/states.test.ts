@@ -29,7 +29,7 @@ describe.skipIf(unavailable !== undefined)('a service that is', () => {
   })
   afterAll(() => browser.close())
 
-  test.each(combinations.map((facts) => [facts.join(', ') || 'in plumb', facts] as const))('%s', async (_, facts) => {
+  test.each(combinations.map((facts) => [facts.join(', ') || 'in sync', facts] as const))('%s', async (_, facts) => {
     world = await worldIn(facts)
     const page = await signedIn(browser, world)
     try {
@@ -37,8 +37,8 @@ describe.skipIf(unavailable !== undefined)('a service that is', () => {
       expect(factsOf(checked.service)).toEqual(facts)
       await sameEverywhere(world, page, { checked, facts })
       const commands = facts.includes('drift') ? await commandsOn(page) : {}
-      await world.fallSilent()
-      await sameEverywhere(world, page, { checked, facts, isSilent: true })
+      await world.fallOffline()
+      await sameEverywhere(world, page, { checked, facts, isOffline: true })
       expect(facts.includes('drift') ? await commandsOn(page) : {}).toEqual(commands)
       expect(Object.keys(commands)).toEqual(expectedCommands(facts))
       for (const [id, line] of Object.entries(commands)) await doesWhatItSays(world, id, line)
@@ -59,21 +59,21 @@ function expectedCommands(facts: readonly ServiceFact[]): readonly string[] {
   ]
 }
 
-type Said = { readonly checked: Checked; readonly facts: readonly ServiceFact[]; readonly isSilent?: boolean }
+type Said = { readonly checked: Checked; readonly facts: readonly ServiceFact[]; readonly isOffline?: boolean }
 
-async function sameEverywhere(world: World, page: Page, { checked, facts, isSilent = false }: Said): Promise<void> {
+async function sameEverywhere(world: World, page: Page, { checked, facts, isOffline = false }: Said): Promise<void> {
   const host = hostSchema.parse(await json(world, '/api/v1/hosts/web-1'))
   const fleet = fleetSchema.parse(await json(world, '/api/v1/fleet'))
   expect(host.services).toMatchObject([{ facts, waysOut: checked.ways }])
-  expect(fleet.hosts).toMatchObject([{ state: isSilent ? 'silent' : host.services[0]?.state, cells: [{ facts }] }])
+  expect(fleet.hosts).toMatchObject([{ state: isOffline ? 'offline' : host.services[0]?.state, cells: [{ facts }] }])
 
   const alerts = (await world.server.openAlerts()).map(({ kind, text }) => ({ kind, text }))
   expect(alerts.map(({ kind }) => kind).toSorted()).toEqual([
     ...(facts.includes('failed') ? ['apply-failed'] : []),
     ...(facts.includes('drift') && !facts.includes('held') ? ['drift'] : []),
-    ...(isSilent ? ['host-silent'] : []),
+    ...(isOffline ? ['host-offline'] : []),
   ])
-  const remedies = alerts.filter(({ kind }) => kind !== 'host-silent').map(({ text }) => text)
+  const remedies = alerts.filter(({ kind }) => kind !== 'host-offline').map(({ text }) => text)
   if (facts.includes('failed')) expect([...remedies, checked.text].join('\n')).not.toMatch(/plumb apply/)
   for (const fact of ['drift', 'pending'] as const)
     expect(checked.text.includes(`web: ${fact}: `)).toBe(facts.includes(fact))
@@ -83,7 +83,7 @@ async function sameEverywhere(world: World, page: Page, { checked, facts, isSile
   await page.goto('/hosts/web-1')
   const onHost = await statesIn(page, '#service-web header .state')
   expect(onHost).toEqual(expectedStates(facts))
-  expect((await page.locator('h1 ~ .state').textContent())?.includes('silent')).toBe(isSilent)
+  expect((await page.locator('h1 ~ .state').textContent())?.includes('offline')).toBe(isOffline)
   await page.goto('/')
   expect(await statesIn(page, '#grid td[data-service="web"], #grid td[data-service="web"] .also')).toEqual(
     expectedStates(facts),
@@ -91,7 +91,7 @@ async function sameEverywhere(world: World, page: Page, { checked, facts, isSile
   if (!facts.includes('drift')) return
   await page.goto(`/hosts/web-1/drift?resource=${encodeURIComponent(finding)}`)
   expect(await statesIn(page, '.heading .state')).toEqual(facts)
-  if (isSilent) expect(await page.locator('main .stale').textContent()).toContain('Not current')
+  if (isOffline) expect(await page.locator('main .stale').textContent()).toContain('Not current')
   const text = await page.locator('main').innerText()
   expect(text).toContain('as last applied')
   expect(text.includes('Changed in the repository, not applied yet')).toBe(facts.includes('pending'))
@@ -102,7 +102,7 @@ async function sameEverywhere(world: World, page: Page, { checked, facts, isSile
 }
 
 function expectedStates(facts: readonly ServiceFact[]): readonly string[] {
-  return facts.some((fact) => fact !== 'held') ? facts : ['in-plumb', ...facts]
+  return facts.some((fact) => fact !== 'held') ? facts : ['in-sync', ...facts]
 }
 
 /** By the class that gives them their shape. */
@@ -125,7 +125,7 @@ async function doesWhatItSays(world: World, id: string, line: string): Promise<v
   const before = await fleet.head()
   const { code, shown } = await world.typed(line, async () => {
     if (id === 'end-hold') expect((await world.box.plumb('hold')).out).toContain('nothing is held')
-    else if (id === 'apply') expect((await world.box.plumb('check')).out).toMatch(/^in plumb: /)
+    else if (id === 'apply') expect((await world.box.plumb('check')).out).toMatch(/^in sync: /)
     else if (id === 'keep-by-hand') expect(await fleet.head()).not.toBe(before)
     else {
       const branch = await fleet.git('for-each-ref', '--format=%(refname:short)', 'refs/heads/adopt')

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type ServiceFact, type ServiceReport, serviceReportSchema } from '../../shared/report.ts'
-import { enrolAgent, reportOf, startTestServer, type TestAgent, type TestServer } from '../server/kit.ts'
+import { enrollAgent, reportOf, startTestServer, type TestAgent, type TestServer } from '../server/kit.ts'
 import { command, makeSandbox, type Sandbox } from '../support/plumb.ts'
 import { onTerminal } from '../support/terminal.ts'
 
@@ -16,7 +16,7 @@ export type World = {
   /** What `plumb check` finds now, as JSON and as text; the server has it too. */
   reported(): Promise<Checked>
   /** The host is not heard of for longer than the server waits. */
-  fallSilent(): Promise<void>
+  fallOffline(): Promise<void>
   /** Lines typed one after the other by Anna on the host, or in her clone of the repository; the world is then as it was before. */
   typed(line: string, look: () => Promise<void>): Promise<Typed>
   remove(): Promise<void>
@@ -35,7 +35,7 @@ const files = {
 /** What fails is a file where a directory stands with something in it: a new one, or, with nothing pending, one that was exchanged. */
 export async function worldIn(facts: readonly ServiceFact[]): Promise<World> {
   const server = await startTestServer({ silentAfterSeconds: 90 }, { files })
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
   const box = await makeSandbox({ repo: server.fleet.directory })
   const home = await mkdtemp(join(tmpdir(), 'plumb-operator-'))
   const clone = join(home, 'clone')
@@ -79,7 +79,7 @@ export async function worldIn(facts: readonly ServiceFact[]): Promise<World> {
   return {
     ...{ server, box },
     reported: () => reported({ server, agent, box }),
-    fallSilent: async () => {
+    fallOffline: async () => {
       server.clock.advance(3600)
       await server.tick()
     },

@@ -16,7 +16,7 @@ import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { bringBack } from '../../agent/commands/restore-version.ts'
-import { isInPlumb } from '../../agent/plan/compare.ts'
+import { isInSync } from '../../agent/plan/compare.ts'
 import type { Resource } from '../../shared/resource.ts'
 import {
   applyIn,
@@ -229,7 +229,7 @@ test.runIf(asRoot)(
 
     for (const name of ['directory', 'l-directory']) rmSync(at(`t/${name}`), { recursive: true })
     expect(outcome(await applyIn(world, desired, repair))).toMatchObject({ kind: 'applied' })
-    expect(isInPlumb(await compareIn(world, desired, true))).toBe(true)
+    expect(isInSync(await compareIn(world, desired, true))).toBe(true)
 
     for (const what of places) {
       rmSync(at(`u/${what}`))

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { recover } from '../../agent/apply/recover.ts'
-import { isInPlumb } from '../../agent/plan/compare.ts'
+import { isInSync } from '../../agent/plan/compare.ts'
 import { generation, servicesInGeneration } from '../agent/apply/generation.ts'
 import { applyIn, compareIn, makeWorld, reportsIn, treeOf, type World } from '../agent/apply/world.ts'
 import { Budget, isLong, noLimit } from '../support/budget.ts'
@@ -87,7 +87,7 @@ async function revisionsAfterBoot(revision: number): Promise<readonly number[]> 
     const drifted = (await reportsIn(world, generation(revision))).filter(({ findings }) => findings.length > 0)
     expect(drifted).toEqual([])
     await applyIn(world, generation(revision), { repair: 'everything' })
-    expect(isInPlumb(await compareIn(world.again(), generation(revision)))).toBe(true)
+    expect(isInSync(await compareIn(world.again(), generation(revision)))).toBe(true)
     return revisions
   } finally {
     execFileSync('umount', [join(directory, 'after')])

@@ -67,18 +67,18 @@ test('of fifty agents at once one works, and the others say which and end', asyn
   for (const { err } of said) expect(err).toContain(`"plumb agent" is under way: process ${only?.child.pid}`)
   only?.child.stdin?.end()
   expect((await only?.ended)?.code).toBe(0)
-  expect((await plumb.run(here('check'))).out).toMatch(/^in plumb: 3 services/)
+  expect((await plumb.run(here('check'))).out).toMatch(/^in sync: 3 services/)
 })
 
 test('fifty applies at once take turns: one does the work, the others find nothing to do', async () => {
   const ended = await Promise.all(fifty.map(() => plumb.run(here('apply'))))
   const worked = ended.filter(({ out }) => out.includes('wrote /etc/motd'))
   expect(worked).toHaveLength(1)
-  const idle = ended.filter(({ out }) => /^nothing to change: in plumb/m.test(out))
+  const idle = ended.filter(({ out }) => /^nothing to change: in sync/m.test(out))
   const late = ended.filter(({ code, err }) => code === 1 && /is under way: process \d+, since/.test(err))
   expect(idle.length + late.length).toBe(49)
   expect(idle.every(({ code }) => code === 0)).toBe(true)
-  expect((await plumb.run(here('check'))).out).toMatch(/^in plumb: 3 services/)
+  expect((await plumb.run(here('check'))).out).toMatch(/^in sync: 3 services/)
 })
 
 test('an agent that is stopped in mid-apply holds its lock, and comes to its end when it may go on', async () => {
@@ -126,7 +126,7 @@ test('a service that failed while the clock was a year ahead is tried again when
   await ahead.ended
   rmSync(join(box.root, 'etc/motd'), { recursive: true })
   const right = plumb.start([...here('agent'), '--attached'])
-  await lineOf(right.child, '"base":"in-plumb"')
+  await lineOf(right.child, '"base":"in-sync"')
   right.child.stdin?.end()
   expect((await right.ended).code).toBe(0)
 })

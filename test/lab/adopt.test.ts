@@ -61,7 +61,7 @@ describe.skipIf(labUnavailable() !== null)('a fix of the night, over ssh', () =>
     expect(await left()).toBe('')
     await merged(branch)
     const apply = await host.output(['plumb', 'apply'])
-    expect(apply).toMatch(/^nothing to change: in plumb at /)
+    expect(apply).toMatch(/^nothing to change: in sync at /)
   }, 900_000)
 
   test('Control-C at the question leaves nothing behind, also what was made as somebody else', async () => {
@@ -86,7 +86,7 @@ describe.skipIf(labUnavailable() !== null)('a fix of the night, over ssh', () =>
     )
     await merged(branch)
     expect((await host.exec(['plumb', 'apply'])).code).toBe(0)
-    expect((await host.exec(['plumb', 'check'])).stdout).toMatch(/^in plumb: /)
+    expect((await host.exec(['plumb', 'check'])).stdout).toMatch(/^in sync: /)
   }, 900_000)
 
   test('in a clone of hers on the host it is pushed from there; nothing of it becomes root’s', async () => {

@@ -40,7 +40,7 @@ describe.skipIf(reason !== null)('a drop-in of plumb.service', () => {
     const before = await agentProcess()
 
     const revision = await followed.commit(files)
-    await followed.inPlumbAt(revision)
+    await followed.inSyncAt(revision)
 
     const after = await eventually('the agent is another process', async () => {
       const process = await agentProcess()
@@ -76,7 +76,7 @@ describe.skipIf(reason !== null)('a drop-in of plumb.service', () => {
       await eventually('the agent runs', agentProcess)
       const { stdout } = await followed.host.exec(['plumb', 'status'])
       expect(stdout).toContain('restart plumb.service')
-      await followed.inPlumbAt(await followed.commit({ [`services/base/${name}`]: null }))
+      await followed.inSyncAt(await followed.commit({ [`services/base/${name}`]: null }))
     },
   )
 

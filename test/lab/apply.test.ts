@@ -58,7 +58,7 @@ describe.skipIf(reason !== null)('a host that serves', () => {
     const pid = await mainPid(host, 'nginx.service')
     const load = startLoad(`http://${host.address}/`)
     good = await followed.commit(files({ site: 'return 200 "two\\n";' }))
-    await followed.inPlumbAt(good)
+    await followed.inSyncAt(good)
     await until(
       'nginx serves it',
       () => answerOf(host, '/'),
@@ -93,7 +93,7 @@ describe.skipIf(reason !== null)('a host that serves', () => {
     )
     expect(await unitState(host, 'worker.service')).toBe('enabled active')
     good = await followed.commit(files({ site: 'return 200 "two\\n";' }))
-    await followed.inPlumbAt(good)
+    await followed.inSyncAt(good)
   })
 
   test('a host whose plug is pulled in the middle of an apply is as before after the next boot, and takes the next commit', async () => {
@@ -121,7 +121,7 @@ describe.skipIf(reason !== null)('a host that serves', () => {
       (body) => body === 'two\n',
     )
     good = await followed.commit(files({ site: 'return 200 "four\\n";' }))
-    await followed.inPlumbAt(good)
+    await followed.inSyncAt(good)
     await until(
       'nginx serves it',
       () => answerOf(host, '/'),
@@ -152,9 +152,9 @@ describe.skipIf(reason !== null)('a host that serves', () => {
       () => host.read('/run/second'),
       (text) => text.includes('exit'),
     )
-    expect(ended.slice(second.length)).toBe(`nothing to change: in plumb at ${revision.slice(0, 12)}\nexit 0\n`)
+    expect(ended.slice(second.length)).toBe(`nothing to change: in sync at ${revision.slice(0, 12)}\nexit 0\n`)
     expect(await host.read('/run/validated-one')).toBe('once\n')
-    await followed.inPlumbAt(revision)
+    await followed.inSyncAt(revision)
     good = revision
   })
 
@@ -180,7 +180,7 @@ describe.skipIf(reason !== null)('a host that serves', () => {
     expect(await mainPid(host, 'plumb.service')).not.toBe(pid)
     expect((await host.exec(['ls', '/var/lib/plumb/journal'])).code).not.toBe(0)
     good = await followed.commit(files({ site: 'return 200 "five\\n";' }))
-    await followed.inPlumbAt(good)
+    await followed.inSyncAt(good)
     expect(await host.exec(['plumb', 'check'])).toMatchObject({ code: 0 })
   })
 
@@ -202,8 +202,8 @@ describe.skipIf(reason !== null)('a host that serves', () => {
       () => host.read('/run/install'),
       (text) => text.includes('exit'),
     )
-    expect(ended).toMatch(/\nplumb\.service is enabled and keeps it in plumb.*\nexit 0\n$/)
-    await followed.inPlumbAt(revision)
+    expect(ended).toMatch(/\nplumb\.service is enabled and keeps it in sync.*\nexit 0\n$/)
+    await followed.inSyncAt(revision)
     expect(await unitState(host, 'plumb.service')).toBe('enabled active')
   })
 

@@ -49,7 +49,7 @@ describe.skipIf(reason !== null).each([
     await followed.commit({
       'plumb.yaml': `version: 1\nhosts:\n  ${name}:\n    services: [base]\ndefaults:\n  syncEvery: 1h\n  checkEvery: 1m\n`,
       'services/base/README.md': 'What every host has.\n',
-      'services/base/files/etc/motd': 'in plumb\n',
+      'services/base/files/etc/motd': 'in sync\n',
       'services/base/files/etc/app/conf.d/limits.conf': 'limit 10\n',
     })
     await followed.install()
@@ -64,7 +64,7 @@ describe.skipIf(reason !== null).each([
 
   test('an edit by sudo in a login by ssh names who logged in, the program, the system call and the time', async () => {
     const before = Date.now()
-    await anna('sudo sed -i "s/in plumb/by anna/" /etc/motd')
+    await anna('sudo sed -i "s/in sync/by anna/" /etc/motd')
 
     const record = await lastRecordOf('file:/etc/motd')
 
@@ -111,7 +111,7 @@ describe.skipIf(reason !== null).each([
   })
 
   test('what nobody logged in to start has no user', async () => {
-    const edit = ['sed', '--in-place', 's/in plumb/by a program/', '/etc/motd'] as const
+    const edit = ['sed', '--in-place', 's/in sync/by a program/', '/etc/motd'] as const
     await host.output(['systemd-run', '--wait', '--quiet', ...edit])
 
     const record = await lastRecordOf('file:/etc/motd')
@@ -136,7 +136,7 @@ describe.skipIf(reason !== null).each([
 
   async function putRight(): Promise<void> {
     await host.output(['plumb', 'apply'])
-    await followed.inPlumbAt(await followed.fleet.head())
+    await followed.inSyncAt(await followed.fleet.head())
   }
 
   async function anna(command: string, { terminal = false } = {}): Promise<void> {

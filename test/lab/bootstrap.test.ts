@@ -48,10 +48,10 @@ describe.skipIf(reason !== null)('by the line of a server', () => {
 
     const { code, stdout, stderr } = await runLine(webLine, web)
 
-    expect(`${stdout}${stderr}`).toContain('in plumb')
+    expect(`${stdout}${stderr}`).toContain('in sync')
     expect(code).toBe(0)
     await expectWebHost(web, fleet)
-    await server.inPlumb('web-1', await fleet.head())
+    await server.inSync('web-1', await fleet.head())
   })
 
   test('a used line makes no other machine a host, and leaves it as it was', async () => {
@@ -62,11 +62,11 @@ describe.skipIf(reason !== null)('by the line of a server', () => {
     const { code, stdout, stderr } = await runLine(webLine, box)
 
     expect(code).not.toBe(0)
-    expect(`${stdout}${stderr}`).toContain('The enrolment token was refused')
+    expect(`${stdout}${stderr}`).toContain('The enrollment token was refused')
     expect(await traceOf(box, ['/etc', '/tmp', '/var/lib/dpkg'], ['plumb.service'])).toBe(before)
     // Its key, for the next line.
     expect(await box.output(['ls', '/var/lib/plumb'])).toBe('identity.pem\n')
-    await server.inPlumb('web-1', await fleet.head())
+    await server.inSync('web-1', await fleet.head())
   })
 
   test('the line run again on its own host changes nothing there', async () => {
@@ -91,9 +91,9 @@ describe.skipIf(reason !== null)('by the line of a server', () => {
 
     const { code, stdout, stderr } = await runLine(line, box)
 
-    expect(`${stdout}${stderr}`).toContain('in plumb')
+    expect(`${stdout}${stderr}`).toContain('in sync')
     expect(code).toBe(0)
-    await server.inPlumb('box-1', await fleet.head())
+    await server.inSync('box-1', await fleet.head())
     expect(await unitState(box, 'backup.timer')).toBe('enabled active')
     expect(await unitState(box, 'backup.service')).toBe('static inactive')
     expect(await unitState(box, 'plumb.service')).toBe('enabled active')
@@ -101,7 +101,7 @@ describe.skipIf(reason !== null)('by the line of a server', () => {
     expect(await box.read('/etc/motd')).toContain('This is box-1.')
     for (const program of ['nginx', 'python3']) expect([program, await has(box, program)]).toEqual([program, false])
     const { hosts } = await server.fleet()
-    expect(hosts.map(({ host, state }) => `${host} ${state}`).sort()).toEqual(['box-1 in-plumb', 'web-1 in-plumb'])
+    expect(hosts.map(({ host, state }) => `${host} ${state}`).sort()).toEqual(['box-1 in-sync', 'web-1 in-sync'])
   })
 
   test('after a reboot it is the same again', async () => {
@@ -116,7 +116,7 @@ describe.skipIf(reason !== null)('by the line of a server', () => {
     await until(
       'the server has heard web-1 since its reboot',
       async () => (await server.fleet()).hosts.find(({ host }) => host === 'web-1'),
-      (row) => row?.state === 'in-plumb' && row.connected && row.lastSeenAt !== undefined && row.lastSeenAt > at,
+      (row) => row?.state === 'in-sync' && row.connected && row.lastSeenAt !== undefined && row.lastSeenAt > at,
     )
   })
 
@@ -160,7 +160,7 @@ describe.skipIf(reason !== null)('by git clone and ./apply, with no server', () 
       timeoutMs: 300_000,
     })
 
-    expect(`${ran.stdout}${ran.stderr}`).toContain('in plumb')
+    expect(`${ran.stdout}${ran.stderr}`).toContain('in sync')
     expect(ran.code).toBe(0)
     await expectWebHost(web, fleet)
     await expectStatus(0)
@@ -204,8 +204,8 @@ async function expectWebHost(host: LabHost, fleet: TestRepository): Promise<void
   }
   expect(await host.output(['getent', 'passwd', 'hello'])).toContain(':The hello program:/var/lib/hello:')
   expect(await host.output(['stat', '-c', '%U:%G %a', '/var/lib/hello'])).toBe('hello:hello 750\n')
-  expect(await answerOf(host, '/healthz')).toBe('in plumb\n')
-  expect(await answerOf(host, '/')).toMatch(/^Hello from a machine that is in plumb\.\nYou are visitor \d+\.\n$/)
+  expect(await answerOf(host, '/healthz')).toBe('in sync\n')
+  expect(await answerOf(host, '/')).toMatch(/^Hello from a machine that is in sync\.\nYou are visitor \d+\.\n$/)
 }
 
 const packages = ['nginx-light', 'python3-minimal'] as const

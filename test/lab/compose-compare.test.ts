@@ -1,4 +1,4 @@
-// `compare: json` of files that containers have mounted: what says the same is in plumb and restarts nothing, another value is drift that is told
+// `compare: json` of files that containers have mounted: what says the same is in sync and restarts nothing, another value is drift that is told
 // by the value, and an apply gives file and container what the repository says.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Lab, labUnavailable, openLab } from '../../scripts/lab/lab.ts'
@@ -68,20 +68,20 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
     await box.host.output(['mv', `${path}.new`, path])
   }
 
-  async function expectInPlumb(): Promise<void> {
+  async function expectInSync(): Promise<void> {
     const check = await box.plumb('check', '--full')
-    expect(check).toEqual({ code: 0, text: expect.stringMatching(/^in plumb: /) })
+    expect(check).toEqual({ code: 0, text: expect.stringMatching(/^in sync: /) })
     expect(await box.plan('shop')).toEqual([])
   }
 
   test.each(ways)(
-    'keys in another order, written %s, are in plumb; an apply restarts nothing and leaves them',
+    'keys in another order, written %s, are in sync; an apply restarts nothing and leaves them',
     async (way) => {
       await rewrite(file, reordered, way)
       await rewrite(board, reordered, way)
-      await expectInPlumb()
+      await expectInSync()
       expect(await box.plumb('apply')).toMatchObject({ code: 0 })
-      await expectInPlumb()
+      await expectInSync()
       expect(await box.containers('shop')).toEqual(before)
       expect(await box.host.read(file)).toBe(reordered)
       expect(await box.host.read(board)).toBe(reordered)
@@ -116,7 +116,7 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
       const after = await box.containers('shop')
       expect(after.get('all')).toBe(before.get('all'))
       expect(after.get('one') === before.get('one')).toBe(way === 'by a rename')
-      await expectInPlumb()
+      await expectInSync()
     },
   )
 
@@ -134,7 +134,7 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
     await deployed(box, { shop: { ...files, 'fleet.json': `${reordered}\n\n` } })
     expect(await box.containers('shop')).toEqual(before)
     expect(await box.host.read(file)).toBe(reordered)
-    await expectInPlumb()
+    await expectInSync()
 
     const more = fleetJson.replace('5s', '9s')
     await deployed(box, { shop: { ...files, 'fleet.json': more } })
@@ -152,6 +152,6 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
     expect(await box.apply('shop')).toEqual(['brought up shop: made one anew'])
 
     expect(JSON.parse(await box.seen('shop-one-1', '/etc/fleet.json'))).toEqual(JSON.parse(fleetJson))
-    await expectInPlumb()
+    await expectInSync()
   })
 })

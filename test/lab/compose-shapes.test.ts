@@ -34,7 +34,7 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
     const again = await box.plumb('plan')
     const check = await box.plumb('check', '--full')
 
-    expect(first).toEqual({ code: 0, text: expect.stringContaining('in plumb') })
+    expect(first).toEqual({ code: 0, text: expect.stringContaining('in sync') })
     expect(again.text).not.toMatch(/^(?:proxy|site|database|monitoring|built|layered|included): /m)
     expect(check.code).toBe(0)
   })

@@ -58,7 +58,7 @@ describe.skipIf(reason !== null)('a host whose every way out is its repository',
     expect(await followed.host.read('/etc/motd')).toBe('as it should be\n')
     expect(report.problems).toEqual([])
     good = await followed.commit(files())
-    await followed.inPlumbAt(good)
+    await followed.inSyncAt(good)
   })
 
   test('a host that is switched off while its guard waits undoes it after the next boot, before it has a network', async () => {
@@ -81,13 +81,13 @@ describe.skipIf(reason !== null)('a host whose every way out is its repository',
     })
     await isReached()
     good = await followed.commit(files())
-    await followed.inPlumbAt(good)
+    await followed.inSyncAt(good)
   })
 
   test('a commit that moves the host and keeps it reached stays', async () => {
     followed.tellMoreOnFailure()
     const revision = await followed.commit(files({ firewall: firewall('accept', '# others') }))
-    await followed.inPlumbAt(revision)
+    await followed.inSyncAt(revision)
     expect(await followed.host.output(['nft', 'list', 'ruleset'])).toContain('policy accept')
   })
 

@@ -55,7 +55,7 @@ describe.skipIf(reason !== null).each([
     const revision = await followed.commit(files)
     expect((await followed.host.exec(['plumb', 'apply'], { timeoutMs: 300_000 })).code).toBe(0)
 
-    await followed.inPlumbAt(revision)
+    await followed.inSyncAt(revision)
     expect(await running()).toEqual(['shop-db-1', 'shop-web-1'])
     expect(await agentProcess()).toBe(started)
   })

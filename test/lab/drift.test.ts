@@ -40,7 +40,7 @@ describe.skipIf(reason !== null)('web-1 and box-1', () => {
     })
     server = await startLabServer(fleet, { silentAfterSeconds, secrets: channels.secrets })
     await Promise.all([web, box].map(bootstrap))
-    await inPlumbEverywhere(await fleet.head())
+    await inSyncEverywhere(await fleet.head())
   })
 
   afterAll(async () => {
@@ -105,7 +105,7 @@ describe.skipIf(reason !== null)('web-1 and box-1', () => {
 
     expect(await server.sync()).toBe(2)
 
-    await inPlumbEverywhere(revision)
+    await inSyncEverywhere(revision)
     console.log(`the commit was live everywhere after ${secondsSince(start)} s`)
     await servesVersion('two')
     const after = await nginxLife(web)
@@ -114,7 +114,7 @@ describe.skipIf(reason !== null)('web-1 and box-1', () => {
       activeSince: before.activeSince,
     })
     expect(after.workers.some((worker) => !before.workers.includes(worker))).toBe(true)
-    expect(await request.finish()).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*in plumb\n$/)
+    expect(await request.finish()).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*in sync\n$/)
   })
 
   test('pages and API show who changed a file, and why, beside the file', async () => {
@@ -146,35 +146,35 @@ describe.skipIf(reason !== null)('web-1 and box-1', () => {
     expect(await web.read('/etc/nginx/nginx.conf')).toBe(live)
     expect(await answerOf(web, '/version')).toBe('two\n')
     expect(await nginxLife(web)).toEqual(before)
-    await server.inPlumb('box-1', broken)
+    await server.inSync('box-1', broken)
 
     const good = await commitConf('location = /version { return 200 "three\\n"; }', 'Shorter keep-alive, spelt well')
     await server.sync()
 
     await told.told('resolved', { kind: 'apply-failed', host: 'web-1', service: 'nginx' })
-    await inPlumbEverywhere(good)
+    await inSyncEverywhere(good)
     await servesVersion('three')
     expect(told.webhook().map(({ event }) => event)).toEqual(['opened', 'resolved'])
   })
 
-  test('a host that falls silent is an alert, and resolved when it is back', async () => {
+  test('a host that goes offline is an alert, and resolved when it is back', async () => {
     tellMoreOnFailure(box)
     const told = channels.from()
     const start = performance.now()
 
     box.cutNetwork()
     try {
-      await told.told('opened', { kind: 'host-silent', host: 'box-1' }, (silentAfterSeconds + 15) * 1000)
+      await told.told('opened', { kind: 'host-offline', host: 'box-1' }, (silentAfterSeconds + 15) * 1000)
       console.log(`the silence was told after ${secondsSince(start)} s`)
-      expect((await server.fleet()).hosts.find(({ host }) => host === 'box-1')?.state).toBe('silent')
+      expect((await server.fleet()).hosts.find(({ host }) => host === 'box-1')?.state).toBe('offline')
     } finally {
       box.restoreNetwork()
     }
 
     const back = performance.now()
-    await told.told('resolved', { kind: 'host-silent', host: 'box-1' })
+    await told.told('resolved', { kind: 'host-offline', host: 'box-1' })
     console.log(`its return was told after ${secondsSince(back)} s`)
-    await server.inPlumb('box-1', await fleet.head())
+    await server.inSync('box-1', await fleet.head())
   })
 
   test('nothing is open at the end, and both channels were told of each alert once when it opened and once when it ended', async () => {
@@ -185,7 +185,7 @@ describe.skipIf(reason !== null)('web-1 and box-1', () => {
       'web-1: nginx has drifted',
       'web-1: hello has drifted',
       'web-1: nginx could not be applied',
-      'box-1 is silent',
+      'box-1 is offline',
     ])
     expect(channels.slack()).toHaveLength(8)
     expect(channels.slack().filter((text) => text.includes(' - resolved'))).toHaveLength(4)
@@ -203,8 +203,8 @@ describe.skipIf(reason !== null)('web-1 and box-1', () => {
     if (ran.code !== 0) throw new Error(`${host.name} was not bootstrapped:\n${ran.stdout}${ran.stderr}`)
   }
 
-  async function inPlumbEverywhere(revision: Revision): Promise<void> {
-    await Promise.all(['web-1', 'box-1'].map((host) => server.inPlumb(host, revision)))
+  async function inSyncEverywhere(revision: Revision): Promise<void> {
+    await Promise.all(['web-1', 'box-1'].map((host) => server.inSync(host, revision)))
   }
 
   /** A reload ends before the new workers answer: the old ones may serve a moment longer. */

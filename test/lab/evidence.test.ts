@@ -17,7 +17,7 @@ import { until } from './seen.ts'
 const reason = labUnavailable()
 if (reason !== null) console.log(`evidence on real hosts cannot be shown here: ${reason}`)
 
-const motd = 'in plumb\n'
+const motd = 'in sync\n'
 
 // Debian 12 has wtmp and a logind that prints in one way, Debian 13 has no wtmp and one that prints in another.
 describe.skipIf(reason !== null).each([
@@ -60,7 +60,7 @@ describe.skipIf(reason !== null).each([
 
   test('where nobody was logged in, that is told', async () => {
     followed.tellMoreOnFailure()
-    await host.output(['sed', '-i', 's/in plumb/by a program/', '/etc/motd'])
+    await host.output(['sed', '-i', 's/in sync/by a program/', '/etc/motd'])
 
     const evidence = await evidenceOf('file:/etc/motd')
 
@@ -76,7 +76,7 @@ describe.skipIf(reason !== null).each([
     await host.output(['runuser', '-u', 'anna', '--', 'logger', '-t', 'sudo', forged])
     await host.output(['runuser', '-u', 'anna', '--', 'cp', '/usr/bin/logger', '/home/anna/sudo'])
     await host.output(['runuser', '-u', 'anna', '--', '/home/anna/sudo', '-t', 'sudo', forged])
-    const login = loggedIn('sudo sed -i "s/in plumb/by anna/" /etc/motd; sleep 300')
+    const login = loggedIn('sudo sed -i "s/in sync/by anna/" /etc/motd; sleep 300')
     await until(
       'anna edits',
       () => host.read('/etc/motd'),
@@ -96,7 +96,7 @@ describe.skipIf(reason !== null).each([
       },
     ])
     expect(evidence.sudo).toMatchObject([
-      { user: 'anna', as: 'root', command: "/usr/bin/sed -i 's/in plumb/by anna/' /etc/motd" },
+      { user: 'anna', as: 'root', command: "/usr/bin/sed -i 's/in sync/by anna/' /etc/motd" },
     ])
     const checked = await host.exec(['plumb', 'check'])
     expect(checked.stdout).toContain(`logged in then: anna from ${machineAddress} (ssh, `)
@@ -162,7 +162,7 @@ describe.skipIf(reason !== null).each([
 
   async function putRight(): Promise<void> {
     await host.output(['plumb', 'apply'])
-    await followed.inPlumbAt(await followed.fleet.head())
+    await followed.inSyncAt(await followed.fleet.head())
   }
 
   async function looksTwice(): Promise<void> {

@@ -192,9 +192,9 @@ describe.skipIf(reason !== null)('a host with units, packages and containers', (
 
     expect(findingsIn(report.services)).toMatchObject([{ kinds: expect.arrayContaining([kind]) }])
     const applied = await host.exec(['plumb', 'apply'])
-    expect(applied.stdout).toMatch(/in plumb/)
+    expect(applied.stdout).toMatch(/in sync/)
     expect(applied.code).toBe(0)
-    expect((await host.exec(['plumb', 'check'])).stdout).toMatch(/^in plumb/)
+    expect((await host.exec(['plumb', 'check'])).stdout).toMatch(/^in sync/)
   })
 })
 

@@ -23,11 +23,11 @@ export type FollowedHost = {
   readonly fleet: TestRepository
   readonly served: ServedRepository
   commit(files: TestFiles): Promise<Revision>
-  /** `plumb install`; after it the agent runs. Throws unless the host is then in plumb. */
+  /** `plumb install`; after it the agent runs. Throws unless the host is then in sync. */
   install(options?: { readonly remoteName?: string }): Promise<void>
   /** The first report of the agent that is so. */
   reportWith(is: (report: AgentReport) => boolean): Promise<AgentReport>
-  inPlumbAt(revision: Revision): Promise<void>
+  inSyncAt(revision: Revision): Promise<void>
   /** No look comes any more: the next one is about what happens next, not about something before it. */
   quiet(): Promise<void>
   tellMoreOnFailure(): void
@@ -68,7 +68,7 @@ export async function followedHost(
         if (is(report)) return report
         throw new Error(stdout)
       }),
-    inPlumbAt: async (revision) => void (await followed.reportWith((report) => isInPlumbAt(report, revision))),
+    inSyncAt: async (revision) => void (await followed.reportWith((report) => isInSyncAt(report, revision))),
     quiet: async () => {
       const lastReport = async () => (await followed.reportWith(() => true)).id
       for (let before = '', now = await lastReport(); before !== now; ) {
@@ -93,7 +93,7 @@ export function serviceIn({ services }: AgentReport, name: string): AgentReport[
   return services.find(({ service }) => service === name)
 }
 
-function isInPlumbAt({ revision, services }: AgentReport, wanted: Revision): boolean {
+function isInSyncAt({ revision, services }: AgentReport, wanted: Revision): boolean {
   const isWell = ({ findings, pending, failure }: AgentReport['services'][number]) =>
     findings.length + pending.length === 0 && failure === undefined
   return revision === wanted && services.every(isWell)

@@ -104,7 +104,7 @@ describe.skipIf(labUnavailable() !== null)('a host configured by hand, and a bar
     expect(apply.code).toBe(0)
     expect(await processes(old)).toEqual(before)
     const { stdout } = await old.exec(['plumb', 'check', '--repo', served.url, '--host', 'old'])
-    expect(stdout).toMatch(/^in plumb: 7 services/)
+    expect(stdout).toMatch(/^in sync: 7 services/)
   }, 900_000)
 
   test('now the scan has what the repository has not', async () => {
@@ -120,13 +120,13 @@ describe.skipIf(labUnavailable() !== null)('a host configured by hand, and a bar
     expect(left).toEqual([])
   })
 
-  test('a bare host becomes the same, in plumb, and every service answers', async () => {
+  test('a bare host becomes the same, in sync, and every service answers', async () => {
     await bare.write('/etc/plumb/secrets/redis_requirepass', password, '0600')
     await bare.output(['chmod', '0700', '/etc/plumb/secrets'])
     const apply = await bare.exec(['plumb', 'apply', '--repo', served.url, '--host', 'bare'], { timeoutMs: 900_000 })
     expect(apply.code).toBe(0)
     const check = await bare.exec(['plumb', 'check', '--repo', served.url, '--host', 'bare'])
-    expect(check.stdout).toMatch(/^in plumb: 7 services/)
+    expect(check.stdout).toMatch(/^in sync: 7 services/)
     expect(check.code).toBe(0)
 
     await answers(old)
@@ -174,7 +174,7 @@ describe.skipIf(labUnavailable() !== null)('a host configured by hand, and a bar
     const plan = await old.exec(['plumb', 'plan', '--repo', served.url, '--host', 'old'])
     expect(plan.stdout).toMatch(/^nothing to do at /)
     const apply = await old.exec(['plumb', 'apply', '--repo', served.url, '--host', 'old'], { timeoutMs: 300_000 })
-    expect(apply.stdout).toMatch(/^nothing to change: in plumb at /)
+    expect(apply.stdout).toMatch(/^nothing to change: in sync at /)
     expect(await processes(old)).toEqual(before)
     expect((await old.exec(['plumb', 'check', '--repo', served.url, '--host', 'old'])).code).toBe(0)
 

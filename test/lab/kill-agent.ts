@@ -3,7 +3,7 @@
 import { actOn } from '../../agent/act.ts'
 import { recover } from '../../agent/apply/recover.ts'
 import { openHost } from '../../agent/host/host.ts'
-import { isInPlumb } from '../../agent/plan/compare.ts'
+import { isInSync } from '../../agent/plan/compare.ts'
 import { openState } from '../../agent/state/state.ts'
 import { createRun } from '../../shared/platform/run.ts'
 import { problemLine } from '../../shared/problem.ts'
@@ -37,7 +37,7 @@ async function applied(revision: 1 | 2) {
     const agent = agentWithRevision({ host, state })
     const acted = await actOn(agent, desired, lock, { repair: 'everything', full: false })
     const failed = acted.result.services.filter(({ kind }) => kind === 'failed' || kind === 'skipped')
-    const unsettled = isInPlumb(acted.look.comparison) ? [] : ['out of plumb after the apply']
+    const unsettled = isInSync(acted.look.comparison) ? [] : ['out of sync after the apply']
     return { problems: [...acted.problems.map(problemLine), ...failed.map((one) => JSON.stringify(one)), ...unsettled] }
   } finally {
     lock.release()

@@ -49,7 +49,7 @@ export class Applied<R extends Resource, Saved> {
     this.#host = host
   }
 
-  /** What differs, in the words of a report; empty when in plumb. */
+  /** What differs, in the words of a report; empty when in sync. */
   async differences(desired: readonly R[]): Promise<readonly string[]> {
     return (await this.changes(desired)).map(({ id, differences }) => this.#kind.describe(id, differences))
   }

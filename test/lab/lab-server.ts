@@ -25,8 +25,8 @@ export type LabServer = {
   /** As the operator; throws when refused. */
   json(path: string): Promise<unknown>
   page(path: string): Promise<string>
-  /** Resolves when the agent is connected and has reported the host in plumb at the revision. */
-  inPlumb(host: string, revision: Revision, withinMs?: number): Promise<void>
+  /** Resolves when the agent is connected and has reported the host in sync at the revision. */
+  inSync(host: string, revision: Revision, withinMs?: number): Promise<void>
   log(): string
   close(): Promise<void>
 }
@@ -93,12 +93,12 @@ export async function startLabServer(repository: TestRepository, options: LabSer
     },
     json: async (path) => JSON.parse(await server.page(path)),
     page: (path) => textOf(path, { headers: { authorization: operator } }),
-    async inPlumb(host, revision, withinMs = generousMs) {
+    async inSync(host, revision, withinMs = generousMs) {
       await eventually(
-        `the server: ${host} is in plumb at ${revision.slice(0, 7)}`,
+        `the server: ${host} is in sync at ${revision.slice(0, 7)}`,
         async () => {
           const row = (await server.fleet()).hosts.find((each) => each.host === host)
-          if (row?.state === 'in-plumb' && row.connected && row.revision === revision) return true
+          if (row?.state === 'in-sync' && row.connected && row.revision === revision) return true
           throw new Error(JSON.stringify(row))
         },
         { withinMs },

@@ -34,7 +34,7 @@ describe.skipIf(reason !== null)('two hosts of one repository', () => {
     second.tellMoreOnFailure()
     const [bare, elsewhere] = [await stateOf(first.host), await stateOf(second.host)]
     const here = await first.commit(files({ first: ['base', 'moving', 'other'], second: ['base', 'other'] }))
-    await Promise.all([first, second].map((one) => one.inPlumbAt(here)))
+    await Promise.all([first, second].map((one) => one.inSyncAt(here)))
     const brought = broughtTo(bare, await stateOf(first.host))
     expect(brought).toEqual(
       expect.arrayContaining([expect.stringMatching(/^\/etc\/moving\/deep\/moving\.conf f 600 root:root/)]),
@@ -44,7 +44,7 @@ describe.skipIf(reason !== null)('two hosts of one repository', () => {
     await first.host.output(['docker', 'exec', 'moving-app-1', 'sh', '-c', 'echo written > /data/own'])
 
     const moved = await first.commit(files({ first: ['base', 'other'], second: ['base', 'moving', 'other'] }))
-    await Promise.all([first, second].map((one) => one.inPlumbAt(moved)))
+    await Promise.all([first, second].map((one) => one.inSyncAt(moved)))
 
     expect(await stateOf(first.host)).toEqual(bare)
     expect(broughtTo(elsewhere, await stateOf(second.host))).toEqual(brought)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { type ApplyResult, applyPlan } from '../../agent/apply/apply.ts'
 import { type LiveHost, observeHost } from '../../agent/observe/observe.ts'
-import { compareHost, isInPlumb } from '../../agent/plan/compare.ts'
+import { compareHost, isInSync } from '../../agent/plan/compare.ts'
 import { type Plan, planFor } from '../../agent/plan/plan.ts'
 import { stepLines } from '../../agent/plan/text.ts'
 import { packageKind } from '../../agent/resources/package.ts'
@@ -208,7 +208,7 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12 with a reposit
         state.baselines.read().baselines,
         await observed([before], host, state),
       )
-      expect(isInPlumb(compared)).toBe(true)
+      expect(isInSync(compared)).toBe(true)
     } finally {
       rmSync(state.directory, { recursive: true })
     }

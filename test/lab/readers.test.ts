@@ -53,7 +53,7 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
   const applied = async (services: Readonly<Record<string, TestFiles>>) => {
     await box.commit(services)
     const { code, text } = await box.plumb('apply')
-    expect([code, text]).toEqual([0, expect.stringContaining('in plumb at')])
+    expect([code, text]).toEqual([0, expect.stringContaining('in sync at')])
     expect((await box.plumb('check')).code).toBe(0)
     return text.split('\n')
   }

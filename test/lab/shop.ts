@@ -31,7 +31,7 @@ export const files: TestFiles = {
 export async function deployed(box: ComposeHost, services: Readonly<Record<string, TestFiles>>): Promise<void> {
   await box.commit(services)
   const { code, text } = await box.plumb('apply')
-  expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining('in plumb') })
+  expect({ code, text }).toEqual({ code: 0, text: expect.stringContaining('in sync') })
 }
 
 export function projectLines(lines: readonly string[]): readonly string[] {

@@ -43,7 +43,7 @@ describe.skipIf(reason !== null)('web-1, which looks once an hour', () => {
     server = await startLabServer(fleet, { silentAfterSeconds: 3600, secrets: channels.secrets })
     const ran = await runLine(await server.installLine('web-1'), web)
     if (ran.code !== 0) throw new Error(`web-1 was not bootstrapped:\n${ran.stdout}${ran.stderr}`)
-    await server.inPlumb('web-1', await fleet.head())
+    await server.inSync('web-1', await fleet.head())
   })
 
   afterAll(async () => {
@@ -84,7 +84,7 @@ describe.skipIf(reason !== null)('web-1, which looks once an hour', () => {
     const contested = 'services/hello/files/etc/contested.conf'
     await fleet.commit({ [contested]: 'ours\n', [hello]: `${settings}\nonDrift: repair\n` }, { at: now() })
     await server.sync()
-    await server.inPlumb('web-1', await fleet.head())
+    await server.inSync('web-1', await fleet.head())
     const told = channels.from()
 
     await web.output(['sh', '-c', 'echo once > /etc/contested.conf'])

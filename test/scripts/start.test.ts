@@ -68,7 +68,7 @@ test('npm start: the three things work as printed; Ctrl-C leaves only the folder
 
   const second = start({ PORT: new URL(url).port })
   expect(await second.said('Ctrl-C stops it all.')).toContain('web-1: picking up where it was')
-  expect(await enrolments()).toBe(2)
+  expect(await enrollments()).toBe(2)
   expect(await readFile(join(directory, 'plumb/hosts/web-1/root/etc/motd'), 'utf8')).toContain('typed by hand')
   expect(await nginxConf()).toContain('keepalive_timeout 30')
 
@@ -99,10 +99,10 @@ test('started again at another port, after a power cut, it is the same fleet; a 
   const events = await eventsOf(moved)
   await events.until(async () => {
     const { hosts } = fleetSchema.parse(await (await fetch(new URL('/api/v1/fleet', moved))).json())
-    return hosts.length === 2 && hosts.every(({ connected, state }) => connected && state === 'in-plumb')
+    return hosts.length === 2 && hosts.every(({ connected, state }) => connected && state === 'in-sync')
   })
   await events.close()
-  expect(await enrolments()).toBe(2)
+  expect(await enrollments()).toBe(2)
 
   again.child.kill('SIGTERM')
   expect(await once(again.child, 'close')).toEqual([0, null])
@@ -203,7 +203,7 @@ function nginxConf(): Promise<string> {
   return readFile(join(directory, 'plumb/hosts/web-1/root/etc/nginx/nginx.conf'), 'utf8')
 }
 
-async function enrolments(): Promise<number> {
+async function enrollments(): Promise<number> {
   const log = await readFile(join(directory, 'plumb/server.log'), 'utf8')
   return log.split('\n').filter((line) => line.includes('"host enrolled"')).length
 }

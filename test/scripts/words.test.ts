@@ -26,7 +26,7 @@ test('a phrase is found across a line end, with the marks of a comment', () => {
 })
 
 test('code spans, code blocks and link targets of documentation are quoted data', () => {
-  const text = 'Prints `in plumb`, see [states](states.md#told).\n\n```\nin plumb\n```\n\n~~~\ntold\n~~~\n'
+  const text = 'Prints `in plumb`, see [states](states.md#told).\n\n```\nin sync\n```\n\n~~~\ntold\n~~~\n'
   expect(linesOf('docs/a.md', text)).toEqual([])
 })
 

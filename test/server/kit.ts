@@ -189,10 +189,10 @@ export type TestAgent = {
   call(machine?: MachineMarker): Promise<AgentLine>
 }
 
-export async function enrolAgent(server: TestServer, host: string): Promise<TestAgent> {
+export async function enrollAgent(server: TestServer, host: string): Promise<TestAgent> {
   const token = await makeToken(server)
   const key = newHostKey()
-  const response = await enrol(server, { token, host, publicKey: key.publicKey })
+  const response = await enroll(server, { token, host, publicKey: key.publicKey })
   expect(response.status).toBe(201)
   return agentWith(server, host, key.privateKey)
 }
@@ -225,7 +225,7 @@ export async function makeToken(server: TestServer, request: object = {}): Promi
   return z.object({ token: z.string() }).parse(await response.json()).token
 }
 
-export function enrol(
+export function enroll(
   server: TestServer,
   body: { readonly token: string; readonly host: string; readonly publicKey: string },
 ): Promise<Response> {
@@ -328,7 +328,7 @@ async function addEarlierCommit(fleet: TestRepository): Promise<void> {
 
 let reports = 0
 
-/** A host that is in plumb, unless told otherwise. */
+/** A host that is in sync, unless told otherwise. */
 export function reportOf(host: string, change: Partial<Report> = {}): Report {
   reports += 1
   return reportSchema.parse({

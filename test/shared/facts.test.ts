@@ -37,7 +37,7 @@ function report(of: readonly (typeof names)[number][]): ServiceReport {
 
 test.each(combinations.map((of) => [of.join(' and ') || 'nothing', of] as const))('%s', (_, of) => {
   expect(factsOf(report(of))).toEqual(of)
-  expect(stateOf(report(of))).toBe(of.find((name) => name !== 'held') ?? 'in-plumb')
+  expect(stateOf(report(of))).toBe(of.find((name) => name !== 'held') ?? 'in-sync')
 })
 
 test('what an earlier check found is not passed off as present', () => {

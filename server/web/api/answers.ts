@@ -14,7 +14,7 @@ import {
 } from '../../../shared/report.ts'
 import type { WayOut } from '../../../shared/ways-out.ts'
 import { commitSchema, whyAnswerSchema } from '../../../shared/why.ts'
-import type { Enrollment } from '../../agents/enrol.ts'
+import type { Enrollment } from '../../agents/enroll.ts'
 import { alertEndSchema } from '../../alert-end.ts'
 import type {
   AlertView,
@@ -33,8 +33,8 @@ import { keptApplySchema } from '../../store/history.ts'
 const time = z.string().describe('ISO 8601')
 const severity = z.enum(['critical', 'warning'])
 const fact: z.ZodType<ServiceFact> = z.enum(serviceFacts)
-const cellState = z.enum(['failed', 'drift', 'unknown', 'pending', 'in-plumb', 'no-report'])
-const hostState = z.enum([...cellState.options, 'silent', 'not-enrolled'])
+const cellState = z.enum(['failed', 'drift', 'unknown', 'pending', 'in-sync', 'no-report'])
+const hostState = z.enum([...cellState.options, 'offline', 'not-enrolled'])
 const commands = z.array(z.array(z.string()))
 const refused = z.array(z.object({ resource: resourceIdSchema, problem: problemSchema }))
 /** Why nothing here says what a host should have. */

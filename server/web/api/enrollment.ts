@@ -1,8 +1,8 @@
 // Enrollment over HTTP: a token for a host's key; tokens made and hosts removed by the operator.
 import type { Logger } from 'pino'
 import type { HostName } from '../../../shared/names.ts'
-import { enrolRequestSchema, enrolResponseSchema } from '../../../shared/protocol.ts'
-import { type EnrollOutcome, tokenRequestSchema } from '../../agents/enrol.ts'
+import { enrollRequestSchema, enrollResponseSchema } from '../../../shared/protocol.ts'
+import { type EnrollOutcome, tokenRequestSchema } from '../../agents/enroll.ts'
 import { addressOf } from '../arrival.ts'
 import { notFound, RefusedRequest } from '../errors.ts'
 import { hostParameter } from '../parameters.ts'
@@ -19,8 +19,8 @@ export function enrollmentRoutes({ log, enrollments, hosts, clientAddress }: Enr
       path: '/api/v1/agents/enrol',
       role: 'anyone',
       attempts: 'enrollments',
-      body: enrolRequestSchema,
-      answer: enrolResponseSchema,
+      body: enrollRequestSchema,
+      answer: enrollResponseSchema,
       status: 201,
       async handler({ context, body }) {
         const address = addressOf(context, clientAddress)
@@ -74,7 +74,7 @@ function enrolled(outcome: EnrollOutcome, { log, host, address }: Asking): { hos
         message: 'The key is no Ed25519 key in SPKI DER, base64.',
       })
     case 'host-known':
-      log.warn({ ...about, reason: 'the host is enrolled already' }, 'enrolment refused')
+      log.warn({ ...about, reason: 'the host is enrolled already' }, 'enrollment refused')
       throw new RefusedRequest({
         status: 403,
         code: 'token-refused',
@@ -82,11 +82,11 @@ function enrolled(outcome: EnrollOutcome, { log, host, address }: Asking): { hos
         remedy: `If it is this machine, remove that host on the server first: DELETE /api/v1/hosts/${host}`,
       })
     case 'refused':
-      log.warn({ ...about, reason: outcome.reason }, 'enrolment refused')
+      log.warn({ ...about, reason: outcome.reason }, 'enrollment refused')
       throw new RefusedRequest({
         status: 403,
         code: 'token-refused',
-        message: 'The enrolment token was refused.',
+        message: 'The enrollment token was refused.',
         remedy: "Make a new install line. The server's log says why this one was refused.",
       })
   }

@@ -39,5 +39,5 @@ export function readingRoutes({ views }: Pick<WebParts, 'views'>): readonly Rout
 }
 
 export function unknownHost(name: string): string {
-  return `host "${name}" in the repository, nor did one enrol`
+  return `host "${name}" in the repository, nor did one enroll`
 }

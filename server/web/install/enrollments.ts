@@ -1,6 +1,6 @@
 // Enrollments as the web side asks for them: tokens as install lines, and machines that use them.
-import type { EnrolRequest } from '../../../shared/protocol.ts'
-import { type Enrollment, type EnrollOutcome, enrolHost, issueToken, type TokenRequest } from '../../agents/enrol.ts'
+import type { EnrollRequest } from '../../../shared/protocol.ts'
+import { type Enrollment, type EnrollOutcome, enrollHost, issueToken, type TokenRequest } from '../../agents/enroll.ts'
 import type { Clock } from '../../app/clock.ts'
 import type { EventFeed } from '../../app/events.ts'
 import type { Db } from '../../store/tables.ts'
@@ -9,7 +9,7 @@ import { installLine, installWarning, type ServerKey } from './install-line.ts'
 
 export type Enrollments = {
   create(request: TokenRequest): Promise<Enrollment>
-  enroll(request: EnrolRequest, address: string): Promise<EnrollOutcome>
+  enroll(request: EnrollRequest, address: string): Promise<EnrollOutcome>
   /** Is there an agent that a bare host could install? */
   hasAgent(): Promise<boolean>
 }
@@ -35,7 +35,7 @@ export function createEnrollments({ db, clock, artifacts, server, key, events }:
       return { token, installLine: line, expiresAt, ...(warning === undefined ? {} : { warning }) }
     },
     async enroll(request, address) {
-      const outcome = await enrolHost(db, request, { clock, address })
+      const outcome = await enrollHost(db, request, { clock, address })
       const { host } = request
       const isEnrolled = outcome.kind === 'enrolled'
       if (isEnrolled) events.emit({ kind: 'host-heard', host })

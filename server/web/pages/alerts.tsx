@@ -25,7 +25,7 @@ export function AlertsPage({ alerts, asked }: AlertsProps) {
       {open.length === 0 ? (
         <Empty title="No open alert.">
           <p>
-            One opens when a host drifts, an apply fails or a host falls silent, and is resolved when its cause is gone.
+            One opens when a host drifts, an apply fails or a host goes offline, and is resolved when its cause is gone.
           </p>
         </Empty>
       ) : (

@@ -75,9 +75,9 @@ function pageOf(found: readonly HostRow[], asked: FleetFilter['page'], services:
   return { shown: found.slice(offset, offset + size), pages: { page, last, offset, found: found.length } }
 }
 
-/** What a host counts as. One that was in plumb when last heard of, and may be otherwise now, counts as unknown. */
+/** What a host counts as. One that was in sync when last heard of, and may be otherwise now, counts as unknown. */
 export function countedState({ state, staleSince }: Pick<HostRow, 'state' | 'staleSince'>): HostStateName {
-  return state === 'in-plumb' && staleSince !== undefined ? 'unknown' : state
+  return state === 'in-sync' && staleSince !== undefined ? 'unknown' : state
 }
 
 /** How many hosts are in a state, as a whole or in one of their services. */
@@ -110,7 +110,7 @@ export function notEnrolled(fleet: FleetView): readonly HostName[] {
 }
 
 /**
- * `in-plumb` is the host's own: a host with one service out of plumb is not in plumb. Of a host that is not heard of, what was last
+ * `in-sync` is the host's own: a host with one service out of sync is not in sync. Of a host that is not heard of, what was last
  * known counts: its row says "was drift", and alerts of it are still open.
  */
 function isSomewhere(row: HostRow, mark: Mark): boolean {

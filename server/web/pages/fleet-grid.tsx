@@ -6,7 +6,7 @@ import type { ServiceFact } from '../../../shared/report.ts'
 import { absoluteTime } from '../../../shared/time-text.js'
 import type { CellView, HostRow, HostStateName } from '../../show/views.ts'
 import { shortRevision } from './components/commit.tsx'
-import { enrolLink, hostLink, hostServiceLink, serviceLink } from './components/links.ts'
+import { enrollLink, hostLink, hostServiceLink, serviceLink } from './components/links.ts'
 import { State, stateWords } from './components/state.tsx'
 import { When } from './components/when.tsx'
 import { cellsByService, type FleetGrid } from './fleet-filter.ts'
@@ -48,7 +48,7 @@ type RowProps = GridProps & { readonly row: HostRow }
 
 function GridRow({ row, grid, head, operator }: RowProps) {
   const cells = cellsByService(row)
-  const inPlumb = row.cells.filter((cell) => cell.state === 'in-plumb').length
+  const inSync = row.cells.filter((cell) => cell.state === 'in-sync').length
   return (
     <tr id={`host-${row.host}`} class={isStale(row) ? 'was' : undefined}>
       <th scope="row">
@@ -58,7 +58,7 @@ function GridRow({ row, grid, head, operator }: RowProps) {
         </div>
         {grid.cells === 'marks' && (
           <span class="tally">
-            {inPlumb} of {row.cells.length} services {isStale(row) && 'were '}in plumb
+            {inSync} of {row.cells.length} services {isStale(row) && 'were '}in sync
           </span>
         )}
       </th>
@@ -77,11 +77,11 @@ function HostState({ row, operator }: { readonly row: HostRow; readonly operator
   return (
     <span class="host-state">
       {row.state === 'not-enrolled' && operator ? (
-        <a href={enrolLink(row.host)} title={`Enrol ${row.host}`}>
+        <a href={enrollLink(row.host)} title={`Enroll ${row.host}`}>
           <State state={row.state} />
         </a>
       ) : (
-        <State state={row.state} was={isStale(row) && row.state !== 'silent'} />
+        <State state={row.state} was={isStale(row) && row.state !== 'offline'} />
       )}
       {row.staleSince !== undefined && <When at={row.staleSince} />}
     </span>
@@ -137,7 +137,7 @@ function isStale(row: HostRow): boolean {
 
 /** Its word says it all. */
 function isQuiet(state: HostStateName): boolean {
-  return state === 'in-plumb' || state === 'not-enrolled' || state === 'no-report'
+  return state === 'in-sync' || state === 'not-enrolled' || state === 'no-report'
 }
 
 /** What else is true of it, as shapes with their words for those who do not see them. */

@@ -1,4 +1,4 @@
-// `/`: is the fleet in plumb, at which commit, what is open, and the grid of hosts and services.
+// `/`: is the fleet in sync, at which commit, what is open, and the grid of hosts and services.
 import type { Child } from 'hono/jsx'
 import type { FleetView } from '../../show/views.ts'
 import { AlertLines } from './components/alert.tsx'
@@ -6,7 +6,7 @@ import { CommitLine } from './components/commit.tsx'
 import { Empty } from './components/empty.tsx'
 import { countText } from './components/first-of.tsx'
 import { HoldLines } from './components/hold.tsx'
-import { enrolLink } from './components/links.ts'
+import { enrollLink } from './components/links.ts'
 import { ProblemList } from './components/problem.tsx'
 import { type Mark, State, states, stateWords } from './components/state.tsx'
 import { When } from './components/when.tsx'
@@ -74,12 +74,12 @@ export function FleetPage({ fleet, filter, operator }: FleetProps) {
 
 function FleetSummary({ fleet }: { readonly fleet: FleetView }) {
   const { repository, hosts } = fleet
-  const inPlumb = hosts.filter((row) => countedState(row) === 'in-plumb').length
-  const whole = hosts.length > 0 && inPlumb === hosts.length
+  const inSync = hosts.filter((row) => countedState(row) === 'in-sync').length
+  const whole = hosts.length > 0 && inSync === hosts.length
   return (
     <section class="summary" aria-label="Summary">
       <div class="verdict">
-        <h1 class={whole ? 'is-in-plumb' : ''}>{verdictOf(inPlumb, hosts.length)}</h1>
+        <h1 class={whole ? 'is-in-sync' : ''}>{verdictOf(inSync, hosts.length)}</h1>
         {hosts.length > 0 && <StateBar counts={hostsByOwnState(hosts)} total={hosts.length} />}
         <StaleHosts count={hosts.filter((row) => row.staleSince !== undefined).length} />
       </div>
@@ -108,9 +108,9 @@ function StaleHosts({ count }: { readonly count: number }) {
   )
 }
 
-function verdictOf(inPlumb: number, hosts: number): string {
+function verdictOf(inSync: number, hosts: number): string {
   if (hosts === 0) return 'No hosts yet'
-  return `${countText(inPlumb)} of ${countText(hosts)} ${hosts === 1 ? 'host' : 'hosts'} in plumb`
+  return `${countText(inSync)} of ${countText(hosts)} ${hosts === 1 ? 'host' : 'hosts'} in sync`
 }
 
 function Fact({ name, children }: { readonly name: string; readonly children: Child }) {
@@ -214,12 +214,12 @@ function NobodyEnrolled({ host, operator }: { readonly host: string; readonly op
       <p>
         {operator ? (
           <>
-            <a href={enrolLink(host)}>Enrol {host}</a>: one line to run on the machine as root. It then applies its
+            <a href={enrollLink(host)}>Enroll {host}</a>: one line to run on the machine as root. It then applies its
             services and appears here.
           </>
         ) : (
           <>
-            <a href="/login">Sign in</a> as the operator to enrol the first one.
+            <a href="/login">Sign in</a> as the operator to enroll the first one.
           </>
         )}
       </p>

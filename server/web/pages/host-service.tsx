@@ -1,4 +1,4 @@
-// One service on a host: a line when it is in plumb, and below the line whatever keeps it from that.
+// One service on a host: a line when it is in sync, and below the line whatever keeps it from that.
 
 import type { Evidence } from '../../../shared/evidence.ts'
 import { evidenceLine } from '../../../shared/evidence-text.ts'

@@ -3,7 +3,7 @@ import type { CommitView, HostView } from '../../show/views.ts'
 import { AlertLines } from './components/alert.tsx'
 import { CommitLine, RevisionCode } from './components/commit.tsx'
 import { Empty } from './components/empty.tsx'
-import { enrolLink } from './components/links.ts'
+import { enrollLink } from './components/links.ts'
 import { ProblemList } from './components/problem.tsx'
 import { StaleNote } from './components/stale.tsx'
 import { State } from './components/state.tsx'
@@ -28,7 +28,7 @@ export function HostPage({ host, commits, operator }: HostProps) {
       </nav>
       <div class="heading">
         <h1>{host.host}</h1>
-        <State state={host.state} was={host.staleSince !== undefined && host.state !== 'silent'} />
+        <State state={host.state} was={host.staleSince !== undefined && host.state !== 'offline'} />
       </div>
       <StaleNote host={host.host} since={host.staleSince} connected={host.connected} />
       <ClockNote host={host.host} aheadSeconds={host.clockAheadSeconds} />
@@ -137,11 +137,11 @@ function NotEnrolled({ host, operator }: { readonly host: HostView; readonly ope
       <p>
         {operator ? (
           <>
-            <a href={enrolLink(host.host)}>Enrol {host.host}</a>: one line to run on the machine as root.
+            <a href={enrollLink(host.host)}>Enroll {host.host}</a>: one line to run on the machine as root.
           </>
         ) : (
           <>
-            <a href="/login">Sign in</a> as the operator to enrol it.
+            <a href="/login">Sign in</a> as the operator to enroll it.
           </>
         )}
       </p>

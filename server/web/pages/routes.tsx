@@ -1,8 +1,8 @@
 // The dashboard: requests for pages come in, server-rendered documents go out.
 import { z } from 'zod'
 import { form, page, type Route } from '../route.ts'
-import { createEnrolLines } from './enrol-lines.ts'
-import { createEnrollment, showEnrolForm, showEnrolLine } from './enrollment.tsx'
+import { createEnrollLines } from './enroll-lines.ts'
+import { createEnrollment, showEnrollForm, showEnrollLine } from './enrollment.tsx'
 import { showNoSuchPage } from './failures.tsx'
 import { placeHold, releaseHold } from './holds.tsx'
 import type { PageParts } from './parts.ts'
@@ -20,7 +20,7 @@ const holdFields = z.object({ service: field, for: field, why: field })
 const releaseFields = z.object({ id: field })
 
 export function pageRoutes(parts: PageParts): readonly Route[] {
-  const lines = createEnrolLines(() => parts.clock.now())
+  const lines = createEnrollLines(() => parts.clock.now())
   return [
     ...staticFiles.map(staticRoute),
     page({ path: '/', role: 'reader', handler: (c) => showFleet(c, parts) }),
@@ -34,8 +34,8 @@ export function pageRoutes(parts: PageParts): readonly Route[] {
       role: 'anyone',
       handler: (c) => showLogin(c, parts, { next: c.req.query('next'), refused: false }),
     }),
-    page({ path: '/enrol', role: 'operator', handler: (c) => showEnrolForm(c, parts) }),
-    page({ path: '/enrol/:line', role: 'operator', secret: true, handler: (c) => showEnrolLine(c, parts, lines) }),
+    page({ path: '/enrol', role: 'operator', handler: (c) => showEnrollForm(c, parts) }),
+    page({ path: '/enrol/:line', role: 'operator', secret: true, handler: (c) => showEnrollLine(c, parts, lines) }),
     form({
       path: '/login',
       role: 'anyone',

@@ -52,10 +52,10 @@ export function ServicePage({ service, showAll }: ServiceProps) {
 }
 
 function verdictOf(service: ServiceView): string {
-  const inPlumb = service.hosts.filter((host) => host.state === 'in-plumb')
-  const stale = inPlumb.filter((host) => host.staleSince !== undefined).length
+  const inSync = service.hosts.filter((host) => host.state === 'in-sync')
+  const stale = inSync.filter((host) => host.staleSince !== undefined).length
   const hosts = `${service.hosts.length} ${service.hosts.length === 1 ? 'host' : 'hosts'}`
-  const verdict = `in plumb on ${inPlumb.length - stale} of ${hosts}`
+  const verdict = `in sync on ${inSync.length - stale} of ${hosts}`
   return stale === 0 ? verdict : `${verdict}, and was on ${stale} more when last heard of`
 }
 

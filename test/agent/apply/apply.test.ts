@@ -16,7 +16,7 @@ import {
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyPlan } from '../../../agent/apply/apply.ts'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import { isEmpty } from '../../../agent/plan/plan.ts'
 import type { Resource } from '../../../shared/resource.ts'
 import { waysOut } from '../../../shared/ways-out.ts'
@@ -55,8 +55,8 @@ function write(path: string, content: string): void {
   writeFileSync(at(path), content)
 }
 
-async function inPlumb(desired: Parameters<typeof compareIn>[1]): Promise<boolean> {
-  return isInPlumb(await compareIn(world, desired)) && isEmpty(await planIn(world, desired))
+async function inSync(desired: Parameters<typeof compareIn>[1]): Promise<boolean> {
+  return isInSync(await compareIn(world, desired)) && isEmpty(await planIn(world, desired))
 }
 
 test('an empty host becomes what the repository says, and a second apply changes nothing', async () => {
@@ -78,7 +78,7 @@ test('an empty host becomes what the repository says, and a second apply changes
   expect(statSync(at('etc/app/conf')).mode & 0o7777).toBe(0o600)
   expect(readlinkSync(at('etc/app/link'))).toBe('conf')
   expect(statSync(at('etc/app/sites.d')).mode & 0o7777).toBe(0o750)
-  expect(await inPlumb(desired)).toBe(true)
+  expect(await inSync(desired)).toBe(true)
   const before = treeOf(world.root)
   expect(outcome(await applyIn(world, desired))).toEqual({ kind: 'unchanged', service: 'web' })
   expect(treeOf(world.root)).toEqual(before)
@@ -115,7 +115,7 @@ test('drift is told with its diff and left alone; repaired when asked', async ()
   const repaired = await applyIn(world, desired, { repair: 'everything' })
   expect(outcome(repaired)).toMatchObject({ changes: [{ summary: 'wrote /etc/f (content, mode)' }] })
   expect(text('etc/f')).toBe('one\ntwo\n')
-  expect(await inPlumb(desired)).toBe(true)
+  expect(await inSync(desired)).toBe(true)
 })
 
 test('an edit made by hand that an apply overwrites is kept', async () => {
@@ -185,7 +185,7 @@ test('a FIFO, a link and a directory in place of a file are drift by type; only 
     '/c: missing',
   ])
   await applyIn(world, desired, { repair: 'everything' })
-  expect(await inPlumb(desired)).toBe(true)
+  expect(await inSync(desired)).toBe(true)
   unlinkSync(at('a'))
   mkdirSync(at('a'))
   const before = treeOf(world.root)
@@ -237,7 +237,7 @@ test('a purged directory loses what the repository does not have, and that is ke
     '/etc/d/sub/deep',
     '/etc/d/theirs',
   ])
-  expect(await inPlumb(desired)).toBe(true)
+  expect(await inSync(desired)).toBe(true)
 })
 
 test('a purge is of the entries directly in a directory: one that holds something of the repository stays whole, unless it is named too', async () => {
@@ -255,7 +255,7 @@ test('a purge is of the entries directly in a directory: one that holds somethin
 
   expect(readdirSync(at('etc/app'))).toEqual(['conf.d', 'main.conf'])
   expect(readdirSync(at('etc/app/conf.d'))).toEqual(['more', 'ours.conf', 'theirs.conf'])
-  expect(await inPlumb(web([app, ...files], '2'))).toBe(true)
+  expect(await inSync(web([app, ...files], '2'))).toBe(true)
 
   await applyIn(world, web([app, inner, ...files], '3'), { repair: 'everything' })
 
@@ -280,7 +280,7 @@ test('what leaves the repository is removed, what its service keeps stays', asyn
   ])
   expect(treeOf(world.root).map((line) => line.split(' ')[0])).toEqual(['etc', 'etc/b', 'etc/k'])
   expect([...world.state.baselines.read().baselines.keys()]).toEqual(['web'])
-  expect(await inPlumb(next)).toBe(true)
+  expect(await inSync(next)).toBe(true)
 })
 
 test('paths that change their kind, in every direction, are carried through', async () => {
@@ -295,7 +295,7 @@ test('paths that change their kind, in every direction, are carried through', as
   for (const [index, resources] of [...kinds, ...kinds.toReversed().slice(1)].entries()) {
     const desired = desiredHost([service('web', resources)], String(index + 1))
     expect(outcome(await applyIn(world, desired)), `revision ${index + 1}`).toMatchObject({ kind: 'applied' })
-    expect(await inPlumb(desired)).toBe(true)
+    expect(await inSync(desired)).toBe(true)
     expect(treeOf(world.root).join('\n')).not.toContain('.plumb-')
   }
 })

@@ -14,7 +14,7 @@ import {
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { contentsFor } from '../../../agent/observe/contents.ts'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import type { PlanOptions } from '../../../agent/plan/plan.ts'
 import { stepLines } from '../../../agent/plan/text.ts'
 import type { DesiredHost, Resource } from '../../../shared/resource.ts'
@@ -68,7 +68,7 @@ async function carriedOut(desired: DesiredHost): Promise<readonly string[]> {
   )
   expect(services.filter(({ kind }) => kind === 'failed')).toEqual([])
   expect(done).toEqual(plan.map(inPast))
-  expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+  expect(isInSync(await compareIn(world, desired))).toBe(true)
   expect(await planned(desired, { repair: 'everything' })).toEqual([])
   return plan
 }

@@ -4,7 +4,7 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isSamePlace, knownName } from '../../../agent/host/known-name.ts'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import { absolutePathSchema } from '../../../shared/names.ts'
 import type { Resource } from '../../../shared/resource.ts'
 import { applyIn, compareIn, desiredHost, directory, file, makeWorld, outcome, service, type World } from './world.ts'
@@ -101,7 +101,7 @@ describe.runIf(asRoot).each(shapes)('$what is bound: $other is $real', ({ real, 
 
     expect(outcome(result)?.kind).toBe('unchanged')
     expect(lstatSync(at(`${real}/x/f`))).toMatchObject({ ino: before.ino, ctimeMs: before.ctimeMs })
-    expect(isInPlumb(await compareIn(world, web([file(`${to}/x/f`, 'one')], '2')))).toBe(true)
+    expect(isInSync(await compareIn(world, web([file(`${to}/x/f`, 'one')], '2')))).toBe(true)
     await applyIn(world, web([], '3'))
     expect(existsSync(at(`${real}/x/f`))).toBe(false)
   })
@@ -113,7 +113,7 @@ describe.runIf(asRoot).each(shapes)('$what is bound: $other is $real', ({ real, 
     await applyIn(world, moved)
 
     expect(read(`${real}/f`)).toBe('two')
-    expect(isInPlumb(await compareIn(world, moved))).toBe(true)
+    expect(isInSync(await compareIn(world, moved))).toBe(true)
   })
 
   test('a purge spares what is desired by the other path, and nothing else', async () => {
@@ -125,7 +125,7 @@ describe.runIf(asRoot).each(shapes)('$what is bound: $other is $real', ({ real, 
 
     expect(read(`${other}/conf/kept`)).toBe('x')
     expect(existsSync(at(`${real}/conf/stray`))).toBe(false)
-    expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+    expect(isInSync(await compareIn(world, desired))).toBe(true)
   })
 
   test('two claims of one place are refused with both sources', async () => {
@@ -168,7 +168,7 @@ describe.runIf(asRoot)('mounts', () => {
 
     expect(outcome(result)?.kind).toBe('unchanged')
     expect(read('/srv/f')).toBe('one')
-    expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+    expect(isInSync(await compareIn(world, desired))).toBe(true)
   })
 
   test('a mount point and its source may both be named with the same mode, and not with two', async () => {
@@ -179,7 +179,7 @@ describe.runIf(asRoot)('mounts', () => {
     ]
 
     await applyIn(world, desiredHost(both(0o755)))
-    expect(isInPlumb(await compareIn(world, desiredHost(both(0o755))))).toBe(true)
+    expect(isInSync(await compareIn(world, desiredHost(both(0o755))))).toBe(true)
 
     const { services } = await compareIn(world, desiredHost(both(0o700)))
     expect(services[0]?.problems).toMatchObject([{ code: 'path-claimed-twice' }])
@@ -195,7 +195,7 @@ describe.runIf(asRoot)('mounts', () => {
 
     expect(read('/srv/a/covered/f')).toBe('over')
     expect(read('/mnt/a/covered/f')).toBe('under')
-    expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+    expect(isInSync(await compareIn(world, desired))).toBe(true)
   })
 
   test.each([

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import type { DesiredHost, Resource } from '../../../shared/resource.ts'
 import { applyIn, compareIn, desiredHost, directory, file, makeWorld, service, symlink, type World } from './world.ts'
 
@@ -99,7 +99,7 @@ test('after every apply all that is desired is there, nothing else is, and the n
           const result = await applyIn(world, desired, { repair: 'everything' })
           expect(result.services.filter(({ kind }) => kind !== 'applied' && kind !== 'unchanged')).toEqual([])
           expectThere(world, one)
-          expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+          expect(isInSync(await compareIn(world, desired))).toBe(true)
           const again = await applyIn(world, desired, { repair: 'everything' })
           expect(again.services.every(({ kind }) => kind === 'unchanged')).toBe(true)
         }

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import { absolutePathSchema } from '../../../shared/names.ts'
 import type { Resource } from '../../../shared/resource.ts'
 import {
@@ -68,7 +68,7 @@ describe.each(aliases)('$name is a link to $real', ({ name, target, real }) => {
 
     expect(outcome(result)?.kind).toBe('unchanged')
     expect(lstatSync(at(`${real}/x/f`))).toMatchObject({ ino: before.ino, ctimeMs: before.ctimeMs })
-    expect(isInPlumb(await compareIn(world, web([file(`${to}/x/f`, 'one')], '2')))).toBe(true)
+    expect(isInSync(await compareIn(world, web([file(`${to}/x/f`, 'one')], '2')))).toBe(true)
     await applyIn(world, web([], '3'))
     expect(existsSync(at(`${real}/x/f`))).toBe(false)
   })
@@ -80,7 +80,7 @@ describe.each(aliases)('$name is a link to $real', ({ name, target, real }) => {
     await applyIn(world, moved)
 
     expect(read(`${real}/f`)).toBe('two')
-    expect(isInPlumb(await compareIn(world, moved))).toBe(true)
+    expect(isInSync(await compareIn(world, moved))).toBe(true)
     await applyIn(world, desiredHost([service('web', []), service('late', [])], '3'))
     expect(existsSync(at(`${real}/f`))).toBe(false)
   })
@@ -94,7 +94,7 @@ describe.each(aliases)('$name is a link to $real', ({ name, target, real }) => {
 
     expect(read(`${real}/conf/kept`)).toBe('x')
     expect(existsSync(at(`${real}/conf/stray`))).toBe(false)
-    expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+    expect(isInSync(await compareIn(world, desired))).toBe(true)
   })
 
   test('a directory that was made for a file stays while another name for it is desired', async () => {
@@ -161,7 +161,7 @@ test('a link of the repository becomes a directory: what lies below is written t
   expect(lstatSync(at('/srv/current')).isDirectory()).toBe(true)
   expect(read('/srv/current/conf')).toBe('one')
   expect(existsSync(at('/srv/releases/1/conf'))).toBe(false)
-  expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+  expect(isInSync(await compareIn(world, desired))).toBe(true)
 })
 
 test('the link and what lies below it may be those of two services, in any order', async () => {
@@ -179,7 +179,7 @@ test('the link and what lies below it may be those of two services, in any order
     expect(read('/srv/releases/1/conf')).toBe('one')
     expect(lstatSync(at('/srv/current')).isDirectory()).toBe(true)
     expect(read('/srv/current/conf')).toBe('two')
-    expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+    expect(isInSync(await compareIn(world, desired))).toBe(true)
     await applyIn(world, desiredHost([], '3'))
     expect(existsSync(at('/srv/current'))).toBe(false)
   }
@@ -193,7 +193,7 @@ test('a directory becomes a link of the repository: what moved behind it stays',
 
   expect(lstatSync(at('/srv/app')).isSymbolicLink()).toBe(true)
   expect(read('/data/app/a')).toBe('a')
-  expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+  expect(isInSync(await compareIn(world, desired))).toBe(true)
 })
 
 test('a person moves a directory behind a link: nothing differs, nothing is removed', async () => {
@@ -229,7 +229,7 @@ test('a directory that takes the place of a link of the host gets what is desire
   expect(lstatSync(at('/srv/www')).isDirectory()).toBe(true)
   expect(read('/srv/www/index')).toBe('x')
   expect(read('/srv/www/deep/f')).toBe('x')
-  expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+  expect(isInSync(await compareIn(world, desired))).toBe(true)
 })
 
 test('nothing is claimed below a link of the repository, by any of its names, before and after the link is there', async () => {

@@ -6,7 +6,7 @@ import { type Acted, actOn } from '../../../agent/act.ts'
 import { differingText } from '../../../agent/commands/apply.ts'
 import type { HostWriter } from '../../../agent/host/host.ts'
 import type { Agent } from '../../../agent/look.ts'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import { owedAfter } from '../../../agent/plan/owed.ts'
 import type { ResourceChange } from '../../../agent/resources/kind.ts'
 import type { Repository } from '../../../agent/sync/repository.ts'
@@ -82,7 +82,7 @@ test('a link of the host that one service replaces by a directory: what another 
   const { look, result, problems } = await act(desired)
 
   expect(readFileSync(at('/srv/www/index'), 'utf8')).toBe('x')
-  expect(isInPlumb(look.comparison)).toBe(true)
+  expect(isInSync(look.comparison)).toBe(true)
   expect(problems).toEqual([])
   expect(result.services).toMatchObject([{ kind: 'applied' }, { kind: 'applied' }])
 })
@@ -92,7 +92,7 @@ test('what is gone right after its apply is applied once more, and told of as on
 
   const { look, report, problems } = await act(desired, losing('/etc/a', 1))
 
-  expect(isInPlumb(look.comparison)).toBe(true)
+  expect(isInSync(look.comparison)).toBe(true)
   expect(problems).toEqual([])
   expect(report?.changes.map(({ summary }) => summary)).toEqual([
     'wrote /etc/a (new)',
@@ -104,7 +104,7 @@ test('what is gone right after its apply is applied once more, and told of as on
 test('what is gone after the second apply, too, is a problem and not only drift', async () => {
   const desired = desiredHost([service('web', [file('/etc/a', 'a')])])
   const { look, problems } = await act(desired, losing('/etc/a', 2))
-  expect(isInPlumb(look.comparison)).toBe(false)
+  expect(isInSync(look.comparison)).toBe(false)
   expect(problems).toMatchObject([{ code: 'apply-failed', message: expect.stringContaining('/etc/a') }])
 })
 
@@ -173,7 +173,7 @@ test.each<[string, () => void]>([
     const desired = desiredHost([service('web', [file('/etc/a', 'a'), file('/etc/b', 'b')])])
     const { look, changedSince, result } = await act(desired, changing(change, 1))
     expect([...changedSince]).toEqual(['file:/etc/a'])
-    expect(isInPlumb(look.comparison)).toBe(false)
+    expect(isInSync(look.comparison)).toBe(false)
     const summary = `/etc/a: ${what} differs`
     const finding = findingSchema.parse({
       resource: 'file:/etc/a',

@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import { isEmpty } from '../../../agent/plan/plan.ts'
 import type { Resource } from '../../../shared/resource.ts'
 import { edit, make, resources } from './arbitrary.ts'
@@ -16,7 +16,7 @@ const fleet = (revision: number, own: readonly Resource[], checks: 'hold' | 'fai
 /** Real files are made and synced for every run. */
 const runs = { numRuns: 80, endOnFailure: true }
 
-test('whatever was applied and whatever somebody did, an apply ends in plumb or puts everything back', {
+test('whatever was applied and whatever somebody did, an apply ends in sync or puts everything back', {
   timeout: 600_000,
 }, async () => {
   await fc.assert(
@@ -32,7 +32,7 @@ test('whatever was applied and whatever somebody did, an apply ends in plumb or 
           expect(result.failure.problem.message).toMatch(/in the way|not a directory/)
           return
         }
-        expect(isInPlumb(await compareIn(world, fleet(2, second)))).toBe(true)
+        expect(isInSync(await compareIn(world, fleet(2, second)))).toBe(true)
         expect(isEmpty(await planIn(world, fleet(2, second), { repair: 'everything' }))).toBe(true)
         const after = treeOf(world.root)
         expect(after.join('\n')).not.toContain('.plumb-')

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { recover } from '../../../agent/apply/recover.ts'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import type { State } from '../../../agent/state/state.ts'
 import { serviceNameSchema } from '../../../shared/names.ts'
 import { Budget } from '../../support/budget.ts'
@@ -130,7 +130,7 @@ test('killed at any moment, every service is as before or as after, and nothing 
   console.log(budget.text(rounds, 'kills'))
   const last = generation(100)
   await applyIn(world.again(), last)
-  expect(isInPlumb(await compareIn(world.again(), last))).toBe(true)
+  expect(isInSync(await compareIn(world.again(), last))).toBe(true)
   expect(ended.killed).toBeGreaterThan(3)
 })
 
@@ -149,14 +149,14 @@ test('what was committed when the record could not be written is finished later'
   const again = world.again()
   expect((await recoverIn(again)).finished).toEqual(['db', 'web'])
   expect([...state.baselines.read().baselines.values()].map(({ revision }) => Number(revision))).toEqual([2, 2])
-  expect(isInPlumb(await compareIn(again, next))).toBe(true)
+  expect(isInSync(await compareIn(again, next))).toBe(true)
 })
 
 test('a journal that nobody can read any more stops nothing', async () => {
   writeFileSync(join(world.directory, 'state/journal'), '{"kind":"of a later version"}\ngarbage\n{"kind":')
   const desired = desiredHost([service('web', [file('/f', 'x')])])
   await applyIn(world, desired)
-  expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+  expect(isInSync(await compareIn(world, desired))).toBe(true)
 })
 
 test.runIf(process.geteuid?.() === 0)(

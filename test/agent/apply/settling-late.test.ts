@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyPlan } from '../../../agent/apply/apply.ts'
 import { settled } from '../../../agent/apply/settling.ts'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import { createRun } from '../../../shared/platform/run.ts'
 import type { DesiredHost } from '../../../shared/resource.ts'
 import { type FakeHost, fakeHost, runOn } from '../../faults/fakes/fake-host.ts'
@@ -57,7 +57,7 @@ test.each([
     failure: { step: 'stay up for 1 s', problem: { message: expect.stringMatching(fault) } },
   })
   expect(dbNow()).toMatchObject({ state: 'running' })
-  expect(isInPlumb(await compareIn(world, shop('1')))).toBe(true)
+  expect(isInSync(await compareIn(world, shop('1')))).toBe(true)
 })
 
 test('what falls over just before the settle time ends is seen: the last look begins after the end', async () => {

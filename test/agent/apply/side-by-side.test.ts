@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { applyPlan } from '../../../agent/apply/apply.ts'
 import { Baton } from '../../../agent/apply/baton.ts'
 import { overlaps } from '../../../agent/apply/shared-changes.ts'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import type { ServicePlan } from '../../../agent/plan/plan.ts'
 import type { Run } from '../../../shared/command.ts'
 import { createRun } from '../../../shared/platform/run.ts'
@@ -99,7 +99,7 @@ describe('on a host with containers', () => {
     expect(world.state.journal.read()).toEqual([])
     health = () => 'healthy'
     const mixed = [stack('a'), stack('b'), stack('c', '2'), stack('d', '2')]
-    expect(isInPlumb(await compareIn(world, desiredHost(mixed, '2')))).toBe(true)
+    expect(isInSync(await compareIn(world, desiredHost(mixed, '2')))).toBe(true)
   })
 
   test('checks of one service are waited for while another one is applied', async () => {

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyPlan } from '../../../agent/apply/apply.ts'
-import { type HostComparison, isInPlumb } from '../../../agent/plan/compare.ts'
+import { type HostComparison, isInSync } from '../../../agent/plan/compare.ts'
 import { planFor } from '../../../agent/plan/plan.ts'
 import { withRefusedSuccessors } from '../../../agent/successors.ts'
 import { absolutePathSchema, resourceId } from '../../../shared/names.ts'
@@ -154,7 +154,7 @@ test.each([
     changes: expect.arrayContaining([expect.objectContaining({ summary: 'brought up app: removed debug' })]),
   })
   expect([...host.containers.values()].map(({ service: name }) => name)).toEqual(Object.keys(others))
-  expect(isInPlumb(await compareIn(world, off))).toBe(true)
+  expect(isInSync(await compareIn(world, off))).toBe(true)
 })
 
 async function judged(desired: DesiredHost): Promise<HostComparison> {

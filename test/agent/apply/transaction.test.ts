@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, wr
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyPlan } from '../../../agent/apply/apply.ts'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import { planFor } from '../../../agent/plan/plan.ts'
 import { createRun } from '../../../shared/platform/run.ts'
 import type { Resource, UnitResource } from '../../../shared/resource.ts'
@@ -205,7 +205,7 @@ test('a restart that kills the unit is undone: old file, unit running again', as
   expect(outcome(result)).toMatchObject({ kind: 'failed', failure: { step: 'restart web.service' } })
   expect(text('etc/web.conf')).toBe('works')
   expect(systemd.units.get('web.service')).toMatchObject({ active: true, enabled: true })
-  expect(isInPlumb(await compareIn(world, first))).toBe(true)
+  expect(isInSync(await compareIn(world, first))).toBe(true)
 })
 
 test('a new unit that does not start leaves nothing: no file, not enabled, not running', async () => {

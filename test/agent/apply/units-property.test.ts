@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import { effectOf, effectsOf } from '../../../agent/plan/effects.ts'
 import { createRun } from '../../../shared/platform/run.ts'
 import type { DesiredHost, DesiredService, Resource, Trigger, UnitResource } from '../../../shared/resource.ts'
@@ -112,7 +112,7 @@ const stateOf = ({ active, enabled, masked }: FakeUnit) => ({
   masked: masked === true,
 })
 
-test('an apply does to units what its plan says, ends in plumb, and has then nothing to do', {
+test('an apply does to units what its plan says, ends in sync, and has then nothing to do', {
   timeout: 600_000,
 }, async () => {
   await fc.assert(
@@ -127,7 +127,7 @@ test('an apply does to units what its plan says, ends in plumb, and has then not
         expect(services.filter(({ kind }) => kind === 'failed')).toEqual([])
         const changes = services.flatMap((one) => (one.kind === 'applied' ? one.changes : []))
         expect(changes.map(effectOf)).toEqual(effectsOf(plan).map(({ isCertain: _, ...effect }) => effect))
-        expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+        expect(isInSync(await compareIn(world, desired))).toBe(true)
         systemd.log.length = 0
         await applyIn(world, desired, everything)
         expect(systemd.log).toEqual([])

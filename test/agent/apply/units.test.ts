@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { drifted, isInPlumb } from '../../../agent/plan/compare.ts'
+import { drifted, isInSync } from '../../../agent/plan/compare.ts'
 import { effectOf, effectsOf } from '../../../agent/plan/effects.ts'
 import { isEmpty, type Plan } from '../../../agent/plan/plan.ts'
 import { stepLines } from '../../../agent/plan/text.ts'
@@ -68,7 +68,7 @@ async function planAndApply(desired: DesiredHost) {
   const result = await applyIn(world, desired)
   const changes = result.services.flatMap((one) => (one.kind === 'applied' ? one.changes : []))
   expect(changes.map(effectOf)).toEqual(effectsOf(plan).map(({ isCertain: _, ...effect }) => effect))
-  expect(isInPlumb(await compareIn(world, desired))).toBe(true)
+  expect(isInSync(await compareIn(world, desired))).toBe(true)
   return { lines: linesOf(plan), told: [...systemd.log], changes: changes.map(({ summary }) => summary) }
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { serviceReportSchema } from '../../../shared/report.ts'
-import { enrolAgent, reportOf, startTestServer, type TestServer } from '../../server/kit.ts'
+import { enrollAgent, reportOf, startTestServer, type TestServer } from '../../server/kit.ts'
 import { makeSandbox, type Ran, runPlumb, type Sandbox } from '../../support/plumb.ts'
 
 const reference = (name: string) => `${'$'}{{ ${name} }}`
@@ -156,15 +156,15 @@ test('what cannot be is said with the way out', async () => {
 async function reported(): Promise<void> {
   const { out } = await box.plumb('check', '--json')
   const { services } = z.object({ services: z.array(serviceReportSchema) }).parse(JSON.parse(out))
-  const agent = await (await enrolAgentOnce()).connect()
+  const agent = await (await enrollAgentOnce()).connect()
   await agent.report(reportOf('web-1', { services, revision: await server.fleet.head() }))
   await agent.close()
 }
 
-let enrolled: { readonly of: TestServer; readonly agent: ReturnType<typeof enrolAgent> } | undefined
+let enrolled: { readonly of: TestServer; readonly agent: ReturnType<typeof enrollAgent> } | undefined
 
-function enrolAgentOnce(): ReturnType<typeof enrolAgent> {
-  if (enrolled?.of !== server) enrolled = { of: server, agent: enrolAgent(server, 'web-1') }
+function enrollAgentOnce(): ReturnType<typeof enrollAgent> {
+  if (enrolled?.of !== server) enrolled = { of: server, agent: enrollAgent(server, 'web-1') }
   return enrolled.agent
 }
 

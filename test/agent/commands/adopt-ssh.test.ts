@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { serviceReportSchema } from '../../../shared/report.ts'
-import { enrolAgent, reportOf, startTestServer, type TestServer } from '../../server/kit.ts'
+import { enrollAgent, reportOf, startTestServer, type TestServer } from '../../server/kit.ts'
 import { command, makeSandbox, type Ran, runPlumb, type Sandbox } from '../../support/plumb.ts'
 import { makeKey, type SshServer, sshUnavailable, startSshServer } from '../../support/ssh.ts'
 import { controlC, onTerminal, terminalUnavailable } from '../../support/terminal.ts'
@@ -213,7 +213,7 @@ async function onlyBranch(): Promise<string> {
 async function reported(): Promise<void> {
   const { out } = await box.plumb('check', '--json')
   const { services } = z.object({ services: z.array(serviceReportSchema) }).parse(JSON.parse(out))
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(reportOf('web-1', { services, revision: await server.fleet.head() }))
   await line.close()
 }

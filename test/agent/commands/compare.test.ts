@@ -63,7 +63,7 @@ async function rewrite(change: (text: string) => string, path = '/etc/grafana/fl
   await box.write(path, change(await box.read(path)))
 }
 
-test('an export that a program has re-ordered stays in plumb, and an apply leaves it as it is', async () => {
+test('an export that a program has re-ordered stays in sync, and an apply leaves it as it is', async () => {
   for (const program of [python, ...(hasJq() ? [['jq', '-S', '--tab', '.']] : [])]) {
     await rewrite((text) => reorderedBy(program, text))
     await rewrite(

@@ -48,7 +48,7 @@ test('a copy is told so by its log and plumb status, its drift is not that of th
   expect(status.code).not.toBe(0)
   expect(status.out).toContain('knows the host web-1 as another machine than this one')
   const host = z.object({ state: z.string() }).parse(await server.get('/api/v1/hosts/web-1'))
-  expect(host.state).toBe('in-plumb')
+  expect(host.state).toBe('in-sync')
   expect(JSON.stringify(await server.get('/api/v1/alerts'))).toContain('web-1: two machines use its key')
   expect(first.log()).not.toContain('took over')
 

@@ -38,7 +38,7 @@ test('what is held is said by apply, plan, check and status, and not applied bef
 
   expect(await box.plumb('apply')).toMatchObject({
     code: 1,
-    out: expect.stringContaining(`nginx: ${held}: not applied\nout of plumb at `),
+    out: expect.stringContaining(`nginx: ${held}: not applied\nout of sync at `),
   })
   expect(await box.read('/etc/nginx/nginx.conf')).toBe(before)
   expect((await box.plumb('plan')).out).toContain(`nginx: ${held}: nothing will be applied\nnothing to do at `)
@@ -69,7 +69,7 @@ test('in a sandbox hold and release need no repository, and know the host and it
   expect((await runPlumb(['hold', ...places])).out).toBe('nothing is held on web-1\n')
 })
 
-test('a hold on a service in plumb is no reason for another exit code', async () => {
+test('a hold on a service in sync is no reason for another exit code', async () => {
   await box.plumb('apply')
   await box.plumb('hold', '*', '--for', '30m', ...reason)
 
@@ -111,7 +111,7 @@ test('what is not held cannot be released; what is held with everything is relea
 test('a running agent repairs nothing that is held, from the moment it is; its end is logged once', async () => {
   await fleet.commit({ 'services/base/service.yaml': 'onDrift: repair\nfiles:\n  /etc/motd: { template: true }\n' })
   const agent = box.agent()
-  await agent.said('"base":"in-plumb"')
+  await agent.said('"base":"in-sync"')
   const motd = await box.read('/etc/motd')
 
   await box.plumb('hold', 'base', '--for', '10s', ...reason)
@@ -132,7 +132,7 @@ test('a hold for the fleet goes by the server to the hosts, is seen there, and i
   onTestFinished(() => server.remove())
   const web = await enrolled(server, 'web-1')
   const agent = web.agent()
-  await agent.said('"nginx":"in-plumb"')
+  await agent.said('"nginx":"in-sync"')
   const token = join(server.data, 'operator-token')
   const places = ['--server', server.url, '--root', web.root]
 
@@ -169,7 +169,7 @@ test('a host that was away takes the hold when it is back, and lets it go that e
   onTestFinished(() => server.remove())
   const web = await enrolled(server, 'web-1')
   const first = web.agent()
-  await first.said('"nginx":"in-plumb"')
+  await first.said('"nginx":"in-sync"')
   await server.logged('report recorded')
   await first.kill()
   const token = join(server.data, 'operator-token')
@@ -183,7 +183,7 @@ test('a host that was away takes the hold when it is back, and lets it go that e
   await second.kill()
   await runPlumb(['release', 'nginx', ...fleetWide])
   const third = web.agent()
-  await third.said('"nginx":"in-plumb"')
+  await third.said('"nginx":"in-sync"')
 })
 
 test('the token is read from where nobody else can, and a wrong one holds nothing', async () => {

@@ -23,14 +23,14 @@ test('plumb apply is in the history of the host, with who typed it, once', async
   const places = ['--root', box.root, '--state', box.state]
   await runPlumb(['install', '--host', 'web-1', '--server', server.url, ...repo, ...places], { env })
   const agent = box.agent()
-  await agent.said('"base":"in-plumb"')
+  await agent.said('"base":"in-sync"')
   const history = async () => hostSchema.parse(await server.get('/api/v1/hosts/web-1')).applies
 
   await box.write('/etc/motd', 'typed\n')
   await agent.said('"base":"drift"')
   agent.mark()
   expect(await runPlumb(['apply', ...places], { env: { SUDO_USER: 'anna' } })).toMatchObject({ code: 0 })
-  await agent.said('"base":"in-plumb"')
+  await agent.said('"base":"in-sync"')
   while (!(await history()).some(({ by }) => by === 'anna@web-1')) await server.logged('report recorded')
   await box.write('/etc/motd', 'typed again\n')
   agent.mark()

@@ -25,18 +25,18 @@ afterEach(async () => {
 test('the agent leaves drift alone and says so; plumb apply beside it puts it right', async () => {
   const agent = box.agent()
   agent.child.stdin.end()
-  await agent.said('"states":{"base":"in-plumb","hello":"in-plumb","nginx":"in-plumb"}')
+  await agent.said('"states":{"base":"in-sync","hello":"in-sync","nginx":"in-sync"}')
   expect(agent.log()).toContain('"summary":"wrote /etc/motd (new)"')
 
   agent.mark()
   await box.write('/etc/motd', 'typed\n')
-  await agent.said('"states":{"base":"drift","hello":"in-plumb","nginx":"in-plumb"}')
+  await agent.said('"states":{"base":"drift","hello":"in-sync","nginx":"in-sync"}')
   expect(await box.read('/etc/motd')).toBe('typed\n')
   expect(await box.plumb('status')).toMatchObject({ code: 2, out: expect.stringContaining('base   drift: /etc/motd') })
 
   agent.mark()
   expect(await box.plumb('apply')).toMatchObject({ code: 0, out: expect.stringContaining('base: wrote /etc/motd') })
-  await agent.said('"states":{"base":"in-plumb"')
+  await agent.said('"states":{"base":"in-sync"')
   expect(await box.read('/etc/motd')).toContain('This is web-1.')
 
   agent.child.kill('SIGTERM')

@@ -20,7 +20,7 @@ const unreadable: Problem = { code: 'observe-failed', message: '/etc/x cannot be
 const finding = findingOf('/etc/nginx/nginx.conf', 'x')
 
 const states: readonly (readonly [string, Partial<ServiceReport>, string, number])[] = [
-  ['in sync', {}, '  nginx  in plumb', 0],
+  ['in sync', {}, '  nginx  in sync', 0],
   [
     'unknown in part',
     { unknown: { problems: [missing] } },
@@ -30,7 +30,7 @@ const states: readonly (readonly [string, Partial<ServiceReport>, string, number
   [
     'unknown as a whole',
     { unknown: { problems: [missing], seenAt: hoursAgo } },
-    `  nginx  unknown, at ${absoluteTime(hoursAgo)} it was in plumb (the secret "db" is not set on this host)`,
+    `  nginx  unknown, at ${absoluteTime(hoursAgo)} it was in sync (the secret "db" is not set on this host)`,
     1,
   ],
   [

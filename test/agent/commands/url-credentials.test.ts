@@ -147,10 +147,10 @@ describe('what fails says the address without them', () => {
     ['a server with a password', ['install', '--host', 'web-1', '--repo', '/nowhere', '--server']],
     ['a server to be asked', ['why', '/etc/motd', '--server']],
     ['a server of the fleet', ['hold', '--fleet', '--server']],
-    ['a server to enroll at', ['enrol', '--server']],
+    ['a server to enroll at', ['enroll', '--server']],
   ])('%s', async (_what, words) => {
     const places = words[0] === 'hold' ? ['--root', box.root] : ['--root', box.root, '--state', box.state]
-    const known = words[0] === 'enrol' ? ['--state', box.state] : places
+    const known = words[0] === 'enroll' ? ['--state', box.state] : places
     const env = { PLUMB_TOKEN: 'plumb_not-a-token' }
     const ran = await runPlumb([words[0] ?? '', ...known, ...words.slice(1), `https://bot:${password}@127.0.0.1:9`], {
       env,

@@ -36,7 +36,7 @@ test('an empty root is all pending; apply makes it as the repository says, and t
   expect(before.code).toBe(2)
   expect(before.out).toContain('base: pending: /etc/motd: missing\n')
   expect(before.out).not.toContain('drift')
-  expect(before.out).toMatch(new RegExp(`\nout of plumb: 7 pending \\(7 resources at ${at}\\)\n$`))
+  expect(before.out).toMatch(new RegExp(`\nout of sync: 7 pending \\(7 resources at ${at}\\)\n$`))
   expect(treeOf(box.root)).toEqual([])
 
   const first = await box.plumb('apply')
@@ -49,18 +49,18 @@ test('an empty root is all pending; apply makes it as the repository says, and t
     'hello: wrote /usr/local/lib/hello/hello.py (new)',
     'hello: wrote /etc/systemd/system/hello.service (new)',
     'nginx: wrote /etc/nginx/nginx.conf (new)',
-    `in plumb at ${at}: 3 services changed`,
+    `in sync at ${at}: 3 services changed`,
     '',
   ])
   expect(await box.read('/etc/motd')).toContain('This is web-1.')
 
   const applied = treeOf(box.root)
   const second = await box.plumb('apply')
-  expect(second).toEqual({ code: 0, out: `nothing to change: in plumb at ${at}\n`, err: '' })
+  expect(second).toEqual({ code: 0, out: `nothing to change: in sync at ${at}\n`, err: '' })
   expect(treeOf(box.root)).toEqual(applied)
 
   const after = await box.plumb('check')
-  expect(after).toEqual({ code: 0, out: `in plumb: 3 services, 7 resources at ${at}\n`, err: '' })
+  expect(after).toEqual({ code: 0, out: `in sync: 3 services, 7 resources at ${at}\n`, err: '' })
 })
 
 test('drift is told by check, plan and status with its diff, and put right by apply', async () => {
@@ -81,11 +81,11 @@ test('drift is told by check, plan and status with its diff, and put right by ap
     '--- last applied: services/base/files/etc/motd',
     '+++ live: /etc/motd',
     '@@ -1,2 +1,3 @@',
-    ' This is web-1. Its configuration is a git repository, kept in plumb by Plumbline:',
+    ' This is web-1. Its configuration is a git repository, kept in sync by Plumbline:',
     ...diff,
     'hello: drift: /etc/hello/greeting: mode is 0600, should be 0644',
     changed,
-    expect.stringMatching(/^out of plumb: 2 drifted \(7 resources at /),
+    expect.stringMatching(/^out of sync: 2 drifted \(7 resources at /),
     expect.stringMatching(/^base: to keep it: plumb adopt \/etc\/motd --repo /),
     expect.stringMatching(/^hello: to keep it: plumb adopt \/etc\/hello\/greeting --repo /),
     expect.stringMatching(/^to repair it: plumb apply --repo /),
@@ -97,7 +97,7 @@ test('drift is told by check, plan and status with its diff, and put right by ap
   expect(status.out.split('\n').slice(1)).toEqual([
     '  base   drift: /etc/motd: content differs',
     '  hello  drift: /etc/hello/greeting: mode is 0600, should be 0644',
-    '  nginx  in plumb',
+    '  nginx  in sync',
     '',
   ])
 
@@ -111,7 +111,7 @@ test('drift is told by check, plan and status with its diff, and put right by ap
 
   const apply = await box.plumb('apply')
   expect(apply.code).toBe(0)
-  expect(apply.out).toContain('base: wrote /etc/motd (content)\nhello: wrote /etc/hello/greeting (mode)\nin plumb at ')
+  expect(apply.out).toContain('base: wrote /etc/motd (content)\nhello: wrote /etc/hello/greeting (mode)\nin sync at ')
   expect(await box.read('/etc/motd')).toBe(motd)
   expect((await box.plumb('status')).code).toBe(0)
 })
@@ -140,7 +140,7 @@ test('a commit not applied yet is pending and an edit on the host is drift, also
   )
   expect(text.out).toContain('-    keepalive_timeout 65;\n+    keepalive_timeout 99;\n')
   expect(text.out).toContain('\nnginx: pending: /etc/nginx/nginx.conf: content differs\n')
-  expect(text.out).toContain('out of plumb: 1 drifted, 1 pending (7 resources at ')
+  expect(text.out).toContain('out of sync: 1 drifted, 1 pending (7 resources at ')
 
   const json = await box.plumb('check', '--json')
   expect(json.code).toBe(2)
@@ -179,7 +179,7 @@ test('an earlier revision is applied when it is named; one that is nowhere is an
   expect((await box.plumb('status')).code).toBe(0)
 
   const back = await box.plumb('apply', '--revision', first.slice(0, 8))
-  expect(back).toMatchObject({ code: 0, out: expect.stringContaining(`in plumb at ${first.slice(0, 12)}`) })
+  expect(back).toMatchObject({ code: 0, out: expect.stringContaining(`in sync at ${first.slice(0, 12)}`) })
   expect(await box.read('/etc/motd')).toContain('This is web-1.')
   expect(await box.plumb('check')).toMatchObject({ code: 2, out: expect.stringContaining(second.slice(0, 12)) })
 })
@@ -194,7 +194,7 @@ test('what cannot be applied is put back and told; the services that do not need
   expect(out).toMatch(
     /\nnginx: not applied, put back as it was: .*\/etc\/nginx\/nginx.conf: a directory is in the way\..*\n/,
   )
-  expect(out).toMatch(/\nout of plumb at [0-9a-f]{12}\n$/)
+  expect(out).toMatch(/\nout of sync at [0-9a-f]{12}\n$/)
   expect(treeOf(join(box.root, 'etc/nginx'))).toHaveLength(1)
   expect(await box.plumb('status')).toMatchObject({
     code: 2,
@@ -229,7 +229,7 @@ test('in the middle of an apply, under way or interrupted, check and plan say th
   const interrupted = await box.plumb('check')
   expect(interrupted.code).toBe(1)
   expect(interrupted.out).toContain('an apply was interrupted')
-  expect(interrupted.out).not.toContain('in plumb')
+  expect(interrupted.out).not.toContain('in sync')
   expect(await box.plumb('plan')).toMatchObject({ code: 1, out: expect.stringContaining('an apply was interrupted') })
 
   const lock = await acquireLock(join(box.state, 'lock'), { purpose: 'plumb apply', now: new Date() })
@@ -347,7 +347,7 @@ test.each<[string, () => Promise<unknown>]>([
   ['is not valid', () => fleet.commit({ 'plumb.yaml': 'version: 1\nhost: {}\n' })],
   ['does not name the host', () => fleet.commit({ 'plumb.yaml': unknownHost })],
   ['cannot be reached', () => rename(fleet.directory, `${fleet.directory}-away`)],
-])('an apply while the repository %s is not said to be in plumb', async (_, change) => {
+])('an apply while the repository %s is not said to be in sync', async (_, change) => {
   const at = (await fleet.head()).slice(0, 12)
   await box.plumb('apply')
   await change()

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { serviceReportSchema } from '../../../shared/report.ts'
-import { enrolAgent, reportOf, startTestServer, type TestAgent, type TestServer } from '../../server/kit.ts'
+import { enrollAgent, reportOf, startTestServer, type TestAgent, type TestServer } from '../../server/kit.ts'
 import { command, makeSandbox, type Sandbox } from '../../support/plumb.ts'
 import { onTerminal, terminalUnavailable } from '../../support/terminal.ts'
 
@@ -33,7 +33,7 @@ let clone: string
 
 beforeEach(async () => {
   server = await startTestServer({}, { files })
-  agent = await enrolAgent(server, 'web-1')
+  agent = await enrollAgent(server, 'web-1')
   box = await makeSandbox({ repo: server.fleet.directory })
   home = await mkdtemp(join(tmpdir(), 'plumb-operator-'))
   clone = join(home, 'clone')
@@ -160,7 +160,7 @@ describe.skipIf(unavailable !== null)('the ways out', () => {
     expect(all.keep).toMatch(/^plumb adopt web --repo /)
     await kept(`${all.keep} --to all`)
     expect(await run(all.back)).toMatchObject({ code: 0 })
-    expect((await box.plumb('check')).out).toMatch(/^in plumb: .*\n$/)
+    expect((await box.plumb('check')).out).toMatch(/^in sync: .*\n$/)
   })
 })
 

@@ -9,7 +9,7 @@ import { revisionSchema } from '../../../shared/names.ts'
 import { applyIn, desiredHost, file, makeWorld, reportsIn, service, type World } from '../apply/world.ts'
 
 let world: World
-const desired = desiredHost([service('web', [file('/etc/motd', 'in plumb\n')])])
+const desired = desiredHost([service('web', [file('/etc/motd', 'in sync\n')])])
 const motd = () => join(world.root, 'etc/motd')
 
 beforeEach(async () => {
@@ -58,12 +58,12 @@ test('the same edit, made again after it was put right between two looks, is gat
   expect((await evidenceOfMotd()).noticedAt).not.toBe(first.noticedAt)
 })
 
-test('what is in plumb again is forgotten', async () => {
+test('what is in sync again is forgotten', async () => {
   writeFileSync(motd(), 'by hand\n')
   await reportsIn(world, desired)
   const remembered = () => readFileSync(join(world.state.directory, 'evidence.json'), 'utf8')
   expect(remembered()).toContain('file:/etc/motd')
-  writeFileSync(motd(), 'in plumb\n')
+  writeFileSync(motd(), 'in sync\n')
   await reportsIn(world, desired)
   expect(remembered()).toBe('{}')
 })

@@ -48,7 +48,7 @@ test('a tree becomes a service: content, modes, links and empty directories; lin
   )
   for (const options of [['--assign'], []])
     expect((await run('import', 'web', '/etc/web', '--force', ...options)).out).toContain('web-1 has the service')
-  await inPlumb({ box, fleet, run })
+  await inSync({ box, fleet, run })
 })
 
 test('a likely secret stops it; with --secrets a name takes its place and the value stays on the host', async () => {
@@ -74,7 +74,7 @@ test('a likely secret stops it; with --secrets a name takes its place and the va
   expect(await readFile(join(fleet.directory, 'services/kv/files/etc/kv/kv.conf'), 'utf8')).toBe(
     `port 1\nrequirepass ${opening} secrets.kv_requirepass }}\n`,
   )
-  await inPlumb({ box, fleet, run })
+  await inSync({ box, fleet, run })
   expect(await fleet.git('log', '-p')).not.toContain('hunter22')
 })
 
@@ -154,7 +154,7 @@ test('a file with a likely secret is left out, and the others are imported; an o
   const made = join(fleet.directory, 'services/kv')
   expect(await readdir(join(made, 'files/etc/kv'))).toEqual(['kv.conf'])
   expect(await readFile(join(made, 'README.md'), 'utf8')).toContain('`/etc/kv/ci.yaml`: likely holds secrets')
-  await inPlumb({ box, fleet, run })
+  await inSync({ box, fleet, run })
   expect(await box.read('/etc/kv/sites-enabled/one')).toContain('hunter24')
 
   const taken = ['--with-secret', '/etc/kv/auth.conf=kv_main', '--not-secret', '/etc/kv/ci.yaml']
@@ -170,7 +170,7 @@ test('a file with a likely secret is left out, and the others are imported; an o
 
   const last = await run('import', 'kv', '/etc/kv', '--force', ...taken, '--with-secret', '/etc/kv/sites-enabled/one')
   expect(last).toMatchObject({ code: 0, err: '' })
-  await inPlumb({ box, fleet, run })
+  await inSync({ box, fleet, run })
 })
 
 test.each([
@@ -221,7 +221,7 @@ test('a script that git would commit without its permission is a problem, with t
   expect(out).toContain(`${path}: would be committed without permission to execute it`)
   expect(out).not.toContain('etc/app/plain:')
   await fleet.git('update-index', '--add', '--chmod=+x', path)
-  await inPlumb({ box, fleet, run })
+  await inSync({ box, fleet, run })
 })
 
 test("a repository below the paths, and git's settings in it, are left out: git would obey them", async () => {
@@ -244,7 +244,7 @@ test("a repository below the paths, and git's settings in it, are left out: git 
     { path: '/etc/app/vendor/.git', why: 'of another git repository' },
   ])
   expect(files).toEqual(['README.md', 'files/etc/app/app.conf', 'files/etc/app/sub/one.conf'])
-  await inPlumb({ box, fleet, run })
+  await inSync({ box, fleet, run })
 })
 
 test('a link to something that was not named is told; one to a program of the system is not', async () => {
@@ -397,10 +397,10 @@ async function world(): Promise<World> {
 }
 
 /** Nothing is to be done by the apply that follows, and nothing is done. */
-async function inPlumb({ box, fleet }: World): Promise<void> {
+async function inSync({ box, fleet }: World): Promise<void> {
   await fleet.commit({})
   const plan = await box.plumb('plan')
   expect(plan.out).toMatch(/^nothing to do at /)
   expect((await box.plumb('apply')).code).toBe(0)
-  expect((await box.plumb('check')).out).toMatch(/^in plumb: 1 service/)
+  expect((await box.plumb('check')).out).toMatch(/^in sync: 1 service/)
 }

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { isInPlumb } from '../../../agent/plan/compare.ts'
+import { isInSync } from '../../../agent/plan/compare.ts'
 import { stepLines } from '../../../agent/plan/text.ts'
 import { composeKind } from '../../../agent/resources/compose.ts'
 import type { CommandResult, Run } from '../../../shared/command.ts'
@@ -96,12 +96,12 @@ test.each(silent)(
       reason: 'web, which it is after, was not applied.',
     })
     expect(outcome(result, 'beside')).toMatchObject({ kind: 'applied' })
-    expect(reports.map(stateOf)).toEqual(['unknown', 'pending', 'in-plumb'])
+    expect(reports.map(stateOf)).toEqual(['unknown', 'pending', 'in-sync'])
     expect(reports[0]).toMatchObject({
       unknown: { problems: [{ code: 'observe-failed', message: expect.stringMatching(reason), service: 'web' }] },
       pending: [{ resource: 'file:/etc/web' }],
     })
-    expect(isInPlumb(await compareIn(world, desired))).toBe(false)
+    expect(isInSync(await compareIn(world, desired))).toBe(false)
   },
 )
 

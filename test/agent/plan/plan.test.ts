@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { LiveHost } from '../../../agent/observe/observe.ts'
-import { compareHost, isInPlumb } from '../../../agent/plan/compare.ts'
+import { compareHost, isInSync } from '../../../agent/plan/compare.ts'
 import { serviceReports } from '../../../agent/plan/findings.ts'
 import { maskFor } from '../../../agent/plan/mask.ts'
 import { changesIn, isEmpty, type Plan, type PlanOptions, planFor, servicesToTry } from '../../../agent/plan/plan.ts'
@@ -227,11 +227,11 @@ test("a resource's own policy goes before its service's; what is ignored is left
   expect(lines(planned('alert', { repair: 'by-policy' }, committed))).toContain('write /left (content)')
 })
 
-test('ignored drift is no finding, and in plumb; it is told with its reason', () => {
+test('ignored drift is no finding, and in sync; it is told with its reason', () => {
   const web = service('web', [{ ...file('/left', 'x'), onDrift: { ignore: 'the router writes it' } }])
   const was = applied('web', web.resources)
   const comparison = compareHost(desiredHost([web]), was, live({ 'file:/left': liveFile('edited') }, [web]))
-  expect(isInPlumb(comparison)).toBe(true)
+  expect(isInSync(comparison)).toBe(true)
   expect(serviceReports(comparison, { contents: new Map(), mask: maskFor([]) })).toMatchObject([
     {
       findings: [],

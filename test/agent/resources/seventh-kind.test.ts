@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { stepLines } from '../../../agent/plan/text.ts'
 import type { ResourceKind } from '../../../agent/resources/kind.ts'
 import { watchedFor } from '../../../agent/watch/host-watch.ts'
-import { enrolAgent, reportOf, startTestServer } from '../../server/kit.ts'
+import { enrollAgent, reportOf, startTestServer } from '../../server/kit.ts'
 import { applyIn, desiredHost, idOf, makeWorld, outcome, planIn, reportsIn, service } from '../apply/world.ts'
 import { type Board, type NoteResource, note, noteKind, registerNotes } from './note-kind.ts'
 
@@ -78,7 +78,7 @@ test('the server takes its findings, and shows them', async () => {
   const server = await startTestServer()
   onTestFinished(() => server.remove())
 
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(reportOf('web-1', { services }))
   const page = await (await server.get(`/hosts/web-1/drift?service=nginx&resource=${encodeURIComponent(id)}`)).text()
 

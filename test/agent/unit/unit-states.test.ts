@@ -106,7 +106,7 @@ test.each(['failed', 'restarting', 'stopped', 'missing'])('%s will not do for ru
   expect(compared({ state: 'running' }, { enabled: 'yes', state }).drift).toHaveLength(1)
 })
 
-test('static stays in plumb when the repository changes its mind from enabled to disabled', () => {
+test('static stays in sync when the repository changes its mind from enabled to disabled', () => {
   const subject = {
     id: resourceId('unit', 'x.service'),
     desired: unit({ enabled: false }),

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
   agentWith,
   drifted,
-  enrolAgent,
+  enrollAgent,
   hello,
   newHostKey,
   openLine,
@@ -21,7 +21,7 @@ beforeEach(async () => {
 afterEach(() => server.remove())
 
 test('a host that proves its key is welcomed, and its report is on record when it is acknowledged', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
 
   await line.report(drifted('web-1'))
   await server.restart()
@@ -33,7 +33,7 @@ test('a host that proves its key is welcomed, and its report is on record when i
 })
 
 test('a signature that was good on another connection is refused on this one', async () => {
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
   const first = await openLine(server)
   const { nonce } = await first.next('challenge')
   const recorded = hello('web-1', nonce, agent.privateKey)
@@ -49,7 +49,7 @@ test('a signature that was good on another connection is refused on this one', a
 })
 
 test('another key, and a host nobody enrolled, are refused in the same words', async () => {
-  await enrolAgent(server, 'web-1')
+  await enrollAgent(server, 'web-1')
   const reasons = []
   for (const host of ['web-1', 'web-9']) {
     const line = await openLine(server)
@@ -62,8 +62,8 @@ test('another key, and a host nobody enrolled, are refused in the same words', a
 })
 
 test('one host cannot report as another', async () => {
-  await enrolAgent(server, 'web-1')
-  const line = await (await enrolAgent(server, 'web-2')).connect()
+  await enrollAgent(server, 'web-1')
+  const line = await (await enrollAgent(server, 'web-2')).connect()
 
   line.send({ type: 'report', report: drifted('web-1') })
 
@@ -75,7 +75,7 @@ test('one host cannot report as another', async () => {
 })
 
 test('the newer of two connections of one host stays', async () => {
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
   const older = await agent.connect()
   const newer = await agent.connect()
 
@@ -84,7 +84,7 @@ test('the newer of two connections of one host stays', async () => {
 })
 
 test('removing a host closes its connection at once, and its key opens nothing any more', async () => {
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
   const line = await agent.connect()
 
   await server.delete('/api/v1/hosts/web-1')
@@ -100,7 +100,7 @@ test.each([
   ['a report that is none', '{"type":"report","report":{"host":"web-1"}}'],
   ['a second hello', '{"type":"hello","protocol":1,"host":"web-1","agentVersion":"1","signature":""}'],
 ])('%s ends the connection', async (_what, text) => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
 
   line.sendText(text)
 
@@ -108,7 +108,7 @@ test.each([
 })
 
 test('before the hello nothing else is heard', async () => {
-  await enrolAgent(server, 'web-1')
+  await enrollAgent(server, 'web-1')
   const line = await openLine(server)
 
   line.send({ type: 'report', report: drifted('web-1') })
@@ -125,7 +125,7 @@ test('a stranger who sends more than a mebibyte is cut off', async () => {
 })
 
 test('a host may send a report of several mebibytes, and none above eight', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   const problem = { code: 'internal', message: 'x'.repeat(4000) } as const
   await line.report(reportOf('web-1', { problems: Array.from({ length: 900 }, () => problem) }))
 
@@ -135,7 +135,7 @@ test('a host may send a report of several mebibytes, and none above eight', asyn
 })
 
 test('a flood of messages ends the connection', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
 
   for (let count = 0; count < 1500; count += 1) line.send({ type: 'heartbeat', at: '2026-11-23T03:00:00.000Z' })
 
@@ -144,8 +144,8 @@ test('a flood of messages ends the connection', async () => {
 
 test('a sync reaches every connected agent, and is asked for by the sync token too', async () => {
   const lines = [
-    await (await enrolAgent(server, 'web-1')).connect(),
-    await (await enrolAgent(server, 'web-2')).connect(),
+    await (await enrollAgent(server, 'web-1')).connect(),
+    await (await enrollAgent(server, 'web-2')).connect(),
   ]
 
   const response = await fetch(new URL('/api/v1/sync', server.url), {
@@ -159,7 +159,7 @@ test('a sync reaches every connected agent, and is asked for by the sync token t
 
 test('a new commit that the server finds by itself makes agents sync', async () => {
   await server.restart({ fetchEverySeconds: 1 })
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
 
   await server.fleet.commit({ 'services/nginx/README.md': '# nginx, again\n' })
 

@@ -49,7 +49,7 @@ test('a host that has nothing to say is heard of by its answers to pings', async
   await word
 })
 
-test('a host that may be silent for some seconds only is asked often enough to be heard of, whatever it is busy with', async () => {
+test('a host that may be offline for some seconds only is asked often enough to be heard of, whatever it is busy with', async () => {
   silentAfterMs = 4000
   await open({})
   const agent = await authenticated()

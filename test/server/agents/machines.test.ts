@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
   type AgentLine,
   drifted,
-  enrolAgent,
+  enrollAgent,
   hello,
   type MachineMarker,
   openLine,
@@ -18,7 +18,7 @@ let agent: TestAgent
 
 beforeEach(async () => {
   server = await startTestServer()
-  agent = await enrolAgent(server, 'web-1')
+  agent = await enrollAgent(server, 'web-1')
 })
 
 afterEach(() => server.remove())
@@ -140,7 +140,7 @@ test('nothing that a copy reports is recorded', async () => {
   copy.send({ type: 'report', report: drifted('web-1') })
   await copy.closed
 
-  expect(await (await server.get('/api/v1/hosts/web-1')).json()).toMatchObject({ state: 'in-plumb' })
+  expect(await (await server.get('/api/v1/hosts/web-1')).json()).toMatchObject({ state: 'in-sync' })
 })
 
 test('a machine that is not signed by the key, or was signed on another connection, is refused', async () => {
@@ -192,7 +192,7 @@ describe('ways out', () => {
   test('a host that was removed and enrolled again is known with its new machine', async () => {
     await (await agent.connect(machine)).close()
     await server.delete('/api/v1/hosts/web-1')
-    const again = await enrolAgent(server, 'web-1')
+    const again = await enrollAgent(server, 'web-1')
 
     await (await again.connect({ id: 'b'.repeat(64), boot: 'boot-9', run: 'run-9' })).report(reportOf('web-1'))
   })

@@ -6,7 +6,7 @@ import { bounds } from '../../../server/allowance/bounds.ts'
 import { agentSocketPath } from '../../../shared/protocol.ts'
 import {
   drifted,
-  enrolAgent,
+  enrollAgent,
   findingOf,
   reportOf,
   serviceOf,
@@ -61,7 +61,7 @@ test('attempts to enroll', async () => {
 
   expect(status).toBe(429)
   expect((await enroll('203.0.113.2')).status).toBe(400)
-  await (await enrolAgent(server, 'web-1')).connect()
+  await (await enrollAgent(server, 'web-1')).connect()
 })
 
 describe('bodies of strangers', () => {
@@ -141,7 +141,7 @@ test('agent connections that prove nothing', async () => {
 
   expect(await upgrade('203.0.113.1')).toBe('HTTP/1.1 503 Service Unavailable')
   expect(await upgrade('203.0.113.2')).toBe('HTTP/1.1 101 Switching Protocols')
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(reportOf('web-1'))
 })
 
@@ -163,8 +163,8 @@ test('connections that ask nothing', async () => {
 })
 
 test('large reports, one after the other', async () => {
-  const rogue = await (await enrolAgent(server, 'web-1')).connect()
-  const good = await (await enrolAgent(server, 'web-2')).connect()
+  const rogue = await (await enrollAgent(server, 'web-1')).connect()
+  const good = await (await enrollAgent(server, 'web-2')).connect()
   let over = false
   let sent = 0
   const flooding = (async () => {

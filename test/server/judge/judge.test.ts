@@ -33,7 +33,7 @@ const quiet: FleetFacts = {
   invalid: [],
   unreachable: undefined,
   channelProblems: [],
-  refusedEnrolments: [],
+  refusedEnrollments: [],
   databasesSetAside: [],
 }
 const drifting: HostFacts = {
@@ -53,7 +53,7 @@ const unreachable: Problem = {
   remedy: 'Look at the network.',
 }
 
-test('a fleet in plumb raises nothing', () => {
+test('a fleet in sync raises nothing', () => {
   expect(judged({ hosts: [calm], fleet: quiet })).toEqual([])
 })
 
@@ -272,7 +272,7 @@ test('a hold that somebody on the host released is not told', () => {
   expect(judged({ hosts: [{ ...calm, endedHolds: [{ ...ended, releasedBy: 'ben@web-1' }] }] })).toEqual([])
 })
 
-test('the end of a hold is told once, and open for as long as the service is out of plumb', () => {
+test('the end of a hold is told once, and open for as long as the service is out of sync', () => {
   const told = { ...ended, told: true }
   const findings = [findingOf('/etc/nginx/nginx.conf', 'x')]
   const out = { ...calm, services: [serviceOf('nginx', { findings })] }
@@ -291,7 +291,7 @@ test('the end of a hold is told once, and open for as long as the service is out
   expect(judged({ hosts: [{ ...out, endedHolds: [told] }] }).map((change) => causeOf(change).kind)).toEqual(['drift'])
 })
 
-test('a hold of all services is one alert, open until the last service is in plumb', () => {
+test('a hold of all services is one alert, open until the last service is in sync', () => {
   const all = { ...ended, service: '*' as const }
   const services = [serviceOf('base'), serviceOf('nginx', { findings: [findingOf('/etc/a', 'x')] })]
   const openAlerts = opened({ hosts: [{ ...calm, services, endedHolds: [all] }] })
@@ -330,7 +330,7 @@ test('silence is judged by the limit', () => {
   expect(judged({ hosts: [{ ...calm, silentForMs: 90_000 }] })).toMatchObject([
     {
       kind: 'open',
-      cause: { kind: 'host-silent', text: 'Nothing was heard of web-1 since 2026-11-23 03:00:00 UTC.' },
+      cause: { kind: 'host-offline', text: 'Nothing was heard of web-1 since 2026-11-23 03:00:00 UTC.' },
     },
   ])
 })
@@ -342,13 +342,13 @@ test('a server that has just started ends no silence by itself', () => {
   expect(judged({ hosts: [calm], openAlerts }).map(({ kind }) => kind)).toEqual(['resolve'])
 })
 
-test('an agent that answers and finishes no check is an alert; of a silent one nothing is known', () => {
+test('an agent that answers and finishes no check is an alert; of an offline one nothing is known', () => {
   const overdue = { ...calm, uncheckedForMs: 900_000 }
   const kinds = (facts: HostFacts) => judged({ hosts: [facts] }).map((change) => causeOf(change).kind)
 
   expect(kinds({ ...overdue, uncheckedForMs: 899_999 })).toEqual([])
   expect(kinds(overdue)).toEqual(['check-overdue'])
-  expect(kinds({ ...overdue, silentForMs: 90_000 })).toEqual(['host-silent'])
+  expect(kinds({ ...overdue, silentForMs: 90_000 })).toEqual(['host-offline'])
   const openAlerts = opened({ hosts: [overdue] })
   expect(judged({ hosts: [overdue], openAlerts })).toEqual([])
   expect(judged({ hosts: [{ ...calm, checkedSinceStart: false }], openAlerts })).toEqual([])
@@ -395,7 +395,7 @@ test('every condition has its own words and a way out', () => {
     invalid: [{ code: 'repository-invalid', message: 'm' }],
     unreachable,
     channelProblems: [{ key: 'k', message: 'no such secret', remedy: 'Write it.' }],
-    refusedEnrolments: [{ cause: 'token:1', host: web1, reason: 'the token is used up', address: '10.77.0.9' }],
+    refusedEnrollments: [{ cause: 'token:1', host: web1, reason: 'the token is used up', address: '10.77.0.9' }],
     databasesSetAside: ['/var/lib/plumb-server/plumb.sqlite.corrupt-x'],
   }
 
@@ -403,8 +403,8 @@ test('every condition has its own words and a way out', () => {
   const causes = judged({ hosts: [host], fleet: everything }).map(causeOf)
 
   expect(causes.map(({ kind }) => kind)).toEqual([
-    ...['drift', 'hold-expired', 'host-silent', 'agent-problem'],
-    ...['repository-invalid', 'repository-unreachable', 'enrolment-refused', 'channel-unusable', 'database-set-aside'],
+    ...['drift', 'hold-expired', 'host-offline', 'agent-problem'],
+    ...['repository-invalid', 'repository-unreachable', 'enrollment-refused', 'channel-unusable', 'database-set-aside'],
   ])
   for (const cause of causes) expect(cause.remedy).toMatch(/\S{2}/)
 })

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import {
   drifted,
-  enrolAgent,
+  enrollAgent,
   findingOf,
   type Receiver,
   reportOf,
@@ -31,7 +31,7 @@ afterEach(async () => {
 })
 
 test('a drift is one alert with its diff, sent once and resolved once, also across restarts', async () => {
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
   const line = await agent.connect()
 
   await line.report(drifted('web-1'))
@@ -54,7 +54,7 @@ test('a drift is one alert with its diff, sent once and resolved once, also acro
 })
 
 test('a diff that changes while the alert is open is told in one update, however often it changes', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(drifted('web-1', 'worker_processes 2;'))
   await receiver.count(1)
 
@@ -70,8 +70,8 @@ test('a diff that changes while the alert is open is told in one update, however
   expect(await server.openAlerts()).toHaveLength(1)
 })
 
-test('a host that falls silent is an alert, and its next word resolves it', async () => {
-  const agent = await enrolAgent(server, 'web-1')
+test('a host that goes offline is an alert, and its next word resolves it', async () => {
+  const agent = await enrollAgent(server, 'web-1')
   const line = await agent.connect()
   await line.report(reportOf('web-1'))
   await line.close()
@@ -79,7 +79,7 @@ test('a host that falls silent is an alert, and its next word resolves it', asyn
   server.clock.advance(89)
   expect(await server.openAlerts()).toEqual([])
   server.clock.advance(2)
-  expect((await server.openAlerts()).map(({ title }) => title)).toEqual(['web-1 is silent'])
+  expect((await server.openAlerts()).map(({ title }) => title)).toEqual(['web-1 is offline'])
 
   const back = await agent.connect()
   back.send({ type: 'heartbeat', at: '2026-11-23T03:02:00.000Z' })
@@ -88,7 +88,7 @@ test('a host that falls silent is an alert, and its next word resolves it', asyn
 })
 
 test('an agent that answers and finishes no check is an alert, until it has finished one', async () => {
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
   const line = await agent.connect()
   await line.report(reportOf('web-1'))
   const again = async (minutes: number) => {
@@ -110,23 +110,23 @@ test('an agent that answers and finishes no check is an alert, until it has fini
   expect(await server.openAlerts()).toEqual([])
 })
 
-test('a host that enrols at a server that runs for days is not silent while it is installed, and is when it never comes', async () => {
+test('a host that enrolls at a server that runs for days is not offline while it is installed, and is when it never comes', async () => {
   server.clock.advance(3 * 24 * 3600)
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
 
   server.clock.advance(89)
   expect(await server.openAlerts()).toEqual([])
   server.clock.advance(2)
-  expect((await server.openAlerts()).map(({ title }) => title)).toEqual(['web-1 is silent'])
+  expect((await server.openAlerts()).map(({ title }) => title)).toEqual(['web-1 is offline'])
 
   await (await agent.connect()).report(reportOf('web-1'))
   await receiver.count(2)
   expect(await server.openAlerts()).toEqual([])
 })
 
-test('a restarted server gives every host the time to come back, and remembers who was silent before', async () => {
-  const agent = await enrolAgent(server, 'web-1')
-  await enrolAgent(server, 'web-2')
+test('a restarted server gives every host the time to come back, and remembers who was offline before', async () => {
+  const agent = await enrollAgent(server, 'web-1')
+  await enrollAgent(server, 'web-2')
   const line = await agent.connect()
   server.clock.advance(91)
   line.send({ type: 'heartbeat', at: '2026-11-23T03:01:31.000Z' })
@@ -143,7 +143,7 @@ test('a restarted server gives every host the time to come back, and remembers w
 })
 
 test('a secret never reaches a log, a page, the API or the database', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   receiver.answerWith(500)
   await line.report(drifted('web-1'))
   await receiver.count(1)
@@ -172,7 +172,7 @@ test('a missing secret is said, and what waited is sent once it is there', async
   const alerts = channel('other_url')
   const files = { ...smallFleet, 'plumb.yaml': `${smallFleet['plumb.yaml']}${alerts}` }
   server = await startTestServer({}, { files })
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(drifted('web-1'))
 
   const [problem] = (await server.openAlerts()).filter(({ kind }) => kind === 'channel-unusable')
@@ -206,8 +206,8 @@ function message(body: string): z.infer<typeof messageSchema> {
 }
 
 test('made-up services of one host are one message, and the drift of another is told all the same', async () => {
-  const rogue = await (await enrolAgent(server, 'web-1')).connect()
-  const good = await (await enrolAgent(server, 'web-2')).connect()
+  const rogue = await (await enrollAgent(server, 'web-1')).connect()
+  const good = await (await enrollAgent(server, 'web-2')).connect()
   const revision = await server.fleet.head()
   for (let round = 0; round < 6; round += 1) {
     const findings = round % 2 === 0 ? [findingOf('/etc/x', 'one')] : []
@@ -229,7 +229,7 @@ test('made-up services of one host are one message, and the drift of another is 
 })
 
 test('a service that a commit gives to a host is judged from then on', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   const old = await server.fleet.head()
   await line.report(
     reportOf('web-1', { revision: old, services: [serviceOf('extra', { findings: [findingOf('/etc/x', 'one')] })] }),

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { makeRepository } from '../../support/git.ts'
 import {
   drifted,
-  enrolAgent,
+  enrollAgent,
   findingOf,
   newHostKey,
   reportOf,
@@ -44,7 +44,7 @@ describe('a server whose disk', () => {
   afterEach(() => server.remove())
 
   test('is full answers, says so with the real error, and goes on when there is room', async () => {
-    const agent = await enrolAgent(server, 'web-1')
+    const agent = await enrollAgent(server, 'web-1')
     const line = await agent.connect()
     await line.report(drifted('web-1'))
     fill()
@@ -74,7 +74,7 @@ describe('a server whose disk', () => {
   })
 
   test('has a database that another process holds answers, and records when it lets go', async () => {
-    const agent = await enrolAgent(server, 'web-1')
+    const agent = await enrollAgent(server, 'web-1')
     const line = await agent.connect()
     const holder = await holdDatabase(server.data)
 

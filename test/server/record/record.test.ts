@@ -40,9 +40,9 @@ test('each change of state is one transition, with the time it was heard', async
     to,
   ])
   expect(steps).toEqual([
-    ['03:03', 'nginx', 'drift', 'in-plumb'],
-    ['03:02', 'nginx', 'in-plumb', 'drift'],
-    ['03:01', 'nginx', undefined, 'in-plumb'],
+    ['03:03', 'nginx', 'drift', 'in-sync'],
+    ['03:02', 'nginx', 'in-sync', 'drift'],
+    ['03:01', 'nginx', undefined, 'in-sync'],
   ])
 })
 
@@ -62,7 +62,7 @@ test('a report that is sent again later does not bring old states back', async (
 
   expect(await record(old, '03:03')).toEqual({ kind: 'nothing-new' })
 
-  expect((await state('nginx'))?.state).toBe('in-plumb')
+  expect((await state('nginx'))?.state).toBe('in-sync')
 })
 
 test('a finding keeps the time it was first seen while its diff changes', async () => {
@@ -90,7 +90,7 @@ test('a service that the host has no longer leaves with a transition', async () 
   expect(await state('nginx')).toBeUndefined()
   expect((await listTransitions(database.db, web1, 1))[0]).toMatchObject({
     service: 'nginx',
-    from: 'in-plumb',
+    from: 'in-sync',
     to: 'removed',
   })
 })
@@ -137,7 +137,7 @@ test('a report that cannot be recorded in full leaves no part of itself', async 
 
   await expect(record({ ...drifted('web-1'), apply }, '03:02')).rejects.toThrow('disk full')
 
-  expect((await state('nginx'))?.state).toBe('in-plumb')
+  expect((await state('nginx'))?.state).toBe('in-sync')
   expect(await listTransitions(database.db, web1, 10)).toHaveLength(1)
 })
 

@@ -84,7 +84,7 @@ test.each<[string, (name: string) => HostFacts, string]>([
 })
 
 test('critical comes before newer ones that are not, then the newest, then what was resolved, the latest first', () => {
-  const open = alertsOf([factsOf('silent-1', [], 10), factsOf('web-1', [sshd('a')]), factsOf('web-2', [sshd('b')])])
+  const open = alertsOf([factsOf('offline-1', [], 10), factsOf('web-1', [sshd('a')]), factsOf('web-2', [sshd('b')])])
   const resolved = open.map((alert, index) => ({
     ...alert,
     id: 10 + index,

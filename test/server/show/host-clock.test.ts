@@ -1,13 +1,21 @@
 // A host's clock that is wrong is noticed by what its messages say, and what it said long ago is not taken for a wrong clock.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { type AgentLine, enrolAgent, findingOf, reportOf, serviceOf, startTestServer, type TestServer } from '../kit.ts'
+import {
+  type AgentLine,
+  enrollAgent,
+  findingOf,
+  reportOf,
+  serviceOf,
+  startTestServer,
+  type TestServer,
+} from '../kit.ts'
 
 let server: TestServer
 let line: AgentLine
 
 beforeEach(async () => {
   server = await startTestServer()
-  line = await (await enrolAgent(server, 'web-1')).connect()
+  line = await (await enrollAgent(server, 'web-1')).connect()
 })
 afterEach(() => server.remove())
 

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Revision, revisionSchema, serviceNameSchema } from '../../../shared/names.ts'
 import type { Failure, ServiceReport } from '../../../shared/report.ts'
-import { enrolAgent, reportOf, serviceOf, startTestServer, type TestServer } from '../kit.ts'
+import { enrollAgent, reportOf, serviceOf, startTestServer, type TestServer } from '../kit.ts'
 
 const [base, nginx] = [serviceNameSchema.parse('base'), serviceNameSchema.parse('nginx')]
 
@@ -46,7 +46,7 @@ test.each([
     await server.fleet.commit(files, { message: 'the last' })
     await server.post('/api/v1/sync')
     const applied = await server.fleet.head()
-    const line = await (await enrolAgent(server, 'web-1')).connect()
+    const line = await (await enrollAgent(server, 'web-1')).connect()
     await line.report(
       reportOf('web-1', { revision: applied, services: ['base', 'nginx'].map((name) => serviceOf(name, { applied })) }),
     )
@@ -59,7 +59,7 @@ test.each([
 )
 
 test('what fails is one row for each service and revision, with its attempts, until another revision comes', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   const [first, second] = [revisionSchema.parse('a'.repeat(40)), revisionSchema.parse('b'.repeat(40))]
   const failing = (revision: Revision, attempts: number, more: Partial<ServiceReport> = {}) =>
     reportOf('web-1', {
@@ -103,7 +103,7 @@ test('what fails is one row for each service and revision, with its attempts, un
 })
 
 test('what a person applied on the host is in its history, with who it was', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   const change = { service: nginx, summary: 'wrote /etc/nginx/nginx.conf (content)' }
   const apply = { revision: await server.fleet.head(), at: '2026-11-23T02:00:00.000Z', changes: [change], failed: [] }
   await line.report(reportOf('web-1', { personApplies: [{ ...apply, by: 'anna@web-1' }], apply }))

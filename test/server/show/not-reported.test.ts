@@ -2,7 +2,15 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type Report, reportSchema } from '../../../shared/report.ts'
-import { type AgentLine, enrolAgent, findingOf, reportOf, serviceOf, startTestServer, type TestServer } from '../kit.ts'
+import {
+  type AgentLine,
+  enrollAgent,
+  findingOf,
+  reportOf,
+  serviceOf,
+  startTestServer,
+  type TestServer,
+} from '../kit.ts'
 
 let server: TestServer
 let line: AgentLine
@@ -19,7 +27,7 @@ const files = {
 beforeEach(async () => {
   server = await startTestServer({}, { files })
   head = await server.fleet.head()
-  line = await (await enrolAgent(server, 'web-1')).connect()
+  line = await (await enrollAgent(server, 'web-1')).connect()
 })
 afterEach(() => server.remove())
 
@@ -36,7 +44,7 @@ describe.each([
 ])('an alert %s', (kind, change) => {
   test.each([
     ['no service at all', { services: [] }, ['unknown', 'unknown']],
-    ['only the other service', { services: [hello] }, ['unknown', 'in-plumb']],
+    ['only the other service', { services: [hello] }, ['unknown', 'in-sync']],
     [
       'a revision that is not in the repository',
       { services: [base, hello], ...notInRepository },
@@ -57,12 +65,12 @@ describe.each([
       hello: states[1],
     })
     expect(await json('/api/v1/services/base')).toMatchObject({ hosts: [{ state: 'unknown' }] })
-    expect(await page('/')).toContain('0 of 1 host in plumb')
+    expect(await page('/')).toContain('0 of 1 host in sync')
     expect(await page('/hosts/web-1')).toMatch(/Not reported|not in the repository, as far as/)
 
     await line.report(reportWith({ services: [base, hello] }))
     expect(await server.openAlerts()).toEqual([])
-    expect(await page('/')).toContain('1 of 1 host in plumb')
+    expect(await page('/')).toContain('1 of 1 host in sync')
   })
 })
 
@@ -70,16 +78,16 @@ test('a host that has a commit before the server is known as soon as the server 
   const revision = await server.fleet.commit({ 'services/base/files/etc/motd': 'b\n' })
   await line.report(reportWith({ services: [base, hello], revision }))
 
-  await expect.poll(() => page('/'), { timeout: 60_000 }).toContain('1 of 1 host in plumb')
+  await expect.poll(() => page('/'), { timeout: 60_000 }).toContain('1 of 1 host in sync')
 })
 
-test('a service that a host at an earlier revision does not report is pending, and the host is not in plumb', async () => {
+test('a service that a host at an earlier revision does not report is pending, and the host is not in sync', async () => {
   await line.report(reportOf('web-1', { services: [hello] }))
 
   expect(await json('/api/v1/hosts/web-1')).toMatchObject({
     state: 'pending',
     services: [
-      { service: 'hello', state: 'in-plumb' },
+      { service: 'hello', state: 'in-sync' },
       { service: 'base', state: 'pending' },
     ],
   })
@@ -94,7 +102,7 @@ test('the alert of a service that the repository no longer gives to the host end
   await line.report(reportWith({ services: [hello], revision: await server.fleet.head() }))
 
   expect(await server.openAlerts()).toEqual([])
-  expect(await page('/')).toContain('1 of 1 host in plumb')
+  expect(await page('/')).toContain('1 of 1 host in sync')
 })
 
 test('what a host says at a revision that the server fetches later counts from then on', async () => {
@@ -106,7 +114,7 @@ test('what a host says at a revision that the server fetches later counts from t
   await server.post('/api/v1/sync')
 
   expect(await server.openAlerts()).toEqual([])
-  expect(await page('/')).toContain('1 of 1 host in plumb')
+  expect(await page('/')).toContain('1 of 1 host in sync')
 })
 
 test('a host that plumb.yaml no longer names is unknown everywhere, and its page says why', async () => {
@@ -115,8 +123,8 @@ test('a host that plumb.yaml no longer names is unknown everywhere, and its page
   await server.post('/api/v1/sync')
 
   expect(await json('/api/v1/fleet')).toMatchObject({ hosts: [{ state: 'unknown', unnamed: true }, {}] })
-  expect(await page('/')).toContain('0 of 2 hosts in plumb')
-  expect(await page('/?state=in-plumb')).toContain('No host is in plumb.')
+  expect(await page('/')).toContain('0 of 2 hosts in sync')
+  expect(await page('/?state=in-sync')).toContain('No host is in sync.')
   expect(await page('/hosts/web-1')).toContain('plumb.yaml does not name it')
 })
 

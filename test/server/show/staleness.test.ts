@@ -1,7 +1,7 @@
 // What hosts reported is said to be old as soon as it may be: without a connection, and without a check.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { z } from 'zod'
-import { type AgentLine, enrolAgent, reportOf, startTestServer, type TestServer } from '../kit.ts'
+import { type AgentLine, enrollAgent, reportOf, startTestServer, type TestServer } from '../kit.ts'
 
 let server: TestServer
 
@@ -20,12 +20,12 @@ test('a host that is connected and has just reported is current', async () => {
   await line.close()
 })
 
-test('a host is stale from its last check on as soon as its connection ends, before it counts as silent', async () => {
+test('a host is stale from its last check on as soon as its connection ends, before it counts as offline', async () => {
   const line = await reporting()
   server.clock.advance(30)
   await line.close()
   await vi.waitFor(async () => expect(await staleness()).toEqual({ fleet: start, host: start, service: start }), asked)
-  expect(await json('/api/v1/hosts/web-1')).toMatchObject({ state: 'in-plumb', connected: false })
+  expect(await json('/api/v1/hosts/web-1')).toMatchObject({ state: 'in-sync', connected: false })
 })
 
 test('a host that is connected and finishes no check is stale, until it says that one found nothing new', async () => {
@@ -40,14 +40,14 @@ test('a host that is connected and finishes no check is stale, until it says tha
 })
 
 test('a host that never reported has nothing that could be old', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.close()
   server.clock.advance(3600)
   expect(await staleness()).toEqual({ fleet: undefined, host: undefined, service: undefined })
 })
 
 async function reporting(): Promise<AgentLine> {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(reportOf('web-1'))
   return line
 }

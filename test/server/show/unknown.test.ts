@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Problem } from '../../../shared/problem.ts'
 import { type ServiceReport, stateOf } from '../../../shared/report.ts'
-import { drifted, enrolAgent, findingOf, reportOf, serviceOf, startTestServer, type TestServer } from '../kit.ts'
+import { drifted, enrollAgent, findingOf, reportOf, serviceOf, startTestServer, type TestServer } from '../kit.ts'
 
 let server: TestServer
 
@@ -21,7 +21,7 @@ const finding = findingOf('/etc/nginx/nginx.conf', 'worker_processes 9;')
 const seenAt = '2026-11-23T02:30:00.000Z'
 
 test('an unknown service is unknown in the API, the grid, the counts, the history, and on its pages with the reason', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(reportOf('web-1'))
   const service = serviceOf('nginx', { unknown: { problems: [missing] } })
   await line.report(reportOf('web-1', { services: [service], problems: [missing] }))
@@ -30,16 +30,16 @@ test('an unknown service is unknown in the API, the grid, the counts, the histor
   expect(await json('/api/v1/fleet')).toMatchObject({ hosts: [{ host: 'web-1', ...unknown }, { host: 'web-2' }] })
   expect(await json('/api/v1/hosts/web-1')).toMatchObject({
     services: [{ state: 'unknown', unknown: { problems: [missing] } }],
-    transitions: [{ from: 'in-plumb', to: 'unknown' }, { to: 'in-plumb' }, { to: 'enrolled' }],
+    transitions: [{ from: 'in-sync', to: 'unknown' }, { to: 'in-sync' }, { to: 'enrolled' }],
     alerts: [{ kind: 'agent-problem', title: 'web-1: a secret is missing' }],
   })
-  expect(await page('/')).toContain('0 of 2 hosts in plumb')
+  expect(await page('/')).toContain('0 of 2 hosts in sync')
   expect(await page('/hosts/web-1')).toContain('the secret &quot;db&quot; is not set on this host.')
   expect(await page('/services/nginx')).toContain('is-unknown')
 })
 
 test('drift that cannot be checked again keeps its alert and its history, whether its service or the whole host is unknown', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(drifted('web-1'))
   const inPart = serviceOf('nginx', { findings: [{ ...finding, seenAt }], unknown: { problems: [missing] } })
   const asAWhole = serviceOf('nginx', { findings: [finding], unknown: { problems: [], seenAt } })

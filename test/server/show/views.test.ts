@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { ServiceReport } from '../../../shared/report.ts'
 import {
   drifted,
-  enrolAgent,
+  enrollAgent,
   findingOf,
   reportOf,
   serviceOf,
@@ -23,7 +23,7 @@ beforeEach(async () => {
 afterEach(() => server.remove())
 
 test('hosts that the repository names and nobody enrolled are shown', async () => {
-  await enrolAgent(server, 'web-2')
+  await enrollAgent(server, 'web-2')
 
   expect(await json('/api/v1/fleet')).toMatchObject({
     services: ['nginx'],
@@ -35,7 +35,7 @@ test('hosts that the repository names and nobody enrolled are shown', async () =
 })
 
 test('a host shows what it reported, and what the repository gives it that it has not applied yet', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(drifted('web-1'))
   await commitSecondService()
 
@@ -56,7 +56,7 @@ test('a host shows what it reported, and what the repository gives it that it ha
 })
 
 test('the grid has columns for the services of the repository, whatever hosts make up', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(reportOf('web-1', { services: [serviceOf('nginx'), serviceOf('made-up'), serviceOf('old')] }))
 
   expect(await json('/api/v1/fleet')).toMatchObject({ services: ['nginx'] })
@@ -67,12 +67,12 @@ test('the grid has columns for the services of the repository, whatever hosts ma
 })
 
 test.each([
-  ['failed', ['in-plumb', 'drift', 'failed', 'held', 'pending']],
-  ['drift', ['in-plumb', 'drift', 'held', 'pending']],
-  ['pending', ['in-plumb', 'pending']],
-  ['in-plumb', ['in-plumb']],
+  ['failed', ['in-sync', 'drift', 'failed', 'held', 'pending']],
+  ['drift', ['in-sync', 'drift', 'held', 'pending']],
+  ['pending', ['in-sync', 'pending']],
+  ['in-sync', ['in-sync']],
 ])('a host is %s when its services are %s', async (state, services) => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(
     reportOf('web-1', { services: [serviceOf('nginx'), ...services.map((service) => serviceIn(service))] }),
   )
@@ -80,19 +80,19 @@ test.each([
   expect(await json('/api/v1/hosts/web-1')).toMatchObject({ state })
 })
 
-test('a silent host is shown as silent, with when it was last seen', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+test('an offline host is shown as offline, with when it was last seen', async () => {
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(reportOf('web-1'))
   await line.close()
   server.clock.advance(1000)
   await server.tick()
 
   expect(await json('/api/v1/hosts/web-1')).toMatchObject({
-    state: 'silent',
+    state: 'offline',
     connected: false,
     lastSeenAt: '2026-11-23T03:00:00.000Z',
-    transitions: [{ to: 'silent' }, { service: 'nginx', to: 'in-plumb' }, { to: 'enrolled' }],
-    alerts: [{ kind: 'host-silent' }],
+    transitions: [{ to: 'offline' }, { service: 'nginx', to: 'in-sync' }, { to: 'enrolled' }],
+    alerts: [{ kind: 'host-offline' }],
   })
 })
 
@@ -124,7 +124,7 @@ test('why a file is as it is: the commit, its author and message', async () => {
 })
 
 test('a drift shows why the repository says otherwise, at the revision the host is at', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   const revision = await server.fleet.head()
   const services = drifted('web-1').services.map((service) => ({ ...service, applied: revision }))
   await line.report(reportOf('web-1', { revision, services }))
@@ -202,7 +202,7 @@ test('a remote that is away for a moment is a problem on the page, and an alert 
 })
 
 test('every page of the dashboard is made from what is recorded', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(drifted('web-1'))
   await server.tick()
 

@@ -4,7 +4,7 @@ import { mirrorText } from '../../../shared/protocol.ts'
 import { whyAnswerSchema } from '../../../shared/why.ts'
 import {
   drifted,
-  enrolAgent,
+  enrollAgent,
   reportOf,
   serviceOf,
   someRevision,
@@ -74,7 +74,7 @@ test('a revision that the clone does not have has no paths, and neither has one 
 })
 
 test('what happened to a path on a host: applied, drifted, held, and how it is now', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   const hold = { by: 'anna@web-1', why: 'the disk is full', until: '2026-11-24T03:00:00.000Z' }
   await line.report(reportOf('web-1'))
   server.clock.advance(60)
@@ -107,7 +107,7 @@ test('what happened to a path on a host: applied, drifted, held, and how it is n
 })
 
 test('a path whose service left the host is told with that, to those who may know', async () => {
-  const web1 = await enrolAgent(server, 'web-1')
+  const web1 = await enrollAgent(server, 'web-1')
   const line = await web1.connect()
   await line.report(drifted('web-1'))
   await server.fleet.commit({
@@ -123,14 +123,14 @@ test('a path whose service left the host is told with that, to those who may kno
   expect(left?.onHost).not.toHaveProperty('applied')
   await server.restart({ viewers: 'signed-in' })
   expect((await why(`${question}&host=web-1`, asHost(web1)))[0]?.onHost?.events[0]).toMatchObject({ kind: 'left' })
-  const web2 = await enrolAgent(server, 'web-2')
+  const web2 = await enrollAgent(server, 'web-2')
   const asked = await fetch(new URL(`${question}&host=web-1`, server.url), { headers: asHost(web2) })
   expect(asked.status).toBe(404)
 })
 
 test('a host is told its own history, and nothing of what happened on another', async () => {
   await server.restart({ viewers: 'signed-in' })
-  const [web1, web2] = [await enrolAgent(server, 'web-1'), await enrolAgent(server, 'web-2')]
+  const [web1, web2] = [await enrollAgent(server, 'web-1'), await enrollAgent(server, 'web-2')]
   await (await web1.connect()).report(drifted('web-1'))
   await (await web2.connect()).report(drifted('web-2'))
 
@@ -146,7 +146,7 @@ test('the page shows the file, its commits and what happened to it on the host',
   const message = 'Two workers\n\nThe box has two <cores>.'
   await server.fleet.commit({ [nginxConf]: 'worker_processes 2;\nevents {}\n' }, { author: 'Grace', message })
   await server.post('/api/v1/sync')
-  await (await (await enrolAgent(server, 'web-1')).connect()).report(drifted('web-1'))
+  await (await (await enrollAgent(server, 'web-1')).connect()).report(drifted('web-1'))
 
   const page = await (await server.get('/why?path=/etc/nginx/nginx.conf&host=web-1')).text()
 

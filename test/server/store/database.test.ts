@@ -133,6 +133,45 @@ test('a database of when an attempt counted as delivered tells what still waits,
   await again.close()
 })
 
+test('a database with the state names of an earlier version gets those of now', async () => {
+  const { db, close } = await openDatabase(directory, now)
+  const at = now.toISOString()
+  await insertHost(db, web1, 'key', at)
+  const report = serviceReportSchema.parse({ service: 'web', findings: [], pending: [], applied: 'a'.repeat(40) })
+  await saveServiceStates(db, [{ host: web1, since: at, report }])
+  for (const [from_state, to_state] of [
+    [null, 'in-sync'],
+    ['in-sync', 'offline'],
+    ['offline', 'online again'],
+  ] as const)
+    await db.insertInto('transitions').values({ host: 'web-1', at, from_state, to_state }).execute()
+  const cause = { kind: 'host-offline', severity: 'critical', scope: 'host:web-1', title: 't', text: '' } as const
+  const common = { key: 'host-offline', title: 'Nothing is heard of {hosts}' }
+  await insertAlert(db, { ...cause, key: 'host-offline:web-1', common }, at)
+  const stored = async ({ db: from }: { readonly db: Kysely<Tables> }) => ({
+    states: await from.selectFrom('service_states').select('state').execute(),
+    transitions: await from.selectFrom('transitions').select(['from_state', 'to_state']).execute(),
+    alerts: await from.selectFrom('alerts').select(['kind', 'cause', 'open_cause', 'common_key']).execute(),
+  })
+  const before = await stored({ db })
+  await close()
+  const old = new SqliteDatabase(join(directory, 'plumb.sqlite'))
+  undoFrom('0013-state-names', old)
+  expect(old.prepare('select to_state from transitions').all()).toContainEqual({ to_state: 'heard again' })
+  old.close()
+
+  const again = await openDatabase(directory, now)
+
+  expect(await stored(again)).toEqual(before)
+  expect(before.alerts).toEqual([
+    {
+      kind: 'host-offline',
+      ...{ cause: 'host-offline:web-1', open_cause: 'host-offline:web-1', common_key: 'host-offline' },
+    },
+  ])
+  await again.close()
+})
+
 test('a database of a newer Plumbline is left alone, with the way out', async () => {
   await (await openDatabase(directory, now)).close()
   const sqlite = new SqliteDatabase(join(directory, 'plumb.sqlite'))
@@ -197,10 +236,19 @@ const undone: Readonly<Record<string, string>> = {
     'alter table channels drop column failing_since',
   ].join(';'),
   '0012-alert-ends': 'alter table alerts drop column end_reason',
+  '0013-state-names': [
+    "update service_states set state = 'in-plumb' where state = 'in-sync'",
+    "update transitions set to_state = 'in-plumb' where to_state = 'in-sync'",
+    "update transitions set to_state = 'silent' where to_state = 'offline'",
+    "update transitions set from_state = 'silent', to_state = 'heard again' where to_state = 'online again'",
+    `update alerts set kind = 'host-silent', cause = 'host-silent:web-1', open_cause = 'host-silent:web-1', common_key = 'host-silent' where kind = 'host-offline'`,
+  ].join(';'),
 }
 
 function undoFrom(first: string, sqlite: SqliteDatabase.Database, before = ''): void {
-  const statements = Object.entries(undone).flatMap(([name, statement]) => (name >= first ? statement : []))
+  const statements = Object.entries(undone)
+    .toReversed()
+    .flatMap(([name, statement]) => (name >= first ? statement : []))
   sqlite.exec([before, ...statements, `delete from kysely_migration where name >= '${first}'`].join(';'))
 }
 

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { parseNetwork, shareOf } from '../../../server/client-address.ts'
 import type { ServerSettings } from '../../../server/settings.ts'
 import { type RunningProxy, startPlainNginx, startProxy } from '../../support/proxy.ts'
-import { enrol, makeToken, newHostKey, openLine, startTestServer, type TestServer } from '../kit.ts'
+import { enroll, makeToken, newHostKey, openLine, startTestServer, type TestServer } from '../kit.ts'
 
 const closing: (() => Promise<void>)[] = []
 
@@ -163,10 +163,10 @@ describe('the address of a client, in logs and alerts', () => {
     line.sendText('nonsense')
     await line.closed
     const token = await makeToken(server, { host: 'web-1' })
-    await enrol({ ...server, url: proxy.url }, { token, host: 'web-2', publicKey: newHostKey().publicKey })
+    await enroll({ ...server, url: proxy.url }, { token, host: 'web-2', publicKey: newHostKey().publicKey })
 
     expect(loggedOf(server, 'agent connection refused')?.from).toBe('198.51.100.7')
-    const [alert] = (await server.openAlerts()).filter(({ kind }) => kind === 'enrolment-refused')
+    const [alert] = (await server.openAlerts()).filter(({ kind }) => kind === 'enrollment-refused')
     expect(alert?.text).toContain('198.51.100.7')
   })
 })
@@ -225,7 +225,7 @@ async function refusedFrom(server: TestServer, url: string, headers: Record<stri
   const body = JSON.stringify({ token: 'plumb_never-issued', host: 'web-1', publicKey: newHostKey().publicKey })
   const answer = await fetch(new URL('/api/v1/agents/enrol', url), { method: 'POST', body, headers })
   expect(answer.status).toBe(403)
-  return loggedOf(server, 'enrolment refused')?.from
+  return loggedOf(server, 'enrollment refused')?.from
 }
 
 /** The latest line with the message. */

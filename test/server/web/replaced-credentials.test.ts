@@ -1,8 +1,8 @@
-// What was made with a credential ends with it: browser sessions, open streams, enrolment tokens, connections of agents.
+// What was made with a credential ends with it: browser sessions, open streams, enrollment tokens, connections of agents.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { drifted, enrol, enrolAgent, makeToken, newHostKey, startTestServer, type TestServer } from '../kit.ts'
+import { drifted, enroll, enrollAgent, makeToken, newHostKey, startTestServer, type TestServer } from '../kit.ts'
 
 let server: TestServer
 
@@ -32,28 +32,28 @@ test.each([
   },
 )
 
-test('an enrolment token made before the operator token was replaced enrolls no host', async () => {
+test('an enrollment token made before the operator token was replaced enrolls no host', async () => {
   const token = await makeToken(server, { uses: 5, ttlMinutes: 600 })
-  expect((await enrol(server, { token, host: 'web-1', publicKey: newHostKey().publicKey })).status).toBe(201)
+  expect((await enroll(server, { token, host: 'web-1', publicKey: newHostKey().publicKey })).status).toBe(201)
 
   await replaceOperatorToken(server)
 
-  expect((await enrol(server, { token, host: 'web-2', publicKey: newHostKey().publicKey })).status).toBe(403)
+  expect((await enroll(server, { token, host: 'web-2', publicKey: newHostKey().publicKey })).status).toBe(403)
   expect(server.log()).toContain('what was made with the old one has ended')
 })
 
-test('a restart with the same operator token keeps sessions and enrolment tokens', async () => {
+test('a restart with the same operator token keeps sessions and enrollment tokens', async () => {
   const cookie = await signIn(server)
   const token = await makeToken(server)
 
   await server.restart()
 
   expect((await asBrowser(server, cookie, 'GET', '/api/v1/fleet')).status).toBe(200)
-  expect((await enrol(server, { token, host: 'web-1', publicKey: newHostKey().publicKey })).status).toBe(201)
+  expect((await enroll(server, { token, host: 'web-1', publicKey: newHostKey().publicKey })).status).toBe(201)
 })
 
 test.each(['sign-out', 'expiry'] as const)('an open stream of events ends with its session: %s', async (end) => {
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
   const line = await agent.connect()
   const cookie = await signIn(server)
   const stream = await asBrowser(server, cookie, 'GET', '/api/v1/events')

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Role } from '../../../server/web/roles.ts'
 import type { Route } from '../../../server/web/route.ts'
-import { drifted, enrolAgent, makeToken, startTestServer, type TestAgent, type TestServer } from '../kit.ts'
+import { drifted, enrollAgent, makeToken, startTestServer, type TestAgent, type TestServer } from '../kit.ts'
 import { ask, signedBy, signIn } from './asking.ts'
 
 let server: TestServer
@@ -77,7 +77,7 @@ test('another site in a browser that is signed in changes nothing by any route',
 })
 
 test('each route of the API that is read answers by its schema', async () => {
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
   const line = await agent.connect()
   await line.report(drifted('web-1'))
   await server.post('/api/v1/holds', { service: 'nginx', hosts: ['web-1'], for: '1h', why: 'a fix', by: 'ada' })
@@ -103,7 +103,7 @@ test('each schema of the API can be written down', () => {
 })
 
 async function everybody(): Promise<ReadonlyMap<Who, () => Headers>> {
-  const host: TestAgent = await enrolAgent(server, 'web-1')
+  const host: TestAgent = await enrollAgent(server, 'web-1')
   const cookie = await signIn(server)
   const { origin } = new URL(server.url)
   return new Map<Who, () => Headers>([

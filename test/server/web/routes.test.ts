@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import type { ServerSettings } from '../../../server/settings.ts'
 import { agentSocketPath } from '../../../shared/protocol.ts'
-import { enrolAgent, makeToken, startTestServer, type TestServer } from '../kit.ts'
+import { enrollAgent, makeToken, startTestServer, type TestServer } from '../kit.ts'
 import { ask, signedBy, signIn } from './asking.ts'
 
 let server: TestServer
@@ -76,7 +76,7 @@ async function everyCredential(settings: Partial<ServerSettings>): Promise<Reado
   server.clock.advance(8 * 24 * 3600)
   const session = await signIn(server)
   const operator = { authorization: `Bearer ${server.operatorToken}` }
-  const host = await enrolAgent(server, 'web-1')
+  const host = await enrollAgent(server, 'web-1')
   const enrollment = await makeToken(server)
   const { origin } = new URL(server.url)
   const forwarded = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' }

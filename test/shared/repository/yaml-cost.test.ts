@@ -77,7 +77,7 @@ describe('the service.yaml of a revision have one budget', () => {
   test('and the one with which it is spent is named, once', () => {
     expect(linesOf(fleet(10))).toEqual([])
     expect(linesOf(fleet(40))).toEqual([
-      expect.stringMatching(/^services\/s\d+\/service.yaml: with this one, the service.yaml/),
+      expect.stringMatching(/^services\/s\d+\/service.yaml: with this one, the YAML of all services/),
     ])
   })
 

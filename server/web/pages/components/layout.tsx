@@ -7,7 +7,7 @@ import { favicon, gridKeysScript, liveScript, styleSheet } from '../static-files
 import { hostLink, loginLink } from './links.ts'
 import { Now, When } from './when.tsx'
 
-export type Section = 'fleet' | 'alerts' | 'enrol' | 'none'
+export type Section = 'fleet' | 'alerts' | 'enroll' | 'none'
 
 export type Frame = {
   readonly title: string
@@ -117,7 +117,7 @@ function Masthead({ frame }: { readonly frame: Frame }) {
       <nav id="nav" aria-label="Pages">
         <NavLink href="/" name="Fleet" current={frame.section === 'fleet'} />
         <NavLink href="/alerts" name="Alerts" current={frame.section === 'alerts'} count={frame.openAlerts} />
-        {frame.operator && <NavLink href="/enrol" name="Enrol" current={frame.section === 'enrol'} />}
+        {frame.operator && <NavLink href="/enrol" name="Enroll" current={frame.section === 'enroll'} />}
       </nav>
       <div class="doings">
         <span id="live" class="live" role="status" />

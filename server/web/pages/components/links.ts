@@ -30,7 +30,7 @@ export function whyLink(path: string, host?: string): string {
   return `/why?path=${encoded(path)}${host === undefined ? '' : `&host=${encoded(host)}`}`
 }
 
-export function enrolLink(host: string): string {
+export function enrollLink(host: string): string {
   return `/enrol?host=${encoded(host)}`
 }
 

@@ -9,22 +9,22 @@ export type Mark = HostStateName | 'held'
 export const states = [
   'failed',
   'drift',
-  'silent',
+  'offline',
   'unknown',
   'held',
   'pending',
   'no-report',
   'not-enrolled',
-  'in-plumb',
+  'in-sync',
 ] as const satisfies readonly Mark[]
 
 export const stateWords: Readonly<Record<Mark, string>> = {
-  'in-plumb': 'in plumb',
+  'in-sync': 'in sync',
   drift: 'drift',
   pending: 'pending',
   failed: 'failed',
   held: 'held',
-  silent: 'silent',
+  offline: 'offline',
   'not-enrolled': 'not enrolled',
   unknown: 'unknown',
   'no-report': 'no report yet',

@@ -2,7 +2,7 @@ import { request } from 'node:http'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { httpProblemSchema } from '../../../../shared/protocol.ts'
-import { drifted, enrolAgent, reportOf, startTestServer, type TestServer } from '../../kit.ts'
+import { drifted, enrollAgent, reportOf, startTestServer, type TestServer } from '../../kit.ts'
 
 let server: TestServer
 
@@ -65,7 +65,7 @@ test.each(['fleet', 'alerts', 'holds', 'hosts/web-1', 'services/nginx'])(
 )
 
 test('a sync of one host asks that host alone', async () => {
-  const [first, second] = [await enrolAgent(server, 'web-1'), await enrolAgent(server, 'web-2')]
+  const [first, second] = [await enrollAgent(server, 'web-1'), await enrollAgent(server, 'web-2')]
   const [line, other] = [await first.connect(), await second.connect()]
   const heard: unknown[] = []
   other.socket.on('message', (text) => heard.push(JSON.parse(String(text)).type))
@@ -168,7 +168,7 @@ test('a name that somebody points at this machine is not answered', async () => 
 })
 
 test('open pages hear what changed, by noun and name', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   const response = await fetch(new URL('/api/v1/events', server.url))
   expect(response.headers.get('content-type')).toContain('text/event-stream')
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()

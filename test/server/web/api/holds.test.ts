@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { serviceNameSchema } from '../../../../shared/names.ts'
 import type { EndedHold, Report } from '../../../../shared/report.ts'
 import {
-  enrolAgent,
+  enrollAgent,
   findingOf,
   type Receiver,
   reportOf,
@@ -35,8 +35,8 @@ afterEach(async () => {
 })
 
 test('a hold reaches every connected host that it names, and later those that were away', async () => {
-  const one = await (await enrolAgent(server, 'web-1')).connect()
-  const away = await enrolAgent(server, 'web-2')
+  const one = await (await enrollAgent(server, 'web-1')).connect()
+  const away = await enrollAgent(server, 'web-2')
   expect(await one.next('holds')).toEqual({ type: 'holds', holds: [] })
 
   const response = await server.post('/api/v1/holds', { ...asked, hosts: ['web-*'] })
@@ -64,8 +64,8 @@ test('a hold reaches every connected host that it names, and later those that we
 
 test('a hold is released for one host or for all, and each is told what is left', async () => {
   const [one, two] = [
-    await (await enrolAgent(server, 'web-1')).connect(),
-    await (await enrolAgent(server, 'web-2')).connect(),
+    await (await enrollAgent(server, 'web-1')).connect(),
+    await (await enrollAgent(server, 'web-2')).connect(),
   ]
   const id = await place(asked)
   for (const line of [one, two]) while ((await line.next('holds')).holds.length === 0);
@@ -82,7 +82,7 @@ test('a hold is released for one host or for all, and each is told what is left'
 })
 
 test('the next hold of the same service and hosts takes the place of the first', async () => {
-  await enrolAgent(server, 'web-1')
+  await enrollAgent(server, 'web-1')
   await place(asked)
   const id = await place({ ...asked, for: '4h' })
 
@@ -90,7 +90,7 @@ test('the next hold of the same service and hosts takes the place of the first',
 })
 
 test('a hold is in force where the host says so, and a person on a host holds beside it', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   const id = await place(asked)
   const hold = { by: 'ines@desk', why: 'moving the site', until: '2026-11-23T05:00:00.000Z', origin: 'server' as const }
   await line.report(reportOf('web-1', { services: [serviceOf('nginx', { hold: { ...hold, id } })] }))
@@ -106,7 +106,7 @@ test('a hold is in force where the host says so, and a person on a host holds be
 })
 
 test('hosts end a hold by their own clocks: one that is over here stays in their lists for a while', async () => {
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
   const id = await place(asked)
   server.clock.advance(3 * 3600)
 
@@ -116,7 +116,7 @@ test('hosts end a hold by their own clocks: one that is over here stays in their
 })
 
 test('viewers, the sync token and a host cannot hold; where viewers must sign in they cannot look either', async () => {
-  await enrolAgent(server, 'web-1')
+  await enrollAgent(server, 'web-1')
   const id = await place(asked)
   await server.restart({ viewers: 'signed-in' })
   const strangers = [{}, { authorization: `Bearer ${server.syncToken}` }, { authorization: 'Bearer operator_guessed' }]
@@ -141,7 +141,7 @@ test.each([
   ['of a service that nobody has', { service: 'ngnix' }, 400, 'There is no service \\"ngnix\\".'],
   ['on hosts that nobody enrolled', { hosts: ['db-*'] }, 400, 'No enrolled host is named db-*.'],
 ])('a hold %s is refused', async (_what, change, status, message) => {
-  await enrolAgent(server, 'web-1')
+  await enrollAgent(server, 'web-1')
 
   const response = await server.post('/api/v1/holds', { ...asked, ...change })
 
@@ -151,14 +151,14 @@ test.each([
 })
 
 test('there are at most so many holds as one message can carry', async () => {
-  await enrolAgent(server, 'web-1')
+  await enrollAgent(server, 'web-1')
   for (let count = 0; count < 200; count += 1) await place({ ...asked, hosts: ['web-1', `x${count}`] })
 
   expect((await server.post('/api/v1/holds', asked)).status).toBe(409)
 })
 
-test('the end of a hold is one alert: open while something differs, and resolved with the report that is in plumb', async () => {
-  const agent = await enrolAgent(server, 'web-1')
+test('the end of a hold is one alert: open while something differs, and resolved with the report that is in sync', async () => {
+  const agent = await enrollAgent(server, 'web-1')
   const line = await agent.connect()
   await line.report(atEnd({ findings: [findingOf('/etc/nginx/nginx.conf', 'x')] }))
 
@@ -178,8 +178,8 @@ test('the end of a hold is one alert: open while something differs, and resolved
   ])
 })
 
-test('the end of a hold on a service in plumb is told all the same, once, and is over with that', async () => {
-  const line = await (await enrolAgent(server, 'web-1')).connect()
+test('the end of a hold on a service in sync is told all the same, once, and is over with that', async () => {
+  const line = await (await enrollAgent(server, 'web-1')).connect()
   await line.report(atEnd())
   expect(await server.openAlerts()).toEqual([])
   await line.report({ ...atEnd(), problems: [{ code: 'internal', message: 'x' }] })
@@ -191,7 +191,7 @@ test('the end of a hold on a service in plumb is told all the same, once, and is
 })
 
 test('a hold that ended while the server was down is told when the host is back', async () => {
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
   const line = await agent.connect()
   await line.report(reportOf('web-1', { services: [serviceOf('nginx', { hold: endedHold() })] }))
   await server.stop()

@@ -10,7 +10,7 @@ import { WebSocket } from 'ws'
 import { z } from 'zod'
 import { installScript } from '../../../../server/web/install/install-script.ts'
 import { agentSocketPath, mirrorText } from '../../../../shared/protocol.ts'
-import { enrolAgent, startTestServer, type TestServer } from '../../kit.ts'
+import { enrollAgent, startTestServer, type TestServer } from '../../kit.ts'
 
 const run = promisify(execFile)
 const invitationSchema = z.object({ token: z.string(), installLine: z.string(), warning: z.string().optional() })
@@ -111,7 +111,7 @@ test('agents connect over TLS to the certificate they were given, and to no othe
 })
 
 test('an enrolled host clones the repository from the server by its own key; nobody else does', async () => {
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
   const issued = Math.floor(server.clock.now().getTime() / 1000)
   const signature = sign(null, Buffer.from(mirrorText('web-1', issued)), agent.privateKey).toString('base64url')
   const mirror = new URL('/git/fleet.git', server.url)

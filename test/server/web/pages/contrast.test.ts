@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { styleSheet } from '../../../../server/web/pages/static-files.ts'
 
-const states = ['in-plumb', 'drift', 'failed', 'pending', 'held', 'silent'] as const
+const states = ['in-sync', 'drift', 'failed', 'pending', 'held', 'offline'] as const
 const grounds = ['ground', 'surface', 'raised'] as const
 
 const textPairs: readonly (readonly [string, string])[] = [

@@ -89,7 +89,7 @@ function partsOf(
     enrollments: {
       hasAgent: hasAgent ?? (async () => true),
       async create({ host }) {
-        asked.push(`enrol ${host}`)
+        asked.push(`enroll ${host}`)
         return { token: 'plumb_token', installLine, expiresAt: new Date(now.getTime() + 30 * 60_000).toISOString() }
       },
     },

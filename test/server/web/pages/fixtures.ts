@@ -184,10 +184,10 @@ type MinutesAgo = (minutes: number) => string
 
 function exampleRows(minutesAgo: MinutesAgo): readonly HostRow[] {
   const head = revision(commits.head.digits)
-  const cell = (name: string, state: CellView['state'] = 'in-plumb', counts: Partial<CellView> = {}): CellView => ({
+  const cell = (name: string, state: CellView['state'] = 'in-sync', counts: Partial<CellView> = {}): CellView => ({
     service: service(name),
     state,
-    facts: state === 'in-plumb' || state === 'no-report' ? [] : [state],
+    facts: state === 'in-sync' || state === 'no-report' ? [] : [state],
     findings: 0,
     pending: 0,
     since: minutesAgo(12),
@@ -201,17 +201,17 @@ function exampleRows(minutesAgo: MinutesAgo): readonly HostRow[] {
     connected: true,
     cells,
   })
-  const edge = (name: string) => row(name, 'in-plumb', [cell('base'), cell('caddy'), cell('node-exporter')])
+  const edge = (name: string) => row(name, 'in-sync', [cell('base'), cell('caddy'), cell('node-exporter')])
   return [
-    row('web-1', 'in-plumb', [cell('backup'), cell('base'), cell('nginx'), cell('node-exporter')]),
+    row('web-1', 'in-sync', [cell('backup'), cell('base'), cell('nginx'), cell('node-exporter')]),
     row('web-2', 'drift', [
       cell('backup'),
       cell('base'),
       cell('nginx', 'drift', { findings: 2 }),
       cell('node-exporter'),
     ]),
-    row('web-10', 'in-plumb', [cell('backup'), cell('base'), cell('nginx'), cell('node-exporter')]),
-    row('db-1', 'in-plumb', [cell('backup'), cell('base'), cell('node-exporter'), cell('postgres')]),
+    row('web-10', 'in-sync', [cell('backup'), cell('base'), cell('nginx'), cell('node-exporter')]),
+    row('db-1', 'in-sync', [cell('backup'), cell('base'), cell('node-exporter'), cell('postgres')]),
     row('db-2', 'failed', [cell('backup'), cell('base'), cell('node-exporter'), cell('postgres', 'failed')]),
     edge('edge-1'),
     edge('edge-2'),
@@ -222,7 +222,7 @@ function exampleRows(minutesAgo: MinutesAgo): readonly HostRow[] {
     edge('edge-4'),
     {
       ...edge('edge-5'),
-      state: 'silent',
+      state: 'offline',
       connected: false,
       lastSeenAt: minutesAgo(140),
       staleSince: minutesAgo(140),
@@ -295,7 +295,7 @@ function hostViewOf(row: HostRow, { minutesAgo, head, base, finding, alerts }: H
       waysOut: [],
     })),
     problems:
-      row.state === 'silent'
+      row.state === 'offline'
         ? [
             {
               code: 'repository-unreachable',
@@ -318,9 +318,9 @@ function hostViewOf(row: HostRow, { minutesAgo, head, base, finding, alerts }: H
     applies: reported ? exampleApplies(minutesAgo, { head, base }, row.state === 'failed') : [],
     transitions: reported
       ? [
-          { at: minutesAgo(12), service: service('nginx'), from: 'in-plumb', to: row.state },
-          { at: minutesAgo(25), service: service('nginx'), from: 'pending', to: 'in-plumb', revision: head.revision },
-          { at: minutesAgo(26), service: service('nginx'), from: 'in-plumb', to: 'pending' },
+          { at: minutesAgo(12), service: service('nginx'), from: 'in-sync', to: row.state },
+          { at: minutesAgo(25), service: service('nginx'), from: 'pending', to: 'in-sync', revision: head.revision },
+          { at: minutesAgo(26), service: service('nginx'), from: 'in-sync', to: 'pending' },
           { at: minutesAgo(60 * 30), to: 'applied c3580aa', revision: base.revision },
         ]
       : [],
@@ -577,9 +577,9 @@ function exampleAlerts(minutesAgo: MinutesAgo): readonly AlertView[] {
     },
     {
       id: 38,
-      kind: 'host-silent',
+      kind: 'host-offline',
       severity: 'warning',
-      title: 'edge-5 is silent',
+      title: 'edge-5 is offline',
       text: 'Last heard of 2 h ago. What its services are now is not known.',
       host: host('edge-5'),
       openedAt: minutesAgo(137),
@@ -604,7 +604,7 @@ const readme = `<h2>nginx</h2><p>Terminates TLS for <code>example.org</code> and
 <pre><code>nginx -t &amp;&amp; systemctl reload nginx</code></pre><h2>When it breaks</h2>
 <p>Look at <code>/var/log/nginx/error.log</code> first. A certificate that cannot be read is the usual cause.</p>`
 
-/** Many hosts and services, a few of them out of plumb, each of those with its alert: what the grid must carry. */
+/** Many hosts and services, a few of them out of sync, each of those with its alert: what the grid must carry. */
 export function largeFleet(now: Date, hosts: number, services: number): FixtureFleet {
   const small = exampleFleet(now)
   const minutesAgo = (minutes: number) => new Date(now.getTime() - minutes * 60_000).toISOString()
@@ -633,29 +633,29 @@ function largeRow(index: number, { names, minutesAgo }: LargeFleetParts): HostRo
     const isWorst = column === worst && (state === 'drift' || state === 'pending' || state === 'failed')
     return {
       service: name,
-      state: isWorst ? state : 'in-plumb',
+      state: isWorst ? state : 'in-sync',
       facts: isWorst ? [state] : [],
       findings: isWorst && state === 'drift' ? 1 : 0,
       pending: isWorst && state === 'pending' ? 2 : 0,
     }
   })
-  const isSilent = state === 'silent'
+  const isOffline = state === 'offline'
   return {
     host: host(`node-${index + 1}.dc${(index % 3) + 1}`),
     state,
     revision: revision('a41f9c2'),
-    lastSeenAt: minutesAgo(isSilent ? 140 : 0.2),
-    ...(isSilent && { staleSince: minutesAgo(140) }),
-    connected: !isSilent,
+    lastSeenAt: minutesAgo(isOffline ? 140 : 0.2),
+    ...(isOffline && { staleSince: minutesAgo(140) }),
+    connected: !isOffline,
     cells,
   }
 }
 
-function largeState(index: number): 'failed' | 'drift' | 'pending' | 'silent' | 'in-plumb' {
+function largeState(index: number): 'failed' | 'drift' | 'pending' | 'offline' | 'in-sync' {
   if (index % 97 === 4) return 'failed'
   if (index % 41 === 2) return 'drift'
   if (index % 67 === 9) return 'pending'
-  return index % 89 === 5 ? 'silent' : 'in-plumb'
+  return index % 89 === 5 ? 'offline' : 'in-sync'
 }
 
 type LargeAlertParts = { readonly index: number; readonly minutesAgo: MinutesAgo }
@@ -677,8 +677,8 @@ function largeAlert(row: HostRow, { index, minutesAgo }: LargeAlertParts): reado
       ]
     case 'drift':
       return [{ ...about, kind: 'drift', severity: 'critical', title: `${drifted} on ${row.host} has drifted`, text }]
-    case 'silent':
-      return [{ ...about, kind: 'host-silent', severity: 'warning', title: `${row.host} is silent`, text }]
+    case 'offline':
+      return [{ ...about, kind: 'host-offline', severity: 'warning', title: `${row.host} is offline`, text }]
     default:
       return []
   }

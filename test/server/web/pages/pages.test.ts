@@ -12,9 +12,9 @@ const withFleet = (change: (fleet: FixtureFleet['fleet']) => FixtureFleet['fleet
 }
 
 describe('the fleet page', () => {
-  test('says how many hosts are in plumb, at which commit, when fetched and how many alerts are open', async () => {
+  test('says how many hosts are in sync, at which commit, when fetched and how many alerts are open', async () => {
     const text = textOf(await dashboard().html('/'))
-    expect(text).toContain('6 of 13 hosts in plumb')
+    expect(text).toContain('6 of 13 hosts in sync')
     expect(text).toContain('a41f9c2 nginx: raise worker_connections to 2048 Ada Lindqvist, 26 min ago')
     expect(text).toContain('fetched 30 s ago from https://git.example.org/ops/fleet.git')
     expect(text).toContain('3 open')
@@ -23,12 +23,12 @@ describe('the fleet page', () => {
   test('names every state in words', async () => {
     const text = textOf(await dashboard().html('/'))
     for (const word of [
-      'in plumb',
+      'in sync',
       'drift 2',
       'pending 3',
       'failed',
       'held',
-      'silent',
+      'offline',
       'not enrolled',
       'no report yet',
     ]) {
@@ -54,7 +54,7 @@ describe('the fleet page', () => {
     const html = await dashboard().html('/?state=drift')
     expect(html).toContain('href="/hosts/web-2"')
     expect(html).not.toContain('href="/hosts/web-1"')
-    expect(html).toContain('6 of 13 hosts in plumb')
+    expect(html).toContain('6 of 13 hosts in sync')
   })
 
   test('filters by part of a host’s name, and by part of a service’s name when no host has it', async () => {
@@ -73,8 +73,8 @@ describe('the fleet page', () => {
     expect(text).toContain('No host or service named like “zebra” is held. Show all 13 hosts')
   })
 
-  test('calls what a silent host last said the past', async () => {
-    expect(await dashboard().html('/?state=silent')).toContain('<span>was in plumb</span>')
+  test('calls what an offline host last said the past', async () => {
+    expect(await dashboard().html('/?state=offline')).toContain('<span>was in sync</span>')
     expect(textOf(await dashboard().html('/'))).toContain('1 host is not current')
   })
 
@@ -105,7 +105,7 @@ describe('the fleet page', () => {
   test.each([
     ['is not current', { staleSince: now.toISOString() }],
     ['has something unknown', { state: 'unknown' as const }],
-  ])('counts a host that %s as in plumb nowhere', async (_why, change) => {
+  ])('counts a host that %s as in sync nowhere', async (_why, change) => {
     const pages = dashboard(
       {},
       withFleet((fleet) => ({
@@ -114,15 +114,15 @@ describe('the fleet page', () => {
       })),
     )
     const text = textOf(await pages.html('/'))
-    expect(text).toContain('5 of 13 hosts in plumb')
-    expect(text).toContain(' in plumb 5 ')
-    expect(await pages.html('/')).toMatch(/aria-label="5 in plumb, .*1 unknown/)
-    expect(await pages.html('/?state=in-plumb')).not.toContain('id="host-web-1"')
+    expect(text).toContain('5 of 13 hosts in sync')
+    expect(text).toContain(' in sync 5 ')
+    expect(await pages.html('/')).toMatch(/aria-label="5 in sync, .*1 unknown/)
+    expect(await pages.html('/?state=in-sync')).not.toContain('id="host-web-1"')
     expect(await pages.html('/?state=unknown')).toContain('id="host-web-1"')
   })
 
   test.each(['drift', 'failed', 'pending', 'unknown', 'held'] as const)(
-    'finds a silent host that was %s when last heard of, and says that it was',
+    'finds an offline host that was %s when last heard of, and says that it was',
     async (fact) => {
       const pages = dashboard(
         {},
@@ -130,7 +130,7 @@ describe('the fleet page', () => {
           ...fleet,
           hosts: fleet.hosts.map((row) => {
             const [first, ...cells] = row.cells
-            const state = fact === 'held' ? 'in-plumb' : fact
+            const state = fact === 'held' ? 'in-sync' : fact
             return row.host === 'edge-5' && first !== undefined
               ? { ...row, cells: [{ ...first, state, facts: [fact] }, ...cells] }
               : row
@@ -153,7 +153,7 @@ describe('the fleet page', () => {
       hosts: fleet.hosts.filter((row) => row.state === 'not-enrolled'),
     }))
     const text = textOf(await dashboard({}, nobody).html('/', session))
-    expect(text).toContain('The repository names these hosts; none has an agent yet. Enrol edge-6')
+    expect(text).toContain('The repository names these hosts; none has an agent yet. Enroll edge-6')
   })
 
   test('shows the problems of the repository with place and remedy', async () => {
@@ -333,11 +333,11 @@ describe('the page of a host', () => {
     expect(drift).toMatch(/Noticed \d+ min ago/)
   })
 
-  test('does not present a silent host’s last report as the present', async () => {
+  test('does not present an offline host’s last report as the present', async () => {
     const text = textOf(await dashboard().html('/hosts/edge-5'))
     expect(text).toContain('Not current: as of 2 h ago 2026-11-23 00:52:00 UTC . The agent of edge-5 is not connected.')
-    expect(text).toContain('base was in plumb')
-    expect(text.split('Recent applies')[0]).not.toMatch(/(?<!was) in plumb/)
+    expect(text).toContain('base was in sync')
+    expect(text.split('Recent applies')[0]).not.toMatch(/(?<!was) in sync/)
     expect(text).toContain('connection timed out after 30 s')
   })
 
@@ -350,8 +350,8 @@ describe('the page of a host', () => {
 describe('the page of a service', () => {
   test('marks the hosts whose state is as last reported, with since when', async () => {
     const text = textOf(await dashboard().html('/services/caddy'))
-    expect(text).toContain('edge-5 was in plumb 0d92ee4 Not current: as of 2 h ago 2026-11-23 00:52:00 UTC .')
-    expect(text).toContain('in plumb on 3 of 6 hosts, and was on 1 more when last heard of')
+    expect(text).toContain('edge-5 was in sync 0d92ee4 Not current: as of 2 h ago 2026-11-23 00:52:00 UTC .')
+    expect(text).toContain('in sync on 3 of 6 hosts, and was on 1 more when last heard of')
     expect(textOf(await dashboard().html('/services/nginx'))).not.toContain('last heard of')
   })
 
@@ -359,7 +359,7 @@ describe('the page of a service', () => {
     const html = await dashboard().html('/services/nginx')
     expect(html).toContain('<h2>How it is deployed</h2>')
     const text = textOf(html)
-    expect(text).toContain('in plumb on 2 of 3 hosts')
+    expect(text).toContain('in sync on 2 of 3 hosts')
     expect(text).toContain('web-2 drift a41f9c2')
     expect(text).toContain(
       '/etc/nginx/nginx.conf a41f9c2 nginx: raise worker_connections to 2048 Ada Lindqvist, 26 min ago',
@@ -518,11 +518,11 @@ describe('enrolling', () => {
     const html = await response.text()
     expect(textOf(html)).toContain(installLine)
     expect(textOf(html)).toContain('The token expires in 30 min 2026-11-23 03:42:00 UTC')
-    expect(textOf(html)).toContain('It enrols one host, once.')
+    expect(textOf(html)).toContain('It enrolls one host, once.')
     expect(response.headers.get('cache-control')).toBe('no-store')
     expect(response.headers.get('content-encoding')).toBeNull()
     expect(textOf(await pages.html(address, session))).toContain(installLine)
-    expect(pages.asked).toEqual(['enrol edge-6'])
+    expect(pages.asked).toEqual(['enroll edge-6'])
   })
 
   test('the page of a line is for operators, for ten minutes', async () => {

@@ -48,7 +48,7 @@ export function RareParts({ now }: { readonly now: Date }) {
   return (
     <>
       <div class="verdict">
-        <h1 class="is-in-plumb">All in plumb</h1>
+        <h1 class="is-in-sync">All in sync</h1>
       </div>
       <MessagePage title="This page failed" text="Its log tells why." problems={problems} />
       {states.map((state) => (

@@ -20,7 +20,7 @@ function everythingLarge(): FixtureFleet {
   const hosts = large.fleet.hosts.map(({ host }, index): ServiceView['hosts'][number] => ({
     ...service.hosts[0],
     host,
-    state: index === 999 ? 'failed' : 'in-plumb',
+    state: index === 999 ? 'failed' : 'in-sync',
     facts: index === 999 ? ['failed'] : [],
   }))
   const paths = many(5000, (index) => ({

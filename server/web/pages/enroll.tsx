@@ -1,11 +1,11 @@
 // `/enrol`: a one-time token as one line to run on a bare machine.
 import type { HostName } from '../../../shared/names.ts'
-import type { Enrollment } from '../../agents/enrol.ts'
+import type { Enrollment } from '../../agents/enroll.ts'
 import { Command } from './components/command.tsx'
 import { When } from './components/when.tsx'
-import { shownForMinutes } from './enrol-lines.ts'
+import { shownForMinutes } from './enroll-lines.ts'
 
-type EnrolFormProps = {
+type EnrollFormProps = {
   /** Hosts that the repository names and nobody has enrolled. */
   readonly hosts: readonly HostName[]
   readonly chosen: string | undefined
@@ -15,11 +15,11 @@ type EnrolFormProps = {
   readonly refusal: string | undefined
 }
 
-export function EnrolForm({ hosts, chosen, plainHttp, hasAgent, refusal }: EnrolFormProps) {
+export function EnrollForm({ hosts, chosen, plainHttp, hasAgent, refusal }: EnrollFormProps) {
   if (!hasAgent) return <NoAgent />
   return (
     <>
-      <h1>Enrol a host</h1>
+      <h1>Enroll a host</h1>
       {plainHttp && <PlainHttpWarning />}
       {refusal !== undefined && (
         <p class="refusal" role="alert">
@@ -48,7 +48,7 @@ export function EnrolForm({ hosts, chosen, plainHttp, hasAgent, refusal }: Enrol
           </button>
         </form>
         <p class="by">
-          The line carries a token that enrols one host, once, and soon expires. It never replaces a host.
+          The line carries a token that enrolls one host, once, and soon expires. It never replaces a host.
         </p>
       </section>
     </>
@@ -58,7 +58,7 @@ export function EnrolForm({ hosts, chosen, plainHttp, hasAgent, refusal }: Enrol
 function NoAgent() {
   return (
     <>
-      <h1>Enrol a host</h1>
+      <h1>Enroll a host</h1>
       <p class="warning" role="note">
         <b>No agent is built on this server,</b> so an install line would find nothing to install. Run{' '}
         <code>npm run build</code> in the server’s checkout, then load this page again; the server needs no restart.
@@ -67,12 +67,12 @@ function NoAgent() {
   )
 }
 
-type EnrolLineProps = { readonly host: string; readonly enrollment: Pick<Enrollment, 'installLine' | 'expiresAt'> }
+type EnrollLineProps = { readonly host: string; readonly enrollment: Pick<Enrollment, 'installLine' | 'expiresAt'> }
 
-export function EnrolLine({ host, enrollment }: EnrolLineProps) {
+export function EnrollLine({ host, enrollment }: EnrollLineProps) {
   return (
     <>
-      <h1>Enrol {host === '' ? 'a host' : host}</h1>
+      <h1>Enroll {host === '' ? 'a host' : host}</h1>
       {/http:\/\/(?!localhost|127\.)/.test(enrollment.installLine) && <PlainHttpWarning />}
       <section class="panel">
         <Command id="install-line" text={enrollment.installLine}>
@@ -82,7 +82,7 @@ export function EnrolLine({ host, enrollment }: EnrolLineProps) {
           <li>
             The token expires <When at={enrollment.expiresAt} exact />.
           </li>
-          <li>It enrols one host, once.</li>
+          <li>It enrolls one host, once.</li>
           <li>Only this page shows it, for {shownForMinutes} minutes. Making another is free.</li>
         </ul>
         <p>

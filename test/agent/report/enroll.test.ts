@@ -6,11 +6,11 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { enrol } from '../../../agent/report/enrol.ts'
+import { enroll } from '../../../agent/report/enroll.ts'
 import { ensureIdentity, readIdentity } from '../../../agent/report/identity.ts'
 import { mirrorCredentials } from '../../../agent/report/mirror-credentials.ts'
 import { verifyMirrorPassword } from '../../../server/repository/mirror.ts'
-import { enrolRequestSchema } from '../../../shared/protocol.ts'
+import { enrollRequestSchema } from '../../../shared/protocol.ts'
 import { makeCertificate } from '../../support/git.ts'
 import { afterwards, stateDirectory, web1 } from './fixture.ts'
 
@@ -44,10 +44,10 @@ test('enrolling sends the token, the name and the public key', async () => {
     response.writeHead(201, { 'content-type': 'application/json' }).end('{"host":"web-1"}')
   })
 
-  await enrol({ server, token, host: web1, stateDirectory: state })
+  await enroll({ server, token, host: web1, stateDirectory: state })
 
   expect(asked[0]).toBe('POST /api/v1/agents/enrol')
-  expect(enrolRequestSchema.parse(JSON.parse(asked[1] ?? ''))).toEqual({
+  expect(enrollRequestSchema.parse(JSON.parse(asked[1] ?? ''))).toEqual({
     token,
     host: 'web-1',
     publicKey: readIdentity(state)?.publicKey,
@@ -57,14 +57,14 @@ test('enrolling sends the token, the name and the public key', async () => {
 test("a refusal carries the server's words and its way out", async () => {
   const error = {
     code: 'token-refused',
-    message: 'The enrolment token was refused.',
+    message: 'The enrollment token was refused.',
     remedy: 'Make a new install line.',
   }
-  const refused = enrolAt(await answering((_, response) => response.writeHead(403).end(JSON.stringify({ error }))))
+  const refused = enrollAt(await answering((_, response) => response.writeHead(403).end(JSON.stringify({ error }))))
 
   await expect(refused).rejects.toMatchObject({ code: 'token-refused' })
   await expect(refused).rejects.toThrow(
-    /did not enrol web-1: The enrolment token was refused. Make a new install line./,
+    /did not enroll web-1: The enrollment token was refused. Make a new install line./,
   )
 })
 
@@ -75,14 +75,14 @@ test.each([
   [201, '{"host":"another"}'],
   [500, JSON.stringify({ error: { code: 'internal', message: 'It broke.' } })],
 ])('%i with %s is not an answer of a sound Plumbline server', async (status, body) => {
-  const failed = enrolAt(await answering((_, response) => response.writeHead(status).end(body)))
+  const failed = enrollAt(await answering((_, response) => response.writeHead(status).end(body)))
 
   await expect(failed).rejects.toMatchObject({ code: 'server-unreachable' })
   await expect(failed).rejects.toThrow(String(status))
 })
 
 test('a server that is not there leaves the token good', async () => {
-  const failed = enrolAt('http://127.0.0.1:1')
+  const failed = enrollAt('http://127.0.0.1:1')
 
   await expect(failed).rejects.toMatchObject({ code: 'server-unreachable' })
   await expect(failed).rejects.toThrow(/ECONNREFUSED.*the token is still good/s)
@@ -98,11 +98,11 @@ test('the token goes to no server that is not the pinned one, and to none withou
   const server = await answering(take, pinned)
   const impostor = await answering(take, other)
 
-  await expect(enrolAt(impostor, pinned.cert)).rejects.toMatchObject({ code: 'server-untrusted' })
-  await expect(enrolAt(server)).rejects.toMatchObject({ code: 'server-untrusted' })
-  await expect(enrolAt('http://plumb.example.org')).rejects.toMatchObject({ code: 'server-untrusted' })
+  await expect(enrollAt(impostor, pinned.cert)).rejects.toMatchObject({ code: 'server-untrusted' })
+  await expect(enrollAt(server)).rejects.toMatchObject({ code: 'server-untrusted' })
+  await expect(enrollAt('http://plumb.example.org')).rejects.toMatchObject({ code: 'server-untrusted' })
   expect(bodies).toEqual([])
-  await enrolAt(server, pinned.cert)
+  await enrollAt(server, pinned.cert)
   expect(bodies).toHaveLength(1)
 })
 
@@ -110,7 +110,7 @@ test('a certificate that an authority signed can be pinned by itself', async () 
   const { leaf } = await signedCertificate()
   const server = await answering((_, response) => response.writeHead(201).end('{"host":"web-1"}'), leaf)
 
-  await expect(enrolAt(server, leaf.cert)).resolves.toBeUndefined()
+  await expect(enrollAt(server, leaf.cert)).resolves.toBeUndefined()
 })
 
 test('the mirror knows the host by a password that its key signed', async () => {
@@ -122,8 +122,8 @@ test('the mirror knows the host by a password that its key signed', async () => 
   expect(verifyMirrorPassword(publicKey, web1, password, Math.floor(Date.now() / 1000))).toBe(true)
 })
 
-async function enrolAt(server: string, certificate?: string): Promise<void> {
-  await enrol({
+async function enrollAt(server: string, certificate?: string): Promise<void> {
+  await enroll({
     server,
     token,
     host: web1,

@@ -1,13 +1,13 @@
-// `plumb enrol`: makes this host known to a server. The token comes by the environment, where `ps` does not show it.
+// `plumb enroll`: makes this host known to a server. The token comes by the environment, where `ps` does not show it.
 import { resolve } from 'node:path'
 import { PlumbError } from '../../shared/problem.ts'
-import { enrol } from '../report/enrol.ts'
+import { enroll } from '../report/enroll.ts'
 import { certificateIn } from '../report/server-tls.ts'
 import { ownHostName } from './configuration.ts'
 import { hostNameOption } from './open.ts'
 import type { Output } from './output.ts'
 
-export type EnrolOptions = {
+export type EnrollOptions = {
   readonly server: string
   readonly host?: string
   /** PEM file. */
@@ -15,10 +15,10 @@ export type EnrolOptions = {
   readonly state: string
 }
 
-export async function enrolHost(options: EnrolOptions, output: Output): Promise<number> {
+export async function enrollHost(options: EnrollOptions, output: Output): Promise<number> {
   const host = options.host === undefined ? ownHostName() : hostNameOption(options.host)
   const certificate = options.certificate === undefined ? undefined : await certificateIn(options.certificate)
-  await enrol({
+  await enroll({
     server: options.server,
     token: tokenGiven(),
     host,
@@ -34,7 +34,7 @@ function tokenGiven(): string {
   if (token !== undefined && token !== '') return token
   throw new PlumbError({
     code: 'usage',
-    message: 'No enrolment token was given.',
+    message: 'No enrollment token was given.',
     remedy: "Set PLUMB_TOKEN to the token of the server's install line.",
   })
 }

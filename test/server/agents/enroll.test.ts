@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
-import { enrol, enrolAgent, makeToken, newHostKey, startTestServer, type TestServer } from '../kit.ts'
+import { enroll, enrollAgent, makeToken, newHostKey, startTestServer, type TestServer } from '../kit.ts'
 
 let server: TestServer
 
@@ -16,7 +16,7 @@ test('of a hundred who redeem one token at once, one becomes a host', async () =
   const hosts = Array.from({ length: 100 }, (_, index) => `edge-${index}`)
 
   const answers = await Promise.all(
-    hosts.map((host) => enrol(server, { token, host, publicKey: newHostKey().publicKey })),
+    hosts.map((host) => enroll(server, { token, host, publicKey: newHostKey().publicKey })),
   )
 
   expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array.from({ length: 99 }, () => 403)])
@@ -24,12 +24,12 @@ test('of a hundred who redeem one token at once, one becomes a host', async () =
   expect(fleet.hosts.filter(({ host }) => host.startsWith('edge-'))).toHaveLength(1)
 })
 
-test('a token for three hosts enrols three, not four', async () => {
+test('a token for three hosts enrolls three, not four', async () => {
   const token = await makeToken(server, { uses: 3 })
 
   const statuses = []
   for (const host of ['a', 'b', 'c', 'd']) {
-    statuses.push((await enrol(server, { token, host, publicKey: newHostKey().publicKey })).status)
+    statuses.push((await enroll(server, { token, host, publicKey: newHostKey().publicKey })).status)
   }
 
   expect(statuses).toEqual([201, 201, 201, 403])
@@ -37,14 +37,14 @@ test('a token for three hosts enrols three, not four', async () => {
 
 test('expired, used, foreign and made-up tokens are refused in the same words; the log and an alert say why', async () => {
   const used = await makeToken(server)
-  await enrol(server, { token: used, host: 'web-1', publicKey: newHostKey().publicKey })
+  await enroll(server, { token: used, host: 'web-1', publicKey: newHostKey().publicKey })
   const forOther = await makeToken(server, { host: 'db-1' })
   const expired = await makeToken(server, { ttlMinutes: 1 })
   server.clock.advance(61)
 
   const refused = []
   for (const token of [expired, used, forOther, 'plumb_made-up-by-somebody']) {
-    const response = await enrol(server, { token, host: 'web-2', publicKey: newHostKey().publicKey })
+    const response = await enroll(server, { token, host: 'web-2', publicKey: newHostKey().publicKey })
     refused.push({ status: response.status, text: await response.text() })
   }
 
@@ -53,19 +53,19 @@ test('expired, used, foreign and made-up tokens are refused in the same words; t
   for (const reason of ['expired at', 'is used up', 'was made for db-1', 'no such token'])
     expect(server.log()).toContain(reason)
   const alerts = await server.openAlerts()
-  expect(alerts.filter(({ kind }) => kind === 'enrolment-refused')).toHaveLength(3)
+  expect(alerts.filter(({ kind }) => kind === 'enrollment-refused')).toHaveLength(3)
 })
 
 test('a token never replaces a host: 403, an alert, and the host keeps its key', async () => {
-  const agent = await enrolAgent(server, 'web-1')
+  const agent = await enrollAgent(server, 'web-1')
   const token = await makeToken(server)
 
-  const response = await enrol(server, { token, host: 'web-1', publicKey: newHostKey().publicKey })
+  const response = await enroll(server, { token, host: 'web-1', publicKey: newHostKey().publicKey })
 
   expect(response.status).toBe(403)
-  expect((await server.openAlerts()).map(({ kind, host }) => `${kind} ${host}`)).toEqual(['enrolment-refused web-1'])
+  expect((await server.openAlerts()).map(({ kind, host }) => `${kind} ${host}`)).toEqual(['enrollment-refused web-1'])
   await (await agent.connect()).close()
-  const other = await enrol(server, { token, host: 'web-2', publicKey: newHostKey().publicKey })
+  const other = await enroll(server, { token, host: 'web-2', publicKey: newHostKey().publicKey })
   expect(other.status).toBe(201)
 })
 
@@ -75,22 +75,22 @@ test('a host whom the answer did not reach asks again with its key and its used 
 
   const statuses = []
   for (const key of [publicKey, publicKey, newHostKey().publicKey])
-    statuses.push((await enrol(server, { token, host: 'web-1', publicKey: key })).status)
-  const withoutToken = await enrol(server, { token: 'plumb_made-up-by-somebody', host: 'web-1', publicKey })
+    statuses.push((await enroll(server, { token, host: 'web-1', publicKey: key })).status)
+  const withoutToken = await enroll(server, { token: 'plumb_made-up-by-somebody', host: 'web-1', publicKey })
 
   expect(statuses).toEqual([201, 201, 403])
   expect(withoutToken.status).toBe(403)
 })
 
-test('removing the host ends the alert about it and lets it enrol again', async () => {
-  await enrolAgent(server, 'web-1')
-  await enrol(server, { token: await makeToken(server), host: 'web-1', publicKey: newHostKey().publicKey })
+test('removing the host ends the alert about it and lets it enroll again', async () => {
+  await enrollAgent(server, 'web-1')
+  await enroll(server, { token: await makeToken(server), host: 'web-1', publicKey: newHostKey().publicKey })
   expect(await server.openAlerts()).toHaveLength(1)
 
   expect((await server.delete('/api/v1/hosts/web-1')).status).toBe(200)
 
   expect(await server.openAlerts()).toEqual([])
-  await enrolAgent(server, 'web-1')
+  await enrollAgent(server, 'web-1')
 })
 
 test.each([
@@ -107,7 +107,7 @@ test.each([
   })
 
   expect(response.status).toBe(400)
-  expect((await enrol(server, { token, host: 'web-1', publicKey: newHostKey().publicKey })).status).toBe(201)
+  expect((await enroll(server, { token, host: 'web-1', publicKey: newHostKey().publicKey })).status).toBe(201)
 })
 
 test('tokens are made by the operator alone', async () => {

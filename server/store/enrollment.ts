@@ -1,16 +1,16 @@
-// Enrolment tokens (only their hashes) and the refused attempts a person must know of.
+// Enrollment tokens (only their hashes) and the refused attempts a person must know of.
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
 import { present } from './rows.ts'
 import type { Db } from './tables.ts'
 
-export type EnrolmentToken = {
+export type EnrollmentToken = {
   readonly id: number
   readonly host?: HostName
   readonly usesLeft: number
   readonly expiresAt: string
 }
 
-export type RefusedEnrolment = {
+export type RefusedEnrollment = {
   readonly cause: string
   readonly host: HostName
   readonly reason: string
@@ -39,7 +39,7 @@ export async function insertToken(db: Db, token: NewToken): Promise<void> {
     .execute()
 }
 
-export async function findToken(db: Db, hash: string): Promise<EnrolmentToken | undefined> {
+export async function findToken(db: Db, hash: string): Promise<EnrollmentToken | undefined> {
   const row = await db.selectFrom('enrolment_tokens').selectAll().where('hash', '=', hash).executeTakeFirst()
   if (row === undefined) return undefined
   return {
@@ -78,7 +78,7 @@ export async function forgetTokens(db: Db, expiredBefore: string): Promise<void>
   await db.deleteFrom('enrolment_tokens').where('expires_at', '<', expiredBefore).execute()
 }
 
-export async function saveRefusal(db: Db, refusal: RefusedEnrolment): Promise<void> {
+export async function saveRefusal(db: Db, refusal: RefusedEnrollment): Promise<void> {
   const seen = { host: refusal.host, reason: refusal.reason, address: refusal.address, last_at: refusal.lastAt }
   await db
     .insertInto('refused_enrolments')
@@ -87,7 +87,7 @@ export async function saveRefusal(db: Db, refusal: RefusedEnrolment): Promise<vo
     .execute()
 }
 
-export async function listRefusals(db: Db): Promise<readonly RefusedEnrolment[]> {
+export async function listRefusals(db: Db): Promise<readonly RefusedEnrollment[]> {
   const rows = await db.selectFrom('refused_enrolments').selectAll().orderBy('cause').execute()
   return rows.map((row) => ({
     cause: row.cause,

@@ -1,10 +1,10 @@
 // Enrollment: a token -> a host with its own key. A token never replaces or reads a host that is there already.
 import { z } from 'zod'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
-import type { EnrolRequest } from '../../shared/protocol.ts'
+import type { EnrollRequest } from '../../shared/protocol.ts'
 import { absoluteTime } from '../../shared/time-text.js'
 import { type Clock, later } from '../app/clock.ts'
-import { findToken, forgetTokens, insertToken, saveRefusal, takeTokenUse } from '../store/enrolment.ts'
+import { findToken, forgetTokens, insertToken, saveRefusal, takeTokenUse } from '../store/enrollment.ts'
 import { insertTransitions } from '../store/history.ts'
 import { findHost, insertHost } from '../store/hosts.ts'
 import type { Db } from '../store/tables.ts'
@@ -61,9 +61,9 @@ export async function issueToken(
   return { token, expiresAt }
 }
 
-export async function enrolHost(
+export async function enrollHost(
   db: Db,
-  request: EnrolRequest,
+  request: EnrollRequest,
   { clock, address }: { readonly clock: Clock; readonly address: string },
 ): Promise<EnrollOutcome> {
   if (parseHostKey(request.publicKey) === undefined) return { kind: 'key-invalid' }

@@ -1,11 +1,11 @@
 // Install lines that were just made, in memory alone: the page that shows one can be loaded again, and does not make
 // another.
 import { randomBytes } from 'node:crypto'
-import type { Enrollment } from '../../agents/enrol.ts'
+import type { Enrollment } from '../../agents/enroll.ts'
 
 export type MadeLine = { readonly host: string; readonly enrollment: Enrollment }
 
-export type EnrolLines = {
+export type EnrollLines = {
   /** Returns the id under which it is found for a while. */
   keep(line: MadeLine): string
   find(id: string): MadeLine | undefined
@@ -14,7 +14,7 @@ export type EnrolLines = {
 export const shownForMinutes = 10
 const keptAtMost = 100
 
-export function createEnrolLines(now: () => Date): EnrolLines {
+export function createEnrollLines(now: () => Date): EnrollLines {
   const lines = new Map<string, { readonly line: MadeLine; readonly until: number }>()
   const forgetOld = () => {
     for (const [id, { until }] of lines) if (until <= now().getTime() || lines.size > keptAtMost) lines.delete(id)
