@@ -1,5 +1,6 @@
 // Acting, composed for the running agent and for the verbs alike: under the lock, what was interrupted is recovered, then the
 // host is looked at, planned for and applied to, and looked at again.
+import { compact } from '../shared/compact.ts'
 import type { ResourceId, ServiceName } from '../shared/names.ts'
 import { trace } from '../shared/platform/trace.ts'
 import type { Problem } from '../shared/problem.ts'
@@ -99,9 +100,7 @@ function applyOptions(
     ...{ host, state, contents, lock, mask: mask.sentence },
     now: () => new Date(),
     ...(host.capabilities.commands ? { guarding } : {}),
-    ...(stop === undefined ? {} : { stop }),
-    ...(onChange === undefined ? {} : { onProgress: onChange }),
-    ...(onWait === undefined ? {} : { onWait }),
+    ...compact({ stop, onProgress: onChange, onWait }),
   }
 }
 

@@ -3,6 +3,7 @@
 // the new agent has stopped it, as it does once it runs and has heard from its repository.
 
 import type { Run } from '../shared/command.ts'
+import { compact } from '../shared/compact.ts'
 import { boundedProblem, type Problem } from '../shared/problem.ts'
 import { agentUnit } from '../shared/repository/reserved.ts'
 import { isOfKind } from '../shared/resource.ts'
@@ -33,7 +34,7 @@ export function agentRestartOf({ services, revision }: Plan, { root }: Host, sta
     files: restarting.flatMap(pathsBehind).map((path) => keptFile(path, root)),
     services: restarting.map(({ service, before }) => {
       const failure = failures.get(service)
-      return { service, ...(before === undefined ? {} : { baseline: before }), ...(failure ? { failure } : {}) }
+      return { service, ...compact({ baseline: before }), ...(failure ? { failure } : {}) }
     }),
   }
 }

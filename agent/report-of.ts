@@ -1,6 +1,8 @@
 // What a look at the host found, as a report: for the server, and for `plumb status`.
+
 import { randomUUID } from 'node:crypto'
 import { release } from 'node:os'
+import { compact } from '../shared/compact.ts'
 import type { HostName, Revision } from '../shared/names.ts'
 import { type Problem, problemLine } from '../shared/problem.ts'
 import type { ApplyReport, EndedHold, Report, ServiceReport, SyncReport } from '../shared/report.ts'
@@ -34,11 +36,10 @@ export function reportOf({
     at: new Date().toISOString(),
     agentVersion,
     platform: `${process.platform} ${process.arch} ${release()}`,
-    ...(revision === undefined ? {} : { revision }),
+    ...compact({ revision }),
     services: [...services],
     problems: onceEach(problems).slice(0, 1000),
-    ...(sync === undefined ? {} : { sync }),
-    ...(apply === undefined ? {} : { apply }),
+    ...compact({ sync, apply }),
     ...(personApplies.length === 0 ? {} : { personApplies: [...personApplies] }),
     ...(endedHolds.length === 0 ? {} : { endedHolds: [...endedHolds] }),
     dropped: 0,

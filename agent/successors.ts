@@ -1,6 +1,8 @@
 // Compose projects that take the place of others: judged before anything of those is removed, since a refusal that comes later leaves
 // the containers without their compose file, or their data without containers.
+
 import type { Run } from '../shared/command.ts'
+import { compact } from '../shared/compact.ts'
 import { parseResourceId, type ResourceId, type ServiceName } from '../shared/names.ts'
 import { PlumbError, type Problem } from '../shared/problem.ts'
 import { type ComposeResource, isOfKind } from '../shared/resource.ts'
@@ -93,7 +95,7 @@ function keptProblem({ project, file }: ComposeResource, service: ServiceName, {
     code: 'unsafe-path',
     message: `Nothing of it is removed while ${service}, whose compose project ${project} would take its place, is refused.`,
     where: { file },
-    ...(remedy === undefined ? {} : { remedy }),
+    ...compact({ remedy }),
   }
 }
 

@@ -1,10 +1,12 @@
 // The Plumbline server. Reads like a table of contents: each line makes one part of it and names what that part needs.
+
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { getRequestListener } from '@hono/node-server'
 import { inspectRoutes } from 'hono/dev'
 import type { Logger } from 'pino'
 import { publicTitle, withoutUserInformation } from '../shared/address.ts'
+import { compact } from '../shared/compact.ts'
 import { guarded } from '../shared/platform/guarded.ts'
 import { openLog } from '../shared/platform/log.ts'
 import { PlumbError } from '../shared/problem.ts'
@@ -188,9 +190,11 @@ function cloneOptions({ data, repository, branch, ...settings }: ServerSettings)
   return {
     directory: join(data, 'repository'),
     url: repository,
-    ...(branch === undefined ? {} : { branch }),
-    ...(settings.repositoryCredentials === undefined ? {} : { credentials: settings.repositoryCredentials }),
-    ...(settings.repositoryCertificate === undefined ? {} : { certificateFile: settings.repositoryCertificate }),
+    ...compact({
+      branch,
+      credentials: settings.repositoryCredentials,
+      certificateFile: settings.repositoryCertificate,
+    }),
   }
 }
 

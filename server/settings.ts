@@ -1,8 +1,10 @@
 // The server's settings, from its command line.
+
 import { hostname, networkInterfaces } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type Credentials, type SplitAddress, splitAddress, withoutUserInformation } from '../shared/address.ts'
+import { compact } from '../shared/compact.ts'
 import { type LogLevel, logLevels, logLevelVariable } from '../shared/platform/log.ts'
 import { visibleText } from '../shared/visible-text.ts'
 import { parseNetwork } from './client-address.ts'
@@ -155,7 +157,7 @@ function settingsFrom(command: Command): ServerSettings {
   return {
     ...options,
     repository: repository.url,
-    ...(repository.credentials === undefined ? {} : { repositoryCredentials: repository.credentials }),
+    ...compact({ repositoryCredentials: repository.credentials }),
     ...(hostRepository === undefined ? {} : { hostRepository: hostRepository.url }),
     ...(hostRepository?.credentials === undefined ? {} : { hostCredentialsDropped: true }),
     data: resolve(options.data),
@@ -164,7 +166,7 @@ function settingsFrom(command: Command): ServerSettings {
     tls,
     trustedProxies: trustedProxy,
     alertsToThisMachine: options.alertsToThisMachine === true,
-    ...(silentAfter === undefined ? {} : { silentAfterSeconds: silentAfter }),
+    ...compact({ silentAfterSeconds: silentAfter }),
   }
 }
 

@@ -1,5 +1,7 @@
 // What `GET /api/v1/why` answers: managed paths, the commits behind them and behind their lines.
+
 import { z } from 'zod'
+import { compact } from './compact.ts'
 import { hostNameSchema, revisionSchema, serviceNameSchema } from './names.ts'
 import { blameLimits } from './repository/blame.ts'
 import { resourceEventSchema } from './resource-event.ts'
@@ -106,5 +108,5 @@ export function lineOfBlame(blame: Blame, number: number): LineWhy {
   const text = run?.lines[number - run.first]
   if (run === undefined || commit === undefined || text === undefined)
     return { kind: 'no-such-line', lines: runs.reduce((sum, { lines }) => sum + lines.length, 0) }
-  return { kind: 'line', number, text, commit, ...(run.formerly === undefined ? {} : { formerly: run.formerly }) }
+  return { kind: 'line', number, text, commit, ...compact({ formerly: run.formerly }) }
 }

@@ -1,4 +1,5 @@
 // What adoption begins with, from the host itself or by way of the server: one drifted resource, and what is live of it.
+import { compact } from '../../shared/compact.ts'
 import type { Evidence } from '../../shared/evidence.ts'
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
@@ -26,7 +27,6 @@ export function refusal(message: string, { remedy, where }: Pick<Problem, 'remed
   return {
     code: 'usage',
     message,
-    ...(where === undefined ? {} : { where }),
-    ...(remedy === undefined ? {} : { remedy }),
+    ...compact({ where, remedy }),
   }
 }

@@ -1,7 +1,9 @@
 // A private directory of the operator's, removed at the end whatever happens.
+
 import { chown, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { compact } from '../../shared/compact.ts'
 import { interruptible } from '../host/interruptible.ts'
 import type { Operator } from '../host/operator.ts'
 
@@ -16,7 +18,7 @@ export async function withScratch<Result>(
     const { user } = operator
     const directory = await mkdtemp(join(tmpdir(), 'plumb-adopt-'))
     // What is the operator's own is not removed as root.
-    const remove = { args: ['rm', '-rf', '--', directory], ...(user === undefined ? {} : { user }) }
+    const remove = { args: ['rm', '-rf', '--', directory], ...compact({ user }) }
     atSignal(remove)
     if (user !== undefined) await chown(directory, user.uid, user.gid)
     try {

@@ -1,6 +1,8 @@
 // What an apply takes away and the repository never had - an edit made by hand, a package's default - is kept before it is
 // committed: content in the object store, with an index of what it was.
+
 import { createHash, hash } from 'node:crypto'
+import { compact } from '../../shared/compact.ts'
 import type { AbsolutePath, ServiceName } from '../../shared/names.ts'
 import type { FileStat, TakenEntry, TakePart } from '../host/files.ts'
 import type { HostWriter } from '../host/host.ts'
@@ -106,7 +108,7 @@ async function keepReplaced(one: DisplacedPath, keeping: Keeping): Promise<Forme
   }
   if (stat.type !== 'file') return { ...about, isStored: false }
   const parts = (take: TakePart) => replaced.parts(path, take)
-  return await keepFile({ ...about, why, known, wanted, parts, ...(seen === undefined ? {} : { seen }) }, keeping)
+  return await keepFile({ ...about, why, known, wanted, parts, ...compact({ seen }) }, keeping)
 }
 
 type Source = Pick<FormerPath, 'path' | 'isEscaped' | 'stat'> &
@@ -119,7 +121,7 @@ async function keepFile(source: Source, keeping: Keeping): Promise<FormerPath> {
   if (before.size > displacedFileLimitBytes) {
     // Not hashed again only to be told from what the repository has.
     if (seen === undefined || !known.has(seen)) notKept(source, 'too-large', keeping)
-    return { path, isEscaped, stat: before, ...(seen === undefined ? {} : { sha256: seen }), isStored: false }
+    return { path, isEscaped, stat: before, ...compact({ sha256: seen }), isStored: false }
   }
   const read = await hashed(source)
   if (read === undefined) return { path, isEscaped, stat: before, isStored: false }

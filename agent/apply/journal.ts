@@ -1,6 +1,8 @@
 // What an apply writes down before it changes anything, so that another process can finish or undo it after a crash.
 // Decision: docs/decisions/2026-11-26-a-rollback-restarts-what-a-reboot-started.md
+
 import { z } from 'zod'
+import { compact } from '../../shared/compact.ts'
 import { type Revision, revisionSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
 import type { ResourceKindName, TriggerAction } from '../../shared/resource.ts'
 import { bootId } from '../host/boot.ts'
@@ -103,9 +105,8 @@ export class ServiceJournal {
     const kept = tools.map(({ when, summary, needs, mayFail, command: { args, deadlineSeconds } }) => ({
       when,
       summary,
-      command: { args: [...args], ...(deadlineSeconds === undefined ? {} : { deadlineSeconds }) },
-      ...(needs === undefined ? {} : { needs }),
-      ...(mayFail === undefined ? {} : { mayFail }),
+      command: { args: [...args], ...compact({ deadlineSeconds }) },
+      ...compact({ needs, mayFail }),
     }))
     await this.#append({ kind: 'tools', service: this.service, tools: kept })
   }

@@ -1,6 +1,7 @@
 // One service, applied in full or not at all: every step is written down before it is taken, and a failure undoes them all.
 // Two acts, so that services settle side by side: its steps are taken, and later, when what they started has stayed up for its
 // settle time, it is committed.
+import { compact } from '../../shared/compact.ts'
 import type { ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import { boundedProblem, PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
@@ -208,7 +209,7 @@ function ofResource(change: ResourceChange | undefined): Partial<Change> {
   if (change === undefined) return {}
   const { id, desired, baseline } = change
   const source = desired !== undefined && 'source' in desired ? desired.source : baseline?.source
-  return { resource: id, ...(source === undefined ? {} : { source }) }
+  return { resource: id, ...compact({ source }) }
 }
 
 /** Asked now and not at planning: a package installed since then may have started its unit, with the files it had. */

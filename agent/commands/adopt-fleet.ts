@@ -4,6 +4,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { hostAlone } from '../../shared/adoptable.ts'
+import { compact } from '../../shared/compact.ts'
 import { findingSchema } from '../../shared/finding.ts'
 import { hostNameSchema, type Revision, revisionSchema, serviceNameSchema } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
@@ -129,7 +130,7 @@ async function opener({ git, operator }: ClonePlaces, { host }: Told) {
   if (gitDirectory === undefined) throw noClone(git.directory)
   const { run, user } = operator
   const address = { kind: 'local', url: gitDirectory } as const
-  const system = createSystemGit({ address, run, ...(user === undefined ? {} : { user }) })
+  const system = createSystemGit({ address, run, ...compact({ user }) })
   const objects = createSystemObjects(system, gitDirectory)
   return async (revision: Revision | undefined): Promise<OpenRevision | undefined> => {
     if (revision === undefined || !(await objects.hasCommit(revision))) return undefined

@@ -1,4 +1,5 @@
 // From the planned changes to a commit that is pushed: linted, shown or committed, delivered, and told. The same on a host and in a clone.
+import { compact } from '../../shared/compact.ts'
 import type { HostName, Revision } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemLine } from '../../shared/problem.ts'
 import type { Adoption } from '../adopt/adoption.ts'
@@ -130,7 +131,7 @@ function tell(planned: Planned, { output }: Asked, { delivered, patch, branch }:
       branch,
       ...commit,
       pushed: delivered.kind === 'pushed',
-      ...(patch === undefined ? {} : { patch }),
+      ...compact({ patch }),
     },
     text: [
       ...adoptedLines(adoption),

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { splitAddress } from '../../shared/address.ts'
+import { compact } from '../../shared/compact.ts'
 import { errnoOf } from '../../shared/errno.ts'
 import { absolutePathSchema, type HostName, hostNameSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
@@ -58,7 +59,7 @@ export async function readConfiguration(root: string): Promise<Configuration | u
 /** Earlier versions kept the credentials in the address, and a person may write them there. */
 function separated(configuration: Configuration): Configuration {
   const { url, credentials } = splitAddress(configuration.repository)
-  return { ...(credentials === undefined ? {} : { credentials }), ...configuration, repository: url }
+  return { ...compact({ credentials }), ...configuration, repository: url }
 }
 
 /** What goes with the repository as it was given: a known address keeps the credentials that it is known with. */
@@ -68,7 +69,7 @@ export function repositoryGiven(
 ): Pick<Configuration, 'repository' | 'credentials'> {
   const { url, credentials } = splitAddress(given)
   const kept = credentials ?? (known?.repository === url ? known.credentials : undefined)
-  return { repository: url, ...(kept === undefined ? {} : { credentials: kept }) }
+  return { repository: url, ...compact({ credentials: kept }) }
 }
 
 export async function writeConfiguration(files: FileWriter, configuration: Configuration): Promise<void> {

@@ -1,5 +1,7 @@
 // `plumb enroll`: makes this host known to a server. The token comes by the environment, where `ps` does not show it.
+
 import { resolve } from 'node:path'
+import { compact } from '../../shared/compact.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { enroll } from '../report/enroll.ts'
 import { certificateIn } from '../report/server-tls.ts'
@@ -23,7 +25,7 @@ export async function enrollHost(options: EnrollOptions, output: Output): Promis
     token: tokenGiven(),
     host,
     stateDirectory: resolve(options.state),
-    ...(certificate === undefined ? {} : { certificate }),
+    ...compact({ certificate }),
   })
   output.print({ json: { host, server: options.server }, text: [`${host} is enrolled at ${options.server}`] })
   return 0

@@ -5,6 +5,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { compact } from '../../shared/compact.ts'
 import { errnoOf } from '../../shared/errno.ts'
 import { type HoldTarget, holdTargetSchema } from '../../shared/hold.ts'
 import { isPrivate } from '../../shared/platform/regular-file.ts'
@@ -143,7 +144,7 @@ function refused({ origin }: URL, { status, message, remedy }: Extract<Answer, {
   return new PlumbError({
     code,
     message: `${origin}: ${message}`,
-    ...(remedy === undefined ? {} : { remedy }),
+    ...compact({ remedy }),
   })
 }
 

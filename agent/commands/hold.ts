@@ -1,6 +1,8 @@
 // `plumb hold` and `plumb release` on a host: a service is left alone for a while - no apply, no repair, no alert of its drift - with
 // or without a server, network or running agent.
+
 import { userInfo } from 'node:os'
+import { compact } from '../../shared/compact.ts'
 import type { HoldTarget } from '../../shared/hold.ts'
 import { holdReasonSchema, holdTargetSchema } from '../../shared/hold.ts'
 import type { HostName } from '../../shared/names.ts'
@@ -31,7 +33,7 @@ export async function hold(host: HeldHost, service: string, words: HoldWords, ou
   const { hold: held, replaced } = await host.state.holds.add({ ...asked, by: `${person()}@${host.name}` })
   const underWay = await applyEnded(host)
   output.print({
-    json: { hold: held, ...(replaced === undefined ? {} : { replaced }) },
+    json: { hold: held, ...compact({ replaced }) },
     text: [
       `${nameOf(held.service)}: ${holdText(held)}: no apply, no repair and no drift alert; drift is still found and shown`,
       ...(replaced === undefined ? [] : [`before, it was ${holdText(replaced)}`]),

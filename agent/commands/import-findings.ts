@@ -1,4 +1,5 @@
 // What `plumb import` looks at on this host, put together for agent/import: files, whose they are, packages, units, who listens.
+import { compact } from '../../shared/compact.ts'
 import { type AbsolutePath, absolutePathSchema, type HostName } from '../../shared/names.ts'
 import { above, placesBy } from '../../shared/places.ts'
 import { PlumbError } from '../../shared/problem.ts'
@@ -67,7 +68,7 @@ export async function findingsFor(asked: Asked, host: HostReader): Promise<Findi
     hide: asked.hide,
     hideIn: asked.hideIn,
     notSecret: asked.notSecret,
-    ...(compose === undefined ? {} : { compose }),
+    ...compact({ compose }),
   }
 }
 
@@ -158,7 +159,7 @@ async function foundUnits(
         status,
         isOwn: ownNames.has(status.name),
         isMain: isMain(status.name),
-        ...(owner === undefined ? {} : { package: owner }),
+        ...compact({ package: owner }),
       }
     })
 }

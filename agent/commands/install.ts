@@ -1,10 +1,12 @@
 // `plumb install`: makes this machine a host. Pins host, repository and server, enrolls, applies in the foreground so that
 // the person sees it happen, and leaves the agent running as a systemd service. Run again, it does only what is missing.
 // Decision: docs/decisions/2026-11-23-only-a-person-repairs-drift.md
+
 import { copyFile, mkdir, readFile, rename } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isSea } from 'node:sea'
 import { endText, type Run } from '../../shared/command.ts'
+import { compact } from '../../shared/compact.ts'
 import { absolutePathSchema, type HostName } from '../../shared/names.ts'
 import { createRun } from '../../shared/platform/run.ts'
 import { PlumbError } from '../../shared/problem.ts'
@@ -156,9 +158,7 @@ function configurationFor(options: InstallOptions, known: Configuration | undefi
   return {
     host: options.host === undefined ? (known?.host ?? ownHostName()) : hostNameOption(options.host),
     ...pinned,
-    ...(branch === undefined ? {} : { branch }),
-    ...(server === undefined ? {} : { server }),
-    ...(certificate === undefined ? {} : { certificate }),
+    ...compact({ branch, server, certificate }),
   }
 }
 

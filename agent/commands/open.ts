@@ -1,9 +1,11 @@
 // What every verb begins with: options and the host's configuration -> an opened agent.
+
 import { realpathSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isSea } from 'node:sea'
 import { splitAddress } from '../../shared/address.ts'
+import { compact } from '../../shared/compact.ts'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
 import { createRun } from '../../shared/platform/run.ts'
 import { PlumbError } from '../../shared/problem.ts'
@@ -72,7 +74,7 @@ export async function openAgent(options: HostOptions): Promise<Opened> {
     ...others,
     host: name,
     ...repositoryGiven(options.repo ?? known?.repository ?? '', known),
-    ...(branch === undefined ? {} : { branch }),
+    ...compact({ branch }),
   }
   const run = withRestarts(createRun())
   const state = openState(resolve(options.state))
@@ -127,7 +129,7 @@ async function remoteFor(configuration: Configuration, { root, stateDirectory, i
   const isMirror = server !== undefined && URL.parse(repository)?.origin === new URL(server).origin
   return {
     url: repository,
-    ...(branch === undefined ? {} : { branch }),
+    ...compact({ branch }),
     ...(isMirror && certificate !== undefined ? { certificate: await readFile(join(root, certificate), 'utf8') } : {}),
     ...(isMirror
       ? { credentials: mirrorCredentials({ stateDirectory, host: identity }) }

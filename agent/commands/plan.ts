@@ -1,5 +1,6 @@
 // `plumb plan`: exactly what `plumb apply` would do, in order, with diffs. Changes nothing. Exits 0 when there is nothing to do, 2 when there is, 1 on an error.
 
+import { compact } from '../../shared/compact.ts'
 import { objectName } from '../../shared/finding-kind.ts'
 import type { HostName } from '../../shared/names.ts'
 import { problemLine } from '../../shared/problem.ts'
@@ -37,7 +38,7 @@ export async function plan(agent: Agent, options: PlanOptions, output: Output): 
   output.print({
     json: {
       ...{ host: agent.name, revision: planned.revision, services: described, problems },
-      ...(waiting === undefined ? {} : { waiting }),
+      ...compact({ waiting }),
     },
     text: [
       ...described.flatMap(linesOf),
@@ -84,7 +85,7 @@ async function describe(
       steps: service.steps.flatMap((step) => foreseenLines(step, forecasts)).map(input.mask.text),
       diffs: diffsOf(service, input),
       blocked: service.blocked.map(problemLine),
-      ...(service.held === undefined ? {} : { held: service.held }),
+      ...compact({ held: service.held }),
       ...(service.waits === undefined ? {} : { waits: service.waits.text }),
     }))
 }

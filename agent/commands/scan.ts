@@ -1,6 +1,8 @@
 // `plumb import --scan`: what is configured by hand on this host, and what of it the repository - as last applied here - does not have.
 // Changes nothing. Exits 0 when all of it is in the repository, 2 when not.
+
 import { resolve } from 'node:path'
+import { compact } from '../../shared/compact.ts'
 import { absolutePathSchema, type ResourceId } from '../../shared/names.ts'
 import { createRun } from '../../shared/platform/run.ts'
 import { PlumbError, type Problem, problemLine } from '../../shared/problem.ts'
@@ -27,7 +29,7 @@ export async function scan(options: HostOptions, output: Output): Promise<number
     managed,
   })
   output.print({
-    json: { ...coverage, of: coverage.things.length, ...(revision === undefined ? {} : { revision }), problems },
+    json: { ...coverage, of: coverage.things.length, ...compact({ revision }), problems },
     text: [...problems.map(problemLine), ...lines(coverage)],
   })
   return coverage.managed === coverage.things.length ? 0 : 2

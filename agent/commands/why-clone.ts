@@ -1,7 +1,9 @@
 // `plumb why` asked of a clone with its history, by the system git.
+
 import { resolve } from 'node:path'
 import { withoutUserInformation } from '../../shared/address.ts'
 import type { Account, Run } from '../../shared/command.ts'
+import { compact } from '../../shared/compact.ts'
 import { absolutePathSchema, revisionSchema } from '../../shared/names.ts'
 import { closedGit } from '../../shared/platform/git.ts'
 import { PlumbError } from '../../shared/problem.ts'
@@ -78,7 +80,7 @@ type Clone = Pick<BlameGit, 'closed' | 'atSignal'> & { readonly git: Git; readon
 async function whyOf(clone: Clone, { path, source, lines }: WhyQuestion & { readonly source: string }): Promise<Why> {
   const { git } = clone
   const [why] = commitsOf(await git('log', '-1', ...format, 'HEAD', '--', `:(top,literal)${source}`))
-  const about = { path, source, ...(why === undefined ? {} : { why }) }
+  const about = { path, source, ...compact({ why }) }
   if (lines === undefined) return about
   const blame = await blameOf(clone, source)
   return lines === 'all' ? { ...about, blame } : { ...about, line: lineOfBlame(blame, lines) }
@@ -167,7 +169,7 @@ async function removedFrom(
     sources.map(async (source) => {
       const shown = await git('log', '--no-walk', ...format, removals.get(source) ?? 'HEAD', '--')
       const [removed] = commitsOf(shown)
-      return { path, source, ...(removed === undefined ? {} : { removed }) }
+      return { path, source, ...compact({ removed }) }
     }),
   )
 }
@@ -180,7 +182,7 @@ type Place = {
 
 async function outputOfGit(run: Run, args: readonly string[], place: Place): Promise<string> {
   const { directory, user, environment = {} } = place
-  const limits = { outputLimitBytes: 64 * 1024 * 1024, environment, ...(user === undefined ? {} : { user }) }
+  const limits = { outputLimitBytes: 64 * 1024 * 1024, environment, ...compact({ user }) }
   const result = await run(closedGit(['-C', directory, ...args], limits))
   if (result.code === 127)
     throw new PlumbError({

@@ -1,5 +1,6 @@
 // What a debug bundle consists of: texts, and what was left out with the reason. Codes and fields; leftOutText makes the words.
 
+import { compact } from '../../shared/compact.ts'
 export type Part = {
   readonly kind: 'part'
   /** Path inside the bundle: `state/holds.json`. */
@@ -34,7 +35,7 @@ export type LeftOut = {
 export type Found = Part | LeftOut
 
 export function leftOut(name: string, reason: LeftOutReason, detail?: string): LeftOut {
-  return { kind: 'left-out', name, reason, ...(detail === undefined ? {} : { detail }) }
+  return { kind: 'left-out', name, reason, ...compact({ detail }) }
 }
 
 /** It belongs in the bundle and is missing: the verb exits with 1. */

@@ -1,6 +1,8 @@
 // SHA-256 and size of blobs; what is known of an object id never changes, so each is read once in a host's life.
 // Decision: docs/decisions/2026-11-23-object-ids-stand-for-content.md
+
 import { createHash } from 'node:crypto'
+import { compact } from '../../shared/compact.ts'
 import { type Sha256, sha256Schema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { RevisionReader } from '../sync/revision.ts'
@@ -66,5 +68,5 @@ function digestOf(content: Uint8Array | undefined, { oid, source }: Blob): Diges
       where: { file: source },
     })
   const foreign = foreignForm(content)
-  return { sha256: sha256Of(content), size: content.byteLength, ...(foreign === undefined ? {} : { foreign }) }
+  return { sha256: sha256Of(content), size: content.byteLength, ...compact({ foreign }) }
 }

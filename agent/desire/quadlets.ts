@@ -1,5 +1,7 @@
 // What podman's generator makes of the quadlets of a host: the names of services, and the networks and volumes that they use. Pure.
+
 import { posix } from 'node:path'
+import { compact } from '../../shared/compact.ts'
 import { parseResourceId } from '../../shared/names.ts'
 import {
   generatedService,
@@ -67,7 +69,7 @@ export class HostQuadlets {
     )
     return {
       ...(objects.length === 0 ? {} : { objects }),
-      ...(Object.keys(mounts).length === 0 ? {} : { mounts, ...(image === undefined ? {} : { image }) }),
+      ...(Object.keys(mounts).length === 0 ? {} : { mounts, ...compact({ image }) }),
       ...(makes.length === 0 ? {} : { makes }),
     }
   }
@@ -147,7 +149,7 @@ type UsedObject = MadeObject & { readonly settled?: EngineObject | undefined }
 type QuadletObject = UsedObject & { readonly main: string; readonly madeBy: string }
 
 function madeObject({ kind, name, madeBy }: UsedObject): MadeObject {
-  return { kind, name, ...(madeBy === undefined ? {} : { madeBy }) }
+  return { kind, name, ...compact({ madeBy }) }
 }
 
 function isObject({ kind }: Quadlet): boolean {

@@ -1,4 +1,5 @@
 // The templates of a host's services, filled in with its variables, name and secrets; a secret is read only when one names it.
+import { compact } from '../../shared/compact.ts'
 import type { HostName, Sha256 } from '../../shared/names.ts'
 import { type Problem, problemsOf } from '../../shared/problem.ts'
 import type { Variables } from '../../shared/repository/fleet.ts'
@@ -76,7 +77,7 @@ function renderingOf(template: Template, textOf: (reference: Reference) => strin
   const bytes = rendered(template, textOf)
   const lines = templateLines(template, textOf)
   const rendering = { bytes, sha256: sha256Of(bytes), secrets: secretsIn(template) }
-  return { ...rendering, ...(lines === undefined ? {} : { templateLines: lines }) }
+  return { ...rendering, ...compact({ templateLines: lines }) }
 }
 
 export type ServiceTemplate = {

@@ -1,4 +1,5 @@
 // The services of one host: their resources, what a change of these triggers, and their checks.
+import { compact } from '../../shared/compact.ts'
 import { type AbsolutePath, type ResourceId, resourceId } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
 import { triggerOfChange } from '../../shared/repository/changed-unit.ts'
@@ -93,7 +94,7 @@ function withRead(
   const startsJob = jobs.get(unit.id)
   const moving = uses?.mounts === undefined || moveMounts.length === 0 ? {} : { moveMounts }
   const job = startsJob === undefined ? {} : { startsJob }
-  return { ...unit, ...uses, ...moving, ...job, ...(own === undefined ? {} : { links: own }) }
+  return { ...unit, ...uses, ...moving, ...job, ...compact({ links: own }) }
 }
 
 /** With the compose project: what it is made of is known only as a whole. */
@@ -141,7 +142,7 @@ function directoryResource(
     group,
     purge,
     keep: [...keep].toSorted(),
-    ...(onDrift === undefined ? {} : { onDrift }),
+    ...compact({ onDrift }),
   }
 }
 
@@ -160,12 +161,7 @@ function resourceOf(file: ManagedFile, directory: string, contents: Contents): F
     mode: mode ?? defaultMode(file.executable && !source.startsWith(`${directory}/units/`), content.secrets),
     owner,
     group,
-    ...(validate === undefined ? {} : { validate }),
-    ...(onDrift === undefined ? {} : { onDrift }),
-    ...(acl === undefined ? {} : { acl }),
-    ...(capabilities === undefined ? {} : { capabilities }),
-    ...(diff === undefined ? {} : { diff }),
-    ...(judged === undefined ? {} : { judged }),
+    ...compact({ validate, onDrift, acl, capabilities, diff, judged }),
   }
 }
 
@@ -236,13 +232,13 @@ function composeResource(
       allowMounts: compose?.allowMounts ?? [],
       allow: compose?.allow ?? [],
       moveMounts: compose?.moveMounts ?? [],
-      ...(compose?.replaceProject === undefined ? {} : { replaceProject: compose.replaceProject }),
+      ...compact({ replaceProject: compose?.replaceProject }),
     },
   ]
 }
 
 function projectFile({ path, sha256, judged }: FileResource): ProjectFile {
-  return { path, sha256, ...(judged === undefined ? {} : { judged }) }
+  return { path, sha256, ...compact({ judged }) }
 }
 
 /** Each action once, with every file it is for. A file's own triggers stand in for the implied ones of its service. */

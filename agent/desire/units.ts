@@ -1,4 +1,5 @@
 // What a service wants of systemd: its unit resources, and the restarts that a changed unit file or quadlet implies.
+import { compact } from '../../shared/compact.ts'
 import { type ResourceId, resourceId } from '../../shared/names.ts'
 import { isDropInOfAgent } from '../../shared/repository/agent-hazards.ts'
 import { triggerOfChange } from '../../shared/repository/changed-unit.ts'
@@ -26,7 +27,7 @@ export function unitResources({ service, files }: ManagedService): readonly Unit
       id: resourceId('unit', name),
       name,
       ...wantedState(name, settings, own),
-      ...(settings?.onDrift === undefined ? {} : { onDrift: settings.onDrift }),
+      ...compact({ onDrift: settings?.onDrift }),
       ...(unit === undefined ? {} : { file: unit.file }),
     }
   })

@@ -1,5 +1,6 @@
 // In: what is drifted now. Out: the evidence of each, gathered when it was first seen as it is, and the same ever since.
 
+import { compact } from '../../shared/compact.ts'
 import { changeTimeOf, type Evidence } from '../../shared/evidence.ts'
 import { parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { isOfKind } from '../../shared/resource.ts'
@@ -77,7 +78,7 @@ function changeOf({ id }: ComparedResource, evidence: Evidence, now: Date): NewF
   return {
     id,
     at: Number.isNaN(changedAt) ? now.getTime() : changedAt,
-    ...(path === undefined ? {} : { path }),
+    ...compact({ path }),
     ...(isOfKind(id, 'package') ? { package: parseResourceId(id).name } : {}),
   }
 }

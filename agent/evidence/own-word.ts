@@ -1,5 +1,7 @@
 // What a drifted resource says of itself: its inode, its unit, its containers, or the log line of its package.
+
 import { posix } from 'node:path'
+import { compact } from '../../shared/compact.ts'
 import type { Evidence } from '../../shared/evidence.ts'
 import { absolutePathSchema, parseResourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
@@ -29,12 +31,11 @@ export async function ownWord(
 function inodeWord({ modifiedAt, changedAt, size, attributes }: LiveResource): Evidence {
   const { owner, group, mode } = attributes
   return {
-    ...(modifiedAt === undefined ? {} : { modifiedAt }),
-    ...(changedAt === undefined ? {} : { changedAt }),
+    ...compact({ modifiedAt, changedAt }),
     ...(owner === undefined ? {} : { owner: owner.slice(0, 100) }),
     ...(group === undefined ? {} : { group: group.slice(0, 100) }),
     ...(mode === undefined ? {} : { mode: mode.slice(0, 10) }),
-    ...(size === undefined ? {} : { size }),
+    ...compact({ size }),
   }
 }
 

@@ -1,4 +1,5 @@
 // In: one change and what was around it. Out: what is told of it as evidence, within bounds and with secrets masked. Pure.
+import { compact } from '../../shared/compact.ts'
 import {
   type AuditRecord,
   auditTold,
@@ -33,8 +34,7 @@ export function toldOf(found: NewFinding, around: Surroundings, { now, mask }: T
     ...(sessions === undefined ? {} : { sessions: [...sessions] }),
     ...(sudo.length === 0 ? {} : { sudo: sudo.map((ran) => masked(ran, mask)) }),
     ...(audit.length === 0 ? {} : { audit: audit.slice(-auditTold).map((raw) => named(raw, around)) }),
-    ...(packageAction === undefined ? {} : { packageAction }),
-    ...(ownApply === undefined ? {} : { ownApply }),
+    ...compact({ packageAction, ownApply }),
   }
 }
 
@@ -73,6 +73,6 @@ function packageActionOf(found: NewFinding, around: Surroundings, mask: Mask): P
   return {
     ...done,
     ...(run?.commandLine === undefined ? {} : { commandLine: maskedCommand(run.commandLine, mask).slice(0, 500) }),
-    ...(run?.requestedBy === undefined ? {} : { requestedBy: run.requestedBy }),
+    ...compact({ requestedBy: run?.requestedBy }),
   }
 }

@@ -1,4 +1,5 @@
 // Reading below a root: stat, hash, content. Never blocks on what is not a regular file.
+
 import { createHash, hash } from 'node:crypto'
 import {
   closeSync,
@@ -12,6 +13,7 @@ import {
   type Stats,
 } from 'node:fs'
 import { promisify } from 'node:util'
+import { compact } from '../../shared/compact.ts'
 import { errnoOf } from '../../shared/errno.ts'
 import { fileError } from '../../shared/file-error.ts'
 import { type AbsolutePath, absolutePathSchema, type Sha256, sha256Schema } from '../../shared/names.ts'
@@ -256,7 +258,7 @@ function savedPath(walk: Walk, path: AbsolutePath, becomes: string | undefined):
     ...reachedAt(walk, path),
     was,
     missingParents: missingAbove(walk, path),
-    ...(becomes === undefined ? {} : { becomes }),
+    ...compact({ becomes }),
   }
 }
 

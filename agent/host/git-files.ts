@@ -1,8 +1,10 @@
 // What git would open of a repository on this host: a FIFO among it would hold every git for as long as it may take, a device longer.
 // Looked at by lstat alone; who can write there can still exchange a file afterwards, and the time limit of the command is left then.
+
 import { constants, type Dirent } from 'node:fs'
 import { lstat, open, opendir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { compact } from '../../shared/compact.ts'
 import { PlumbError } from '../../shared/problem.ts'
 
 export type AwaitedFile = { readonly path: string; readonly kind: 'FIFO' | 'socket' | 'device' }
@@ -66,7 +68,7 @@ async function gitDirectories(git: string): Promise<GitDirectories> {
   const whole = shared === undefined ? await pointedTo(common, named) : undefined
   return {
     places: whole === undefined ? [named] : [named, whole],
-    ...(shared === undefined ? {} : { awaited: shared }),
+    ...compact({ awaited: shared }),
   }
 }
 

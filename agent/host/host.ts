@@ -1,6 +1,8 @@
 // What a host offers to the stages, as two capabilities: reading (observe) and writing (apply only).
+
 import { realpathSync } from 'node:fs'
 import type { Run } from '../../shared/command.ts'
+import { compact } from '../../shared/compact.ts'
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileReader, FileWriter, HashMemory } from './files.ts'
@@ -49,7 +51,7 @@ export function openHost({ root, run, hashes, own = [] }: HostOptions): HostWrit
   const files = openFiles({
     root: real,
     ground: own === 'all' ? openGround : groundWith(own.flatMap((path) => pathBelow(real, path))),
-    ...(hashes === undefined ? {} : { memory: hashes }),
+    ...compact({ memory: hashes }),
     ...(whole ? { getent: run } : {}),
   })
   const users = whole || files.stat(absolutePathSchema.parse('/etc/passwd')) !== undefined

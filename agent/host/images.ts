@@ -1,6 +1,8 @@
 // Images behind containers, by id: a name may be moved to another image while a container keeps its own.
+
 import { z } from 'zod'
 import type { Run } from '../../shared/command.ts'
+import { compact } from '../../shared/compact.ts'
 import type { Container } from './docker.ts'
 import { engineOf } from './engine.ts'
 
@@ -28,7 +30,7 @@ export async function imagesInUse(own: readonly Container[], query: Run): Promis
   return Promise.all(
     [...uses].map(async ([name, id]) => {
       const named = await idOf(name, query)
-      return { name, id, ...(named === undefined ? {} : { named }) }
+      return { name, id, ...compact({ named }) }
     }),
   )
 }

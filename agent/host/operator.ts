@@ -3,6 +3,7 @@
 
 import { withoutUserInformation } from '../../shared/address.ts'
 import type { Account, Run } from '../../shared/command.ts'
+import { compact } from '../../shared/compact.ts'
 import { minimalEnvironment, startChild } from '../../shared/platform/child.ts'
 import { createRun, type RunOptions } from '../../shared/platform/run.ts'
 import { endingSignals } from './interruptible.ts'
@@ -88,7 +89,7 @@ export function runAttended(
         ...(process.stdin.isTTY ? {} : { GIT_TERMINAL_PROMPT: '0' }),
       },
       stdio: [process.stdin.isTTY ? 'inherit' : 'ignore', 'pipe', 'pipe'],
-      ...(user === undefined ? {} : { user }),
+      ...compact({ user }),
     })
     let output = ''
     for (const stream of [child.stdout, child.stderr])

@@ -1,6 +1,7 @@
 // Logins of registries for the time of one command: a docker configuration of its own, in memory, that nobody else can read.
 
 import { type Run, whyText } from '../../shared/command.ts'
+import { compact } from '../../shared/compact.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { RegistryLogin } from '../../shared/resource.ts'
 
@@ -75,7 +76,7 @@ function objectOf(value: unknown): Record<string, unknown> {
 }
 
 async function must(run: Run, args: readonly string[], stdin?: string): Promise<string> {
-  const command = { args, ...(stdin === undefined ? {} : { stdin }) }
+  const command = { args, ...compact({ stdin }) }
   const result = await run(command)
   if (result.code === 0) return result.stdout
   throw new PlumbError({

@@ -1,6 +1,8 @@
 // What was found on a host -> a service's directory: its files, service.yaml and README, the secrets that stay on the host, and what was
 // not taken. Pure: the readers are in agent/host, the writer in agent/commands.
+
 import { isUtf8 } from 'node:buffer'
+import { compact } from '../../shared/compact.ts'
 import { absolutePathSchema } from '../../shared/names.ts'
 import { projectName, projectsDirectory } from '../../shared/repository/compose-project.ts'
 import { unitDirectory } from '../../shared/repository/layout.ts'
@@ -113,7 +115,7 @@ function composeSaid(
   const said = { service, project: undefined, composeFile, environment, ...(overrides && { overrides }) }
   const { name } = projectName(said)
   return {
-    ...(composeFiles === undefined ? {} : { files: composeFiles }),
+    ...compact({ files: composeFiles }),
     ...(directory === `${projectsDirectory}/${service}` ? {} : { directory }),
     ...(name === project ? {} : { project }),
   }
@@ -174,7 +176,7 @@ const plain: Hidden = { kind: 'plain' }
 function hiddenOf({ path, content = new Uint8Array() }: FileEntry, { findings, secrets }: Making): Hidden {
   const isText = isUtf8(content) && !content.includes(0)
   const name = findings.hideIn.get(path)
-  const naming = { service: findings.service, taken: secrets, ...(name === undefined ? {} : { name }) }
+  const naming = { service: findings.service, taken: secrets, ...compact({ name }) }
   const hidden = hiddenIn(Buffer.from(content).toString(isText ? 'utf8' : 'latin1'), naming)
   if (isText || hidden.kind === 'plain') return hidden
   return { kind: 'stuck', why: 'it is binary', proposals: hidden.proposals.map(({ line, what }) => ({ line, what })) }

@@ -1,10 +1,12 @@
 // What `git add -A` and a commit would make of a directory, as a revision: ignored files are not in it, line endings and encodings are
 // converted by .gitattributes. The user's index and objects stay as they are; a directory outside of git is read as it is.
+
 import { lstatSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Command, CommandResult, Run } from '../../shared/command.ts'
+import { compact } from '../../shared/compact.ts'
 import { revisionSchema } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
 import { entryKind } from '../../shared/repository/listing.ts'
@@ -46,7 +48,7 @@ export async function readCandidate(
   const byReader = (...args: readonly string[]): Command => ({
     args,
     deadlineSeconds: 20,
-    ...(git.user === undefined ? {} : { user: git.user }),
+    ...compact({ user: git.user }),
   })
   const asReader = (...args: readonly string[]) => run(byReader(...args))
   const scratch = await makeScratch(git, repository, asReader)

@@ -1,8 +1,10 @@
 // git in a work tree that lint looks at, which may be another user's: nothing that its settings name is run. In the user's own, their
 // exclude file and line endings count, because they decide what their commit would hold.
+
 import { access } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Command, CommandResult, Run } from '../../shared/command.ts'
+import { compact } from '../../shared/compact.ts'
 import { closedGit } from '../../shared/platform/git.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { requirePlainGitFiles } from '../host/git-files.ts'
@@ -33,7 +35,7 @@ export async function workTreeGit(directory: string, run: Run): Promise<WorkTree
       deadlineSeconds: 300,
       outputLimitBytes: 128 * 1024 * 1024,
       environment: { ...own.environment, ...environment },
-      ...(user === undefined ? {} : { user }),
+      ...compact({ user }),
     })
   const git: WorkTreeGit = { command, user, run: (args, options) => run(command(args, options)) }
   return (await git.run(['--version'])).code === 0 ? git : undefined

@@ -1,6 +1,8 @@
 // Unified diffs of two versions of a file, masked and bounded; what is not text is told by hash and size.
+
 import { hash } from 'node:crypto'
 import { FILE_HEADERS_ONLY, formatPatch, type StructuredPatch, structuredPatch } from 'diff'
+import { compact } from '../../shared/compact.ts'
 import { type ChangedLines, changedLinesLimit, diffLimitBytes, type MissingDiff } from '../../shared/finding.ts'
 import { maskText } from '../../shared/mask-text.ts'
 import { withoutKnownSecrets } from '../writing/known-tokens.ts'
@@ -46,7 +48,7 @@ export function unifiedDiff(before: DiffSide, after: DiffSide, options: DiffOpti
   return {
     ...boundedDiff(shown, options.limitBytes),
     ...(isMasked ? { isMasked } : {}),
-    ...(encoding === undefined ? {} : { encoding }),
+    ...compact({ encoding }),
   }
 }
 

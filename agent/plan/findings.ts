@@ -1,5 +1,6 @@
 // In: a comparison and the bytes of what drifted. Out: findings with diffs, and what a report says of each service. Pure.
 
+import { compact } from '../../shared/compact.ts'
 import type { Evidence } from '../../shared/evidence.ts'
 import {
   type Difference,
@@ -86,9 +87,7 @@ export function serviceReports({ services }: HostComparison, input: ReportInput)
       findings: findingsFor(compared, input).map((finding) => withinBudget(finding, budget)),
       pending: pendingOf(compared).map(pendingText),
       ...(left.length === 0 ? {} : { ignored: left }),
-      ...(failure === undefined ? {} : { failure }),
-      ...(hold === undefined ? {} : { hold }),
-      ...(obstacle === undefined ? {} : { obstacle }),
+      ...compact({ failure, hold, obstacle }),
       ...(problems.length === 0 ? {} : { unknown: { problems } }),
     }
   })
@@ -156,18 +155,16 @@ function findingOf(
     ...(diff === undefined ? {} : { diff: diff.text }),
     diffCut: diff?.cut ?? hidden?.isCut ?? false,
     ...(diff?.isMasked ? { diffMasked: true } : {}),
-    ...(diff?.instead === undefined ? {} : { diffInstead: diff.instead }),
-    ...(diff?.encoding === undefined ? {} : { diffEncoding: diff.encoding }),
+    ...compact({ diffInstead: diff?.instead, diffEncoding: diff?.encoding }),
     ...(hidden === undefined ? {} : { diffHidden: hidden.hidden }),
     ...(unseen === undefined ? {} : { unseen: { ...unseen, kinds: [...unseen.kinds] } }),
     ...(changes === undefined ? {} : { changes: [...changes.changes] }),
     ...(changes?.isCut ? { changesCut: true } : {}),
     ...(log === undefined ? {} : { log: mask.text(log).slice(-logLimit) }),
-    ...(source === undefined ? {} : { source }),
-    ...(revised === undefined ? {} : { revised }),
+    ...compact({ source, revised }),
     ...(adoption === undefined ? {} : { adoption: { ...adoption, problems: [...adoption.problems] } }),
     evidence: evidence?.get(id) ?? {},
-    ...(fight === undefined ? {} : { fight }),
+    ...compact({ fight }),
   }
 }
 
@@ -296,7 +293,7 @@ function changesOf({ resource, sides, options }: ShownContents): ToldChanges | u
   const rules = desired?.kind === 'file' ? desired.judged?.rules : undefined
   const format = rules?.as ?? formatOf(pathOf(id))
   if (format === undefined || before === undefined || after === undefined) return undefined
-  return toldChanges({ format, before, after, ...(rules === undefined ? {} : { rules }) }, options)
+  return toldChanges({ format, before, after, ...compact({ rules }) }, options)
 }
 
 function pendingText({ id, desired, comparison }: ComparedResource): Pending {

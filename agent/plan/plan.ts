@@ -1,4 +1,5 @@
 // In: a comparison. Out: the ordered steps that would make live as desired, and what is then to be recorded. Pure.
+import { compact } from '../../shared/compact.ts'
 import { policyOf, reasonToIgnore } from '../../shared/drift-policy.ts'
 import { isLeftToPerson } from '../../shared/finding-kind.ts'
 import type { AbsolutePath, HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
@@ -253,7 +254,7 @@ function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecor
           ...secrets,
           ...newest,
           ...ran,
-          ...(told === undefined ? {} : { triggers: told }),
+          ...compact({ triggers: told }),
         },
       ],
     ]

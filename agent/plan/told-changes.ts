@@ -1,4 +1,5 @@
 // What differs in a JSON or YAML file, as a finding tells it: secrets masked, and nothing that may be the new value of one. Pure.
+import { compact } from '../../shared/compact.ts'
 import type { ValueChange } from '../../shared/finding.ts'
 import { changesLimit, changeTextLimit } from '../../shared/finding.ts'
 import { maskText } from '../../shared/mask-text.ts'
@@ -81,7 +82,7 @@ function told(change: DocumentChange, mask: Mask, places: SecretPlaces): ValueCh
     path: cut(mask.text(path)),
     kind: before === undefined ? 'added' : after === undefined ? 'removed' : 'changed',
     ...(before === undefined ? {} : { expected: text(before) }),
-    ...(live === undefined ? {} : { live }),
+    ...compact({ live }),
   }
 }
 

@@ -1,7 +1,9 @@
 // Files that are judged by what they say: how other bytes that say the same are seen as those that were expected.
 // Bytes are what an apply writes and an undo looks for; only the verdict looks further, and only where bytes differ.
 // Decision: docs/decisions/2026-11-26-meaning-beside-bytes.md
+
 import { hash } from 'node:crypto'
+import { compact } from '../../shared/compact.ts'
 import type { AbsolutePath } from '../../shared/names.ts'
 import type { CompareRules, FileResource, ProjectFile } from '../../shared/resource.ts'
 import { type Meaning, meaningOf, rulesIn, rulesText } from '../document/meaning.ts'
@@ -135,7 +137,7 @@ function judgedLive(found: Meanings, { desired }: FileSubject): { readonly judge
     meaning.kind === 'known' ? [[key, meaning.digest] as const] : [],
   )
   const note = noteOf(found, desired)
-  return { judged: { meanings: new Map(known), ...(note === undefined ? {} : { note }) } }
+  return { judged: { meanings: new Map(known), ...compact({ note }) } }
 }
 
 function noteOf(found: Meanings, desired: FileResource | undefined): string | undefined {

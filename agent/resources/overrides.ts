@@ -1,5 +1,6 @@
 // The files that change a desired unit and that nobody's revision has, as resources to be looked at: each a finding of its own,
 // with its diff and evidence, and set aside like any other file when it is put right.
+import { compact } from '../../shared/compact.ts'
 import { resourceId } from '../../shared/names.ts'
 import { claimsOf, type DesiredHost, type ResourceKindName } from '../../shared/resource.ts'
 import type { FileReader } from '../host/files.ts'
@@ -30,7 +31,7 @@ export function unitOverrides(
       const type = files.stat(path)?.type
       if (seen.has(path) || isOwn(path) || (type !== 'file' && type !== 'symlink')) return []
       seen.add(path)
-      const overrides = { unit, ...(onDrift === undefined ? {} : { onDrift }) }
+      const overrides = { unit, ...compact({ onDrift }) }
       return [{ id: resourceId(type, path), desired: undefined, baseline: undefined, overrides }]
     })
     if (others.length > 0) found.set(id, others)

@@ -1,5 +1,7 @@
 // What packages were before an apply, and how a failed one puts that back: versions as far as they can still be had, and holds.
+
 import { z } from 'zod'
+import { compact } from '../../shared/compact.ts'
 import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
 import type { PackageResource } from '../../shared/resource.ts'
 import type { HostReader, HostWriter } from '../host/host.ts'
@@ -32,7 +34,7 @@ export async function savePackages(
   const states = await provider.states(names, query, { holds: touched.some(asksForHolds) })
   return names.map((name) => {
     const { version, held } = states.get(name) ?? {}
-    return { name, clean, ...(version === undefined ? {} : { version }), ...(held === undefined ? {} : { held }) }
+    return { name, clean, ...compact({ version, held }) }
   })
 }
 

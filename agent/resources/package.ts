@@ -5,6 +5,7 @@
 // before. It is said once. For the same reason a failed apply does not take packages away again: their scripts cannot be
 // undone, and the next attempt needs them; their units are put back by the unit kind. Versions and holds are put back.
 // Decision: docs/decisions/2026-11-23-packages-stay.md
+import { compact } from '../../shared/compact.ts'
 import type { FindingKind } from '../../shared/finding-kind.ts'
 import { absolutePathSchema, type ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
@@ -75,7 +76,7 @@ async function changedAt(...[name, _, { query, files }]: Parameters<ChangedAt>):
 function attributes({ version, hold }: PackageResource): Attributes {
   return {
     installed: 'yes',
-    ...(version === undefined ? {} : { version }),
+    ...compact({ version }),
     ...(hold === undefined ? {} : { hold: hold ? 'yes' : 'no' }),
   }
 }

@@ -1,5 +1,7 @@
 // What the kinds that are paths - file, symlink, directory - have in common: their names, owners, and being put back.
+
 import { z } from 'zod'
+import { compact } from '../../shared/compact.ts'
 import type { DifferenceCode, FindingKind } from '../../shared/finding-kind.ts'
 import { type AbsolutePath, absolutePathSchema, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
@@ -79,7 +81,7 @@ async function ownersOf(
   if (!capabilities.ownership) return {}
   const owner = await accounts.userName(uid, preferred.owner)
   const group = await accounts.groupName(gid, preferred.group)
-  return { ...(owner === undefined ? {} : { owner }), ...(group === undefined ? {} : { group }) }
+  return { ...compact({ owner, group }) }
 }
 
 /** What to write a desired mode and owner as. A user that does not exist is an error, but in a sandbox left out. */

@@ -1,4 +1,5 @@
 // What leaves a service that says `onRemove: restore`, and is made again what it was before the first apply.
+import { compact } from '../../shared/compact.ts'
 import type { AbsolutePath } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Permissions } from '../host/files.ts'
@@ -122,7 +123,7 @@ function attributesOf(original: Original): Attributes {
 }
 
 function namesOf({ owner, group }: { readonly owner?: string; readonly group?: string }): Attributes {
-  return { ...(owner === undefined ? {} : { owner }), ...(group === undefined ? {} : { group }) }
+  return { ...compact({ owner, group }) }
 }
 
 /** By number: the names of that time may be gone. */

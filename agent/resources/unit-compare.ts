@@ -1,4 +1,5 @@
 // What a unit should be, and what of it differs. Pure.
+import { compact } from '../../shared/compact.ts'
 import { type DifferenceCode, lastRunName, objectName } from '../../shared/finding-kind.ts'
 import type { UnitResource } from '../../shared/resource.ts'
 import { changedObjects } from './changed-objects.ts'
@@ -17,7 +18,7 @@ export function unitAttributesOf(unit: UnitResource): Attributes {
     ...mountsAttributes(unit),
     ...(enabled === undefined ? {} : { enabled: enabled ? 'yes' : 'no' }),
     ...(enabled === true && links !== undefined ? { install: linksText(links) } : {}),
-    ...(state === undefined ? {} : { state }),
+    ...compact({ state }),
   }
 }
 

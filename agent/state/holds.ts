@@ -1,8 +1,10 @@
 // Holds: what a person on this host, or the server for one, wants left alone, by whom, why and until when. On disk, and read from
 // there each time, because `plumb hold` works beside a running agent. The wall clock ends them: people name a time of day.
+
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { compact } from '../../shared/compact.ts'
 import { covers, type HoldTarget, holdTargetSchema, longestHoldSeconds, type ServerHold } from '../../shared/hold.ts'
 import type { ServiceName } from '../../shared/names.ts'
 import { readIfThere, replaceDurably } from '../../shared/platform/durable.ts'
@@ -125,7 +127,7 @@ function isActive({ until, releasedBy }: KeptHold, at: Date): boolean {
 
 function holdOf({ by, why, until, since, origin, id }: KeptHold, covering: readonly KeptHold[]): Hold {
   const targets = [...new Set(covering.map(({ service }) => service))].toSorted()
-  return { by, why, until, since, origin, ...(id === undefined ? {} : { id }), targets }
+  return { by, why, until, since, origin, ...compact({ id }), targets }
 }
 
 function endedOf({ isLogged: _, ...hold }: KeptHold): EndedHold {

@@ -1,7 +1,9 @@
 // What kind of remote an address is, and the address without the credentials it may carry.
+
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { splitAddress, withoutUserInformation } from '../../shared/address.ts'
+import { compact } from '../../shared/compact.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Remote } from './revision.ts'
 
@@ -27,7 +29,7 @@ function httpAddress(url: string, credentials: Remote['credentials']): Address {
   const parsed = URL.parse(url)
   if (parsed === null) throw noAddress(url)
   const plain = parsed.href.replace(/\/+$/, '')
-  return { kind: 'http', url: plain, ...(credentials === undefined ? {} : { credentials }) }
+  return { kind: 'http', url: plain, ...compact({ credentials }) }
 }
 
 function noAddress(url: string): PlumbError {

@@ -1,8 +1,10 @@
 // Objects by one long `git cat-file --batch`. Not by `Run`, which gives the text of a command that ends: these are bytes,
 // asked for one by one and by the thousand, and a process each would cost more than everything else.
+
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { Socket } from 'node:net'
 import type { Command } from '../../shared/command.ts'
+import { compact } from '../../shared/compact.ts'
 import { minimalEnvironment, signalGroup, startChild } from '../../shared/platform/child.ts'
 import { packLimits } from './pack/limits.ts'
 
@@ -77,7 +79,7 @@ class Session {
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
       environment: { ...minimalEnvironment, ...environment },
-      ...(user === undefined ? {} : { user }),
+      ...compact({ user }),
     })
     this.#child.on('error', (error) => this.#end(`could not be started: ${error.message}`))
     // Without a process there may be no pipe either (EMFILE).

@@ -1,6 +1,7 @@
 // http(s) remotes by isomorphic-git: a bare host needs no git.
 
 import git from 'isomorphic-git'
+import { compact } from '../../shared/compact.ts'
 import { errnoOf } from '../../shared/errno.ts'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
@@ -130,7 +131,7 @@ async function fetched({ url, http, directory: gitdir, ref, depth }: Fetch): Pro
   // everything since the clone again.
   const call = { fs, http: client, gitdir, url, ref, remoteRef: ref, singleBranch: true, tags: false, cache: {} }
   try {
-    const result = await git.fetch({ ...call, ...(depth === undefined ? {} : { depth }) })
+    const result = await git.fetch({ ...call, ...compact({ depth }) })
     await pack.finish()
     const revision = revisionSchema.parse(result.fetchHead)
     const name = ref.startsWith('refs/') ? ref : `refs/heads/${ref}`

@@ -1,7 +1,9 @@
 // ssh and local remotes by the system's git.
+
 import { readdir, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Account, CommandResult, Run } from '../../shared/command.ts'
+import { compact } from '../../shared/compact.ts'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import { becoming, closedUploadPack } from '../../shared/platform/git.ts'
 import type { PlumbError } from '../../shared/problem.ts'
@@ -142,7 +144,7 @@ async function bringNamed(parts: Parts, gitDirectory: string, name: string): Pro
 
 async function fullId({ address, run, owner }: Parts, name: string): Promise<Revision | undefined> {
   const user = await owner()
-  const git = createSystemGit({ address, run, ...(user === undefined ? {} : { user }) })
+  const git = createSystemGit({ address, run, ...compact({ user }) })
   return await createSystemObjects(git, await gitDirectoryOf(address.url)).resolve(name)
 }
 

@@ -1,9 +1,11 @@
 // The git that keeps the agent's copy and reads repositories of this host: with settings of its own, and nothing that goes on behind its back.
+
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { withoutUserInformation } from '../../shared/address.ts'
 import type { Account } from '../../shared/command.ts'
 import { type Command, type CommandResult, endText, type Run } from '../../shared/command.ts'
+import { compact } from '../../shared/compact.ts'
 import { makeStateDirectory, replaceFile } from '../../shared/platform/durable.ts'
 import { type ClosedGit, closedGit } from '../../shared/platform/git.ts'
 import type { Address } from './address.ts'
@@ -34,7 +36,7 @@ export function createSystemGit({ address, run, directory, user }: SystemGitOpti
     closedGit(args, {
       ...limits,
       ...(configuration === undefined ? {} : { configuration, ...reaching(address) }),
-      ...(user === undefined ? {} : { user }),
+      ...compact({ user }),
     })
   return {
     command,
@@ -93,7 +95,7 @@ function reaching({ kind }: Address): Pick<ClosedGit, 'transports' | 'environmen
     environment: {
       HOME: process.env['HOME'] ?? '/root',
       GIT_SSH_COMMAND: 'ssh -oBatchMode=yes -oConnectTimeout=20 -oServerAliveInterval=15 -oServerAliveCountMax=3',
-      ...(agentSocket === undefined ? {} : { SSH_AUTH_SOCK: agentSocket }),
+      ...compact({ SSH_AUTH_SOCK: agentSocket }),
     },
   }
 }

@@ -1,5 +1,6 @@
 // What in a text is likely a secret that must not reach the repository: text -> lines, with the value's place where one can be cut out.
 // When in doubt a value is reported: the user can say that it is none. Values never stand in what is returned.
+import { compact } from '../../shared/compact.ts'
 import { knownTokens } from './known-tokens.ts'
 import { isOrdinary, passwordHashIn } from './ordinary-values.ts'
 import { isOpenlyRandom, randomTexts } from './random-text.ts'
@@ -77,7 +78,7 @@ function placesIn(line: string, { line: number, start }: At): readonly SecretPla
     line: number,
     what,
     ...(from === to ? {} : { value: { start: start + from, end: start + to } }),
-    ...(key === undefined ? {} : { key }),
+    ...compact({ key }),
   }))
 }
 

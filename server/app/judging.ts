@@ -1,6 +1,8 @@
 // When to judge what: collects hosts that may have changed, reads the facts, and writes the alerts - all in one
 // transaction, so that a crash between a report and its alert loses neither: everything is judged again at start.
+
 import type { Logger } from 'pino'
+import { compact } from '../../shared/compact.ts'
 import type { HostName } from '../../shared/names.ts'
 import { type AlertChange, judge } from '../judge/judge.ts'
 import { settleAlerts } from '../notify/settle.ts'
@@ -152,7 +154,7 @@ export class Judging {
           checkOverdueAfterMs: deadlines.checkOverdueAfterMs(),
           repositoryInvalid: source.state().invalid.length > 0,
         },
-        ...(fleetFacts === undefined ? {} : { fleet: fleetFacts }),
+        ...compact({ fleet: fleetFacts }),
       })
       await settleAlerts(transaction, changes, now)
       if (names.length > 0) await markEndsTold(transaction, names)
@@ -171,7 +173,7 @@ export class Judging {
       // It is recorded as said by now; where nothing is behind, it is over with that.
       if (kind === 'hold-expired' && host !== undefined && change.kind === 'open') this.#hosts.add(host)
       log.info({ alert: key, title }, announced[change.kind])
-      return { key, ...(host === undefined ? {} : { host }) }
+      return { key, ...compact({ host }) }
     })
     if (alerts.length > 0) events.emit({ kind: 'alerts-changed', alerts })
   }

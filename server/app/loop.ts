@@ -1,5 +1,7 @@
 // The running server: when to fetch, judge, send and forget. Nothing else decides that, and the stages meet only here.
+
 import type { Logger } from 'pino'
+import { compact } from '../../shared/compact.ts'
 import type { HostName, Revision } from '../../shared/names.ts'
 import type { AskMessage } from '../agents/gate.ts'
 import type { Presence } from '../agents/presence.ts'
@@ -73,7 +75,7 @@ export class ServerLoop {
     const fetched = await Promise.race([this.#lookAtRemote(), after(syncWaitsMs)])
     const asked = fetched?.asked ?? agents.sendAll({ type: 'sync' })
     const revision = source.state().head?.revision
-    return { asked, connected: asked, ...(revision === undefined ? {} : { revision }) }
+    return { asked, connected: asked, ...compact({ revision }) }
   }
 
   /** Fetches and asks this host to sync; false: it is not connected. Others are asked only of a new head. */

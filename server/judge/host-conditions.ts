@@ -1,5 +1,6 @@
 // The conditions of a host that a person must know of, as a table: how each is recognized in plain facts, and its text.
 // A text says nothing that changes while the cause is the same (no count of attempts, no age): a changed text is sent again.
+import { compact } from '../../shared/compact.ts'
 import type { ProblemCode } from '../../shared/problem.ts'
 import { absoluteTime } from '../../shared/time-text.js'
 import { waysOut } from '../../shared/ways-out.ts'
@@ -44,7 +45,7 @@ function drift({ host, services, revision }: HostFacts): readonly Found[] {
         common: sameDrift('drift', service, findings),
         text: findingsText(findings),
         remedy: wayOutLines(waysOut({ ...report, revision }), { on: ` on ${host}` }).join('\n'),
-        ...(diff === undefined ? {} : { diff }),
+        ...compact({ diff }),
       }
     })
 }
@@ -74,7 +75,7 @@ function fight({ host, services, revision }: HostFacts): readonly Found[] {
         ),
         'A commit that changes it has it repaired again, too.',
       ].join('\n'),
-      ...(diff === undefined ? {} : { diff }),
+      ...compact({ diff }),
     }
   })
 }
@@ -211,7 +212,7 @@ function agentProblem({ host, problems }: HostFacts, context: Context): readonly
       title: `${host}: ${problemTitles[code]}`,
       common: sameProblem(code, problemTitles[code], same),
       text: linesOf(same),
-      ...(remedy === undefined ? {} : { remedy }),
+      ...compact({ remedy }),
     }
   })
 }

@@ -1,4 +1,5 @@
 // Problems as alerts show them: a title for each code, and their lines without the remedy.
+import { compact } from '../../shared/compact.ts'
 import { type Problem, type ProblemCode, problemLine } from '../../shared/problem.ts'
 
 export const problemTitles: Record<ProblemCode, string> = {
@@ -48,5 +49,5 @@ export function firstLines(lines: readonly string[]): string {
 
 /** Without the remedy, which an alert has for itself. */
 export function lineOf({ code, message, where }: Problem): string {
-  return problemLine({ code, message, ...(where === undefined ? {} : { where }) })
+  return problemLine({ code, message, ...compact({ where }) })
 }

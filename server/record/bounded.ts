@@ -1,5 +1,6 @@
 // A report -> what of it is kept. Pure. A report within the schema may hold far more than anybody reads, and whatever is kept is
 // written, compared, judged and shown again and again.
+import { compact } from '../../shared/compact.ts'
 import type { Finding } from '../../shared/finding.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { Failure, Report, ServiceReport, Unknown } from '../../shared/report.ts'
@@ -59,7 +60,7 @@ function boundedService(service: ServiceReport, room: Room): ServiceReport {
     ...service,
     findings,
     pending,
-    ...(ignored === undefined ? {} : { ignored }),
+    ...compact({ ignored }),
     ...(failure === undefined ? {} : { failure: boundedFailure(failure, room) }),
     ...(unknown === undefined ? {} : { unknown: boundedUnknown(unknown, room) }),
   }

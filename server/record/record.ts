@@ -1,6 +1,8 @@
 // record: a report -> rows and transitions, in one database transaction. What is recorded is what changed: a report that says
 // the same again leaves no trace.
+
 import { createHash } from 'node:crypto'
+import { compact } from '../../shared/compact.ts'
 import { covers } from '../../shared/hold.ts'
 import type { HostName, ServiceName } from '../../shared/names.ts'
 import { type ApplyReport, appliesIn, type Report, type ServiceReport, stateOf } from '../../shared/report.ts'
@@ -106,7 +108,7 @@ function stateAfter(host: HostName, { before, now, at }: ServiceStep) {
 }
 
 function transitionsOf({ before, now, at }: ServiceStep): readonly Transition[] {
-  const about = { at, service: now.service, ...(now.applied === undefined ? {} : { revision: now.applied }) }
+  const about = { at, service: now.service, ...compact({ revision: now.applied }) }
   const state = stateOf(now)
   const from = before === undefined ? {} : { from: before.state }
   const wasHeld = before?.report.hold !== undefined

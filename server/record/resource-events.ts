@@ -1,5 +1,6 @@
 // A report against what was known before -> what happened to each resource since. Pure.
 // Decision: docs/decisions/2026-11-26-resource-events.md
+import { compact } from '../../shared/compact.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
 import type { Finding } from '../../shared/finding.ts'
 import { covers } from '../../shared/hold.ts'
@@ -75,7 +76,7 @@ function differing(
     kind,
     ...about,
     summary: summary.slice(0, textLimit),
-    ...(line === undefined ? {} : { evidence: line }),
+    ...compact({ evidence: line }),
   }
   return { resource, source, event }
 }
@@ -128,7 +129,7 @@ function holdEvents({ before, now: { service, hold }, report, at }: Step): reado
     (ended) => covers(ended.service, service) && ended.by === was.by && ended.until === was.until,
   )?.releasedBy
   const early = Date.parse(at) < Date.parse(was.until)
-  return [{ event: { kind: 'hold-ended', at, service, early, ...(by === undefined ? {} : { by }) } }]
+  return [{ event: { kind: 'hold-ended', at, service, early, ...compact({ by }) } }]
 }
 
 function isSameHold(one: Hold, other: Hold): boolean {

@@ -1,5 +1,7 @@
 // One request to `git http-backend` as a CGI child: a web Request in, a streamed web Response out.
+
 import type { ChildProcess } from 'node:child_process'
+import { compact } from '../../shared/compact.ts'
 import { searchPath, signalGroup, startChild } from '../../shared/platform/child.ts'
 import { guarded } from '../../shared/platform/guarded.ts'
 import { bounds } from '../allowance/bounds.ts'
@@ -49,7 +51,7 @@ export async function gitHttpBackend(request: Request, call: BackendCall): Promi
 }
 
 function startBackend(request: Request, { configuration, ...call }: BackendCall): ChildProcess {
-  const git = serverGit({ args: ['http-backend'], ...(configuration === undefined ? {} : { configuration }) })
+  const git = serverGit({ args: ['http-backend'], ...compact({ configuration }) })
   const [program = '', ...args] = git.args
   return startChild(program, args, {
     stdio: ['pipe', 'pipe', 'ignore'],

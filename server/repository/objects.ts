@@ -1,4 +1,5 @@
 // Reads a bare repository by the system git: trees, texts, commits, and which commit gave each path its present content.
+import { compact } from '../../shared/compact.ts'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { entriesOfListing } from '../../shared/repository/listing.ts'
@@ -172,7 +173,7 @@ export function createObjects(
   }
 
   async function bytes(args: readonly string[], deadlineSeconds: number, stdin?: string): Promise<Buffer> {
-    const result = await git({ ...at, args, deadlineSeconds, ...(stdin === undefined ? {} : { stdin }) })
+    const result = await git({ ...at, args, deadlineSeconds, ...compact({ stdin }) })
     if (result.outcome === 0) return result.stdout
     throw new PlumbError({
       code: 'repository-corrupt',

@@ -1,4 +1,5 @@
 // One drifted resource, with the commit behind it and the one that is pending.
+import { compact } from '../../shared/compact.ts'
 import type { HostName, Revision } from '../../shared/names.ts'
 import { factsOf } from '../../shared/report.ts'
 import { waysOut } from '../../shared/ways-out.ts'
@@ -36,18 +37,8 @@ export async function driftView(parts: ViewParts, host: HostName, resource: stri
     facts: factsThere(factsOf(report), row.elsewhere === true).facts,
     holdsSecrets: await namesSecrets(parts, finding.source, revision),
     waysOut: waysOut({ ...report, revision }, [finding]),
-    ...(revision === undefined ? {} : { revision }),
-    ...(staleSince === undefined ? {} : { staleSince }),
-    ...(clockAheadSeconds === undefined ? {} : { clockAheadSeconds }),
-    ...(applied === undefined ? {} : { applied }),
-    ...(appliedAt === undefined ? {} : { appliedAt }),
-    ...(hold === undefined ? {} : { hold }),
-    ...(failure === undefined ? {} : { failure }),
-    ...(unknown === undefined ? {} : { unknown }),
-    ...(why === undefined ? {} : { why }),
-    ...(pending === undefined
-      ? {}
-      : { pending: { summary: pending.summary, ...(commit === undefined ? {} : { commit }) } }),
+    ...compact({ revision, staleSince, clockAheadSeconds, applied, appliedAt, hold, failure, unknown, why }),
+    ...(pending === undefined ? {} : { pending: { summary: pending.summary, ...compact({ commit }) } }),
   }
 }
 

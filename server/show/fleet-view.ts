@@ -1,4 +1,5 @@
 // The fleet as one view: the repository, every host, and what is held.
+import { compact } from '../../shared/compact.ts'
 import { listOpenAlerts } from '../store/alerts.ts'
 import { listHolds, listReleases } from '../store/holds.ts'
 import { listHeldServices } from '../store/service-states.ts'
@@ -23,8 +24,7 @@ export async function fleetView(parts: ViewParts): Promise<FleetView> {
       url: source.url,
       branch: branch ?? '',
       problems: [...unreachable, ...state.invalid, ...channelProblems],
-      ...(state.head === undefined ? {} : { head: state.head }),
-      ...(state.fetchedAt === undefined ? {} : { fetchedAt: state.fetchedAt }),
+      ...compact({ head: state.head, fetchedAt: state.fetchedAt }),
     },
     // Those that only hosts name are an alert of each host: anybody can make up a thousand of them.
     services: (state.head === undefined

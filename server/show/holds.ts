@@ -1,4 +1,5 @@
 // show: what is held in the fleet - asked for by the server, and what hosts say of themselves - as one list.
+import { compact } from '../../shared/compact.ts'
 import { covers } from '../../shared/hold.ts'
 import type { HostName } from '../../shared/names.ts'
 import { matchesPattern } from '../../shared/repository/assign.ts'
@@ -64,7 +65,7 @@ function ownViews(reported: readonly HeldService[]): readonly HoldView[] {
     return {
       services: group.map(({ service }) => service),
       ...{ by, why, until },
-      ...(since === undefined ? {} : { since }),
+      ...compact({ since }),
       hosts: [{ host: first.host, state: 'in-force' as const }],
     }
   })

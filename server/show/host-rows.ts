@@ -1,5 +1,6 @@
 // Rows and cells of hosts: what a host reported, and what the repository gives it, as one state per host and per
 // service.
+import { compact } from '../../shared/compact.ts'
 import type { HostName, ServiceName } from '../../shared/names.ts'
 import { type ServiceFact, type ServiceStateName, serviceFacts, stateIn } from '../../shared/report.ts'
 import { namedHosts, servicesFor } from '../../shared/repository/assign.ts'
@@ -50,9 +51,7 @@ export function hostRow(parts: ViewParts, host: HostName, known: Known): HostRow
     cells,
     ...(isNamed ? {} : { unnamed: true }),
     ...(isElsewhere ? { elsewhere: true } : {}),
-    ...(enrolled?.revision === undefined ? {} : { revision: enrolled.revision }),
-    ...(lastSeenAt === undefined ? {} : { lastSeenAt }),
-    ...(clockAheadSeconds === undefined ? {} : { clockAheadSeconds }),
+    ...compact({ revision: enrolled?.revision, lastSeenAt, clockAheadSeconds }),
     ...stale(parts, host, enrolled),
   }
 }

@@ -1,4 +1,5 @@
 // One host: its services with the commits behind them, its applies, and what could not be applied.
+import { compact } from '../../shared/compact.ts'
 import { covers } from '../../shared/hold.ts'
 import type { HostName } from '../../shared/names.ts'
 import { namedHosts } from '../../shared/repository/assign.ts'
@@ -40,10 +41,9 @@ export async function hostView(parts: ViewParts, host: HostName): Promise<HostVi
     failedApplies: await Promise.all(failed.map((one) => failedApplyView(parts, one, states))),
     transitions,
     alerts: alertRows(alerts),
-    ...(commit === undefined ? {} : { commit }),
+    ...compact({ commit }),
     ...(enrolled === undefined ? {} : { enrolledAt: enrolled.enrolledAt }),
-    ...(enrolled?.agentVersion === undefined ? {} : { agentVersion: enrolled.agentVersion }),
-    ...(enrolled?.platform === undefined ? {} : { platform: enrolled.platform }),
+    ...compact({ agentVersion: enrolled?.agentVersion, platform: enrolled?.platform }),
   }
 }
 
@@ -63,8 +63,7 @@ async function failedApplyView(
   const hold = isCurrent ? report?.hold : undefined
   return {
     ...{ service, failure, firstAt, isCurrent },
-    ...(hold === undefined ? {} : { hold }),
-    ...(commit === undefined ? {} : { commit }),
+    ...compact({ hold, commit }),
   }
 }
 
@@ -89,7 +88,7 @@ async function serviceReports(parts: ViewParts, { row, states }: Reported): Prom
       return {
         ...{ ...report, state, facts, asked, waysOut: ways },
         ...(said === undefined && state === 'unknown' ? { unreported: true } : {}),
-        ...(commit === undefined ? {} : { commit }),
+        ...compact({ commit }),
       }
     }),
   )

@@ -1,4 +1,5 @@
 // show: what is known of a path on one host - how it differs now, who holds it, and what happened to it.
+import { compact } from '../../shared/compact.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
 import { type HostName, resourceId, serviceNameSchema } from '../../shared/names.ts'
 import type { OnHost } from '../../shared/why.ts'
@@ -43,8 +44,7 @@ function resourcesAt(path: string): readonly string[] {
 function appliedAndHeld(state: ServiceState | undefined): Pick<OnHost, 'applied' | 'appliedAt' | 'hold'> {
   const { applied, appliedAt, hold } = state?.report ?? {}
   return {
-    ...(applied === undefined ? {} : { applied }),
-    ...(appliedAt === undefined ? {} : { appliedAt }),
+    ...compact({ applied, appliedAt }),
     ...(hold === undefined ? {} : { hold: { by: hold.by, why: hold.why, until: hold.until } }),
   }
 }
@@ -52,5 +52,5 @@ function appliedAndHeld(state: ServiceState | undefined): Pick<OnHost, 'applied'
 function driftNow({ finding, firstSeenAt: since }: SeenFinding): OnHost['drift'][number] {
   const { resource, summary } = finding
   const evidence = evidenceLine(finding.evidence)
-  return { resource, summary, since, ...(evidence === undefined ? {} : { evidence }) }
+  return { resource, summary, since, ...compact({ evidence }) }
 }

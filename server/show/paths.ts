@@ -1,4 +1,5 @@
 // Where the files of a service live on a host, and the commit behind each.
+import { compact } from '../../shared/compact.ts'
 import type { HostName } from '../../shared/names.ts'
 import { servicesFor } from '../../shared/repository/assign.ts'
 import { hostPlaces } from '../../shared/repository/host-places.ts'
@@ -55,5 +56,5 @@ function servicesOf(state: FleetState, host: HostName | undefined): readonly Rep
 
 function pathView(path: string, source: string, commits: Commits): PathView {
   const why = commits.get(source)
-  return { path, source, ...(why === undefined ? {} : { why }) }
+  return { path, source, ...compact({ why }) }
 }

@@ -1,4 +1,5 @@
 // One service: its hosts, its files with their commits, and its history.
+import { compact } from '../../shared/compact.ts'
 import type { HostName, ServiceName } from '../../shared/names.ts'
 import { namedHosts } from '../../shared/repository/assign.ts'
 import { listAlerts } from '../store/alerts.ts'
@@ -59,8 +60,7 @@ function serviceHosts(
     return {
       host,
       ...factsThere(state.facts, elsewhere.has(host)),
-      ...(applied === undefined ? {} : { applied }),
-      ...(hold === undefined ? {} : { hold }),
+      ...compact({ applied, hold }),
       ...stale(parts, host, known),
     }
   })

@@ -1,7 +1,9 @@
 // What is still to be sent: channels as plumb.yaml has them now, and messages that wait for delivery.
+
 import { randomUUID } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
+import { compact } from '../../shared/compact.ts'
 import { present } from './rows.ts'
 import type { Db, Tables } from './tables.ts'
 
@@ -194,7 +196,7 @@ export async function saveMessagesFailed(db: Db, sent: readonly Waiting[], faile
   const { attempts, error, isRefused, dueAt } = failed
   await db
     .updateTable('outbox')
-    .set({ attempts, error, refused: isRefused ? 1 : 0, ...(dueAt === undefined ? {} : { due_at: dueAt }) })
+    .set({ attempts, error, refused: isRefused ? 1 : 0, ...compact({ due_at: dueAt }) })
     .where('delivery', 'in', deliveriesOf(sent))
     .execute()
 }

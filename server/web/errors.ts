@@ -1,8 +1,10 @@
 // Refusals of the API, each in the one shape that shared/protocol.ts promises.
+
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Logger } from 'pino'
+import { compact } from '../../shared/compact.ts'
 import { PlumbError, type Problem, type ProblemCode } from '../../shared/problem.ts'
 import { recordingProblem } from '../store/recording.ts'
 
@@ -60,11 +62,11 @@ export function errorAnswer(log: Logger): (thrown: Error, context: Context) => R
 }
 
 function refusalOf({ code, message, remedy }: Problem): Omit<Refusal, 'status'> {
-  return { code, message, ...(remedy === undefined ? {} : { remedy }) }
+  return { code, message, ...compact({ remedy }) }
 }
 
 export function answer(context: Context, { status, code, message, remedy }: Refusal): Response {
-  return context.json({ error: { code, message, ...(remedy === undefined ? {} : { remedy }) } }, status)
+  return context.json({ error: { code, message, ...compact({ remedy }) } }, status)
 }
 
 function statusOf(thrown: HTTPException): ContentfulStatusCode {

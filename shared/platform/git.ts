@@ -1,6 +1,8 @@
 // The only place that names git. A repository's own settings can name programs: `closedGit` runs none of them, and who owns a
 // repository decides which user reads it. `personsGit` is for a commit in the operator's name, with their settings.
+
 import type { Account, Command } from '../command.ts'
+import { compact } from '../compact.ts'
 
 export type ClosedGit = {
   /** A file that stands for the user's and the system's settings. Default: there are none. */
@@ -75,8 +77,7 @@ export function personsGit(
     environment: { ...environment, ...more },
     deadlineSeconds: 300,
     outputLimitBytes: 64 * 1024 * 1024,
-    ...(user === undefined ? {} : { user }),
-    ...(stdin === undefined ? {} : { stdin }),
+    ...compact({ user, stdin }),
   }
 }
 

@@ -1,9 +1,11 @@
 // The only HTTP client: one request and its answer, with a deadline over all of it and a limit to every body. On node's own client and
 // not on undici, whose parser in WebAssembly would cost an agent at rest more than 20 MiB.
 // Decision: docs/decisions/2026-11-30-nodes-own-http-client.md
+
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { LookupFunction } from 'node:net'
+import { compact } from '../compact.ts'
 import { errnoOf } from '../errno.ts'
 import { guarded } from './guarded.ts'
 import { millisecondsSince, trace } from './trace.ts'
@@ -120,8 +122,7 @@ function responseTo(request: HttpRequest, signal: AbortSignal, onSilence: () => 
     headers: { ...request.headers, ...length },
     agent: request.agent ?? false,
     signal,
-    ...(lookup === undefined ? {} : { lookup }),
-    ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
+    ...compact({ lookup, rejectUnauthorized }),
   }
   return new Promise((resolve, reject) => {
     const sent = url.protocol === 'https:' ? https.request(url, options) : http.request(url, options)

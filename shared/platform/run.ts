@@ -1,8 +1,10 @@
 // The only process runner: argument arrays, a deadline, a process group that is killed whole, bounded output, a closed environment.
+
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { Command, CommandResult, Run } from '../command.ts'
+import { compact } from '../compact.ts'
 import { errnoOf } from '../errno.ts'
 import { minimalEnvironment, searchPath, signalGroup, startChild } from './child.ts'
 import { guarded } from './guarded.ts'
@@ -72,7 +74,7 @@ function start(
     detached: true,
     stdio: [command.stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', ...(command.files ?? [])],
     environment: { ...environment, ...command.environment, PATH: path },
-    ...(command.user === undefined ? {} : { user: command.user }),
+    ...compact({ user: command.user }),
   })
   child.stdin?.end(command.stdin)
   return child

@@ -1,6 +1,7 @@
 // Variables in the values of a compose file, by compose's own rules: `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME:?error}`,
 // `${NAME:+replacement}`, each also without the colon and nested, and `$$` for `$`. Pure; the result equals what
 // `docker compose config` makes of the same text (test/lab/compose-values.test.ts).
+import { compact } from '../compact.ts'
 import type { KeyPath } from './yaml.ts'
 
 /** By name. An empty value is a value: only a name that is not in it is unset. */
@@ -24,7 +25,7 @@ export function interpolate(text: string, values: ComposeValues): Interpolated {
     text: replaced,
     unset: [...found.unset],
     required: [...found.required],
-    ...(malformed === undefined ? {} : { malformed }),
+    ...compact({ malformed }),
   }
 }
 

@@ -1,6 +1,7 @@
 // Login sessions, open and past: from logind, from wtmp (`last`), and from what logind told the journal. Any of them may be missing.
 
 import type { Run } from '../../../shared/command.ts'
+import { compact } from '../../../shared/compact.ts'
 import type { Session } from '../../../shared/evidence.ts'
 import { absolutePathSchema } from '../../../shared/names.ts'
 import type { HostReader } from '../host.ts'
@@ -99,7 +100,7 @@ async function recordedSessions(query: Run, deadlineSeconds: number) {
 
 export function parseLast(stdout: string): { readonly sessions: readonly Session[]; readonly begins?: string } {
   const begins = time(/^\S+ begins (\S+)/m.exec(stdout)?.[1])
-  return { sessions: stdout.split('\n').flatMap(lastLine), ...(begins === undefined ? {} : { begins }) }
+  return { sessions: stdout.split('\n').flatMap(lastLine), ...compact({ begins }) }
 }
 
 /** `anna     pts/0        10.77.0.1        2026-11-26T12:17:27+00:00 - 2026-11-26T12:21:31+00:00  (00:04)` */

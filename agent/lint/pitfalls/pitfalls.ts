@@ -1,4 +1,5 @@
 // Files that arrive on a host and do nothing there: the tables over every file, and what takes more than one file to see. Pure.
+import { compact } from '../../../shared/compact.ts'
 import { quoted } from '../../../shared/repository/invalid.ts'
 import type { ManagedFile, ManagedService } from '../../desire/managed-files.ts'
 import type { LintWarning } from '../warning.ts'
@@ -44,7 +45,7 @@ function inspectedFrom(file: ManagedFile, directory: string, text: string | unde
     kind,
     mode: settings.mode ?? (isExecutable ? 0o755 : 0o644),
     settings,
-    ...(text === undefined ? {} : { text }),
+    ...compact({ text }),
   }
 }
 

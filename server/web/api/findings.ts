@@ -1,6 +1,8 @@
 // GET: what drifted on a host, with diffs and evidence, for programs that carry it further: `plumb adopt` from the
 // operator's machine.
+
 import type { Context } from 'hono'
+import { compact } from '../../../shared/compact.ts'
 import type { Finding } from '../../../shared/finding.ts'
 import { parseResourceId } from '../../../shared/names.ts'
 import { notFound, RefusedRequest } from '../errors.ts'
@@ -24,15 +26,15 @@ export function findingRoutes({ views }: Pick<WebParts, 'views'>): readonly Rout
         if (view === undefined) throw notFound(unknownHost(host))
         const services = view.services.map(({ service, applied, hold, findings, waysOut }) => ({
           service,
-          ...(applied === undefined ? {} : { applied }),
+          ...compact({ applied }),
           held: hold !== undefined,
-          ...(hold === undefined ? {} : { hold }),
+          ...compact({ hold }),
           waysOut,
           findings: findings.filter((finding) => isAsked(service, finding)),
         }))
         return {
           host: view.host,
-          ...(view.revision === undefined ? {} : { revision: view.revision }),
+          ...compact({ revision: view.revision }),
           services: services.filter(({ findings }) => findings.length > 0),
         }
       },

@@ -1,4 +1,5 @@
 // Holds over HTTP: placed and released by the operator. Reading them is reading.ts's.
+import { compact } from '../../../shared/compact.ts'
 import { holdRequestSchema } from '../../../shared/hold.ts'
 import type { HostName } from '../../../shared/names.ts'
 import { serverHoldsLimit } from '../../../shared/protocol.ts'
@@ -37,7 +38,7 @@ export function holdRoutes({ holds }: Pick<WebParts, 'holds'>): readonly Route[]
   ]
 
   async function released(id: string, host?: HostName) {
-    if (await holds.release(id, host)) return { id, ...(host === undefined ? {} : { host }) }
+    if (await holds.release(id, host)) return { id, ...compact({ host }) }
     throw notFound(`hold "${id}" in force${host === undefined ? '' : ` on ${host}`}`)
   }
 }

@@ -1,4 +1,5 @@
 // Enrollments as the web side asks for them: tokens as install lines, and machines that use them.
+import { compact } from '../../../shared/compact.ts'
 import type { EnrollRequest } from '../../../shared/protocol.ts'
 import { type Enrollment, type EnrollOutcome, enrollHost, issueToken, type TokenRequest } from '../../agents/enroll.ts'
 import type { Clock } from '../../app/clock.ts'
@@ -32,7 +33,7 @@ export function createEnrollments({ db, clock, artifacts, server, key, events }:
       const { token, expiresAt } = await issueToken(db, request, clock)
       const warning = installWarning(server, { hasAgent: await hasAgent() })
       const line = installLine(server, key, token, request.host)
-      return { token, installLine: line, expiresAt, ...(warning === undefined ? {} : { warning }) }
+      return { token, installLine: line, expiresAt, ...compact({ warning }) }
     },
     async enroll(request, address) {
       const outcome = await enrollHost(db, request, { clock, address })
