@@ -233,7 +233,7 @@ function oneMore(pattern: string, before: readonly string[] = []): readonly stri
 function onFleet(name: string, description: string): Command {
   return onHost(name, description)
     .option('--fleet', 'on the hosts of the fleet, by the server; the operator token is read from PLUMB_TOKEN')
-    .option('--hosts <pattern>', 'with --fleet: only hosts so named, such as web-*; may be repeated', oneMore)
+    .option('--hosts <pattern>', 'as --fleet, for hosts so named only, such as web-*; may be repeated', oneMore)
     .option('--server <url>', 'with --fleet: ask this server; default: the one this host reports to')
     .option('--certificate <file>', 'with --fleet: PEM certificate of the server, when it is self-signed')
     .option('--token-file <file>', 'with --fleet: a file with the operator token')
@@ -241,7 +241,7 @@ function onFleet(name: string, description: string): Command {
 
 async function holdVerb(service: string | undefined, options: HostOptions & Json & Fleet): Promise<number> {
   const output = outputTo(options)
-  if (options.fleet === true)
+  if (isForFleet(options))
     return await (service === undefined ? listFleetHolds(options, output) : holdFleet(service, options, output))
   const host = await openKept(options, { isNew: service !== undefined })
   if (service !== undefined) return await hold(host, service, options, output)
@@ -251,8 +251,13 @@ async function holdVerb(service: string | undefined, options: HostOptions & Json
 
 async function releaseVerb(service: string, options: HostOptions & Json & Fleet): Promise<number> {
   const output = outputTo(options)
-  if (options.fleet === true) return await releaseFleet(service, options, output)
+  if (isForFleet(options)) return await releaseFleet(service, options, output)
   return await release(await openKept(options, { isNew: false }), service, output)
+}
+
+/** Hosts that are named are never this one alone. */
+function isForFleet({ fleet, hosts }: Fleet): boolean {
+  return fleet === true || hosts !== undefined
 }
 
 async function settle(outcome: number | Promise<number>): Promise<void> {

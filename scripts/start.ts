@@ -55,7 +55,7 @@ async function start(): Promise<RunningServer> {
     const isTaken = cause?.code === 'EADDRINUSE'
     const taken = `port ${port} of 127.0.0.1 is taken. Stop what uses it, or: PORT=${port + 1} npm start`
     const isRunning = error instanceof PlumbError && error.code === 'locked'
-    const another = `npm start runs in ${shown(home)} already. Stop it, or start a second product: PORT=0 PLUMB_HOME=DIR npm start`
+    const another = `npm start runs in ${shown(home)} already. Stop it, or start a second instance: PORT=0 PLUMB_HOME=DIR npm start`
     console.error(`start: ${isTaken ? taken : isRunning ? another : error.message}`)
     process.exit(1)
   })

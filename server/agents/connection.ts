@@ -37,7 +37,7 @@ export type ConnectionEvents = {
   /** Resolves when the report is stored, to the rows that it has cost; undefined when it must not be stored. */
   received(report: Report): Promise<number | undefined>
   closed(connection: AgentConnection): void
-  /** Milliseconds until the host may be online again, after a message that has cost so much. */
+  /** Milliseconds until the next message of the host is read, after one that has cost so much. */
   waitAfter(host: HostName, cost: MessageCost): number
 }
 

@@ -43,7 +43,7 @@ export type GateParts = {
   readonly machines: Machines
   readonly events: EventFeed
   readonly receive: ReceiveReport
-  /** How long a host may be offline before a person is told. */
+  /** How long the server may hear nothing from a host until the host counts as offline. */
   silentAfterMs(): number
   /** The socket is an agent's: it does not count as one of an unknown client any more. */
   proved(socket: Socket): void
@@ -54,7 +54,7 @@ export type GateLimits = ConnectionLimits & {
   /** Connections that have not said hello yet: in all, and of one address. */
   readonly strangers: SlotLimits
   readonly reportRows: RateLimit
-  /** At least: where hosts may be offline for a short time only, they are asked as often as it takes. */
+  /** At most: hosts that count as offline after a short time are pinged more often. */
   readonly pingEveryMs: number
 }
 

@@ -170,7 +170,7 @@ export class Judging {
       if (kind === 'host-offline' && host !== undefined && change.kind === 'open') this.#offline.add(host)
       if (kind === 'check-overdue' && host !== undefined)
         this.#overdue[change.kind === 'resolve' ? 'delete' : 'add'](host)
-      // It is recorded as said by now; where nothing is behind, it is over with that.
+      // The end of the hold is recorded as reported now. Judged again, the alert resolves unless the service still differs.
       if (kind === 'hold-expired' && host !== undefined && change.kind === 'open') this.#hosts.add(host)
       log.info({ alert: key, title }, announced[change.kind])
       return { key, ...compact({ host }) }

@@ -175,6 +175,7 @@ const commonCauses: Migration = {
       await db.schema.alterTable('alerts').addColumn(column, 'text').execute()
   },
 }
+
 const writeProbe: Migration = {
   async up(db: AnySchema) {
     await db.schema
@@ -215,7 +216,7 @@ const alertEnds: Migration = {
   },
 }
 
-/** The states got the names of the glossary: `in-sync` and `offline`. */
+/** States and alerts got the names of the glossary: `in-sync`, `offline`, `enrollment`. Also in messages that still wait. */
 const stateNames: Migration = {
   async up(db: AnySchema) {
     await sql`update service_states set state = 'in-sync' where state = 'in-plumb'`.execute(db)
@@ -223,13 +224,23 @@ const stateNames: Migration = {
       ['in-plumb', 'in-sync'],
       ['silent', 'offline'],
       ['heard again', 'online again'],
-    ]) {
+    ] as const) {
       await sql`update transitions set from_state = ${after} where from_state = ${before}`.execute(db)
       await sql`update transitions set to_state = ${after} where to_state = ${before}`.execute(db)
     }
-    await sql`update alerts set kind = 'host-offline' where kind = 'host-silent'`.execute(db)
-    for (const column of ['cause', 'open_cause', 'common_key'])
-      await sql`update alerts set ${sql.ref(column)} = replace(${sql.ref(column)}, 'host-silent', 'host-offline')
-        where ${sql.ref(column)} like 'host-silent%'`.execute(db)
+    await sql`update alerts set title = host || ' is offline'
+      where kind = 'host-silent' and title = host || ' is silent'`.execute(db)
+    await renameAlerts(db, 'host-silent', 'host-offline')
+    await renameAlerts(db, 'enrolment-refused', 'enrollment-refused')
   },
+}
+
+/** Kinds are how the names of causes begin. */
+async function renameAlerts(db: AnySchema, before: string, after: string): Promise<void> {
+  for (const column of ['cause', 'open_cause', 'common_key'])
+    await sql`update alerts set ${sql.ref(column)} = ${after} || substr(${sql.ref(column)}, ${before.length + 1})
+      where ${sql.ref(column)} = ${before} or ${sql.ref(column)} like ${`${before}:%`}`.execute(db)
+  await sql`update alerts set kind = ${after} where kind = ${before}`.execute(db)
+  await sql`update outbox set body = json_set(body, '$.alert.kind', ${after})
+    where json_valid(body) and json_extract(body, '$.alert.kind') = ${before}`.execute(db)
 }

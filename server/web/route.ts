@@ -1,5 +1,5 @@
 // A route as data: its address, who may use it, what it takes and what it answers. web/app.ts makes guards and handlers
-// of these, so that access control, validation and what is written about the API come from one table (routes.ts).
+// of these, so that access control and what is written about the API come from one table (routes.ts); `apiPost` and `form` validate bodies.
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import { jsonBody } from './body.ts'

@@ -32,7 +32,7 @@ type FleetDefaults = {
   /** Seconds between two checks of what is live. */
   readonly checkEvery: number
   readonly onDrift: 'alert' | 'repair'
-  /** Seconds without a word from a host until it counts as silent. */
+  /** Seconds without a word from a host until it counts as offline. */
   readonly silentAfter: number
   /** Seconds without server and remote after which an apply is undone; 0: never. */
   readonly connectivityGuard: number

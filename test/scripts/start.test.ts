@@ -87,7 +87,7 @@ test('started again at another port, after a power cut, it is the same fleet; a 
   expect((await once(other.child, 'close'))[0]).toBe(1)
   const second = start({ PORT: '0' })
   expect(await second.said('already')).toContain(
-    ' already. Stop it, or start a second product: PORT=0 PLUMB_HOME=DIR npm start',
+    ' already. Stop it, or start a second instance: PORT=0 PLUMB_HOME=DIR npm start',
   )
   expect((await once(second.child, 'close'))[0]).toBe(1)
 

@@ -27,6 +27,8 @@ export function eventRoute({ access, events, closing, clientAddress }: EventPart
     ...{ method: 'GET', path: '/api/v1/events', role: 'reader', surface: 'api' },
     ...{ body: { kind: 'none' }, answer: { kind: 'events' } },
     async handler({ context }) {
+      // Hono answers HEAD by GET without its body: a stream that nothing reads would keep its place for ever.
+      if (context.req.method === 'HEAD') return context.body(null, 200, { 'content-type': 'text/event-stream' })
       const leave = places.take(await readerOf(context))
       if (leave === undefined) {
         throw new RefusedRequest({

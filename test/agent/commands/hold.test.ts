@@ -89,6 +89,7 @@ test.each([
   [['nginx', '--for', '2h', '--why', 'one\ntwo'], '--why needs the reason, on one line'],
   [['--for', '2h', ...reason], 'Hold what? plumb hold SERVICE --for 2h --why "..."'],
   [['nginx', '--fleet', '--for', '2h', ...reason], 'No server is known here. Add --server'],
+  [['nginx', '--hosts', 'db-*', '--for', '2h', ...reason], 'No server is known here. Add --server'],
 ])('plumb hold %j is refused, with the way out', async (args, message) => {
   await box.plumb('check')
 

@@ -123,6 +123,10 @@ test('live pages', async () => {
     return response.status
   }
   const token = { authorization: `Bearer ${server.operatorToken}` }
+  for (let n = 0; n <= bounds.streams.limit; n += 1) {
+    const asked = { method: 'HEAD', headers: token }
+    expect((await fetch(new URL('/api/v1/events', server.url), asked)).status).toBe(200)
+  }
   const statuses: number[] = []
   for (let n = 0; n <= bounds.streams.limit; n += 1) statuses.push(await open(token))
   const session = await fetch(new URL('/login', server.url), {

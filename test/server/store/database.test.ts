@@ -145,13 +145,21 @@ test('a database with the state names of an earlier version gets those of now', 
     ['offline', 'online again'],
   ] as const)
     await db.insertInto('transitions').values({ host: 'web-1', at, from_state, to_state }).execute()
-  const cause = { kind: 'host-offline', severity: 'critical', scope: 'host:web-1', title: 't', text: '' } as const
+  const host = hostNameSchema.parse('host-silent')
+  const cause = { severity: 'critical', scope: 'host:host-silent', text: '' } as const
   const common = { key: 'host-offline', title: 'Nothing is heard of {hosts}' }
-  await insertAlert(db, { ...cause, key: 'host-offline:web-1', common }, at)
+  const offline = { kind: 'host-offline', key: 'host-offline:host-silent', title: 'host-silent is offline' } as const
+  const { id } = await insertAlert(db, { ...cause, ...offline, host, common }, at)
+  const refused = { kind: 'enrollment-refused', key: 'enrollment-refused:token:7', title: 't' } as const
+  await insertAlert(db, { ...cause, ...refused }, at)
+  await insertChannel(db, 'c', '{}', at)
+  const body = '{"alert":{"kind":"host-offline","id":1}}'
+  await insertMessage(db, { channel: 'c', alert: id, event: 'opened', body, createdAt: at, dueAt: at })
   const stored = async ({ db: from }: { readonly db: Kysely<Tables> }) => ({
     states: await from.selectFrom('service_states').select('state').execute(),
     transitions: await from.selectFrom('transitions').select(['from_state', 'to_state']).execute(),
-    alerts: await from.selectFrom('alerts').select(['kind', 'cause', 'open_cause', 'common_key']).execute(),
+    alerts: await from.selectFrom('alerts').select(['kind', 'title', 'cause', 'open_cause', 'common_key']).execute(),
+    messages: await from.selectFrom('outbox').select('body').execute(),
   })
   const before = await stored({ db })
   await close()
@@ -163,12 +171,7 @@ test('a database with the state names of an earlier version gets those of now', 
   const again = await openDatabase(directory, now)
 
   expect(await stored(again)).toEqual(before)
-  expect(before.alerts).toEqual([
-    {
-      kind: 'host-offline',
-      ...{ cause: 'host-offline:web-1', open_cause: 'host-offline:web-1', common_key: 'host-offline' },
-    },
-  ])
+  expect(before.alerts.map((one) => one.cause)).toEqual([offline.key, refused.key])
   await again.close()
 })
 
@@ -241,7 +244,14 @@ const undone: Readonly<Record<string, string>> = {
     "update transitions set to_state = 'in-plumb' where to_state = 'in-sync'",
     "update transitions set to_state = 'silent' where to_state = 'offline'",
     "update transitions set from_state = 'silent', to_state = 'heard again' where to_state = 'online again'",
-    `update alerts set kind = 'host-silent', cause = 'host-silent:web-1', open_cause = 'host-silent:web-1', common_key = 'host-silent' where kind = 'host-offline'`,
+    ...['cause', 'open_cause'].flatMap((column) => [
+      `update alerts set ${column} = 'host-silent:host-silent' where kind = 'host-offline'`,
+      `update alerts set ${column} = 'enrolment-refused:token:7' where kind = 'enrollment-refused'`,
+    ]),
+    `update alerts set common_key = 'host-silent' where kind = 'host-offline'`,
+    `update alerts set kind = 'host-silent', title = 'host-silent is silent' where kind = 'host-offline'`,
+    `update alerts set kind = 'enrolment-refused' where kind = 'enrollment-refused'`,
+    `update outbox set body = '{"alert":{"kind":"host-silent","id":1}}'`,
   ].join(';'),
 }
 
