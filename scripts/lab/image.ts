@@ -114,7 +114,16 @@ const recipes = {
   },
   'trixie-podman': {
     suite: 'trixie',
-    packages: [...bare, 'podman', 'docker-compose', 'nftables', 'aardvark-dns', 'catatonit', 'busybox-static'],
+    packages: [
+      ...bare,
+      'podman',
+      'docker-compose',
+      'nftables',
+      'aardvark-dns',
+      'catatonit',
+      'busybox-static',
+      'libpam-systemd',
+    ],
     fetched: [],
     takes: 'about a minute',
   },

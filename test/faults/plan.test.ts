@@ -32,7 +32,7 @@ const [chainsPlanned, chainsUndone] = [250, 80]
 const chains = fc.array(transition, { minLength: transitionsEach, maxLength: transitionsEach })
 
 test('an apply does exactly what the plan printed, and the next plan is empty', { timeout: noLimit }, async () => {
-  const budget = new Budget({ seconds: 60, least: 5 })
+  const budget = new Budget({ seconds: 40, least: 5 })
   const counts = { transitions: 0, notEmpty: 0, failed: 0, compared: 0, conflicts: 0 }
   await fc.assert(
     fc.asyncProperty(chains, async (chain) => {
@@ -51,7 +51,7 @@ test('an apply does exactly what the plan printed, and the next plan is empty', 
 test('an apply that fails at its end leaves every file, unit and container as it was', {
   timeout: noLimit,
 }, async () => {
-  const budget = new Budget({ seconds: 40, least: 5 })
+  const budget = new Budget({ seconds: 25, least: 5 })
   let undone = 0
   await fc.assert(
     fc.asyncProperty(chains, async (chain) => {

@@ -44,7 +44,7 @@ test.runIf(asRoot)(
     await applyIn(live, generation(1))
     execFileSync('sync', ['--file-system', join(directory, 'live')])
     const seen = { old: 0, new: 0 }
-    const budget = new Budget({ seconds: 60, least: 5 })
+    const budget = new Budget({ seconds: 30, least: 5 })
     const isOver = () => budget.done >= cuts || (budget.isOver() && seen.old > 0 && seen.new > 0)
     // How long after the start of an apply it is cut off, at most, in milliseconds: less where applies end before that.
     let within = 250

@@ -125,7 +125,7 @@ test.runIf(process.geteuid?.() === 0)(
     const { child, swaps } = await startSwapper(home)
     const told: string[] = []
     const results = { done: 0, refused: 0 }
-    const budget = new Budget({ seconds: 60, least: 3 })
+    const budget = new Budget({ seconds: 30, least: 3 })
     const isAll = () => budget.done >= wanted.rounds && swaps() >= wanted.swaps
     const isBoth = () => results.done > 0 && results.refused > 0
     try {

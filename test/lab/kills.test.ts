@@ -43,7 +43,7 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 13 with docker', 
     const { operations = 0, ...second } = await applied(host, 2)
     well(second)
     const at: Readonly<Record<KillRevision, Seen>> = { 1: first, 2: await seenOn(host) }
-    const budget = new Budget({ seconds: 150, least: leastKills })
+    const budget = new Budget({ seconds: 90, least: leastKills })
     const found = { old: 0, new: 0 }
     const isOver = () => budget.done >= kills || (budget.isOver() && found.old > 0 && found.new > 0)
     let before = at[2]

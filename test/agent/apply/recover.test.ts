@@ -105,7 +105,7 @@ test('killed at any moment, every service is as before or as after, and nothing 
 }, async () => {
   await applyIn(world, generation(1))
   const ended = { killed: 0, applied: 0 }
-  const budget = new Budget({ seconds: 60, least: 8 })
+  const budget = new Budget({ seconds: 40, least: 8 })
   for (; budget.done < rounds && !budget.isOver(); budget.done += 1) {
     const revision = budget.done + 2
     const child = spawn(process.execPath, argumentsFor(revision), { stdio: ['ignore', 'pipe', 'inherit'] })
