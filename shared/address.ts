@@ -25,9 +25,9 @@ export function splitAddress(text: string): SplitAddress {
   return { url: url.href, ...(isWeb ? { credentials } : {}) }
 }
 
-/** For what other programs say: user information is taken out of every address in the text. */
+/** For what other programs say: user information is taken out of every address in the text. Linear: of a scheme its end is enough. */
 export function withoutUserInformation(text: string): string {
-  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/?#"'<>]*@/gi, '$1')
+  return text.replace(/(?<=[a-z0-9+.-]:\/\/)[^\s/?#"'<>]*@/gi, '')
 }
 
 /** Arguments of a process are public. What it should be called instead; undefined: they hold no user information. */

@@ -37,9 +37,14 @@ export function shownArguments(args: readonly string[]): readonly string[] {
   return args.length > argumentsShown ? [...shown, `... ${args.length - argumentsShown} more`] : shown
 }
 
-/** A query may be a token, as in links that were signed. */
+/** A query may be a token, as in links that were signed. Word by word, which is linear. */
 function withoutQuery(text: string): string {
-  return text.replace(/\b([a-z][a-z0-9+.-]*:\/\/[^\s?#"'<>]*)[?#][^\s"'<>]*/gi, '$1')
+  return text.replace(/[^\s"'<>]+/g, (word) => {
+    const address = word.search(/[a-z0-9+.-]:\/\//i)
+    if (address < 0) return word
+    const query = word.slice(address).search(/[?#]/)
+    return query < 0 ? word : word.slice(0, address + query)
+  })
 }
 
 function cut(text: string): string {

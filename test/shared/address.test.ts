@@ -43,7 +43,24 @@ test.each([
   ["fatal: unable to access 'https://bot:CANARY@forge/x/': 403", "fatal: unable to access 'https://forge/x/': 403"],
   ['from ssh://git:CANARY@forge to http://CANARY@forge', 'from ssh://forge to http://forge'],
   ['{"url":"https://bot:CANARY@forge/x"}', '{"url":"https://forge/x"}'],
+  ['Cloning...https://bot:CANARY@forge -ohttps://CANARY@forge', 'Cloning...https://forge -ohttps://forge'],
   ['see https://forge/@scope and write to a@b.example', 'see https://forge/@scope and write to a@b.example'],
 ])('withoutUserInformation(%s)', (text, cleaned) => {
   expect(withoutUserInformation(text)).toBe(cleaned)
+})
+
+test.each(['a.', 'a://', 'a://b.', '://@'])('a text of "%s" alone is gone through in linear time', (part) => {
+  const millisecondsFor = (characters: number) => {
+    const text = part.repeat(characters / part.length)
+    const start = performance.now()
+    withoutUserInformation(text)
+    return performance.now() - start
+  }
+  // 8 times as long each time; quadratic would be 64 times. A millisecond is below what is measured well.
+  let before = 1
+  for (const size of [31_250, 250_000, 2_000_000]) {
+    const milliseconds = Math.min(millisecondsFor(size), millisecondsFor(size))
+    if (size > 31_250) expect(milliseconds / before).toBeLessThan(32)
+    before = Math.max(milliseconds, 1)
+  }
 })

@@ -66,3 +66,8 @@ test('arguments are bounded', () => {
   expect(shown.at(-1)).toBe('... 968 more')
   expect(Math.max(...shown.map(({ length }) => length))).toBeLessThan(210)
 })
+
+test('of an address in an argument there is no query, and what is no address stays', () => {
+  const args = ['--url=https://git.example.org/a?b=hunter2 what? "x://y#hunter2"', '.https://h/?hunter2', 'a?b']
+  expect(shownArguments(args)).toEqual(['--url=https://git.example.org/a what? "x://y"', '.https://h/', 'a?b'])
+})
