@@ -42,7 +42,8 @@ export function bundleMask(known: KnownValues, credentials: readonly string[]): 
   const short = values.filter(isShort).map((value) => value.trim())
   return (text) => {
     if (short.some((value) => text.includes(value))) return undefined
-    return mask.text(withoutUserInformation(withoutPem(text)))
+    // PEM blocks last: the mask knows a key that was cut by its first line, and a value as it stands in an address.
+    return withoutPem(withoutUserInformation(mask.text(text)))
   }
 }
 

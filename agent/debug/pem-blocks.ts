@@ -5,7 +5,7 @@ const marker = /-----(BEGIN|END) [^\n-]{1,80}-----/g
 /** What a block consists of, also where its line breaks are escaped, as in JSON. */
 const inside = /[A-Za-z0-9+/=\s\\]/
 
-/** A block that was cut at one end goes as far as its characters do. */
+/** A block that was cut at one end goes as far as its characters do, and what was masked in it before. */
 export function withoutPem(text: string): string {
   const markers = [...text.matchAll(marker)]
   const parts: string[] = []
@@ -28,12 +28,20 @@ export function withoutPem(text: string): string {
 
 function runBefore(text: string, at: number, least: number): number {
   let start = at
-  while (start > least && inside.test(text[start - 1] ?? '')) start -= 1
+  while (start > least) {
+    if (inside.test(text[start - 1] ?? '')) start -= 1
+    else if (start - maskText.length >= least && text.endsWith(maskText, start)) start -= maskText.length
+    else break
+  }
   return start
 }
 
 function runAfter(text: string, at: number): number {
   let end = at
-  while (end < text.length && inside.test(text[end] ?? '')) end += 1
+  while (end < text.length) {
+    if (inside.test(text[end] ?? '')) end += 1
+    else if (text.startsWith(maskText, end)) end += maskText.length
+    else break
+  }
   return end
 }
