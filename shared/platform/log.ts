@@ -2,7 +2,7 @@
 import { destination, type Logger, pino } from 'pino'
 import { visibleJson } from '../visible-text.ts'
 import { ignored } from './guarded.ts'
-import { onTrace } from './trace.ts'
+import { onTrace, withShortArguments } from './trace.ts'
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
@@ -32,7 +32,8 @@ export function openLog({ level, namesProcess, mask, maskTrace = (text) => text 
   lines.on('error', ignored)
   const base = namesProcess ? {} : { base: null }
   const log = pino({ level, ...base }, { write: (line: string) => void lines.write(visibleJson(mask(line))) })
-  if (log.isLevelEnabled('debug')) onTrace(({ message, fields }) => log.debug(masked(fields, maskTrace), message))
+  if (log.isLevelEnabled('debug'))
+    onTrace(({ message, fields }) => log.debug(withShortArguments(masked(fields, maskTrace)), message))
   return log
 }
 

@@ -31,10 +31,16 @@ export function millisecondsSince(start: number): number {
 const argumentsShown = 32
 const argumentLength = 200
 
-/** Of a child: no environment, no standard input, and of each address neither user information nor a query. */
+/** Of a child: no environment, no standard input, and of each address neither user information nor a query. Of any length. */
 export function shownArguments(args: readonly string[]): readonly string[] {
-  const shown = args.slice(0, argumentsShown).map((arg) => cut(withoutQuery(withoutUserInformation(arg))))
+  const shown = args.slice(0, argumentsShown).map((arg) => withoutQuery(withoutUserInformation(arg)))
   return args.length > argumentsShown ? [...shown, `... ${args.length - argumentsShown} more`] : shown
+}
+
+/** For fields that were masked: half a secret is not known for one. */
+export function withShortArguments(fields: Trace['fields']): Trace['fields'] {
+  const args = fields['args']
+  return Array.isArray(args) ? { ...fields, args: args.map((arg) => cut(String(arg))) } : fields
 }
 
 /** A query may be a token, as in links that were signed. Word by word, which is linear. */

@@ -1,4 +1,5 @@
 // What the debug log learns of children and requests, and what it never learns.
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -60,11 +61,24 @@ test('nothing is put together while nobody listens', () => {
   expect(isMade).toBe(false)
 })
 
-test('arguments are bounded', () => {
-  const shown = shownArguments(Array.from({ length: 1000 }, () => 'x'.repeat(1000)))
+test('arguments are bounded in number', () => {
+  const shown = shownArguments(Array.from({ length: 1000 }, () => 'x'))
   expect(shown).toHaveLength(33)
   expect(shown.at(-1)).toBe('... 968 more')
-  expect(Math.max(...shown.map(({ length }) => length))).toBeLessThan(210)
+})
+
+test('the log shortens an argument after it was masked, so that no part of a secret is left', () => {
+  const script = `
+    const { openLog } = await import('./shared/platform/log.ts')
+    const { shownArguments, trace } = await import('./shared/platform/trace.ts')
+    const maskTrace = (text) => text.replaceAll('the-whole-secret', '[secret]')
+    openLog({ level: 'debug', namesProcess: false, mask: (line) => line, maskTrace })
+    const args = ['x'.repeat(190) + 'the-whole-secret', 'y'.repeat(100_000)]
+    trace('child ended', () => ({ program: 'sh', args: shownArguments(args) }))`
+  const line = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', script])
+  const { msg, program, args } = JSON.parse(line.toString())
+  expect({ msg, program }).toEqual({ msg: 'child ended', program: 'sh' })
+  expect(args).toEqual([`${'x'.repeat(190)}[secret]`, `${'y'.repeat(200)}...`])
 })
 
 test('of an address in an argument there is no query, and what is no address stays', () => {
