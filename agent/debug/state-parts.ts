@@ -10,14 +10,15 @@ import { fitsTar } from './tar.ts'
 const fileLimitBytes = 2 * 1024 * 1024
 const entriesLimit = 2000
 
-const records =
-  /^(?:(?:agent-restart|applies|displaced|evidence|failures|holds|mark|repairs|spool|status)\.json|journal)/
+const records = /^(?:(?:applies|displaced|evidence|failures|holds|mark|repairs|spool|status)\.json|journal)/
 const recordsBelow: Readonly<Record<string, RegExp>> = {
   baseline: /\.json/,
   'person-applies': /\.json/,
   lock: /^\d+$/,
   'agent-lock': /^\d+$/,
 }
+/** Of `agent-restart` the files as they were before, base64. Also what was moved aside or is not yet in its place. */
+const holdsSecrets = /\.pem|identity|credential|^agent-restart/
 const leftOutFiles: Readonly<Record<string, LeftOutReason>> = {
   'hashes.json': 'cache',
   'digests.json': 'cache',
@@ -38,7 +39,7 @@ export async function stateParts(directory: string): Promise<readonly Found[]> {
 async function entryParts(directory: string, name: string): Promise<readonly Found[]> {
   const path = join(directory, name)
   const shown = `state/${name}`
-  const reason = leftOutFiles[name] ?? (/\.pem|identity|credential/.test(name) ? 'secret' : undefined)
+  const reason = leftOutFiles[name] ?? (holdsSecrets.test(name) ? 'secret' : undefined)
   if (reason !== undefined) return [leftOut(shown, reason)]
   const wanted = recordsBelow[name]
   if (wanted !== undefined) return await below(path, shown, wanted)

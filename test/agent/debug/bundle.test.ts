@@ -77,6 +77,16 @@ test('no secret, password or PEM block is in it, wherever in the state it stands
   expect(unpacked).not.toHaveProperty(['state/unknown'])
 })
 
+test('the files that are kept until a restarted agent has come up are left out: their contents are in base64', async () => {
+  const content = Buffer.from('[Service]\nEnvironment=TOKEN=not-in-any-secret\n').toString('base64')
+  for (const name of ['agent-restart.json', 'agent-restart.json.corrupt-1'])
+    stateFile(name, JSON.stringify({ files: [{ type: 'file', path: '/etc/x.conf', mode: 0o600, content }] }))
+  const unpacked = await bundle()
+  expect(Object.values(unpacked).join('\n')).not.toContain(content)
+  expect(unpacked['CONTENTS.txt']).toContain('state/agent-restart.json: may hold secrets')
+  expect(unpacked['CONTENTS.txt']).toContain('state/agent-restart.json.corrupt-1: may hold secrets')
+})
+
 test('a secret that is too short to be masked keeps out what it stands in', async () => {
   placeSecret('pin', '4711'.slice(0, 3))
   try {
