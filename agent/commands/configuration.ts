@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { parse, stringify } from 'yaml'
+import { LineCounter, parseDocument, stringify } from 'yaml'
 import { z } from 'zod'
 import { splitAddress } from '../../shared/address.ts'
 import { compact } from '../../shared/compact.ts'
@@ -47,13 +47,39 @@ export async function readConfiguration(root: string): Promise<Configuration | u
     })
   })
   if (text === undefined) return undefined
-  const parsed = configurationSchema.safeParse(parse(text))
+  const parsed = configurationSchema.safeParse(parsedYaml(text, path))
   if (parsed.success) return separated(parsed.data)
+  const why = parsed.error.issues.map(issueText).join('; ')
   throw new PlumbError({
     code: 'usage',
-    message: `${path} is not a valid agent configuration: ${z.prettifyError(parsed.error)}`,
-    remedy: 'Correct it, or run plumb install again.',
+    message: `${path} is not a valid agent configuration: ${why}.`,
+    remedy: correctIt,
   })
+}
+
+const correctIt = 'Correct it, or run plumb install again.'
+
+/** Messages of the library quote lines, aliases and tags: here they may be the password. Its codes and places do not. */
+function parsedYaml(text: string, path: string): unknown {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines, logLevel: 'silent' })
+  const error = document.errors[0]
+  if (error === undefined) {
+    try {
+      return document.toJS()
+    } catch {
+      throw new PlumbError({ code: 'usage', message: `aliases in ${path} cannot be followed.`, remedy: correctIt })
+    }
+  }
+  const { line, col } = lines.linePos(error.pos[0])
+  const where = { file: path, ...(line > 0 && col > 0 ? { line, column: col } : {}) }
+  throw new PlumbError({ code: 'usage', message: `it is not YAML (${error.code}).`, where, remedy: correctIt })
+}
+
+/** Names only keys that are known: `password:hunter2` without a space is a key. */
+function issueText({ code, path, message }: z.core.$ZodIssue): string {
+  const at = path.length === 0 ? '' : `${path.join('.')}: `
+  return code === 'unrecognized_keys' ? `${at}it has a key that is not known` : `${at}${message}`
 }
 
 /** Earlier versions kept the credentials in the address, and a person may write them there. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { withoutUserInformation } from '../../shared/address.ts'
 import { errnoOf } from '../../shared/errno.ts'
 import { maskFor } from '../plan/mask.ts'
+import { withoutKnownSecrets } from '../writing/known-tokens.ts'
 import { fileEnd } from './bounded-file.ts'
 import { withoutPem } from './pem-blocks.ts'
 
@@ -42,9 +43,18 @@ export function bundleMask(known: KnownValues, credentials: readonly string[]): 
   const short = values.filter(isShort).map((value) => value.trim())
   return (text) => {
     if (short.some((value) => text.includes(value))) return undefined
-    // PEM blocks last: the mask knows a key that was cut by its first line, and a value as it stands in an address.
-    return withoutPem(withoutUserInformation(mask.text(text)))
+    return withoutForms(mask.text(text))
   }
+}
+
+/** What is known for a secret without its value. */
+export function withoutSecretForms(text: string): string {
+  return withoutForms(withoutKnownSecrets(text))
+}
+
+/** After the mask, which knows a key that was cut by its first line, and a value as it stands in an address. */
+function withoutForms(masked: string): string {
+  return withoutPem(withoutUserInformation(masked))
 }
 
 /** The mask finds a value inside of JSON. A log has JSON inside of JSON. */

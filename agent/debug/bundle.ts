@@ -3,9 +3,9 @@
 import { resolve } from 'node:path'
 import type { Run } from '../../shared/command.ts'
 import { maskText } from '../../shared/mask-text.ts'
-import { problemLine, problemsOf } from '../../shared/problem.ts'
+import { PlumbError, problemLine } from '../../shared/problem.ts'
 import { type Configuration, readConfiguration, secretsDirectory } from '../commands/configuration.ts'
-import { type BundleMask, bundleMask, secretValues } from './bundle-mask.ts'
+import { type BundleMask, bundleMask, type KnownValues, secretValues, withoutSecretForms } from './bundle-mask.ts'
 import { hostPart, jsonPart, logPart, unitPart, versionsPart } from './host-parts.ts'
 import { type Found, type LeftOut, leftOut, leftOutText, type Part } from './part.ts'
 import { stateParts } from './state-parts.ts'
@@ -37,8 +37,10 @@ export async function debugBundleOf(places: BundlePlaces, options: BundleOptions
   const why = known.kind === 'unknown' ? `the secrets of this host cannot be read: ${known.why}` : undefined
   const found = await allParts(places, settings.part, options)
   const masked = found.map((one) => withoutSecrets(one, mask, why))
-  const { parts, leftOut: without } = bounded(masked)
-  const contents = contentsText(parts, without, options.now)
+  const { parts, leftOut: unmasked } = bounded(masked)
+  const without = unmasked.map((one) => withoutSecretsInWords(one, mask, known.kind))
+  const plain = contentsText(parts, without, options.now)
+  const contents = mask(plain) ?? withoutSecretForms(plain)
   const files = [{ name: 'CONTENTS.txt', text: contents }, ...parts]
   const archive = tarGz(
     files.map(({ name, text }) => ({ name: `plumb-debug/${name}`, content: Buffer.from(text) })),
@@ -72,8 +74,9 @@ async function settingsOf(root: string): Promise<Settings> {
     if (configuration === undefined) return { part: leftOut(name, 'absent'), credentials: [] }
     return { part: jsonPart(name, shownSettings(configuration)), credentials: credentialsIn(configuration) }
   } catch (error) {
-    // What is not understood may have the password anywhere.
-    return { part: leftOut(name, 'unreadable', problemsOf(error).map(problemLine).join('; ')), credentials: [] }
+    // What is not understood may have the password anywhere: of a message that is not our own, nothing is said.
+    const why = error instanceof PlumbError ? error.problems.map(problemLine).join('; ') : 'internal'
+    return { part: leftOut(name, 'unreadable', why), credentials: [] }
   }
 }
 
@@ -94,6 +97,15 @@ function withoutSecrets(found: Found, mask: BundleMask, why: string | undefined)
   const text = mask(found.text)
   if (text !== undefined) return { ...found, text }
   return leftOut(found.name, 'unmaskable', why ?? 'a secret is too short to be found in it')
+}
+
+/** Name and detail are printed, and may be of others: a file's name. Where values are not known, forms are all that can be taken out. */
+function withoutSecretsInWords(one: LeftOut, mask: BundleMask, known: KnownValues['kind']): LeftOut {
+  const words = (text: string) => mask(text) ?? (known === 'unknown' ? withoutSecretForms(text) : undefined)
+  const { name, reason, detail } = one
+  // A short value stands in names by chance.
+  const shown = words(name) ?? withoutSecretForms(name)
+  return leftOut(shown, reason, detail === undefined || reason === 'unmaskable' ? detail : words(detail))
 }
 
 /** In their order, so that figures, settings and log come before what is left of the state. */

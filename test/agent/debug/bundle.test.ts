@@ -87,6 +87,35 @@ test('the files that are kept until a restarted agent has come up are left out: 
   expect(unpacked['CONTENTS.txt']).toContain('state/agent-restart.json.corrupt-1: may hold secrets')
 })
 
+test('settings that cannot be understood are not quoted, neither in the archive nor on screen', async () => {
+  const settings = await box.read('/etc/plumb/agent.yaml')
+  const faulty = 'host: web-1\nrepository: x\ncredentials:\n  username: bot\n  password: "unclosed-pw\n'
+  await box.write('/etc/plumb/agent.yaml', faulty)
+  try {
+    const file = join(box.directory, 'bundle.tar.gz')
+    const { code, printed } = await write(file)
+    expect(code).toBe(1)
+    const texts = [...printed, ...Object.values(unpack(file))].join('\n')
+    expect(texts).toContain('settings.json: cannot be read (')
+    expect(texts).not.toContain('unclosed-pw')
+  } finally {
+    await box.write('/etc/plumb/agent.yaml', settings)
+  }
+})
+
+test('what is left out is named without secrets, in the archive and on screen', async () => {
+  stateFile(`copy-${password}`, '')
+  try {
+    const file = join(box.directory, 'bundle.tar.gz')
+    const { printed } = await write(file)
+    const texts = [...printed, unpack(file)['CONTENTS.txt']].join('\n')
+    expect(texts).toContain('state/copy-[secret]: not a file that the agent knows')
+    expect(texts).not.toContain(password)
+  } finally {
+    rmSync(join(box.state, `copy-${password}`))
+  }
+})
+
 test('a secret that is too short to be masked keeps out what it stands in', async () => {
   placeSecret('pin', '4711'.slice(0, 3))
   try {
