@@ -5,7 +5,7 @@ import { type Command, type CommandResult, endText, type Run } from '../../share
 import { closedGit } from '../../shared/platform/git.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
 import { agentVersion } from '../version.ts'
-import { type Found, leftOut } from './part.ts'
+import { type Found, leftOut, wholeLines } from './part.ts'
 
 const megabyte = 1024 * 1024
 const logLimitBytes = 6 * megabyte
@@ -80,7 +80,7 @@ export async function logPart(run: Run): Promise<Found> {
 
 function outputPart(name: string, args: readonly string[], result: CommandResult): Found {
   if (result.code !== 0) return leftOut(name, 'unreadable', endText({ args }, result))
-  return { kind: 'part', name, text: result.stdout, isCut: result.cut === true }
+  return wholeLines({ kind: 'part', name, text: result.stdout, isCut: result.cut === true })
 }
 
 export function jsonPart(name: string, value: unknown): Found {

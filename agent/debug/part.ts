@@ -17,6 +17,8 @@ export type LeftOutReason =
   | 'cache'
   | 'unknown-file'
   | 'size'
+  /** Only its end would fit, and that is one line: where a line is cut, half a secret may stand. */
+  | 'long-line'
   /** With --root or --state: unit and log on this machine belong to another agent. */
   | 'other-agent'
   | 'absent'
@@ -38,6 +40,13 @@ export function leftOut(name: string, reason: LeftOutReason, detail?: string): L
   return { kind: 'left-out', name, reason, ...compact({ detail }) }
 }
 
+/** Of what was cut by bytes: a part of a secret is not found by the mask, so the line that was cut goes. */
+export function wholeLines(found: Found): Found {
+  if (found.kind === 'left-out' || !found.isCut) return found
+  const end = found.text.indexOf('\n')
+  return end < 0 ? leftOut(found.name, 'long-line') : { ...found, text: found.text.slice(end + 1) }
+}
+
 /** It belongs in the bundle and is missing: the verb exits with 1. */
 export function isFault({ reason }: LeftOut): boolean {
   return reason === 'unreadable' || reason === 'unmaskable'
@@ -48,6 +57,7 @@ const reasonTexts: Readonly<Record<LeftOutReason, string>> = {
   cache: 'only a cache',
   'unknown-file': 'not a file that the agent knows',
   size: 'the bundle is full',
+  'long-line': 'only the end fits, which is a part of one line and may begin with a part of a secret',
   'other-agent': 'of the agent of this machine, not of this state directory',
   absent: 'not there',
   unreadable: 'cannot be read',

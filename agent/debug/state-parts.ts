@@ -4,7 +4,7 @@ import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../shared/errno.ts'
 import { fileEnd } from './bounded-file.ts'
-import { type Found, type LeftOutReason, leftOut } from './part.ts'
+import { type Found, type LeftOutReason, leftOut, wholeLines } from './part.ts'
 import { fitsTar } from './tar.ts'
 
 const fileLimitBytes = 2 * 1024 * 1024
@@ -43,7 +43,8 @@ async function entryParts(directory: string, name: string): Promise<readonly Fou
   if (reason !== undefined) return [leftOut(shown, reason)]
   const wanted = recordsBelow[name]
   if (wanted !== undefined) return await below(path, shown, wanted)
-  if (records.test(name) && fitsTar(`plumb-debug/${shown}`)) return [await fileEnd(path, shown, fileLimitBytes)]
+  if (records.test(name) && fitsTar(`plumb-debug/${shown}`))
+    return [wholeLines(await fileEnd(path, shown, fileLimitBytes))]
   return [leftOut(shown, 'unknown-file')]
 }
 
@@ -54,7 +55,7 @@ async function below(directory: string, shown: string, wanted: RegExp): Promise<
   for (const name of names) {
     const at = `${shown}/${name}`
     if (!wanted.test(name) || !fitsTar(`plumb-debug/${at}`)) found.push(leftOut(at, 'unknown-file'))
-    else found.push(await fileEnd(join(directory, name), at, fileLimitBytes))
+    else found.push(wholeLines(await fileEnd(join(directory, name), at, fileLimitBytes)))
   }
   return found
 }

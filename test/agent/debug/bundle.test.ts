@@ -144,17 +144,38 @@ test('damaged state is in it as it is, and stays so', async () => {
   rmSync(join(box.state, 'applies.json'))
 })
 
-test('of a long file the end is kept', async () => {
-  stateFile('journal', `${'begin '.repeat(500_000)}the very end`)
+const limit = 2 * 1024 * 1024
+
+test('of a long file the whole lines at its end are kept, without the rest of a secret that was cut', async () => {
+  const kept = `${'line\n'.repeat(400_000)}the very end`
+  stateFile('journal', `${'begin\n'.repeat(5)}${password}\n${kept}`)
+  const whole = await bundle()
+  expect(whole['state/journal']).toContain('begin')
+  rmSync(join(box.directory, 'bundle.tar.gz'))
+  const rest = password.slice(-6)
+  const fill = 'x'.repeat(limit - Buffer.byteLength(`${rest}\n\n${kept}`))
+  stateFile('journal', `begin ${password}\n${fill}\n${kept}`)
   const unpacked = await bundle()
-  expect(unpacked['state/journal']).toMatch(/the very end$/)
-  expect(unpacked['state/journal']?.length).toBe(2 * 1024 * 1024)
-  expect(unpacked['CONTENTS.txt']).toContain('state/journal  2097152 bytes, only the end')
+  expect(unpacked['state/journal']).toBe(`${fill}\n${kept}`)
+  expect(unpacked['CONTENTS.txt']).toContain(
+    `state/journal  ${Buffer.byteLength(`${fill}\n${kept}`)} bytes, only the end`,
+  )
+})
+
+test('a long file that is one line is left out', async () => {
+  stateFile('journal', `begin ${password}${'x'.repeat(limit - 6)}`)
+  try {
+    const unpacked = await bundle()
+    expect(unpacked).not.toHaveProperty(['state/journal'])
+    expect(unpacked['CONTENTS.txt']).toContain('state/journal: only the end fits')
+  } finally {
+    stateFile('journal', '')
+  }
 })
 
 test('the log of the unit is in it, masked; where it cannot be read, that is said', async () => {
   const line = `agent started ${secret} https://bot:x@git.example.org/`
-  const said = { code: 0, stdout: line, stderr: '', cut: true } as const
+  const said = { code: 0, stdout: `${secret.slice(4)} was cut\n${line}`, stderr: '', cut: true } as const
   const missing = { code: 127, stdout: '', stderr: '' } as const
   const run: Run = async ({ args }) => (args[0] === 'journalctl' ? said : missing)
   const options = { run, now: new Date(), hasUnit: true, progress: () => undefined }
