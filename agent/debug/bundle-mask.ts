@@ -28,7 +28,7 @@ export async function secretValues(directory: string): Promise<KnownValues> {
   if (typeof names === 'string') return { kind: 'unknown', why: names }
   const values: string[] = []
   for (const name of names) {
-    const found = await fileEnd(join(directory, name), name, secretLimitBytes)
+    const found = await fileEnd(join(directory, name), name, { limitBytes: secretLimitBytes })
     if (found.kind === 'part') values.push(found.text.replace(/\r?\n$/, ''))
     else if (found.reason !== 'absent') return { kind: 'unknown', why: `${name}: ${found.detail}` }
   }

@@ -56,13 +56,18 @@ async function allParts(
 ): Promise<readonly Found[]> {
   progress('reading versions and figures of this machine')
   const machine = [await versionsPart(run, now), await hostPart([...new Set(['/', '/tmp', root, state, output])])]
-  progress('reading the state of the agent')
-  const remembered = await stateParts(resolve(state))
   progress('reading the log of the agent')
   const unit = hasUnit
     ? [await unitPart(run), await logPart(run)]
     : [leftOut('agent-unit.txt', 'other-agent'), leftOut('agent.log', 'other-agent')]
-  return [...machine, settings, ...unit, ...remembered]
+  progress('reading the state of the agent')
+  const first = [...machine, settings, ...unit]
+  return [...first, ...(await stateParts(resolve(state), bundleLimitBytes - bytesOf(first)))]
+}
+
+function bytesOf(found: readonly Found[]): number {
+  const sizes = found.map((one) => (one.kind === 'part' ? Buffer.byteLength(one.text) : 0))
+  return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 type Settings = { readonly part: Found; readonly credentials: readonly string[] }

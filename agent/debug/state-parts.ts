@@ -4,7 +4,7 @@ import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../shared/errno.ts'
 import { fileEnd } from './bounded-file.ts'
-import { type Found, type LeftOutReason, leftOut, wholeLines } from './part.ts'
+import { type Found, type LeftOut, type LeftOutReason, leftOut, wholeLines } from './part.ts'
 import { fitsTar } from './tar.ts'
 
 const fileLimitBytes = 2 * 1024 * 1024
@@ -26,38 +26,55 @@ const leftOutFiles: Readonly<Record<string, LeftOutReason>> = {
   repository: 'cache',
 }
 
-/** Never throws. The journal is part of the state: `state/journal`. */
-export async function stateParts(directory: string): Promise<readonly Found[]> {
-  const names = await namesIn(directory)
-  if (typeof names === 'string')
-    return [names === 'ENOENT' ? leftOut('state', 'absent') : leftOut('state', 'unreadable', names)]
-  const found: Found[] = [await listing(directory, names)]
-  for (const name of names) found.push(...(await entryParts(directory, name)))
+/** To be read, when there is room for it. */
+type Wanted = { readonly kind: 'wanted'; readonly name: string; readonly path: string }
+type Entry = Found | Wanted
+
+/** Never throws. The journal is part of the state: `state/journal`. Holds no more than there is room for. */
+export async function stateParts(directory: string, roomBytes: number): Promise<readonly Found[]> {
+  const listed = await namesIn(directory)
+  if (typeof listed === 'string')
+    return [listed === 'ENOENT' ? leftOut('state', 'absent') : leftOut('state', 'unreadable', listed)]
+  const entries: Entry[] = [await listing(directory, listed.names)]
+  for (const name of listed.names) entries.push(...(await entriesFor(directory, name)))
+  return await readAll([...entries, ...notListed('state', listed)], roomBytes)
+}
+
+async function readAll(entries: readonly Entry[], roomBytes: number): Promise<readonly Found[]> {
+  const found: Found[] = []
+  let left = roomBytes
+  for (const entry of entries) {
+    const limits = { limitBytes: fileLimitBytes, roomBytes: left }
+    const one = entry.kind === 'wanted' ? wholeLines(await fileEnd(entry.path, entry.name, limits)) : entry
+    if (one.kind === 'part') left -= Buffer.byteLength(one.text)
+    found.push(one)
+  }
   return found
 }
 
-async function entryParts(directory: string, name: string): Promise<readonly Found[]> {
+async function entriesFor(directory: string, name: string): Promise<readonly Entry[]> {
   const path = join(directory, name)
   const shown = `state/${name}`
   const reason = leftOutFiles[name] ?? (holdsSecrets.test(name) ? 'secret' : undefined)
   if (reason !== undefined) return [leftOut(shown, reason)]
   const wanted = recordsBelow[name]
   if (wanted !== undefined) return await below(path, shown, wanted)
-  if (records.test(name) && fitsTar(`plumb-debug/${shown}`))
-    return [wholeLines(await fileEnd(path, shown, fileLimitBytes))]
-  return [leftOut(shown, 'unknown-file')]
+  return [entryAt(path, shown, records.test(name))]
 }
 
-async function below(directory: string, shown: string, wanted: RegExp): Promise<readonly Found[]> {
-  const names = await namesIn(directory)
-  if (typeof names === 'string') return [leftOut(shown, 'unreadable', names)]
-  const found: Found[] = []
-  for (const name of names) {
-    const at = `${shown}/${name}`
-    if (!wanted.test(name) || !fitsTar(`plumb-debug/${at}`)) found.push(leftOut(at, 'unknown-file'))
-    else found.push(wholeLines(await fileEnd(join(directory, name), at, fileLimitBytes)))
-  }
-  return found
+async function below(directory: string, shown: string, wanted: RegExp): Promise<readonly Entry[]> {
+  const listed = await namesIn(directory)
+  if (typeof listed === 'string') return [leftOut(shown, 'unreadable', listed)]
+  const entries = listed.names.map((name) => entryAt(join(directory, name), `${shown}/${name}`, wanted.test(name)))
+  return [...entries, ...notListed(shown, listed)]
+}
+
+function entryAt(path: string, name: string, isRecord: boolean): Entry {
+  return isRecord && fitsTar(`plumb-debug/${name}`) ? { kind: 'wanted', name, path } : leftOut(name, 'unknown-file')
+}
+
+function notListed(shown: string, { more }: Listed): readonly LeftOut[] {
+  return more === 0 ? [] : [leftOut(shown, 'size', `${more} of its entries`)]
 }
 
 /** Sizes, modes and times say much by themselves: an empty file, a foreign owner. */
@@ -72,10 +89,13 @@ async function listing(directory: string, names: readonly string[]): Promise<Fou
   return { kind: 'part', name: 'state/listing.txt', text: `${lines.join('\n')}\n`, isCut: false }
 }
 
+type Listed = { readonly names: readonly string[]; readonly more: number }
+
 /** Sorted; the errno of what keeps them from being read. */
-async function namesIn(directory: string): Promise<readonly string[] | string> {
+async function namesIn(directory: string): Promise<Listed | string> {
   try {
-    return (await readdir(directory)).toSorted().slice(0, entriesLimit)
+    const names = (await readdir(directory)).toSorted()
+    return { names: names.slice(0, entriesLimit), more: Math.max(0, names.length - entriesLimit) }
   } catch (error) {
     return errnoOf(error) ?? String(error)
   }
