@@ -1,14 +1,16 @@
 // `plumb debug bundle`: one archive for a bug report, on a host whose agent may be down and whose disk may be full.
 import { constants } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import { errnoOf } from '../../shared/errno.ts'
+import { hostNameSchema } from '../../shared/names.ts'
 import { createRun } from '../../shared/platform/run.ts'
 import { PlumbError, type Problem, problemLine } from '../../shared/problem.ts'
 import { debugBundleOf } from '../debug/bundle.ts'
 import { diskFigures } from '../debug/host-parts.ts'
 import { isFault, leftOutText } from '../debug/part.ts'
-import { defaultState, ownHostName } from './configuration.ts'
+import { defaultState } from './configuration.ts'
 import type { Output } from './output.ts'
 
 export type DebugBundleOptions = {
@@ -23,7 +25,7 @@ const fewMegabytes = 100
 /** Exits with 0 when all that belongs in it is there, with 1 when something is missing or nothing was written. */
 export async function debugBundle(options: DebugBundleOptions, output: Output): Promise<number> {
   const now = new Date()
-  const file = resolve(options.output ?? `plumb-debug-${ownHostName()}-${stamp(now)}.tar.gz`)
+  const file = resolve(options.output ?? `plumb-debug-${machineName()}-${stamp(now)}.tar.gz`)
   const bundle = await debugBundleOf(
     { root: options.root, state: options.state, output: dirname(file) },
     {
@@ -47,6 +49,11 @@ export async function debugBundle(options: DebugBundleOptions, output: Output): 
     ],
   })
   return faults.length > 0 ? 1 : 0
+}
+
+/** Of a machine that cannot be a host by its name, such as `web_1`, there is a bundle too. */
+function machineName(): string {
+  return hostNameSchema.safeParse(hostname().toLowerCase()).data ?? 'host'
 }
 
 /** Never over a file that is there, and never through a link: it may be made by root in a directory of others. */
