@@ -23,7 +23,7 @@ import {
   unreachable,
 } from './reasons.ts'
 import { createSystemObjects, isPlainName } from './system-objects.ts'
-import { createSystemGit, lastLines, type SystemGit } from './system-settings.ts'
+import { createSystemGit, type SystemGit, saidInOneLine } from './system-settings.ts'
 import type { Objects, RemoteHead, Transport } from './transport.ts'
 
 export type SystemGitOptions = {
@@ -207,10 +207,10 @@ async function fault({ git, address }: Parts, gitDirectory: string, answer: Comm
   if (left !== undefined) return corrupt(gitDirectory, `a git that was killed has left ${left} behind`)
   const walk = [`--git-dir=${gitDirectory}`, 'rev-list', '--objects', '--all', '--quiet']
   const sound = await git.run(walk, { deadlineSeconds: 300 })
-  return sound.code === 0 ? gitFailed(address.url, answer) : corrupt(gitDirectory, lastLines(sound.stderr))
+  return sound.code === 0 ? gitFailed(address.url, answer) : corrupt(gitDirectory, saidInOneLine(sound.stderr))
 }
 
 function gitFailed(url: string, answer: CommandResult): PlumbError {
   const remedy = 'Try it by hand, as root: git ls-remote on the address. The last good revision stays in place.'
-  return unreachable(url, { why: `git says: ${lastLines(answer.stderr)}`, remedy })
+  return unreachable(url, { why: `git says: ${saidInOneLine(answer.stderr)}`, remedy })
 }

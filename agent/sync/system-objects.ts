@@ -4,7 +4,7 @@ import { PlumbError } from '../../shared/problem.ts'
 import { CatFile, ObjectTooLarge } from './cat-file.ts'
 import { entriesBelow, tooManyFiles } from './entries.ts'
 import { corrupt } from './reasons.ts'
-import { lastLines, type SystemGit } from './system-settings.ts'
+import { type SystemGit, saidInOneLine } from './system-settings.ts'
 import type { Objects } from './transport.ts'
 
 export function createSystemObjects(git: SystemGit, gitDirectory: string): Objects {
@@ -25,7 +25,7 @@ export function createSystemObjects(git: SystemGit, gitDirectory: string): Objec
       if (!(await objects.hasCommit(ancestor))) return false
       const answer = await git.run([here, 'merge-base', '--is-ancestor', '--', ancestor, revision])
       if (answer.code === 0 || answer.code === 1) return answer.code === 0
-      throw corrupt(gitDirectory, lastLines(answer.stderr))
+      throw corrupt(gitDirectory, saidInOneLine(answer.stderr))
     },
     resolve: async (name) => {
       if (!isPlainName(name)) return undefined
@@ -47,7 +47,7 @@ export function createSystemObjects(git: SystemGit, gitDirectory: string): Objec
       const answer = await git.run(args, { stdin, outputLimitBytes: 8 * stdin.length })
       const sizes = answer.stdout.trimEnd().split('\n').map(Number)
       if (answer.code === 0 && sizes.length === oids.length && !sizes.some(Number.isNaN)) return sizes
-      throw corrupt(gitDirectory, lastLines(answer.stderr || 'the size of an object is not known'))
+      throw corrupt(gitDirectory, saidInOneLine(answer.stderr || 'the size of an object is not known'))
     },
     readMany: (oids) => Promise.all(oids.map((oid) => files.read(oid))).catch(damaged),
   }

@@ -3,8 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { withoutUserInformation } from '../../shared/address.ts'
-import type { Account } from '../../shared/command.ts'
-import { type Command, type CommandResult, endText, type Run } from '../../shared/command.ts'
+import { type Account, type Command, type CommandResult, endText, type Run } from '../../shared/command.ts'
 import { compact } from '../../shared/compact.ts'
 import { makeStateDirectory, replaceFile } from '../../shared/platform/durable.ts'
 import { type ClosedGit, closedGit } from '../../shared/platform/git.ts'
@@ -59,7 +58,7 @@ export function createSystemGit({ address, run, directory, user }: SystemGitOpti
 }
 
 /** The end of what git said, in one line. */
-export function lastLines(stderr: string): string {
+export function saidInOneLine(stderr: string): string {
   const lines = stderr.split('\n').map((line) => line.trim())
   const said = lines.filter((line) => line !== '' && !line.startsWith('hint:')).slice(-5)
   return withoutUserInformation(said.join(' / ')).slice(0, 1500).replace(/\.$/, '') || 'nothing'
