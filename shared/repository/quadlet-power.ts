@@ -63,7 +63,7 @@ function fieldsOf({ name, value }: PodmanOption, { kind }: Quadlet): Fields {
     case 'volumes-from':
       return { volumes_from: [value] }
     case 'security-opt':
-      return { security_opt: [value === 'label=type:spc_t' ? 'label=disable' : value] }
+      return { security_opt: [value] }
     case 'label-disable':
       return { security_opt: ['label=disable'] }
     case 'seccomp':

@@ -98,6 +98,8 @@ export function podmanOptions({ section }: Quadlet, settings: readonly UnitSetti
     const written = `${key}=${value}`.slice(0, 200)
     if (key === 'PodmanArgs') return argumentsIn(wordsOf(value)).map((one) => ({ ...one, line, ...writtenAs(one) }))
     if (key === 'SecurityLabelDisable') return isOn(value) ? [{ name: 'label-disable', value: '', written, line }] : []
+    if (key === 'SecurityLabelType')
+      return [{ name: 'security-opt', value: `label=type:${value.replaceAll('"', '')}`, written, line }]
     const name = section === 'Build' && key === 'Secret' ? 'secret' : keys[key]
     if (name === undefined || value === '') return []
     const values = listed.has(key) ? wordsOf(value) : [value.replaceAll('"', '')]
