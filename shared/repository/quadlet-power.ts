@@ -1,7 +1,7 @@
 // What a quadlet can give a container that makes it root on the host, in the words in which a compose file is judged: settings by the names
 // under which service.yaml allows them, and paths of the host. One account of it for lint and hosts. Pure.
 import { pathsOfVolume, powersOf, powersOfVolume } from './compose-power.ts'
-import { mountOf, type PodmanOption, podmanOptions, type Quadlet, withSpecifiers } from './quadlet.ts'
+import { mountOf, type PodmanOption, podmanArguments, podmanOptions, type Quadlet, withSpecifiers } from './quadlet.ts'
 import type { UnitSetting } from './unit-settings.ts'
 
 /** Something that it gives: `allowance` as in `quadlets: { allow: [...] }`. */
@@ -101,14 +101,14 @@ function volumeOf(settings: readonly UnitSetting[]): Fields {
   const own = settings.filter(({ section }) => section === 'Volume')
   const last = (key: string) => own.findLast((one) => one.key === key)?.value || undefined
   const options = own.flatMap(({ key, value }) =>
-    key === 'PodmanArgs' ? [...value.matchAll(/(?:--opt|-o)[= ]\s*"?([a-z]+)=([^\s"]+)/g)] : [],
+    key === 'PodmanArgs' ? podmanArguments(value).filter(({ name }) => name === 'opt') : [],
   )
   const said = { type: last('Type'), device: last('Device'), o: last('Options') }
   return {
     driver: last('Driver'),
     driver_opts: {
       ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)),
-      ...Object.fromEntries(options.map(([, name = '', value = '']) => [name, value])),
+      ...Object.fromEntries(options.map(({ value }) => [value.replace(/=.*$/s, ''), value.replace(/^[^=]*=?/, '')])),
     },
   }
 }
