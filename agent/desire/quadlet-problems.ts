@@ -6,13 +6,14 @@ import { allowLine } from '../../shared/repository/compose-power.ts'
 import { invalid } from '../../shared/repository/invalid.ts'
 import { kubePaths, kubePowers } from '../../shared/repository/kube-power.ts'
 import { mountDanger } from '../../shared/repository/mount-danger.ts'
-import { generatedService, quadletAt } from '../../shared/repository/quadlet.ts'
+import { generatedService, quadletAt, quadletsMergedWith } from '../../shared/repository/quadlet.ts'
 import {
   type QuadletPath,
   type QuadletPower,
   quadletPaths,
   quadletPowers,
 } from '../../shared/repository/quadlet-power.ts'
+import { usualPlaceOf } from '../../shared/repository/reserved.ts'
 import { unitSettings } from '../../shared/repository/unit-settings.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
 
@@ -33,7 +34,7 @@ export function quadletProblems(services: readonly ManagedService[], texts: Text
     return givenBy(managed, texts).flatMap(({ file, powers, paths }) => {
       const refused = powers.filter(({ allowance }) => !allow.includes(allowance))
       const dangerous = paths
-        .filter(({ path }) => !allowMounts.some((allowed) => allowed === path))
+        .filter(({ path }) => !allowMounts.some((allowed) => usualPlaceOf(allowed) === usualPlaceOf(path)))
         .flatMap((one) => {
           const why = mountDanger(one.path)
           return why === undefined ? [] : [{ ...one, why }]
@@ -58,7 +59,7 @@ export function quadletProblems(services: readonly ManagedService[], texts: Text
 export function givenBy({ files }: ManagedService, texts: Texts): readonly GivenByQuadlet[] {
   const played = new Set<string>()
   const given = files.flatMap((file): readonly GivenByQuadlet[] => {
-    const quadlet = quadletAt(file.target)
+    const quadlet = quadletAt(file.target) ?? quadletsMergedWith(file.target)
     const text = texts.get(file.source)
     if (quadlet === undefined || text === undefined) return []
     const settings = unitSettings(text)

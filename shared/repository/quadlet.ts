@@ -41,6 +41,16 @@ export function quadletAt(target: string): Quadlet | undefined {
   return { main, stem, kind, section, usualService: `${stem}${suffix}.service` }
 }
 
+const commonDropIn =
+  /^(\/(?:etc|run|usr\/share)\/containers\/systemd\/(?!users\/)(?:.*\/)?(container|kube|pod|network|volume|build|image))\.d\/[^/]+\.conf$/
+
+/** Of the path of a drop-in that podman merges into all quadlets of a kind, `container.d/10.conf`: any of them, whatever it is called. */
+export function quadletsMergedWith(target: string): Quadlet | undefined {
+  const [, main, kind] = commonDropIn.exec(usualPlaceOf(target)) ?? []
+  if (main === undefined || !isKind(kind)) return undefined
+  return { main, stem: '*', kind, section: kinds[kind].section, usualService: '*.service' }
+}
+
 function isKind(kind: string | undefined): kind is QuadletKind {
   return kind !== undefined && kind in kinds
 }

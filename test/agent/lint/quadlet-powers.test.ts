@@ -9,7 +9,7 @@ const at = (name: string) => `services/a/files/etc/containers/systemd/${name}`
 const withFile = (name: string, text: string): Files => ({
   [at(name)]: text,
   ...(name === 'x.yaml' ? { [at('x.kube')]: '[Kube]\nYaml=x.yaml\n' } : {}),
-  ...(name.includes('.d/') ? { [at(name.replace(/\.d\/.*$/, ''))]: '[Container]\nImage=x\n' } : {}),
+  ...(/\..*\.d\//.test(name) ? { [at(name.replace(/\.d\/.*$/, ''))]: '[Container]\nImage=x\n' } : {}),
 })
 
 async function linted(files: Files) {
@@ -75,6 +75,10 @@ describe.each<[name: string, text: string, line: number, allow: string, why: Reg
   ],
   ['x.container', container('PodmanArgs=--volumes-from db'), 3, 'allow: [volumes-from]', /all mounts/],
   ['x.container.d/net.conf', '[Container]\nNetwork=host\n', 2, 'allow: [network-host]', /reaches/],
+  ['container.d/net.conf', '[Container]\nNetwork=host\n', 2, 'allow: [network-host]', /reaches/],
+  ['volume.d/net.conf', '[Volume]\nType=ext4\nDevice=/dev/sdb1\n', 2, 'allow: [volume-type:ext4]', /mount of its own/],
+  ['pod.d/10.conf', '[Pod]\nVolume=/%N:/host\n', 2, 'allowMounts: [/]', /whole host/],
+  ['sub/kube.d/10.conf', '[Kube]\nNetwork=host\n', 2, 'allow: [network-host]', /reaches/],
   ['x.volume', '[Volume]\nType=ext4\nDevice=/dev/sdb1\n', 2, 'allow: [volume-type:ext4]', /mount of its own/],
   ['x.yaml', 'kind: Pod\nspec:\n  hostNetwork: true\n', 3, 'allow: [network-host]', /^hostNetwork: true: it reaches/],
   ['x.yaml', 'spec: {containers: [{securityContext: {privileged: true}}]}\n', 1, 'allow: [privileged]', /root here/],
@@ -181,6 +185,18 @@ test.each([
 ])('%s with %j is not refused', async (name, text) => {
   expect(await linted(withFile(name, text))).toMatchObject({ problems: [], warnings: [] })
   expect(await refusedOnHost(withFile(name, text))).toEqual([])
+})
+
+test.each([
+  ['/run/docker.sock', '/var/run/docker.sock'],
+  ['/var/run/docker.sock', '/run/docker.sock'],
+])('%s allows the same place by the name %s', async (allowed, path) => {
+  const files = {
+    [at('x.container')]: container(`Volume=${path}:/s`),
+    'services/a/service.yaml': `quadlets: { allowMounts: [${allowed}] }\n`,
+  }
+  expect(await linted(files)).toMatchObject({ problems: [], warnings: [] })
+  expect(await refusedOnHost(files)).toEqual([])
 })
 
 test('what a template fills in is judged on the host', async () => {
