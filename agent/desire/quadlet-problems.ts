@@ -4,7 +4,7 @@ import { posix } from 'node:path'
 import type { Problem } from '../../shared/problem.ts'
 import { allowLine } from '../../shared/repository/compose-power.ts'
 import { invalid } from '../../shared/repository/invalid.ts'
-import { kubePaths, kubePowers } from '../../shared/repository/kube-power.ts'
+import { kubeGiven } from '../../shared/repository/kube-power.ts'
 import { mountDanger } from '../../shared/repository/mount-danger.ts'
 import { generatedService, quadletAt, quadletsMergedWith } from '../../shared/repository/quadlet.ts'
 import {
@@ -17,6 +17,9 @@ import { usualPlaceOf } from '../../shared/repository/reserved.ts'
 import { unitSettings } from '../../shared/repository/unit-settings.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
 
+/** What a template begins a value with. */
+const placeholder = `\${{`
+
 /** By path inside the repository. */
 type Texts = ReadonlyMap<string, string>
 
@@ -24,6 +27,8 @@ export type GivenByQuadlet = {
   readonly file: ManagedFile
   readonly powers: readonly QuadletPower[]
   readonly paths: readonly QuadletPath[]
+  /** Why not all that it gives is known. */
+  readonly unread?: { readonly line: number; readonly why: string }
 }
 
 /** One for each file. */
@@ -31,7 +36,8 @@ export function quadletProblems(services: readonly ManagedService[], texts: Text
   return services.flatMap((managed) => {
     const { service } = managed
     const { allow, allowMounts } = service.settings.quadlets
-    return givenBy(managed, texts).flatMap(({ file, powers, paths }) => {
+    return givenBy(managed, texts).flatMap(({ file, powers, paths, unread }) => {
+      if (unread !== undefined) return [{ ...unreadProblem(file, unread), service: service.name }]
       const refused = powers.filter(({ allowance }) => !allow.includes(allowance))
       const dangerous = paths
         .filter(({ path }) => !allowMounts.some((allowed) => usualPlaceOf(allowed) === usualPlaceOf(path)))
@@ -55,6 +61,14 @@ export function quadletProblems(services: readonly ManagedService[], texts: Text
   })
 }
 
+/** What nobody can judge is not applied: nothing in service.yaml allows it. */
+function unreadProblem(file: ManagedFile, { line, why }: NonNullable<GivenByQuadlet['unread']>): Problem {
+  const message = `it ${why}, so that what it gives containers of the host is not known`
+  const remedy =
+    'Write it so that it can be read here: a plain file of the repository, in valid syntax, of at most 256 KiB.'
+  return invalid(message, { file: file.source, line }, { code: 'unsafe-path', remedy })
+}
+
 /** What every quadlet, drop-in and file that a `.kube` plays gives. */
 export function givenBy({ files }: ManagedService, texts: Texts): readonly GivenByQuadlet[] {
   const played = new Set<string>()
@@ -70,7 +84,11 @@ export function givenBy({ files }: ManagedService, texts: Texts): readonly Given
   })
   const pods = files.flatMap((file): readonly GivenByQuadlet[] => {
     const text = played.has(file.target) ? texts.get(file.source) : undefined
-    return text === undefined ? [] : [{ file, powers: kubePowers(text), paths: kubePaths(text) }]
+    if (text === undefined) return []
+    const { unread, ...given } = kubeGiven(text)
+    // Lint has a template before anything is filled in.
+    const isOpen = file.settings.template && text.includes(placeholder)
+    return [{ file, ...given, ...(unread === undefined || isOpen ? {} : { unread }) }]
   })
   return [...given, ...pods]
 }

@@ -138,9 +138,29 @@ describe.each<[name: string, text: string, line: number, allow: string, why: Reg
   [
     'x.yaml',
     'volumes:\n- name: a\n  hostPath:\n    path: /root\n',
-    3,
+    4,
     'allowMounts: [/root]',
     /^hostPath: \/root: it is root's home/,
+  ],
+  ['x.yaml', 'hostPath: { path: /srv/../etc }\n', 1, 'allowMounts: [/etc]', /agent's own/],
+  ['x.yaml', 'a: &p { path: /root/x }\nb: { hostPath: { <<: *p } }\n', 1, 'allowMounts: [/root/x]', /root's home/],
+  [
+    'x.yaml',
+    'metadata: { annotations: { volume.podman.io/device: /root } }\n',
+    1,
+    'allowMounts: [/root]',
+    /^volume.podman.io\/device: \/root: /,
+  ],
+  ['x.yaml', 'securityContext: { Privileged: True }\n', 1, 'allow: [privileged]', /root here/],
+  ['x.yaml', 'a: 1\n---\nspec: { hostPID: yes, hostIPC: on }\n', 3, 'allow: [pid-host, ipc-host]', /every process/],
+  ['x.yaml', 'seLinuxOptions: { type: spc_t }\n', 1, 'allow: [security-opt:label=type:spc_t]', /protection/],
+  ['x.yaml', 'procMount: Unmasked\n', 1, 'allow: [security-opt:unmask=ALL]', /kernel/],
+  [
+    'x.yaml',
+    'capabilities:\n  add:\n  # for the clock\n  - sys_time # it\n  - "SYS_ADMIN"\n',
+    2,
+    'allow: [cap:SYS_TIME, cap:SYS_ADMIN]',
+    /sys_time, SYS_ADMIN/,
   ],
   ['x.yaml', 'volumes: [{name: a, hostPath: {type: Directory, path: "/etc"}}]\n', 1, 'allowMounts: [/etc]', /./],
 ])('%s with %j', (name, text, line, allow, why) => {
@@ -185,6 +205,34 @@ test.each([
 ])('%s with %j is not refused', async (name, text) => {
   expect(await linted(withFile(name, text))).toMatchObject({ problems: [], warnings: [] })
   expect(await refusedOnHost(withFile(name, text))).toEqual([])
+})
+
+test.each([
+  ['not YAML', 'spec: [\n'],
+  ['a tag', 'a: 1\npath: !!x y\n'],
+  ['an alias within its own anchor', 'a: &a { b: *a }\n'],
+  [
+    'aliases that grow',
+    `${Array.from({ length: 20 }, (_, n) => `a${n}: &a${n} [*a${n - 1}, *a${n - 1}]`).join('\n')}\n`,
+  ],
+  ['brackets', '['.repeat(2000)],
+])('a file of %s that a .kube plays is a problem that nothing allows', async (_, text) => {
+  const files = withFile('x.yaml', text.replaceAll('*a-1', 'x'))
+  const expected = [
+    { code: 'unsafe-path', where: { file: at('x.yaml') }, message: expect.stringContaining('not known') },
+  ]
+  expect((await linted(files)).problems).toMatchObject(expected)
+  expect(await refusedOnHost(files)).toMatchObject(expected)
+})
+
+test('a template that a .kube plays is parsed on the host, where it is filled in', async () => {
+  const files = {
+    ...withFile('x.yaml', `spec: { hostPID: \${{ vars.pid }} }\n`),
+    'plumb.yaml': 'version: 1\nhosts: { web-1: { services: [a], vars: { pid: "on" } } }\n',
+    'services/a/service.yaml': 'files: { /etc/containers/systemd/x.yaml: { template: true } }\n',
+  }
+  expect((await linted(files)).problems).toEqual([])
+  expect(await refusedOnHost(files)).toMatchObject([{ message: expect.stringContaining('hostPID: on: ') }])
 })
 
 test.each([
