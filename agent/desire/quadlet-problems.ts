@@ -1,12 +1,11 @@
 // Quadlets that give containers power over the host, unless service.yaml allows it by name; lint reports it, and a host does not apply
 // the service. Pure.
-import { posix } from 'node:path'
 import type { Problem } from '../../shared/problem.ts'
 import { allowLine } from '../../shared/repository/compose-power.ts'
 import { invalid } from '../../shared/repository/invalid.ts'
 import { kubeGiven } from '../../shared/repository/kube-power.ts'
 import { mountDanger } from '../../shared/repository/mount-danger.ts'
-import { generatedService, quadletAt, quadletsMergedWith } from '../../shared/repository/quadlet.ts'
+import { generatedService } from '../../shared/repository/quadlet.ts'
 import {
   type QuadletPath,
   type QuadletPower,
@@ -16,6 +15,7 @@ import {
 import { usualPlaceOf } from '../../shared/repository/reserved.ts'
 import { unitSettings } from '../../shared/repository/unit-settings.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
+import { endsOf, type FilesByPlace, filesByPlace, isMasked, playedFiles, quadletOf } from './played-files.ts'
 
 /** What a template begins a value with. */
 const placeholder = `\${{`
@@ -33,10 +33,11 @@ export type GivenByQuadlet = {
 
 /** One for each file. */
 export function quadletProblems(services: readonly ManagedService[], texts: Texts): readonly Problem[] {
+  const host = hostFiles(services, texts)
   return services.flatMap((managed) => {
     const { service } = managed
     const { allow, allowMounts } = service.settings.quadlets
-    return givenBy(managed, texts).flatMap(({ file, powers, paths, unread }) => {
+    return givenBy(managed, host).flatMap(({ file, powers, paths, unread }) => {
       if (unread !== undefined) return [{ ...unreadProblem(file, unread), service: service.name }]
       const refused = powers.filter(({ allowance }) => !allow.includes(allowance))
       const dangerous = paths
@@ -70,25 +71,43 @@ function unreadProblem(file: ManagedFile, { line, why }: NonNullable<GivenByQuad
 }
 
 /** What every quadlet, drop-in and file that a `.kube` plays gives. */
-export function givenBy({ files }: ManagedService, texts: Texts): readonly GivenByQuadlet[] {
-  const played = new Set<string>()
-  const given = files.flatMap((file): readonly GivenByQuadlet[] => {
-    const quadlet = quadletAt(file.target) ?? quadletsMergedWith(file.target)
-    const text = texts.get(file.source)
-    if (quadlet === undefined || text === undefined) return []
-    const settings = unitSettings(text)
-    for (const { section, key, value } of settings)
-      if (section === 'Kube' && key === 'Yaml') played.add(posix.resolve(posix.dirname(quadlet.main), value))
-    const unit = generatedService(quadlet, settings)
-    return [{ file, powers: quadletPowers(quadlet, settings), paths: quadletPaths(quadlet, settings, unit) }]
+export function givenBy({ files }: ManagedService, { byPlace, played, texts }: HostFiles): readonly GivenByQuadlet[] {
+  return files.flatMap((file): readonly GivenByQuadlet[] => {
+    const quadlet = quadletOf(file)
+    if ((quadlet === undefined && !played.has(file)) || isMasked(file)) return []
+    const ends = endsOf(file, byPlace)
+    if (ends.length === 0) return [unreadable(file, 'is a link to what is not in the repository')]
+    return ends.map((end) => {
+      const text = texts.get(end.source)
+      // Of templates, lint has what is not filled in yet, and a host withholds the service of one that it cannot fill in.
+      if (text === undefined)
+        return end.settings.template ? { file, powers: [], paths: [] } : unreadable(file, 'is too large, or no text')
+      if (quadlet === undefined) return givenByPlayed(file, end, text)
+      const settings = unitSettings(text)
+      const unit = generatedService(quadlet, settings)
+      return { file, powers: quadletPowers(quadlet, settings), paths: quadletPaths(quadlet, settings, unit) }
+    })
   })
-  const pods = files.flatMap((file): readonly GivenByQuadlet[] => {
-    const text = played.has(file.target) ? texts.get(file.source) : undefined
-    if (text === undefined) return []
-    const { unread, ...given } = kubeGiven(text)
-    // Lint has a template before anything is filled in.
-    const isOpen = file.settings.template && text.includes(placeholder)
-    return [{ file, ...given, ...(unread === undefined || isOpen ? {} : { unread }) }]
-  })
-  return [...given, ...pods]
+}
+
+function unreadable(file: ManagedFile, why: string): GivenByQuadlet {
+  return { file, powers: [], paths: [], unread: { line: 1, why } }
+}
+
+function givenByPlayed(file: ManagedFile, { settings }: ManagedFile, text: string): GivenByQuadlet {
+  const { unread, ...given } = kubeGiven(text)
+  const isOpen = settings.template && text.includes(placeholder)
+  return { file, ...given, ...(unread === undefined || isOpen ? {} : { unread }) }
+}
+
+export type HostFiles = {
+  readonly byPlace: FilesByPlace
+  readonly played: ReadonlySet<ManagedFile>
+  readonly texts: Texts
+}
+
+/** `services`: all of a host, or of the repository. */
+export function hostFiles(services: readonly ManagedService[], texts: Texts): HostFiles {
+  const byPlace = filesByPlace(services)
+  return { byPlace, played: playedFiles(byPlace, texts), texts }
 }

@@ -123,8 +123,7 @@ function pathsOfOption(option: PodmanOption): readonly string[] {
 
 /** What systemd fills in for its own manager, and the directory of a pattern; undefined: no path, or one that only the host knows. */
 function placeOf(written: string, unit: string, { main }: Quadlet): string | undefined {
-  const usual = written.replace(/%([htSECLTV])/g, (_, letter: string) => directories[letter] ?? '')
-  const filled = withSpecifiers(usual, unit)
+  const filled = withSpecifiers(withUsualDirectories(written), unit)
   const path = filled?.startsWith('.') ? `${main}/../${filled}` : filled
   if (path?.startsWith('/') !== true) return undefined
   const parts: string[] = []
@@ -135,6 +134,11 @@ function placeOf(written: string, unit: string, { main }: Quadlet): string | und
   }
   // `/srv/x:O`, as of Rootfs=
   return `/${parts.join('/')}`.replace(/:[^/]*$/, '')
+}
+
+/** The specifiers of directories, as systemd's own manager fills them in. */
+export function withUsualDirectories(written: string): string {
+  return written.replace(/%([htSECLTV])/g, (_, letter: string) => directories[letter] ?? '')
 }
 
 const directories: Readonly<Record<string, string>> = {

@@ -1,28 +1,7 @@
 // What a quadlet gives its container of the host: refused by lint and by hosts, by the same names as in a compose file.
 import { describe, expect, test } from 'vitest'
-import { lintWorkTree } from '../../../agent/commands/lint.ts'
-import { desire, type Files, fleetDirectory } from '../desire/fleet.ts'
-
-const at = (name: string) => `services/a/files/etc/containers/systemd/${name}`
-
-/** A file of a quadlet alone, or with what it plays. */
-const withFile = (name: string, text: string): Files => ({
-  [at(name)]: text,
-  ...(name === 'x.yaml' ? { [at('x.kube')]: '[Kube]\nYaml=x.yaml\n' } : {}),
-  ...(/\..*\.d\//.test(name) ? { [at(name.replace(/\.d\/.*$/, ''))]: '[Container]\nImage=x\n' } : {}),
-})
-
-async function linted(files: Files) {
-  const { problems, warnings } = await lintWorkTree(fleetDirectory(files))
-  return { problems, warnings: warnings.filter(({ code }) => code !== 'quadlet-name') }
-}
-
-async function refusedOnHost(files: Files) {
-  const { desired } = await desire(files)
-  return desired.services.flatMap(({ withheld }) => withheld?.problems ?? [])
-}
-
-const container = (line: string) => `[Container]\nImage=x\n${line}\n`
+import { desire } from '../desire/fleet.ts'
+import { at, container, linted, refusedOnHost, withFile } from './quadlet-fleet.ts'
 
 describe.each<[name: string, text: string, line: number, allow: string, why: RegExp]>([
   ['x.container', container('Network=host'), 3, 'allow: [network-host]', /^Network=host: it reaches/],
@@ -205,34 +184,6 @@ test.each([
 ])('%s with %j is not refused', async (name, text) => {
   expect(await linted(withFile(name, text))).toMatchObject({ problems: [], warnings: [] })
   expect(await refusedOnHost(withFile(name, text))).toEqual([])
-})
-
-test.each([
-  ['not YAML', 'spec: [\n'],
-  ['a tag', 'a: 1\npath: !!x y\n'],
-  ['an alias within its own anchor', 'a: &a { b: *a }\n'],
-  [
-    'aliases that grow',
-    `${Array.from({ length: 20 }, (_, n) => `a${n}: &a${n} [*a${n - 1}, *a${n - 1}]`).join('\n')}\n`,
-  ],
-  ['brackets', '['.repeat(2000)],
-])('a file of %s that a .kube plays is a problem that nothing allows', async (_, text) => {
-  const files = withFile('x.yaml', text.replaceAll('*a-1', 'x'))
-  const expected = [
-    { code: 'unsafe-path', where: { file: at('x.yaml') }, message: expect.stringContaining('not known') },
-  ]
-  expect((await linted(files)).problems).toMatchObject(expected)
-  expect(await refusedOnHost(files)).toMatchObject(expected)
-})
-
-test('a template that a .kube plays is parsed on the host, where it is filled in', async () => {
-  const files = {
-    ...withFile('x.yaml', `spec: { hostPID: \${{ vars.pid }} }\n`),
-    'plumb.yaml': 'version: 1\nhosts: { web-1: { services: [a], vars: { pid: "on" } } }\n',
-    'services/a/service.yaml': 'files: { /etc/containers/systemd/x.yaml: { template: true } }\n',
-  }
-  expect((await linted(files)).problems).toEqual([])
-  expect(await refusedOnHost(files)).toMatchObject([{ message: expect.stringContaining('hostPID: on: ') }])
 })
 
 test.each([
