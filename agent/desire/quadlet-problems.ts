@@ -32,8 +32,12 @@ export type GivenByQuadlet = {
 }
 
 /** One for each file. */
-export function quadletProblems(services: readonly ManagedService[], texts: Texts): readonly Problem[] {
-  const host = hostFiles(services, texts)
+export function quadletProblems(
+  services: readonly ManagedService[],
+  texts: Texts,
+  unfilled?: Sources,
+): readonly Problem[] {
+  const host = hostFiles(services, texts, unfilled)
   return services.flatMap((managed) => {
     const { service } = managed
     const { allow, allowMounts } = service.settings.quadlets
@@ -62,7 +66,7 @@ export function quadletProblems(services: readonly ManagedService[], texts: Text
   })
 }
 
-/** What nobody can judge is not applied: nothing in service.yaml allows it. */
+/** What cannot be judged is not applied: nothing in service.yaml allows it. */
 function unreadProblem(file: ManagedFile, { line, why }: NonNullable<GivenByQuadlet['unread']>): Problem {
   const message = `it ${why}, so that what it gives containers of the host is not known`
   const remedy =
@@ -71,17 +75,19 @@ function unreadProblem(file: ManagedFile, { line, why }: NonNullable<GivenByQuad
 }
 
 /** What every quadlet, drop-in and file that a `.kube` plays gives. */
-export function givenBy({ files }: ManagedService, { byPlace, played, texts }: HostFiles): readonly GivenByQuadlet[] {
+export function givenBy(
+  { files }: ManagedService,
+  { byPlace, played, texts, unfilled }: HostFiles,
+): readonly GivenByQuadlet[] {
   return files.flatMap((file): readonly GivenByQuadlet[] => {
     const quadlet = quadletOf(file)
     if ((quadlet === undefined && !played.has(file)) || isMasked(file)) return []
     const ends = endsOf(file, byPlace)
     if (ends.length === 0) return [unreadable(file, 'is a link to what is not in the repository')]
-    return ends.map((end) => {
+    return ends.flatMap((end) => {
+      if (unfilled.has(end.source)) return []
       const text = texts.get(end.source)
-      // Of templates, lint has what is not filled in yet, and a host withholds the service of one that it cannot fill in.
-      if (text === undefined)
-        return end.settings.template ? { file, powers: [], paths: [] } : unreadable(file, 'is too large, or no text')
+      if (text === undefined) return unreadable(file, 'is too large, or no text')
       if (quadlet === undefined) return givenByPlayed(file, end, text)
       const settings = unitSettings(text)
       const unit = generatedService(quadlet, settings)
@@ -104,10 +110,18 @@ export type HostFiles = {
   readonly byPlace: FilesByPlace
   readonly played: ReadonlySet<ManagedFile>
   readonly texts: Texts
+  /** Templates that could not be filled in: their service is withheld for that. */
+  readonly unfilled: Sources
 }
 
+type Sources = { readonly has: (source: string) => boolean }
+
 /** `services`: all of a host, or of the repository. */
-export function hostFiles(services: readonly ManagedService[], texts: Texts): HostFiles {
+export function hostFiles(
+  services: readonly ManagedService[],
+  texts: Texts,
+  unfilled: Sources = new Set<string>(),
+): HostFiles {
   const byPlace = filesByPlace(services)
-  return { byPlace, played: playedFiles(byPlace, texts), texts }
+  return { byPlace, played: playedFiles(byPlace, texts), texts, unfilled }
 }

@@ -85,6 +85,14 @@ test.each<[what: string, files: Files, why: RegExp]>([
   expect(await refusedOnHost(files)).toMatchObject(expected)
 })
 
+test('a template is a problem of its own once it is too large, and not where it cannot be filled in', async () => {
+  const template = 'files: { /etc/containers/systemd/x.container: { template: true } }\n'
+  const large = { [at('x.container')]: container('#'.repeat(300_000)), 'services/a/service.yaml': template }
+  expect(await refusedOnHost(large)).toMatchObject([{ message: expect.stringMatching(/too large/) }])
+  const unfilled = { ...large, [at('x.container')]: container(`Environment=A=\${{ secrets.none }}`) }
+  expect(await refusedOnHost(unfilled)).toMatchObject([{ message: expect.stringMatching(/none/) }])
+})
+
 test('a mask and a template with its instance are no problem', async () => {
   const files: Files = {
     [at('m.container')]: { link: '/dev/null' },
