@@ -1,6 +1,6 @@
 // Units and settings of systemd that would stop, replace or confine the agent that applies them. One account of it for lint and hosts. Pure.
 import { isTable, mountHazard, placeOfMountUnit, tableHazards, wordsOf } from './agent-ground.ts'
-import { agentUnit, usualPlaceOf } from './reserved.ts'
+import { agentUnit, restartGuard, usualPlaceOf } from './reserved.ts'
 import { type UnitSetting, unitSettings } from './unit-settings.ts'
 
 export type AgentHazard = {
@@ -49,10 +49,17 @@ function placeOf(target: string): Place | undefined {
     return { reasonOf: reasonOfManager, name: '' }
   const [, unit = '', dropIn] = new RegExp(`${unitDirectories}/([^/]+?)(?:\\.d/([^/]+\\.conf))?$`).exec(usual) ?? []
   // A drop-in of services in general is one of the agent's, too.
-  if (dropIn !== undefined && (unit === agentUnit || unit === 'service')) return { reasonOf: reasonOfOwn, name: unit }
+  if (dropIn !== undefined && (unit === agentUnit || unit === 'service' || isPrefixOfGuard(unit)))
+    return { reasonOf: reasonOfOwn, name: unit }
   if (unit !== '') return { reasonOf: reasonOfOther, name: unit }
   const quadlet = /^\/(?:etc|run|usr\/share)\/containers\/systemd\/(?!users\/)(?:.*\/)?([^/]+)$/.exec(usual)?.[1]
   return quadlet === undefined ? undefined : { reasonOf: reasonOfOther, name: quadlet }
+}
+
+/** systemd reads the drop-ins of `plumb-.service.d` and `plumb-restart-.service.d` for plumb-restart-guard.service, too. */
+function isPrefixOfGuard(unit: string): boolean {
+  const [, prefix] = /^(.+-)\.(?:service|timer)$/.exec(unit) ?? []
+  return prefix !== undefined && restartGuard.startsWith(prefix)
 }
 
 /** The agent's unit, and what every service stands on: when one of these is stopped, so is the agent. */
@@ -113,7 +120,7 @@ function serviceNamed(file: string): string {
 }
 
 const reasonOfOwn: Reason = ({ section, key, value }, name) => {
-  const whom = name === agentUnit ? 'the agent' : 'every service and so the agent'
+  const whom = whomOf(name)
   if (value === '') return undefined
   if (section === 'Unit') {
     if (isIsolating(key, value)) return `where ${whom} ends, it stops everything else`
@@ -128,6 +135,11 @@ const reasonOfOwn: Reason = ({ section, key, value }, name) => {
   if (replacing.has(key)) return `it replaces what ${whom} runs, or as whom`
   if (key === 'RuntimeMaxSec' && value !== 'infinity') return `it ends ${whom} after that time`
   return confining.has(key) && isOn(value) ? `it confines ${whom}: ${needs}` : undefined
+}
+
+function whomOf(unit: string): string {
+  if (unit === agentUnit) return 'the agent'
+  return unit === 'service' ? 'every service and so the agent' : `${restartGuard}, which restores the agent,`
 }
 
 const reasonOfManager: Reason = ({ section, key, value }) => {
