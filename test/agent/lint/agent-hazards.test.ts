@@ -64,6 +64,7 @@ describe.each<[path: string, text: string, line: number, why: RegExp]>([
   [`${units}/x-plumb.timer`, '[Unit]\nPropagatesStopTo=%j.service\n', 2, /stops the agent/],
   [`${units}/plumb.target`, '[Unit]\nConflicts=%N.service\n', 2, /stops the agent/],
   ['services/a/files/etc/containers/systemd/plumb.kube', '[Unit]\nConflicts=%n\n', 2, /stops the agent/],
+  ['services/a/files/etc/containers/systemd/plumb.kube.d/a.conf', '[Unit]\nConflicts=%n\n', 2, /plumb\.kube stops/],
   [`${units}/x.service`, '[Unit]\nConflicts="plumb.service"\n', 2, /stops the agent/],
   [`${units}/x.service`, "[Install]\nAlias='plumb.service'\n", 2, /takes the place of the agent's/],
   [`${units}/etc-plumb.mount`, '[Mount]\nWhat=tmpfs\nWhere=/etc/plumb\n', 3, /hides \/etc\/plumb/],
