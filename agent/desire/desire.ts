@@ -62,7 +62,7 @@ export async function desiredFor({ reader, host, secrets, digests }: DesireInput
   const named = services.map((service) => withServiceNames(service, texts))
   const readings = readingsOf(named, texts)
   const judged = await judgedOrWithheld(services, { ...filled, digests: known }, reader)
-  const powers = quadletProblems(services, texts)
+  const powers = quadletProblems(services, texts, filled.withheld)
   const contents = { ...judged, renderings: filled.renderings, readings, logins, unreadable, powers }
   const { defaults } = repository.fleet
   const desired: DesiredHost = {

@@ -14,6 +14,7 @@ import type { RevisionReader } from '../sync/revision.ts'
 import { installLinks } from './install-links.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
 import { meantBy, type Named, pathsInCompose, pathsInUnit } from './named-paths.ts'
+import { endsOf, filesByPlace, playedFiles, quadletOf } from './played-files.ts'
 import { HostQuadlets, type QuadletUses } from './quadlets.ts'
 import type { Renderings } from './render.ts'
 import { readersOf, unitResources } from './units.ts'
@@ -128,16 +129,38 @@ export async function namingTexts(
   renderings: Renderings,
   reader: RevisionReader,
 ): Promise<NamingTexts> {
-  const files = services.flatMap((service) => service.files.filter((file) => isNaming(file, service)))
+  const texts = new Map<string, string>()
+  const naming = services.flatMap((service) => service.files.filter((file) => isNaming(file, service)))
+  await addTexts(texts, naming, renderings, reader)
+  const byPlace = filesByPlace(services)
+  // Links of quadlets, and `Yaml=`, may lead to what is read for nothing else.
+  const addEnds = (links: Iterable<ManagedFile>) => {
+    const ends = new Set([...links].flatMap((file) => endsOf(file, byPlace)))
+    return addTexts(
+      texts,
+      [...ends].filter(({ source }) => !texts.has(source)),
+      renderings,
+      reader,
+    )
+  }
+  await addEnds(naming.filter((file) => quadletOf(file) !== undefined))
+  await addEnds(playedFiles(byPlace, texts))
+  return texts
+}
+
+async function addTexts(
+  texts: Map<string, string>,
+  files: readonly ManagedFile[],
+  renderings: Renderings,
+  reader: RevisionReader,
+): Promise<void> {
   const blobs = files.flatMap((file) => (file.kind === 'file' && !file.settings.template ? [file] : []))
   const contents = blobs.length === 0 ? [] : await reader.readMany(blobs.map(({ oid }) => oid))
-  const texts = new Map<string, string>()
   const add = (source: string, bytes: Uint8Array | undefined) => {
     if (bytes !== undefined && bytes.byteLength <= readAtMostBytes) texts.set(source, Buffer.from(bytes).toString())
   }
   for (const [index, { source }] of blobs.entries()) add(source, contents[index])
   for (const { source } of files) add(source, renderings.get(source)?.bytes)
-  return texts
 }
 
 function isNaming(file: ManagedFile, { project }: ManagedService): boolean {

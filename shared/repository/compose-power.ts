@@ -193,7 +193,8 @@ function devicePowers(device: unknown): readonly Power[] {
 }
 
 function securityPowers(written: string): readonly Power[] {
-  const option = written.replace(':', '=')
+  // Only the first sign: `label:type:spc_t` and `label=type:spc_t` are one.
+  const option = written.replace(/^([a-z-]+):/, '$1=')
   if (!/=(?:unconfined|disable)$|^label=type:spc_t$/.test(option)) return []
   return [power(`security-opt:${option}`, `security_opt: ${written}`, 'it takes a protection of the host away')]
 }

@@ -1,7 +1,7 @@
 // What a quadlet can give a container that makes it root on the host, in the words in which a compose file is judged: settings by the names
 // under which service.yaml allows them, and paths of the host. One account of it for lint and hosts. Pure.
 import { pathsOfVolume, powersOf, powersOfVolume } from './compose-power.ts'
-import { mountOf, type PodmanOption, podmanOptions, type Quadlet, withSpecifiers } from './quadlet.ts'
+import { mountOf, type PodmanOption, podmanArguments, podmanOptions, type Quadlet, withSpecifiers } from './quadlet.ts'
 import type { UnitSetting } from './unit-settings.ts'
 
 /** Something that it gives: `allowance` as in `quadlets: { allow: [...] }`. */
@@ -63,7 +63,7 @@ function fieldsOf({ name, value }: PodmanOption, { kind }: Quadlet): Fields {
     case 'volumes-from':
       return { volumes_from: [value] }
     case 'security-opt':
-      return { security_opt: [value === 'label=type:spc_t' ? 'label=disable' : value] }
+      return { security_opt: [value] }
     case 'label-disable':
       return { security_opt: ['label=disable'] }
     case 'seccomp':
@@ -101,14 +101,14 @@ function volumeOf(settings: readonly UnitSetting[]): Fields {
   const own = settings.filter(({ section }) => section === 'Volume')
   const last = (key: string) => own.findLast((one) => one.key === key)?.value || undefined
   const options = own.flatMap(({ key, value }) =>
-    key === 'PodmanArgs' ? [...value.matchAll(/(?:--opt|-o)[= ]\s*"?([a-z]+)=([^\s"]+)/g)] : [],
+    key === 'PodmanArgs' ? podmanArguments(value).filter(({ name }) => name === 'opt') : [],
   )
   const said = { type: last('Type'), device: last('Device'), o: last('Options') }
   return {
     driver: last('Driver'),
     driver_opts: {
       ...Object.fromEntries(Object.entries(said).filter(([, value]) => value !== undefined)),
-      ...Object.fromEntries(options.map(([, name = '', value = '']) => [name, value])),
+      ...Object.fromEntries(options.map(({ value }) => [value.replace(/=.*$/s, ''), value.replace(/^[^=]*=?/, '')])),
     },
   }
 }
@@ -123,8 +123,7 @@ function pathsOfOption(option: PodmanOption): readonly string[] {
 
 /** What systemd fills in for its own manager, and the directory of a pattern; undefined: no path, or one that only the host knows. */
 function placeOf(written: string, unit: string, { main }: Quadlet): string | undefined {
-  const usual = written.replace(/%([htSECLTV])/g, (_, letter: string) => directories[letter] ?? '')
-  const filled = withSpecifiers(usual, unit)
+  const filled = withSpecifiers(withUsualDirectories(written), unit)
   const path = filled?.startsWith('.') ? `${main}/../${filled}` : filled
   if (path?.startsWith('/') !== true) return undefined
   const parts: string[] = []
@@ -135,6 +134,11 @@ function placeOf(written: string, unit: string, { main }: Quadlet): string | und
   }
   // `/srv/x:O`, as of Rootfs=
   return `/${parts.join('/')}`.replace(/:[^/]*$/, '')
+}
+
+/** The specifiers of directories, as systemd's own manager fills them in. */
+export function withUsualDirectories(written: string): string {
+  return written.replace(/%([htSECLTV])/g, (_, letter: string) => directories[letter] ?? '')
 }
 
 const directories: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 // What podman's generator makes of a quadlet, by its path and its text: the service, and what `podman run` is given. One account of it for
 // the names of units, for the volumes that a container has, and for what it may not have. Pure.
-import { wordsOf } from './agent-ground.ts'
+import { quadletWords } from './quadlet-words.ts'
 import { usualPlaceOf } from './reserved.ts'
 import type { UnitSetting } from './unit-settings.ts'
 
@@ -39,6 +39,16 @@ export function quadletAt(target: string): Quadlet | undefined {
   if (main === undefined || !isKind(kind)) return undefined
   const { section, suffix } = kinds[kind]
   return { main, stem, kind, section, usualService: `${stem}${suffix}.service` }
+}
+
+const commonDropIn =
+  /^(\/(?:etc|run|usr\/share)\/containers\/systemd\/(?!users\/)(?:.*\/)?(container|kube|pod|network|volume|build|image))\.d\/[^/]+\.conf$/
+
+/** Of the path of a drop-in that podman merges into all quadlets of a kind, `container.d/10.conf`: any of them, whatever it is called. */
+export function quadletsMergedWith(target: string): Quadlet | undefined {
+  const [, main, kind] = commonDropIn.exec(usualPlaceOf(target)) ?? []
+  if (main === undefined || !isKind(kind)) return undefined
+  return { main, stem: '*', kind, section: kinds[kind].section, usualService: '*.service' }
 }
 
 function isKind(kind: string | undefined): kind is QuadletKind {
@@ -89,18 +99,22 @@ const keys: Readonly<Record<string, string>> = {
   ...{ Yaml: 'yaml', ConfigMap: 'yaml', SetWorkingDirectory: 'context', File: 'context' },
 }
 
-const listed: ReadonlySet<string> = new Set(['AddCapability', 'Unmask', 'AddDevice'])
+const listed: ReadonlySet<string> = new Set([
+  ...['AddCapability', 'Unmask', 'AddDevice', 'Mount', 'EnvironmentFile', 'Yaml', 'ConfigMap'],
+])
 
 /** In the order in which they are written; of `Volume`, the quadlet, what a volume is made of. */
 export function podmanOptions({ section }: Quadlet, settings: readonly UnitSetting[]): readonly PodmanOption[] {
   const own = settings.filter((one) => one.section === section)
   return own.flatMap(({ key, value, line }): readonly PodmanOption[] => {
     const written = `${key}=${value}`.slice(0, 200)
-    if (key === 'PodmanArgs') return argumentsIn(wordsOf(value)).map((one) => ({ ...one, line, ...writtenAs(one) }))
+    if (key === 'PodmanArgs') return podmanArguments(value).map((one) => ({ ...one, line, ...writtenAs(one) }))
     if (key === 'SecurityLabelDisable') return isOn(value) ? [{ name: 'label-disable', value: '', written, line }] : []
+    if (key === 'SecurityLabelType')
+      return [{ name: 'security-opt', value: `label=type:${value.replaceAll('"', '')}`, written, line }]
     const name = section === 'Build' && key === 'Secret' ? 'secret' : keys[key]
     if (name === undefined || value === '') return []
-    const values = listed.has(key) ? wordsOf(value) : [value.replaceAll('"', '')]
+    const values = listed.has(key) ? quadletWords(value) : [value.replaceAll('"', '')]
     return values.map((each) => ({ name, value: each, written: values.length > 1 ? `${key}=${each}` : written, line }))
   })
 }
@@ -112,11 +126,12 @@ function writtenAs({ name, value }: Pick<PodmanOption, 'name' | 'value'>): Pick<
 /** Long names of the short ones that take a value. */
 const short: Readonly<Record<string, string>> = {
   ...{ a: 'attach', c: 'cpu-shares', e: 'env', h: 'hostname', l: 'label', m: 'memory', p: 'publish', u: 'user' },
-  ...{ v: 'volume', w: 'workdir' },
+  ...{ v: 'volume', w: 'workdir', o: 'opt' },
 }
 
 /** `--name=value`, `--name value`, `-v value`, `-vvalue`, `-dv value`. What follows a flag begins with a dash itself. */
-function argumentsIn(words: readonly string[]): readonly Pick<PodmanOption, 'name' | 'value'>[] {
+export function podmanArguments(value: string): readonly Pick<PodmanOption, 'name' | 'value'>[] {
+  const words = quadletWords(value)
   const found: { readonly name: string; readonly value: string }[] = []
   for (let index = 0; index < words.length; index += 1) {
     const option = optionIn(words[index] ?? '')
@@ -133,7 +148,7 @@ function argumentsIn(words: readonly string[]): readonly Pick<PodmanOption, 'nam
 function optionIn(word: string): { readonly name: string; readonly value: string | undefined } | undefined {
   const [, long, equals, given] = /^--([a-z0-9-]+)(=?)(.*)$/s.exec(word) ?? []
   if (long !== undefined) return { name: long, value: equals === '=' ? given : undefined }
-  const [, letter = '', rest = ''] = /^-[a-zA-Z]*?([acehlmpuvw])(.*)$/s.exec(word) ?? []
+  const [, letter = '', rest = ''] = /^-[a-zA-Z]*?([acehlmopuvw])(.*)$/s.exec(word) ?? []
   const name = short[letter]
   return name === undefined ? undefined : { name, value: rest === '' ? undefined : rest.replace(/^=/, '') }
 }
@@ -153,10 +168,14 @@ export function mountOf({ name, value }: Pick<PodmanOption, 'name' | 'value'>): 
   }
   if (name !== 'mount') return undefined
   const fields = new Map(
-    value.split(',').map((part) => {
-      const at = part.indexOf('=')
-      return at < 0 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)]
-    }),
+    // A list of CSV.
+    value
+      .replaceAll('"', '')
+      .split(',')
+      .map((part) => {
+        const at = part.indexOf('=')
+        return at < 0 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)]
+      }),
   )
   const type = fields.get('type') ?? 'volume'
   const at = ['destination', 'dst', 'target'].flatMap((key) => fields.get(key) ?? [])[0] ?? ''

@@ -74,8 +74,10 @@ describe.skipIf(reason !== null)('a drop-in of plumb.service', () => {
       const look = async () => expect((await followed.host.exec(left)).stdout).toBe('')
       await eventually('the change is taken back, and nothing of the guard is left', look, { withinMs: 300_000 })
       await eventually('the agent runs', agentProcess)
-      const { stdout } = await followed.host.exec(['plumb', 'status'])
-      expect(stdout).toContain('restart plumb.service')
+      const status = async () => (await followed.host.exec(['plumb', 'status'])).stdout
+      await eventually('its first check says what failed', async () =>
+        expect(await status()).toContain('restart plumb.service'),
+      )
       await followed.inSyncAt(await followed.commit({ [`services/base/${name}`]: null }))
     },
   )

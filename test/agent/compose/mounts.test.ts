@@ -256,6 +256,7 @@ test.each<[string, Readonly<Record<string, unknown>>, readonly string[]]>([
     { security_opt: ['seccomp:unconfined', 'label=disable', 'label:type:spc_t'] },
     ['security-opt:seccomp=unconfined', 'security-opt:label=disable', 'security-opt:label=type:spc_t'],
   ],
+  ['a type of label', { security_opt: ['label=type:spc_t'] }, ['security-opt:label=type:spc_t']],
   ['mounts of others', { volumes_from: ['container:x'] }, ['volumes-from']],
   ['a program', { provider: { type: 'x' } }, ['provider']],
   ['what is for developing', { develop: { watch: [{ path: '.', action: 'sync' }] } }, ['watch']],

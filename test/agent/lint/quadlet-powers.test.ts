@@ -1,28 +1,7 @@
 // What a quadlet gives its container of the host: refused by lint and by hosts, by the same names as in a compose file.
 import { describe, expect, test } from 'vitest'
-import { lintWorkTree } from '../../../agent/commands/lint.ts'
-import { desire, type Files, fleetDirectory } from '../desire/fleet.ts'
-
-const at = (name: string) => `services/a/files/etc/containers/systemd/${name}`
-
-/** A file of a quadlet alone, or with what it plays. */
-const withFile = (name: string, text: string): Files => ({
-  [at(name)]: text,
-  ...(name === 'x.yaml' ? { [at('x.kube')]: '[Kube]\nYaml=x.yaml\n' } : {}),
-  ...(name.includes('.d/') ? { [at(name.replace(/\.d\/.*$/, ''))]: '[Container]\nImage=x\n' } : {}),
-})
-
-async function linted(files: Files) {
-  const { problems, warnings } = await lintWorkTree(fleetDirectory(files))
-  return { problems, warnings: warnings.filter(({ code }) => code !== 'quadlet-name') }
-}
-
-async function refusedOnHost(files: Files) {
-  const { desired } = await desire(files)
-  return desired.services.flatMap(({ withheld }) => withheld?.problems ?? [])
-}
-
-const container = (line: string) => `[Container]\nImage=x\n${line}\n`
+import { desire } from '../desire/fleet.ts'
+import { at, container, linted, refusedOnHost, withFile } from './quadlet-fleet.ts'
 
 describe.each<[name: string, text: string, line: number, allow: string, why: RegExp]>([
   ['x.container', container('Network=host'), 3, 'allow: [network-host]', /^Network=host: it reaches/],
@@ -42,6 +21,14 @@ describe.each<[name: string, text: string, line: number, allow: string, why: Reg
   ],
   ['x.container', container('AddDevice=-/dev/kvm:/dev/kvm:rw'), 3, 'allow: [device:/dev/kvm]', /device of the host/],
   ['x.container', container('SecurityLabelDisable=true'), 3, 'allow: [security-opt:label=disable]', /protection/],
+  ['x.container', container('SecurityLabelType=spc_t'), 3, 'allow: [security-opt:label=type:spc_t]', /protection/],
+  [
+    'x.container',
+    container('PodmanArgs=--security-opt label=type:spc_t'),
+    3,
+    'allow: [security-opt:label=type:spc_t]',
+    /protection/,
+  ],
   ['x.container', container('SeccompProfile=unconfined'), 3, 'allow: [security-opt:seccomp=unconfined]', /protection/],
   ['x.container', container('Unmask=ALL'), 3, 'allow: [security-opt:unmask=ALL]', /kernel/],
   ['x.container', container('PodmanArgs=--privileged'), 3, 'allow: [privileged]', /^PodmanArgs=--privileged: with it/],
@@ -67,11 +54,36 @@ describe.each<[name: string, text: string, line: number, allow: string, why: Reg
   ],
   ['x.container', container('PodmanArgs=--volumes-from db'), 3, 'allow: [volumes-from]', /all mounts/],
   ['x.container.d/net.conf', '[Container]\nNetwork=host\n', 2, 'allow: [network-host]', /reaches/],
+  ['container.d/net.conf', '[Container]\nNetwork=host\n', 2, 'allow: [network-host]', /reaches/],
+  ['volume.d/net.conf', '[Volume]\nType=ext4\nDevice=/dev/sdb1\n', 2, 'allow: [volume-type:ext4]', /mount of its own/],
+  ['pod.d/10.conf', '[Pod]\nVolume=/%N:/host\n', 2, 'allowMounts: [/]', /whole host/],
+  ['sub/kube.d/10.conf', '[Kube]\nNetwork=host\n', 2, 'allow: [network-host]', /reaches/],
   ['x.volume', '[Volume]\nType=ext4\nDevice=/dev/sdb1\n', 2, 'allow: [volume-type:ext4]', /mount of its own/],
   ['x.yaml', 'kind: Pod\nspec:\n  hostNetwork: true\n', 3, 'allow: [network-host]', /^hostNetwork: true: it reaches/],
   ['x.yaml', 'spec: {containers: [{securityContext: {privileged: true}}]}\n', 1, 'allow: [privileged]', /root here/],
   ['x.yaml', 'kind: Pod\ncapabilities:\n  add:\n  - NET_ADMIN\n', 3, 'allow: [cap:NET_ADMIN]', /./],
 
+  ['x.container', container('PodmanArgs=--volume="/:/host"'), 3, 'allowMounts: [/]', /^PodmanArgs=--volume=\/:\/host:/],
+  ['x.container', container(String.raw`PodmanArgs=-v \x2froot:/x`), 3, 'allowMounts: [/root]', /root's home/],
+  ['x.container', container('PodmanArgs=--pid="host"'), 3, 'allow: [pid-host]', /every process/],
+  ['x.container', container(`PodmanArgs=--'ipc'=ho'st'`), 3, 'allow: [ipc-host]', /memory of processes/],
+  [
+    'x.container',
+    container('PodmanArgs=--security-opt="label=disable"'),
+    3,
+    'allow: [security-opt:label=disable]',
+    /protection/,
+  ],
+  ['x.container', container('PodmanArgs=--cap-add="ALL"'), 3, 'allow: [cap:ALL]', /by default/],
+  ['x.container', container("Mount='type=bind,source=/etc,destination=/x'"), 3, 'allowMounts: [/etc]', /agent's own/],
+  ['x.container', container("EnvironmentFile='/root/app.env'"), 3, 'allowMounts: [/root/app.env]', /root's home/],
+  [
+    'x.volume',
+    "[Volume]\nPodmanArgs=--opt type=none -o o=bind --opt 'device=/root'\n",
+    1,
+    'allowMounts: [/root]',
+    /home/,
+  ],
   ['x.container', container('Volume=/etc/plumb:/x:ro'), 3, 'allowMounts: [/etc/plumb]', /agent's own/],
   ['x.container', container('Volume=/:/host'), 3, 'allowMounts: [/]', /whole host/],
   ['x.container', container('Volume=/var/run/docker.sock:/s'), 3, 'allowMounts: [/var/run/docker.sock]', /root here/],
@@ -105,9 +117,29 @@ describe.each<[name: string, text: string, line: number, allow: string, why: Reg
   [
     'x.yaml',
     'volumes:\n- name: a\n  hostPath:\n    path: /root\n',
-    3,
+    4,
     'allowMounts: [/root]',
     /^hostPath: \/root: it is root's home/,
+  ],
+  ['x.yaml', 'hostPath: { path: /srv/../etc }\n', 1, 'allowMounts: [/etc]', /agent's own/],
+  ['x.yaml', 'a: &p { path: /root/x }\nb: { hostPath: { <<: *p } }\n', 1, 'allowMounts: [/root/x]', /root's home/],
+  [
+    'x.yaml',
+    'metadata: { annotations: { volume.podman.io/device: /root } }\n',
+    1,
+    'allowMounts: [/root]',
+    /^volume.podman.io\/device: \/root: /,
+  ],
+  ['x.yaml', 'securityContext: { Privileged: True }\n', 1, 'allow: [privileged]', /root here/],
+  ['x.yaml', 'a: 1\n---\nspec: { hostPID: yes, hostIPC: on }\n', 3, 'allow: [pid-host, ipc-host]', /every process/],
+  ['x.yaml', 'seLinuxOptions: { type: spc_t }\n', 1, 'allow: [security-opt:label=type:spc_t]', /protection/],
+  ['x.yaml', 'procMount: Unmasked\n', 1, 'allow: [security-opt:unmask=ALL]', /kernel/],
+  [
+    'x.yaml',
+    'capabilities:\n  add:\n  # for the clock\n  - sys_time # it\n  - "SYS_ADMIN"\n',
+    2,
+    'allow: [cap:SYS_TIME, cap:SYS_ADMIN]',
+    /sys_time, SYS_ADMIN/,
   ],
   ['x.yaml', 'volumes: [{name: a, hostPath: {type: Directory, path: "/etc"}}]\n', 1, 'allowMounts: [/etc]', /./],
 ])('%s with %j', (name, text, line, allow, why) => {
@@ -152,6 +184,18 @@ test.each([
 ])('%s with %j is not refused', async (name, text) => {
   expect(await linted(withFile(name, text))).toMatchObject({ problems: [], warnings: [] })
   expect(await refusedOnHost(withFile(name, text))).toEqual([])
+})
+
+test.each([
+  ['/run/docker.sock', '/var/run/docker.sock'],
+  ['/var/run/docker.sock', '/run/docker.sock'],
+])('%s allows the same place by the name %s', async (allowed, path) => {
+  const files = {
+    [at('x.container')]: container(`Volume=${path}:/s`),
+    'services/a/service.yaml': `quadlets: { allowMounts: [${allowed}] }\n`,
+  }
+  expect(await linted(files)).toMatchObject({ problems: [], warnings: [] })
+  expect(await refusedOnHost(files)).toEqual([])
 })
 
 test('what a template fills in is judged on the host', async () => {
