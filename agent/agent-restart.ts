@@ -1,6 +1,7 @@
-// The proof of a restart for a changed unit of the agent. A unit can keep the new agent from ever coming up, and then no commit reaches
-// the host any more: so before the restart a timer of systemd is set, which knows nothing of that unit and outlives a boot. It takes the change back unless
-// the new agent has stopped it, as it does once it runs and has heard from its repository.
+// The proof of a restart for a changed unit of the agent. A unit can keep the new agent from ever coming up, and then no
+// commit reaches the host any more: so before the restart a timer of systemd is set, which knows nothing of that unit
+// and outlives a boot. It takes the change back unless the new agent has stopped it, as it does once it runs and has
+// heard from its repository.
 
 import type { Run } from '../shared/command.ts'
 import { compact } from '../shared/compact.ts'
@@ -41,7 +42,7 @@ export function agentRestartOf({ services, revision }: Plan, { root }: Host, sta
 
 /** Returns when the restart is under way. Where no timer can be set, it is not begun: the change takes effect with the next start. */
 export async function restartGuarded(restart: AgentRestart, host: Host, state: State): Promise<void> {
-  writeAgentRestart(state.directory, restart)
+  await writeAgentRestart(state.directory, restart)
   try {
     const { files } = readAgentRestart(state.directory) ?? restart
     await armRestartGuard({ stateDirectory: state.directory, changed: files.map(({ path }) => path) }, host)

@@ -258,7 +258,8 @@ function quietly({ records, undoing }: ServiceJournal): UndoLog {
 function failureProblem({ service }: ServicePlan, error: unknown, undoing: readonly Problem[]): Problem {
   const [problem, ...others] = problemsOf(error)
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`
-  const left = undoing.length === 0 ? '' : ` Not everything could be put back: ${undoing.map(problemLine).join('; ')}`
+  const left =
+    undoing.length === 0 ? '' : ` Not everything could be rolled back: ${undoing.map(problemLine).join('; ')}`
   const base = problem ?? { code: 'apply-failed', message: 'it failed for no known reason.' }
   return boundedProblem({ ...base, service, message: `${base.message}${more}${left}` })
 }

@@ -101,7 +101,7 @@ async function correct(writing: Writing, { path, was }: SavedPath): Promise<void
   if (there === undefined || there.type !== was.type)
     throw new PlumbError({
       code: 'apply-failed',
-      message: `what was there before (a ${was.type}) could not be put back.`,
+      message: `what was there before (a ${was.type}) could not be restored.`,
       where: { file: path },
       remedy: 'Apply again, or restore it from a backup.',
     })

@@ -46,13 +46,12 @@ export type PodmanVolume = {
   readonly isPlain: boolean
 }
 
-/** Those of these names that podman has. */
-export async function volumesNamed(names: readonly string[], query: Run): Promise<readonly PodmanVolume[]> {
+/** Those of these names that podman has; undefined while it does not answer. */
+export async function volumesNamed(names: readonly string[], query: Run): Promise<readonly PodmanVolume[] | undefined> {
   if (names.length === 0) return []
-  // It fails where one is missing, and prints the others.
+  // It fails where one is missing, and prints the others: `[]` where all are.
   const { stdout } = await query({ args: ['podman', 'volume', 'inspect', '--', ...names], outputLimitBytes: 16 << 20 })
-  if (stdout.trim() === '') return []
-  return volumesSchema.parse(JSON.parse(stdout)).map(({ Name, Mountpoint, Driver, Options }) => ({
+  return parsedOrUndefined(volumesSchema, stdout)?.map(({ Name, Mountpoint, Driver, Options }) => ({
     name: Name,
     place: Mountpoint,
     isPlain: ['', 'local'].includes(Driver) && Object.keys(Options ?? {}).length === 0,
@@ -67,6 +66,15 @@ const volumesSchema = z.array(
     Options: z.record(z.string(), z.unknown()).nullish(),
   }),
 )
+
+/** A command that was ended at its deadline has printed nothing, or a part. */
+function parsedOrUndefined<Parsed>(schema: z.ZodType<Parsed>, text: string): Parsed | undefined {
+  try {
+    return schema.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
+  }
+}
 
 export type UnitContainer = { readonly mounts: Readonly<Record<string, string>>; readonly image: string }
 

@@ -4,7 +4,7 @@ import { lstatSync, mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { isSea } from 'node:sea'
 import { type Run, whyText } from '../../shared/command.ts'
-import { removeIfThere, replaceFile } from '../../shared/platform/durable.ts'
+import { removeIfThere, replaceDurably } from '../../shared/platform/durable.ts'
 import { PlumbError, problemsOf } from '../../shared/problem.ts'
 import { agentUnit, restartGuard } from '../../shared/repository/reserved.ts'
 import { firstLine, systemctl } from './systemd.ts'
@@ -25,7 +25,7 @@ export async function armRestartGuard(
   host: GuardHost,
 ): Promise<void> {
   try {
-    placeUnits(stateDirectory, host.root)
+    await placeUnits(stateDirectory, host.root)
     for (const name of changed.filter(isOfAllServices).map((path) => basename(path))) maskDropIn(name, host.root)
     for (const args of [
       ['daemon-reload'],
@@ -41,16 +41,16 @@ export async function armRestartGuard(
 
 /** Nothing of it is left. */
 export async function disarmRestartGuard({ root, run }: GuardHost): Promise<void> {
-  const timer = join(root, directory, `${restartGuard}.timer`)
-  if (lstatSync(timer, { throwIfNoEntry: false }) === undefined) return
+  const units = ['service', 'timer'].map((suffix) => join(root, directory, `${restartGuard}.${suffix}`))
+  if (units.every((path) => lstatSync(path, { throwIfNoEntry: false }) === undefined)) return
   await run(systemctl(['disable', '--now', '--quiet', `${restartGuard}.timer`]))
   rmSync(join(root, directory, `${restartGuard}.service.d`), { recursive: true, force: true })
   // The timer last: while it is there, this is done again.
-  for (const name of [`${restartGuard}.service`, `${restartGuard}.timer`]) removeIfThere(join(root, directory, name))
+  for (const path of units) removeIfThere(path)
   await run(systemctl(['daemon-reload']))
 }
 
-function placeUnits(stateDirectory: string, root: string): void {
+async function placeUnits(stateDirectory: string, root: string): Promise<void> {
   const own = isSea() ? [process.execPath] : [process.execPath, ...process.execArgv, process.argv[1] ?? '']
   const command = [...own, takeBackVerb, '--state', stateDirectory].map(quoted).join(' ')
   const description = `Takes back a change of ${agentUnit} that the agent does not come up with`
@@ -62,8 +62,11 @@ function placeUnits(stateDirectory: string, root: string): void {
     '[Install]\nWantedBy=timers.target\n',
   ].join('\n')
   mkdirSync(join(root, directory), { recursive: true })
-  replaceFile({ path: join(root, directory, `${restartGuard}.service`), content: service })
-  replaceFile({ path: join(root, directory, `${restartGuard}.timer`), content: timer })
+  // An empty timer would be none after the power cut that it is to outlive.
+  await replaceDurably([
+    { path: join(root, directory, `${restartGuard}.service`), content: service, mode: 0o644 },
+    { path: join(root, directory, `${restartGuard}.timer`), content: timer, mode: 0o644 },
+  ])
 }
 
 function isOfAllServices(path: string): boolean {

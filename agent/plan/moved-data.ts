@@ -37,7 +37,7 @@ export function movedDataProblems({ resources }: Resources): readonly Problem[] 
   })
 }
 
-/** Of what moves although, one sentence each. */
+/** One sentence for each mount that service.yaml allows to move. */
 export function leftData({ resources }: Resources): readonly string[] {
   return movedIn(resources)
     .filter(({ desired, from }) => desired.moveMounts?.includes(from) === true)
@@ -45,10 +45,11 @@ export function leftData({ resources }: Resources): readonly string[] {
 }
 
 function movedIn(resources: Resources['resources']): readonly Moved[] {
-  const own = new Set(resources.map(({ id }) => parseResourceId(id).name))
+  const files = resources.filter(({ id }) => isOfKind(id, 'file', 'symlink'))
+  const own = new Set(files.map(({ id }) => parseResourceId(id).name))
   const units = resources.filter(({ id }) => isOfKind(id, 'unit'))
   const all = [...units.flatMap(inPlace), ...units.flatMap((one) => byOthers(one, units))]
-  // What the repository has at a path comes with the repository.
+  // A file of the repository comes with the repository; the content of a declared directory does not.
   return all.filter(({ from, to }) => !own.has(from) && !own.has(to))
 }
 

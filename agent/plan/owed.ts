@@ -76,7 +76,7 @@ export function owedProblem({ resources }: Owed): Problem {
   const more = paths.length > 5 ? ` and ${paths.length - 5} more` : ''
   return {
     code: 'apply-failed',
-    message: `${paths.slice(0, 5).join(', ')}${more}: not as applied right after the apply, and after another one.`,
+    message: `${paths.slice(0, 5).join(', ')}${more}: not as applied right after the apply and after the next one.`,
     remedy:
       'A link on the way that changes, a program, or a script of a package that changes it would explain that: see plumb check.',
   }

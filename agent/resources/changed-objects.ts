@@ -38,7 +38,7 @@ export function changedObjects(
 
 const remedies: Readonly<Record<EngineObject['kind'], (project: string) => string>> = {
   network: (project) =>
-    `To have the network made anew: docker compose --project-name ${project} down (volumes stay), then plumb apply.`,
+    `To recreate the network: docker compose --project-name ${project} down (volumes stay), then plumb apply.`,
   volume: () =>
     'A volume keeps its data where it is: give the volume with the new settings another name and take the data along, or, once nothing in it is needed, remove it with docker volume rm.',
 }

@@ -6,14 +6,14 @@ import type { ContainerFault } from './kind.ts'
 
 export type ContainerAction = {
   readonly service: string
-  readonly kind: 'start' | 'start-again' | 'make-anew' | 'scale' | 'remove' | 'build'
+  readonly kind: 'start' | 'start-again' | 'recreate' | 'scale' | 'remove' | 'build'
   /** Of `scale`. */
   readonly replicas?: number
-  /** Of `make-anew`: what differs. */
+  /** Of `recreate`: what differs. */
   readonly why?: string
 }
 
-/** `start db`, `make web anew (its mounted app.conf changes)`. */
+/** `start db`, `recreate web (its mounted app.conf changes)`. */
 export function foreseenText({ service, kind, replicas, why }: ContainerAction): string {
   const reason = why === undefined ? '' : ` (${why})`
   switch (kind) {
@@ -21,26 +21,26 @@ export function foreseenText({ service, kind, replicas, why }: ContainerAction):
       return `start ${service}`
     case 'start-again':
       return `start ${service} again`
-    case 'make-anew':
-      return `make ${service} anew${reason}`
+    case 'recreate':
+      return `recreate ${service}${reason}`
     case 'scale':
       return `scale ${service} to ${replicas}`
     case 'remove':
       return `remove ${service}`
     case 'build':
-      return `build ${service}, and make it anew if its image changes`
+      return `build ${service}, and recreate it if its image changes`
   }
 }
 
-/** `started db`, `made web anew`. */
+/** `started db`, `recreated web`. */
 export function doneText({ service, kind, replicas }: ContainerAction): string {
   switch (kind) {
     case 'start':
       return `started ${service}`
     case 'start-again':
       return `started ${service} again`
-    case 'make-anew':
-      return `made ${service} anew`
+    case 'recreate':
+      return `recreated ${service}`
     case 'scale':
       return `scaled ${service} to ${replicas}`
     case 'remove':
@@ -208,7 +208,7 @@ export function actionsBetween(
     if (now.length === 0) return [{ service, kind: 'remove' }]
     if (old.length === 0) return [{ service, kind: 'start' }]
     const kept = now.filter(({ id }) => old.some((container) => container.id === id))
-    if (kept.length < Math.min(old.length, now.length)) return [{ service, kind: 'make-anew' }]
+    if (kept.length < Math.min(old.length, now.length)) return [{ service, kind: 'recreate' }]
     if (old.length !== now.length) return [{ service, kind: 'scale', replicas: now.length }]
     const isStarted = kept.some(({ id, state }) => {
       const was = old.find((container) => container.id === id)?.state
@@ -231,12 +231,12 @@ function foreseenAction(service: string, all: readonly Container[], foresight: F
   const faults = own.flatMap((container) => configurationFault(wanted, container, declared) ?? [])
   const [fault] = faults
   if (fault !== undefined)
-    return { service, kind: 'make-anew', why: foresight.moved?.get(service) ?? whyAnew(fault, wanted, foresight) }
+    return { service, kind: 'recreate', why: foresight.moved?.get(service) ?? whyAnew(fault, wanted, foresight) }
   const stale = whyRemounted(wanted, own, foresight) ?? mountFault(wanted, own, replaced)?.text
-  if (stale !== undefined) return { service, kind: 'make-anew', why: stale }
+  if (stale !== undefined) return { service, kind: 'recreate', why: stale }
   if (own.length !== wanted.replicas) return { service, kind: 'scale', replicas: wanted.replicas }
   if (own.some((one) => one.state !== 'running' && !isDone(wanted, one))) return { service, kind: 'start-again' }
-  if (own.some(({ health }) => health === 'unhealthy')) return { service, kind: 'make-anew', why: 'it is unhealthy' }
+  if (own.some(({ health }) => health === 'unhealthy')) return { service, kind: 'recreate', why: 'it is unhealthy' }
   return wanted.builds ? { service, kind: 'build' } : undefined
 }
 
@@ -252,7 +252,7 @@ function draggedAlong(
     const others = dependsOn.filter((other) => anew.has(other) || recreated.has(other))
     return {
       service: name,
-      kind: 'make-anew',
+      kind: 'recreate',
       why: others.length === 0 ? 'compose says so' : `with ${others.join(', ')}`,
     }
   }
@@ -270,7 +270,7 @@ function outdatedServices(own: readonly Container[], declared: Declaration): Rea
 }
 
 function whyAnew({ code }: ContainerFault, { mounts }: DeclaredService, { changing }: Foresight): string {
-  if (code === 'container-image') return 'its image is another one by now'
+  if (code === 'container-image') return 'its image has changed'
   const seen = [...changing].filter((path) =>
     mounts.some(({ source }) => path === source || path.startsWith(`${source}/`)),
   )
@@ -289,7 +289,7 @@ function whyRemounted(
   const mounted = mounts.find(({ source }) => changing.has(source) && !isRight(source))
   const runs = all.some(({ service, state }) => service === name && state === 'running')
   return runs && mounted !== undefined
-    ? `its mounted ${mounted.source.slice(mounted.source.lastIndexOf('/') + 1)} is put right`
+    ? `its mounted ${mounted.source.slice(mounted.source.lastIndexOf('/') + 1)} is repaired`
     : undefined
 }
 

@@ -37,7 +37,7 @@ export type ForecastInput = {
   readonly changing: ReadonlySet<string>
 }
 
-/** `make web anew (its mounted app.conf changes); start db`. */
+/** `recreate web (its mounted app.conf changes); start db`. */
 export function forecastText(forecast: ComposeForecast): string {
   switch (forecast.kind) {
     case 'up':

@@ -148,7 +148,7 @@ async function liveOf(
   return { attributes: { type, content, containers: faultsText(faults), state }, faults }
 }
 
-/** A project without faults, whose engine does not answer, is nothing that has a code of its own. */
+/** Without faults, as when the engine does not answer, there is no finer code. */
 function codes({ name, live }: AttributeDifference, { faults = [] }: LiveResource): readonly DifferenceCode[] {
   if (name === 'content') return ['project-files']
   if (name === 'state') return [live === 'stopped' ? 'project-stopped' : 'project-state']
@@ -156,7 +156,7 @@ function codes({ name, live }: AttributeDifference, { faults = [] }: LiveResourc
 }
 
 function describe(id: ResourceId, differences: readonly CodedDifference[]): string {
-  if (differences.length === 0) return `compose project ${nameOf(id)}: containers that mount what is put right`
+  if (differences.length === 0) return `compose project ${nameOf(id)}: containers that mount what is repaired`
   const texts = differences.map(({ name, expected, live }) => {
     if (name === 'type') return 'no longer in the repository'
     if (name === 'content') return live === 'none' ? 'not brought up yet' : 'its files changed'

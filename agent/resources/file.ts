@@ -194,7 +194,7 @@ function line(one: FileChange): string {
   return `wrote ${path} (${what(one.differences, 'was')})`
 }
 
-/** Also what is to be written: `isOrWas`. */
+/** `isOrWas`: `is` in a plan, `was` after the apply. */
 function what(differences: readonly AttributeDifference[], isOrWas: 'is' | 'was'): string {
   const type = differences.find(({ name }) => name === 'type')
   if (type === undefined) return differences.map(({ name }) => name).join(', ')

@@ -3,7 +3,7 @@
 import { absolutePathSchema, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import type { UnitResource } from '../../shared/resource.ts'
 import type { HostReader } from '../host/host.ts'
-import { containersOfUnits, volumesNamed } from '../host/podman-objects.ts'
+import { containersOfUnits, type PodmanVolume, volumesNamed } from '../host/podman-objects.ts'
 import type { HeldData, Subject } from './kind.ts'
 import { mountsIn } from './unit-mounts.ts'
 
@@ -52,8 +52,12 @@ async function withData(sources: readonly string[], host: HostReader): Promise<R
   const volumes = await volumesNamed([...new Set(names)], host.query)
   return new Set([
     ...paths.filter((path) => contentOf(path, host) === 'some'),
-    ...volumes.filter(({ place, isPlain }) => !isPlain || contentOf(place, host) !== 'empty').map(({ name }) => name),
+    ...(volumes === undefined ? names : volumes.filter((volume) => isFilled(volume, host)).map(({ name }) => name)),
   ])
+}
+
+function isFilled({ place, isPlain }: PodmanVolume, host: HostReader): boolean {
+  return !isPlain || contentOf(place, host) !== 'empty'
 }
 
 /** An empty directory, as podman makes for a volume, is no data. `missing`: podman may see a volume where the agent does not. */

@@ -129,7 +129,7 @@ function lostVersion(
   const why = problemsOf(error).map(({ message }) => message)
   return {
     code: 'apply-failed',
-    message: `${name} ${stays}: ${version}, which was there before, could not be put back: ${why.join(' ')}`.slice(
+    message: `${name} ${stays}: ${version}, which was there before, could not be restored: ${why.join(' ')}`.slice(
       0,
       4000,
     ),

@@ -56,11 +56,11 @@ export function becomesOf({ original }: Pick<ResourceChange, 'original'>): strin
 
 /** What was done; and, before it is, what is to be done. */
 export function leftText(change: ResourceChange): string {
-  return isReturning(change) ? returnedText(change) : `removed ${pathOf(change.id)}${lostText(change)}`
+  return isReturning(change) ? returnText('restored', change) : `removed ${pathOf(change.id)}${lostText(change)}`
 }
 
 export function leaveText(change: ResourceChange): string {
-  return isReturning(change) ? returnedText(change) : `remove ${pathOf(change.id)}${lostText(change)}`
+  return isReturning(change) ? returnText('restore', change) : `remove ${pathOf(change.id)}${lostText(change)}`
 }
 
 /** Staged and swapped like everything else, so that it can be undone. */
@@ -93,11 +93,11 @@ export async function putBackOriginal(change: ResourceChange, host: ApplyHost): 
     case undefined:
       break
   }
-  return returnedText(change)
+  return returnText('restored', change)
 }
 
-function returnedText({ id }: ResourceChange): string {
-  return `put back ${pathOf(id)} as it was before the first apply`
+function returnText(verb: 'restore' | 'restored', { id }: ResourceChange): string {
+  return `${verb} ${pathOf(id)} as it was before the first apply`
 }
 
 function lostText({ original }: ResourceChange): string {

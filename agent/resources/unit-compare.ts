@@ -71,8 +71,8 @@ function objectDifference(
 ): readonly AttributeDifference[] {
   return changedObjects(objects, unit?.objects ?? []).map(({ kind, name, text }) => {
     const madeBy = objects.find((one) => one.kind === kind && one.name === name)?.madeBy ?? name
-    const anew = `to have it made anew: systemctl stop ${madeBy} (what uses it stops, too), podman network rm ${name}, systemctl start ${user}`
-    return { name: objectName, expected: kind === 'network' ? anew : toReplaceVolume, live: text }
+    const recreate = `to recreate it: systemctl stop ${madeBy} (what uses it stops, too), podman network rm ${name}, systemctl start ${user}`
+    return { name: objectName, expected: kind === 'network' ? recreate : toReplaceVolume, live: text }
   })
 }
 

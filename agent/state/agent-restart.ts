@@ -20,7 +20,7 @@ import {
   type ServiceName,
   serviceNameSchema,
 } from '../../shared/names.ts'
-import { readIfThere, removeIfThere, replaceFile } from '../../shared/platform/durable.ts'
+import { readIfThere, removeIfThere, replaceDurably } from '../../shared/platform/durable.ts'
 import { type Failure, failureSchema } from '../../shared/report.ts'
 import { baselineJson, type ServiceBaseline, serviceBaselineSchema } from './baseline.ts'
 
@@ -66,7 +66,7 @@ export function readAgentRestart(stateDirectory: string): AgentRestart | undefin
 }
 
 /** Where one waits already, what was before that one counts: it is the last that an agent came up with. */
-export function writeAgentRestart(stateDirectory: string, restart: AgentRestart): void {
+export async function writeAgentRestart(stateDirectory: string, restart: AgentRestart): Promise<void> {
   const earlier = readAgentRestart(stateDirectory)
   const files = new Map([...restart.files, ...(earlier?.files ?? [])].map((file) => [file.path, file]))
   const services = new Map([...restart.services, ...(earlier?.services ?? [])].map((one) => [one.service, one]))
@@ -75,7 +75,7 @@ export function writeAgentRestart(stateDirectory: string, restart: AgentRestart)
     files: [...files.values()],
     services: [...services.values()].map(({ baseline, ...one }) => ({ ...one, ...jsonOf(baseline) })),
   }
-  replaceFile({ path: pathIn(stateDirectory), content: `${JSON.stringify(content)}\n` })
+  await replaceDurably([{ path: pathIn(stateDirectory), content: `${JSON.stringify(content)}\n` }])
 }
 
 export function removeAgentRestart(stateDirectory: string): void {

@@ -1,6 +1,7 @@
 // Units and settings of systemd that would stop, replace or confine the agent that applies them. One account of it for lint and hosts. Pure.
 import { isTable, mountHazard, placeOfMountUnit, tableHazards, wordsOf } from './agent-ground.ts'
-import { agentUnit, usualPlaceOf } from './reserved.ts'
+import { quadletAt, withSpecifiers } from './quadlet.ts'
+import { agentUnit, restartGuard, usualPlaceOf } from './reserved.ts'
 import { type UnitSetting, unitSettings } from './unit-settings.ts'
 
 export type AgentHazard = {
@@ -17,7 +18,7 @@ export function agentHazards(target: string, text: string): readonly AgentHazard
   const place = placeOf(target)
   if (place === undefined) return []
   return unitSettings(text).flatMap((setting) => {
-    const why = place.reasonOf(setting, place.name)
+    const why = place.reasonOf(setting, place)
     const { key, value, line } = setting
     return why === undefined ? [] : [{ line, written: `${key}=${value}`.slice(0, 200), why }]
   })
@@ -38,8 +39,13 @@ export function isReadForHazards(target: string): boolean {
   return isTable(target) || placeOf(target) !== undefined
 }
 
-type Place = { readonly reasonOf: Reason; readonly name: string }
-type Reason = (setting: UnitSetting, name: string) => string | undefined
+type Place = {
+  readonly reasonOf: Reason
+  readonly name: string
+  /** What systemd calls the unit that becomes of a quadlet; default: its name. */
+  readonly unit?: string
+}
+type Reason = (setting: UnitSetting, place: Place) => string | undefined
 
 const unitDirectories = '^/(?:etc|run|usr/(?:local/)?lib)/systemd/system(?:\\.control|\\.attached)?'
 
@@ -49,10 +55,20 @@ function placeOf(target: string): Place | undefined {
     return { reasonOf: reasonOfManager, name: '' }
   const [, unit = '', dropIn] = new RegExp(`${unitDirectories}/([^/]+?)(?:\\.d/([^/]+\\.conf))?$`).exec(usual) ?? []
   // A drop-in of services in general is one of the agent's, too.
-  if (dropIn !== undefined && (unit === agentUnit || unit === 'service')) return { reasonOf: reasonOfOwn, name: unit }
+  if (dropIn !== undefined && (unit === agentUnit || unit === 'service' || isPrefixOfGuard(unit)))
+    return { reasonOf: reasonOfOwn, name: unit }
   if (unit !== '') return { reasonOf: reasonOfOther, name: unit }
-  const quadlet = /^\/(?:etc|run|usr\/share)\/containers\/systemd\/(?!users\/)(?:.*\/)?([^/]+)$/.exec(usual)?.[1]
-  return quadlet === undefined ? undefined : { reasonOf: reasonOfOther, name: quadlet }
+  const quadlet = quadletAt(usual)
+  if (quadlet !== undefined)
+    return { reasonOf: reasonOfOther, name: `${quadlet.stem}.${quadlet.kind}`, unit: quadlet.usualService }
+  const other = /^\/(?:etc|run|usr\/share)\/containers\/systemd\/(?!users\/)(?:.*\/)?([^/]+)$/.exec(usual)?.[1]
+  return other === undefined ? undefined : { reasonOf: reasonOfOther, name: other }
+}
+
+/** systemd reads the drop-ins of `plumb-.service.d` and `plumb-restart-.service.d` for plumb-restart-guard.service, too. */
+function isPrefixOfGuard(unit: string): boolean {
+  const [, prefix] = /^(.+-)\.(?:service|timer)$/.exec(unit) ?? []
+  return prefix !== undefined && restartGuard.startsWith(prefix)
 }
 
 /** The agent's unit, and what every service stands on: when one of these is stopped, so is the agent. */
@@ -64,8 +80,8 @@ export const underAgent: ReadonlySet<string> = new Set([
   '-.mount',
 ])
 
-const reasonOfOther: Reason = ({ section, key, value }, name) => {
-  const named = unitsIn(value, name)
+const reasonOfOther: Reason = ({ section, key, value }, { name, unit = name }) => {
+  const named = unitsIn(value, unit)
   const written = name.replace(/\.d$/, '')
   if ((section === 'Mount' || section === 'Automount') && key === 'Where')
     return mountHazard(placeOfMountUnit(written) ?? value)
@@ -84,18 +100,10 @@ const reasonOfOther: Reason = ({ section, key, value }, name) => {
 }
 
 /** Those of `underAgent` that a list means, with the specifiers that the unit's name fills in; of a template any instance may run. */
-function unitsIn(value: string, file: string): readonly string[] {
-  const unit = serviceNamed(file)
-  const whole = unit.replace(/\.[a-z]+$/, '')
-  const prefix = whole.replace(/@.*$/, '')
-  const final = prefix.slice(prefix.lastIndexOf('-') + 1)
-  const instance = whole.endsWith('@') ? '*' : whole.slice(prefix.length + 1)
-  const values: Readonly<Record<string, string>> = {
-    ...{ n: unit.replace(/@\./, '@*.'), N: whole.replace(/@$/, '@*'), p: prefix, P: prefix, i: instance, I: instance },
-    ...{ j: final, J: final, '%': '%' },
-  }
+function unitsIn(value: string, unit: string): readonly string[] {
+  const any = unit.replace('@.', '@*.')
   return wordsOf(value).flatMap((word) => {
-    const name = word.replace(/%(.)/g, (specifier, letter: string) => values[letter] ?? specifier)
+    const name = withSpecifiers(word, any) ?? ''
     return name.includes('*') ? (isInstance(name) ? [agentUnit] : []) : underAgent.has(name) ? [name] : []
   })
 }
@@ -105,15 +113,8 @@ function isInstance(pattern: string): boolean {
   return agentUnit.startsWith(start) && agentUnit.endsWith(rest.at(-1) ?? '') && agentUnit.length >= pattern.length - 1
 }
 
-/** The service that becomes of a quadlet. */
-function serviceNamed(file: string): string {
-  const [, name, kind = ''] = /^(.*)\.(container|kube|pod|network|volume|build|image)(?:\.d)?$/.exec(file) ?? []
-  if (name === undefined) return file.replace(/\.d$/, '')
-  return kind === 'container' || kind === 'kube' ? `${name}.service` : `${name}-${kind}.service`
-}
-
-const reasonOfOwn: Reason = ({ section, key, value }, name) => {
-  const whom = name === agentUnit ? 'the agent' : 'every service and so the agent'
+const reasonOfOwn: Reason = ({ section, key, value }, { name }) => {
+  const whom = whomOf(name)
   if (value === '') return undefined
   if (section === 'Unit') {
     if (isIsolating(key, value)) return `where ${whom} ends, it stops everything else`
@@ -128,6 +129,11 @@ const reasonOfOwn: Reason = ({ section, key, value }, name) => {
   if (replacing.has(key)) return `it replaces what ${whom} runs, or as whom`
   if (key === 'RuntimeMaxSec' && value !== 'infinity') return `it ends ${whom} after that time`
   return confining.has(key) && isOn(value) ? `it confines ${whom}: ${needs}` : undefined
+}
+
+function whomOf(unit: string): string {
+  if (unit === agentUnit) return 'the agent'
+  return unit === 'service' ? 'every service and so the agent' : `${restartGuard}, which restores the agent,`
 }
 
 const reasonOfManager: Reason = ({ section, key, value }) => {

@@ -69,17 +69,21 @@ function entryAt(text: string): Entry | { readonly unreadable: string } {
   const line = text.slice(0, lineEnd)
   const none = { value: '', isLiteral: true, length: lineEnd }
   if (/^\s*(?:#|$)/.test(line)) return none
-  const head = /^\s*(?:export\s+)?([^=:\n]*?)\s*[=:][^\S\n]*/.exec(line)
-  if (head === null) return /^\s*[\w.[\]-]+\s*$/.test(line) ? none : { unreadable: 'it is not NAME=value' }
-  const [start, name = ''] = head
+  const separator = line.search(/[=:]/)
+  if (separator === -1) return /^\s*[\w.[\]-]+\s*$/.test(line) ? none : { unreadable: 'it is not NAME=value' }
+  const name = line
+    .slice(0, separator)
+    .replace(/^\s*(?:export\s+)?/, '')
+    .trimEnd()
+  const start = separator + (/^[=:][^\S\n]*/.exec(line.slice(separator))?.[0].length ?? 1)
   if (!/^[\w.[\]-]*$/.test(name)) return { unreadable: 'its name has other characters than letters, digits and _' }
-  const quote = line[start.length]
+  const quote = line[start]
   if (quote !== "'" && quote !== '"') {
-    const value = line.slice(start.length).replace(/\n$/, '')
+    const value = line.slice(start).replace(/\n$/, '')
     // A comment needs a space before its mark, and a value before that.
-    return { name, value: value.replace(/ #.*$/, '').trimEnd(), isLiteral: false, length: lineEnd }
+    return { name, value: value.replace(/ #.*$/s, '').trimEnd(), isLiteral: false, length: lineEnd }
   }
-  return quotedEntry({ name, text, from: start.length + 1, quote })
+  return quotedEntry({ name, text, from: start + 1, quote })
 }
 
 type Quoted = { readonly name: string; readonly text: string; readonly from: number; readonly quote: string }

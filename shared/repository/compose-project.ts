@@ -69,8 +69,12 @@ function lastName(texts: readonly string[]): string | undefined {
 /** In a block of YAML nothing but a key of the top level begins at the first column. */
 const nameLine = /^\uFEFF?(?:name|"name"|'name')[^\S\n]*:(?=\s|$)[^\S\n]*(.*)$/m
 
-/** A plain text, or one in quotes without escapes. */
-const simpleValue = /^(?:"([^"\\]*)"|'([^']*)'|([A-Za-z0-9_$.-].*?))\s*(?:\s#.*)?$/
+/** A plain text, or one in quotes without escapes; a comment may follow. Undefined: neither. In time that grows with its length. */
+function simpleValue(written: string): string | undefined {
+  if (/^[A-Za-z0-9_$.-]/.test(written)) return written.replace(/\s#.*$/, '').trimEnd()
+  const [, double, single, behind = ''] = /^(?:"([^"\\]*)"|'([^']*)')(.*)$/.exec(written) ?? []
+  return /^\s*$|^\s+#/.test(behind) ? (double ?? single) : undefined
+}
 
 /**
  * Whether the name, if there is one, stands otherwise than as a simple key: in JSON, indented, as a block, with an anchor or
@@ -79,7 +83,7 @@ const simpleValue = /^(?:"([^"\\]*)"|'([^']*)'|([A-Za-z0-9_$.-].*?))\s*(?:\s#.*)
 export function isNamedByYaml(text: string): boolean {
   if (jsonIn(text) !== undefined) return false
   const line = nameLine.exec(text)
-  if (line !== null) return !simpleValue.test(line[1] ?? '')
+  if (line !== null) return simpleValue(line[1] ?? '') === undefined
   const body = text.replace(/^\uFEFF?(?:[^\S\n]*(?:#[^\n]*|%[^\n]*|---[^\S\n]*)?\n)*/, '')
   return /^(?:---)?\s*[{&!]|^[^\S\n]+\S|^\?/m.test(body.slice(0, 200)) && text.includes('name')
 }
@@ -88,8 +92,7 @@ function nameIn(text: string): string | undefined {
   const json = jsonIn(text)
   if (json !== undefined) return nameOf(json)
   if (isNamedByYaml(text)) return nameOf(readYaml('compose.yaml', text, composeYamlRules).value)
-  const [, double, single, plain] = simpleValue.exec(nameLine.exec(text)?.[1] ?? '') ?? []
-  return double ?? single ?? plain
+  return simpleValue(nameLine.exec(text)?.[1] ?? '')
 }
 
 /** What is no YAML is for others to say. */

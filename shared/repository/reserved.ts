@@ -41,7 +41,10 @@ export const agentPlaces: readonly string[] = [
   agentState,
   agentExecutable,
   ...unitDirectories.map((directory) => `${directory}/${agentUnit}`),
-  ...['service', 'timer'].map((suffix) => `${unitDirectories[0]}/${restartGuard}.${suffix}`),
+  ...['service', 'timer'].flatMap((suffix) => [
+    `${unitDirectories[0]}/${restartGuard}.${suffix}`,
+    ...unitDirectories.map((directory) => `${directory}/${restartGuard}.${suffix}.d`),
+  ]),
 ]
 
 /** The reserved path that this one is, or is in. A place: links on the way have been followed. */

@@ -88,7 +88,7 @@ function differencesInWords(lines: readonly Line[], changes: readonly string[]):
   const expected = lines.filter(({ past }) => past !== undefined)
   const isForetold = (change: string) => lines.some(({ past }) => past === change)
   // What is said of packages, projects and the tools that the engine knows has words of its own.
-  const isFree = (change: string) => !/^(?:wrote|removed|linked|made|corrected|left|put back) \//.test(change)
+  const isFree = (change: string) => !/^(?:wrote|removed|linked|made|corrected|left|restored) \//.test(change)
   return [
     ...expected
       .filter(({ past, isCertain }) => isCertain && !changes.includes(past ?? ''))

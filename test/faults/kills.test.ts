@@ -16,7 +16,7 @@ test('killed anywhere in an apply, every service is entirely old or entirely new
 
 test.each([
   ['a journal that nothing is written to', 'journal', /neither old nor new/],
-  ['an old version that is not kept', 'kept', /neither old nor new|could not be put back/],
+  ['an old version that is not kept', 'kept', /neither old nor new|could not be restored/],
   ['a kept version that is not forgotten', 'forget', /left behind/],
 ])('the suite finds %s', { timeout: noLimit }, async (_, broken, fault) => {
   const { failed } = await killMany({ kills: 24, firstSeed: 1, broken, until: fault })

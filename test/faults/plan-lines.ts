@@ -45,7 +45,7 @@ const pathForms: readonly (readonly [RegExp, Read])[] = [
   [/^remove from (\/.*?): /, ([of = ''], text) => ({ kind: 'purge', of, past: text.replace('remove', 'removed') })],
   [/^remove (\/\S*)/, ([of = ''], text) => ({ kind: 'remove', of, past: text.replace('remove', 'removed') })],
   [/^leave (\/\S*): it is not empty$/, (_, text) => ({ past: text.replace('leave', 'left') })],
-  [/^put back (\/\S*) as/, ([of = ''], text) => ({ kind: 'write', of, past: text })],
+  [/^restore (\/\S*) as/, ([of = ''], text) => ({ kind: 'write', of, past: text.replace('restore', 'restored') })],
   [
     /^write (\/.*) \(.*\)$/,
     ([of = ''], text) => ({ kind: 'write', of, past: text.replace('write', 'wrote').replace('(is a ', '(was a ') }),
@@ -116,7 +116,7 @@ function composeActions(project: string, what: string): readonly string[] {
 function composeWords(done: string): string {
   const [verb, service = ''] = done.split(' ')
   if (verb === 'make') return `start ${service}`
-  if (verb === 'remake') return `make ${service} anew`
+  if (verb === 'remake') return `recreate ${service}`
   return verb === 'start' ? `start ${service} again` : done
 }
 

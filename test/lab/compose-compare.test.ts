@@ -103,8 +103,8 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
       const [planned, done] =
         way === 'in place'
           ? [
-              ['compose project shop: make one anew (its mounted fleet.json is put right)'],
-              ['brought up shop: made one anew'],
+              ['compose project shop: recreate one (its mounted fleet.json is repaired)'],
+              ['brought up shop: recreated one'],
             ]
           : [[], []]
 
@@ -149,7 +149,7 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
 
     const check = await box.plumb('check')
     expect(check.text).toContain('one: still has the replaced /etc/fleet.json mounted')
-    expect(await box.apply('shop')).toEqual(['brought up shop: made one anew'])
+    expect(await box.apply('shop')).toEqual(['brought up shop: recreated one'])
 
     expect(JSON.parse(await box.seen('shop-one-1', '/etc/fleet.json'))).toEqual(JSON.parse(fleetJson))
     await expectInSync()

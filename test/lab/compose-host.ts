@@ -86,13 +86,13 @@ export async function composeHost(lab: Lab, name: string, image: ImageName): Pro
   }
 }
 
-/** `compose project shop: make web anew (why); start db` -> `brought up shop: made web anew, started db`. */
+/** `compose project shop: recreate web (why); start db` -> `brought up shop: recreated web, started db`. */
 export function pastOf(foreseen: string): string {
   const [, project = '', actions = ''] = /^compose project (\S+): (.*)$/.exec(foreseen) ?? []
   const done = actions.split('; ').map((action) =>
     action
       .replace(/ \(.*\)$/, '')
-      .replace(/^make /, 'made ')
+      .replace(/^recreate /, 'recreated ')
       .replace(/^start /, 'started ')
       .replace(/^remove /, 'removed ')
       .replace(/^scale /, 'scaled '),

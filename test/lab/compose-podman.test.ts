@@ -29,9 +29,9 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with podman', () => {
 
     await box.commit({ shop: { ...files, 'app.conf': 'two' } })
     expect(projectLines(await box.plan('shop'))).toEqual([
-      'compose project shop: make web anew (its mounted app.conf changes)',
+      'compose project shop: recreate web (its mounted app.conf changes)',
     ])
-    expect(await box.apply('shop')).toContain('brought up shop: made web anew')
+    expect(await box.apply('shop')).toContain('brought up shop: recreated web')
     expect(await box.seen('shop-web-1', '/etc/app.conf')).toBe('two')
     expect((await box.containers('shop')).get('db')).toBe(before.get('db'))
 

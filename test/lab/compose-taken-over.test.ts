@@ -77,7 +77,7 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
       shop: { 'compose.yaml': compose, 'service.yaml': 'compose: { moveMounts: [/opt/stacks/shop/data] }\n' },
     })
     expect(projectLines(await box.plan('shop'))).toEqual([
-      'compose project shop: make app anew (mounts /srv/compose/shop/data instead of /opt/stacks/shop/data at /data)',
+      'compose project shop: recreate app (mounts /srv/compose/shop/data instead of /opt/stacks/shop/data at /data)',
     ])
     await deployed(box, {
       shop: { 'compose.yaml': compose, 'service.yaml': 'compose: { moveMounts: [/opt/stacks/shop/data] }\n' },

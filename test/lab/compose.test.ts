@@ -98,9 +98,9 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
     await box.commit({ shop: { ...mounted, 'files/etc/shop.conf': 'two' } })
 
     expect(projectLines(await box.plan('shop'))).toEqual([
-      'compose project shop: make web anew (its mounted shop.conf changes)',
+      'compose project shop: recreate web (its mounted shop.conf changes)',
     ])
-    expect(await box.apply('shop')).toContain('brought up shop: made web anew')
+    expect(await box.apply('shop')).toContain('brought up shop: recreated web')
     expect(await box.seen('shop-web-1', '/etc/app.conf')).toBe('two')
     await deployed(box, {})
   })
@@ -112,11 +112,11 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with docker', () => {
 
     expect(await box.plan('shop')).toEqual([
       `write ${shopDirectory}/app.conf (content)`,
-      'compose project shop: make web anew (its mounted app.conf is put right)',
+      'compose project shop: recreate web (its mounted app.conf is repaired)',
     ])
     expect(await box.apply('shop')).toEqual([
       `wrote ${shopDirectory}/app.conf (content)`,
-      'brought up shop: made web anew',
+      'brought up shop: recreated web',
     ])
     expect(await box.seen('shop-web-1', '/etc/app.conf')).toBe('one')
     expect((await box.plumb('check')).code).toBe(0)
@@ -142,19 +142,19 @@ const other = withJob.replace('box:1', 'box:2')
 const transitions: readonly (readonly [TestFiles, string | undefined])[] = [
   [{}, 'start db; start web'],
   [{ 'README.md': 'Other words.\n' }, undefined],
-  [{ 'app.conf': 'two' }, 'make web anew (its mounted app.conf changes)'],
-  [{ 'site/index.html': 'two' }, 'make web anew (its mounted index.html changes)'],
-  [{ 'db.env': 'SIZE=2\n' }, 'make db anew (its configuration changes)'],
+  [{ 'app.conf': 'two' }, 'recreate web (its mounted app.conf changes)'],
+  [{ 'site/index.html': 'two' }, 'recreate web (its mounted index.html changes)'],
+  [{ 'db.env': 'SIZE=2\n' }, 'recreate db (its configuration changes)'],
   [{ 'notes.txt': 'mounted by nobody' }, 'its containers stay as they are'],
   [{ 'compose.yaml': withJob }, 'start job; start worker'],
-  [{ 'db.env': 'SIZE=3\n' }, 'make db anew (its configuration changes); start job again; make worker anew (with db)'],
-  [{ 'compose.yaml': other }, 'make web anew (its configuration changes)'],
+  [{ 'db.env': 'SIZE=3\n' }, 'recreate db (its configuration changes); start job again; recreate worker (with db)'],
+  [{ 'compose.yaml': other }, 'recreate web (its configuration changes)'],
   [{ 'compose.yaml': other.replace('# web', 'scale: 2') }, 'scale web to 2'],
   [{ 'service.yaml': 'compose: { state: stopped }\n' }, 'stop db, web, worker'],
   [{ 'app.conf': 'three' }, 'its containers stay as they are'],
   [
     { 'service.yaml': null },
-    'start db again; make job anew (with web); make web anew (its configuration changes); make worker anew (with job)',
+    'start db again; recreate job (with web); recreate web (its configuration changes); recreate worker (with job)',
   ],
-  [{ 'compose.yaml': compose }, 'remove job; make web anew (its configuration changes); remove worker'],
+  [{ 'compose.yaml': compose }, 'remove job; recreate web (its configuration changes); remove worker'],
 ]

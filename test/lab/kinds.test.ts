@@ -185,14 +185,14 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 13 with docker', 
     expect(await projects.apply([await project({ 'README.md': 'other words' })])).toEqual([])
     expect(await containers(host, 'reach')).toEqual(before)
 
-    expect(await projects.apply([await project({ 'app.conf': 'two' })])).toEqual(['brought up reach: made web anew'])
+    expect(await projects.apply([await project({ 'app.conf': 'two' })])).toEqual(['brought up reach: recreated web'])
     expect(await host.output('docker', 'exec', 'reach-web-1', 'cat', '/etc/app.conf')).toBe('two')
     expect((await containers(host, 'reach')).get('db')).toEqual(before.get('db'))
 
     const later = { 'app.conf': 'two', 'db.env': 'SIZE=2' }
-    expect(await projects.apply([await project(later)])).toEqual(['brought up reach: made db anew'])
+    expect(await projects.apply([await project(later)])).toEqual(['brought up reach: recreated db'])
     expect(await projects.apply([await project({ ...later, 'site/index.html': 'two' })])).toEqual([
-      'brought up reach: made web anew',
+      'brought up reach: recreated web',
     ])
     expect(await projects.differences([await project({ ...later, 'site/index.html': 'two' })])).toEqual([])
   })
@@ -208,7 +208,7 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 13 with docker', 
     expect(await projects.differences(desired)).toEqual([
       'compose project seen: db: stopped (exit code 143); migrate: missing; web: still has the replaced /etc/app.conf mounted',
     ])
-    expect(await projects.apply(desired)).toEqual(['brought up seen: started db again, started migrate, made web anew'])
+    expect(await projects.apply(desired)).toEqual(['brought up seen: started db again, started migrate, recreated web'])
     expect(await projects.differences(desired)).toEqual([])
 
     await host.output('docker', 'tag', 'lab/box:1', 'lab/box:kept')

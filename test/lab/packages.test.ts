@@ -222,7 +222,7 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12 with a reposit
     await packages.apply(next)
     await host.output('sh', '/root/index.sh', 'plumb-a_1.1_all.deb')
     await expect(packages.restore(saved)).rejects.toThrow(
-      'plumb-a stays at 2.0: 1.1, which was there before, could not be put back: plumb-a has no version 1.1 to install: there is 2.0, 1.10, 1.0.',
+      'plumb-a stays at 2.0: 1.1, which was there before, could not be restored: plumb-a has no version 1.1 to install: there is 2.0, 1.10, 1.0.',
     )
     expect(await versionOf(host, 'plumb-b')).toBe('1:1.0')
     expect(await host.output('apt-mark', 'showhold')).toBe('plumb-a\n')

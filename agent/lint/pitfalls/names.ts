@@ -130,7 +130,8 @@ const readers: readonly Reader[] = [
 export const namePitfalls: readonly Pitfall[] = readers.map(({ code, at, takes, reader, rule }) => ({
   code,
   at,
-  holds: ({ name }) => !takes.test(name) && !isNote.test(name),
+  // Podman's generator skips what a quadlet names, and `podman` reads it.
+  holds: ({ name, isNamedByQuadlet }) => !takes.test(name) && !isNote.test(name) && !isNamedByQuadlet,
   message: `is skipped by ${reader}, which reads ${rule} only`,
   remedy: 'Rename it.',
 }))

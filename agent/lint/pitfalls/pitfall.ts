@@ -8,6 +8,7 @@ export type Inspected = {
   readonly kind: 'file' | 'symlink'
   readonly mode: number
   readonly settings: FileSettings
+  readonly isNamedByQuadlet: boolean
   /** Undefined for what is large or no text. */
   readonly text?: string
 }

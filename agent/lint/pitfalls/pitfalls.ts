@@ -6,6 +6,7 @@ import type { LintWarning } from '../warning.ts'
 import { contentPitfalls } from './contents.ts'
 import { namePitfalls } from './names.ts'
 import type { Inspected, Pitfall } from './pitfall.ts'
+import { namedByQuadlets } from './quadlet-files.ts'
 
 const pitfalls: readonly Pitfall[] = [...namePitfalls, ...contentPitfalls]
 
@@ -15,14 +16,21 @@ export function fileWarnings(
   texts: ReadonlyMap<string, string>,
 ): readonly LintWarning[] {
   const directories = new Set(services.flatMap(({ service }) => [...service.settings.directories.keys()].map(String)))
+  const named = namedByQuadlets(services, texts)
   return services.flatMap((managed) => [
-    ...managed.files.flatMap((file) => ofFile(file, managed, texts.get(file.source))),
+    ...managed.files.flatMap((file) => ofFile(file, managed, { text: texts.get(file.source), named })),
     ...homeDirectories(managed, directories),
   ])
 }
 
-function ofFile(file: ManagedFile, { service }: ManagedService, text: string | undefined): readonly LintWarning[] {
-  const inspected = inspectedFrom(file, service.directory, text)
+type Known = {
+  readonly text: string | undefined
+  /** Paths that a quadlet names. */
+  readonly named: ReadonlySet<string>
+}
+
+function ofFile(file: ManagedFile, { service }: ManagedService, known: Known): readonly LintWarning[] {
+  const inspected = inspectedFrom(file, service.directory, known)
   const climbs = file.kind === 'symlink' && !file.inProject ? climbsOut(file, service.name) : []
   return [
     ...climbs,
@@ -36,7 +44,7 @@ function ofFile(file: ManagedFile, { service }: ManagedService, text: string | u
   ]
 }
 
-function inspectedFrom(file: ManagedFile, directory: string, text: string | undefined): Inspected {
+function inspectedFrom(file: ManagedFile, directory: string, { text, named }: Known): Inspected {
   const { target, kind, settings } = file
   const isExecutable = file.kind === 'file' && file.executable && !file.source.startsWith(`${directory}/units/`)
   return {
@@ -45,6 +53,7 @@ function inspectedFrom(file: ManagedFile, directory: string, text: string | unde
     kind,
     mode: settings.mode ?? (isExecutable ? 0o755 : 0o644),
     settings,
+    isNamedByQuadlet: named.has(target),
     ...compact({ text }),
   }
 }

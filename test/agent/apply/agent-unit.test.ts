@@ -1,5 +1,14 @@
 // The agent's own unit: what changes it is applied and recorded like anything else, and the restart comes after all of that.
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Acted, actOn } from '../../../agent/act.ts'
@@ -110,7 +119,7 @@ describe('an agent that does not come up with its changed unit', () => {
 
   /** As `restartGuarded` leaves it, and the timer finds it. */
   async function takenBack({ restartsAgent }: Pick<Acted, 'restartsAgent'>) {
-    writeAgentRestart(world.state.directory, restartsAgent as AgentRestart)
+    await writeAgentRestart(world.state.directory, restartsAgent as AgentRestart)
     systemd.units.set('plumb.service', { active: false, enabled: true, failed: true })
     systemd.log.length = 0
     await takeBackRestart(hostOf(), world.state)
@@ -157,7 +166,7 @@ describe('an agent that does not come up with its changed unit', () => {
 
   test('keeps what was before the first of several changes that no agent came up with', async () => {
     await act(web([dropIn('good')], implied))
-    writeAgentRestart(
+    await writeAgentRestart(
       world.state.directory,
       (await act(web([dropIn('bad')], implied, '2'))).restartsAgent as AgentRestart,
     )
@@ -179,7 +188,7 @@ describe('an agent that does not come up with its changed unit', () => {
 
   test('the guard outlives a boot, and goes when one has come up, and nothing is taken back', async () => {
     const acted = await act(web([dropIn()], implied))
-    writeAgentRestart(world.state.directory, acted.restartsAgent as AgentRestart)
+    await writeAgentRestart(world.state.directory, acted.restartsAgent as AgentRestart)
     systemd.log.length = 0
     await armed(acted)
     expect(systemd.log).toEqual([
@@ -207,6 +216,25 @@ describe('an agent that does not come up with its changed unit', () => {
     await armed(acted)
     await takeBackRestart(hostOf(), world.state)
     expect(guardFiles()).toEqual([])
+  })
+
+  test('units that are cut off in the middle of being written or removed are removed', async () => {
+    const acted = await act(web([dropIn()], implied))
+    for (const kind of ['service', 'timer']) {
+      await armed(acted)
+      rmSync(join(world.root, `etc/systemd/system/plumb-restart-guard.${kind}`))
+      await proveRestart(hostOf(), world.state)
+      expect(guardFiles()).toEqual([])
+    }
+  })
+
+  test('every user may read the units of the guard, as those of systemd', async () => {
+    const acted = await act(web([dropIn()], implied))
+    await armed(acted)
+    for (const kind of ['service', 'timer']) {
+      const { mode } = statSync(join(world.root, `etc/systemd/system/plumb-restart-guard.${kind}`))
+      expect((mode & 0o777).toString(8)).toBe('644')
+    }
   })
 
   test('a drop-in of all services does not keep the guard from its work', async () => {

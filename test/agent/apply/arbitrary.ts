@@ -84,6 +84,7 @@ export const inPast = (line: string) =>
     link: 'linked',
     make: 'made',
     correct: 'corrected',
+    restore: 'restored',
   })
     .reduce((text, [now, past]) => text.replace(new RegExp(`(^|: )${now} `), `$1${past} `), line)
     .replace('(is a ', '(was a ')

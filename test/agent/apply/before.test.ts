@@ -81,7 +81,7 @@ test('a file that has the name of a directory in which something is put back is 
 
   expect(await carriedOut(nothing('3'))).toEqual([
     'web: remove /e',
-    'web: put back /e/f as it was before the first apply',
+    'web: restore /e/f as it was before the first apply',
   ])
 })
 
@@ -118,9 +118,9 @@ test('a service that says onRemove: restore leaves everything as it was before i
 
   expect(await carriedOut(nothing('3'))).toEqual([
     'web: remove /etc/new',
-    'web: put back /etc/d as it was before the first apply',
-    'web: put back /etc/f as it was before the first apply',
-    'web: put back /etc/l as it was before the first apply',
+    'web: restore /etc/d as it was before the first apply',
+    'web: restore /etc/f as it was before the first apply',
+    'web: restore /etc/l as it was before the first apply',
   ])
 
   expect(shapeOf(world.root)).toEqual(before)

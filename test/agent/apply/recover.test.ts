@@ -179,7 +179,7 @@ test.runIf(process.geteuid?.() === 0)(
     try {
       const [outcome] = (await applyIn(able, next)).services
       expect(outcome).toMatchObject({
-        failure: { problem: { message: expect.stringContaining('Not everything could be put back: /etc/a') } },
+        failure: { problem: { message: expect.stringContaining('Not everything could be rolled back: /etc/a') } },
       })
       expect(readFileSync(join(world.root, 'small/f'), 'utf8')).toBe('one')
       spawnSync('chattr', ['-i', etc])

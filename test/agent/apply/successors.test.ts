@@ -121,7 +121,7 @@ test('the same project of another service keeps its containers where their data 
     desiredHost([keep, { ...failing, checks: [{ kind: 'run', command: 'false' }] }], '3'),
   )
   expect(outcome(failed, 'shop')).toMatchObject({ kind: 'failed' })
-  expect(JSON.stringify(outcome(failed, 'shop'))).not.toContain('Not everything could be put back')
+  expect(JSON.stringify(outcome(failed, 'shop'))).not.toContain('Not everything could be rolled back')
   expect([...host.containers.values()].map(({ image }) => image)).toEqual(['db:1'])
 })
 
@@ -134,7 +134,7 @@ test('an undo needs no compose file for containers that nothing happened to', as
   const result = await applyIn(world, desiredHost([keep, moved], '2'))
 
   expect(outcome(result, 'shop')).toMatchObject({ kind: 'failed' })
-  expect(JSON.stringify(outcome(result, 'shop'))).not.toContain('Not everything could be put back')
+  expect(JSON.stringify(outcome(result, 'shop'))).not.toContain('Not everything could be rolled back')
   expect(world.state.journal.read()).toEqual([])
   expect([...host.containers.values()].map(({ state }) => state)).toEqual(['running'])
 })

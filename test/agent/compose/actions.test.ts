@@ -50,12 +50,12 @@ test('what is stopped is started, and what has ended well stays so', () => {
 })
 
 test.each<[string, readonly Container[], readonly string[], readonly string[] | undefined]>([
-  ['another service changes', exchanged('web', { configHash: 'x' }), ['make web anew'], ['web', 'db', 'app']],
+  ['another service changes', exchanged('web', { configHash: 'x' }), ['recreate web'], ['web', 'db', 'app']],
   ['another service is missing', all.filter(({ service }) => service !== 'web'), ['start web'], ['web', 'db', 'app']],
   [
     'it changes itself, and runs anew for it',
     exchanged('job', { configHash: 'x', state: 'exited', exitCode: 0 }),
-    ['make job anew'],
+    ['recreate job'],
     undefined,
   ],
   ['it failed', exchanged('job', { state: 'exited', exitCode: 1 }), ['start job again'], undefined],
@@ -70,28 +70,28 @@ test.each<[string, Readonly<Record<string, unknown>>, string, readonly string[],
     'what waits for it is made anew, and runs it',
     { job: { restart: 'no' }, app: { depends_on: { job: { condition: 'service_completed_successfully' } } }, web: {} },
     'app',
-    ['make app anew', 'start job again'],
+    ['recreate app', 'start job again'],
     undefined,
   ],
   [
     'what depends on what waits for it',
     { job: { restart: 'no' }, app: { depends_on: { job: {} } }, web: { depends_on: { app: {} } } },
     'web',
-    ['start job again', 'make web anew'],
+    ['start job again', 'recreate web'],
     undefined,
   ],
   [
     'what waits for it is left out with it while something else changes',
     { job: { restart: 'no' }, app: { depends_on: { job: {} } }, top: { depends_on: { app: {} } }, web: {} },
     'web',
-    ['make web anew'],
+    ['recreate web'],
     ['web'],
   ],
   [
     'what it depends on itself is made anew without it',
     { job: { restart: 'no', depends_on: { db: {} } }, db: {} },
     'db',
-    ['make db anew'],
+    ['recreate db'],
     ['db'],
   ],
 ])('a job and its neighbors: %s', (_, model, changed, lines, chosen) => {
@@ -117,17 +117,17 @@ test.each<[string, Readonly<Record<string, unknown>>, string, readonly string[],
 })
 
 test.each<[string, Readonly<Record<string, Partial<Container>>>, readonly string[], readonly string[] | undefined]>([
-  ['stays, with what waits for it alone', {}, ['make web anew'], ['db', 'web']],
+  ['stays, with what waits for it alone', {}, ['recreate web'], ['db', 'web']],
   [
     'is made anew as well where something starts that needs it',
     { worker: { state: 'exited', exitCode: 143 } },
-    ['make job anew (with web)', 'make web anew', 'make worker anew (with job)'],
+    ['recreate job (with web)', 'recreate web', 'recreate worker (with job)'],
     undefined,
   ],
   [
     'runs where what waits for it is made anew for another reason',
     { db: { configHash: 'x' } },
-    ['make db anew', 'make job anew (with web)', 'make web anew', 'make worker anew (with db, job)'],
+    ['recreate db', 'recreate job (with web)', 'recreate web', 'recreate worker (with db, job)'],
     undefined,
   ],
 ])('an ended job of which compose says that it would be made anew with web: %s', (_, changed, lines, chosen) => {
@@ -164,18 +164,16 @@ test('what no up removes: undeclared services, as those of profiles that are off
 })
 
 test('another configuration or image makes a container anew, and says which', () => {
-  expect(foreseen(exchanged('web', { configHash: 'another' }))).toContain('make web anew (its configuration changes)')
-  expect(foreseen(exchanged('web', { image: '2a787e059e10' }))).toContain(
-    'make web anew (its image is another one by now)',
-  )
+  expect(foreseen(exchanged('web', { configHash: 'another' }))).toContain('recreate web (its configuration changes)')
+  expect(foreseen(exchanged('web', { image: '2a787e059e10' }))).toContain('recreate web (its image has changed)')
 })
 
 test('a changed file is named where it makes a container anew', () => {
   const changing = new Set(['/srv/app.conf', '/srv/other'])
   expect(foreseen(exchanged('web', { files: 'another' }), { changing })).toContain(
-    'make web anew (its mounted app.conf changes)',
+    'recreate web (its mounted app.conf changes)',
   )
-  expect(foreseen(all, { changing })).toEqual(['make web anew (its mounted app.conf is put right)'])
+  expect(foreseen(all, { changing })).toEqual(['recreate web (its mounted app.conf is repaired)'])
   expect(foreseen(all, { changing: new Set(['/srv/other']) })).toEqual([])
   const seenBy = (service: string) => new Map([[service, new Set(['/srv/app.conf'])]])
   expect(foreseen(all, { changing, rightlySeen: seenBy('web') })).toEqual([])
@@ -186,10 +184,10 @@ test('what depends on something made anew is started again, or made anew itself 
   const own = exchanged('db', { configHash: 'another' })
   expect(needsAsking(all, declared)).toBe(false)
   expect(needsAsking(own, declared)).toBe(true)
-  expect(foreseen(own)).toEqual(['start app again', 'make db anew (its configuration changes)'])
+  expect(foreseen(own)).toEqual(['start app again', 'recreate db (its configuration changes)'])
   expect(foreseen(own, { recreated: new Set(['db', 'app']) })).toEqual([
-    'make app anew (with db)',
-    'make db anew (its configuration changes)',
+    'recreate app (with db)',
+    'recreate db (its configuration changes)',
   ])
 })
 
@@ -200,8 +198,8 @@ test('what the compose file no longer has is removed, and more or fewer of one a
 
 test('what was done is told alike', () => {
   const again = all.map((one) => (one.service === 'web' ? container('web', { id: 'another' }) : one))
-  expect(done(all, again)).toEqual(['made web anew'])
-  expect(actionsBetween(all, again, new Set(['job-1'])).map(doneText)).toEqual(['started job again', 'made web anew'])
+  expect(done(all, again)).toEqual(['recreated web'])
+  expect(actionsBetween(all, again, new Set(['job-1'])).map(doneText)).toEqual(['started job again', 'recreated web'])
   expect(done(exchanged('db', { state: 'exited' }), all)).toEqual(['started db again'])
   expect(done([], all.slice(0, 1))).toEqual(['started web'])
   expect(done([container('db'), container('db', { id: 'db-2' })], [container('db')])).toEqual(['scaled db to 1'])

@@ -174,6 +174,6 @@ test('is drift of the unit that uses it, whatever the baseline is, and says what
   const { drift, pending } = comparison
   expect(pending).toEqual([])
   expect(unitKind.describe(desired.id, drift)).toMatch(
-    /^web.service: network systemd-n has internal false instead of true, and podman does not change what exists; .*systemctl stop n-network.service .*, podman network rm systemd-n, systemctl start web.service$/,
+    /^web.service: network systemd-n has internal false instead of true, and podman does not change what exists; to recreate it: systemctl stop n-network.service .*, podman network rm systemd-n, systemctl start web.service$/,
   )
 })

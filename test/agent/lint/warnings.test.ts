@@ -151,6 +151,18 @@ test.each<[path: string, content?: Files[string], said?: string]>([
   expect(await codesOf(path, content ?? 'x\n', said ?? '')).toEqual([])
 })
 
+test.each([
+  ['app.yaml', 'app.kube', '[Kube]\nYaml=app.yaml\n'],
+  ['map.yml', 'app.kube', '[Kube]\nYaml=/srv/x.yaml\nConfigMap=./map.yml\n'],
+  ['app.env', 'app.container', '[Container]\nImage=x\nEnvironmentFile=app.env\n'],
+  ['Containerfile', 'app.build', '[Build]\nImageTag=localhost/x\nFile=Containerfile\n'],
+])('%s is not skipped where %s names it', async (name, quadlet, text) => {
+  const at = (file: string) => `services/a/files/etc/containers/systemd/${file}`
+  const codes = async (named: string) => await codesFor({ [at(name)]: 'x\n', [at(quadlet)]: named })
+  expect(await codes(text)).toEqual([])
+  expect(await codes(text.replace(name, 'other'))).toEqual([`quadlet-name /etc/containers/systemd/${name}`])
+})
+
 test('placeholders are told in what is beside a compose file and in units, at their line', async () => {
   const { warnings } = await lintWorkTree(
     fleetDirectory({

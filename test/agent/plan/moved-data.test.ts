@@ -127,6 +127,12 @@ test.each<[what: string, before: Quadlets, after: Quadlets, said: string]>([
     'web.service has /srv/a at /x, and will have /srv/b there',
   ],
   [
+    'another directory that service.yaml declares',
+    container('Volume=/srv/a:/x'),
+    { ...container('Volume=/srv/b:/x'), 'services/a/service.yaml': 'directories: { /srv/b: {} }\n' },
+    'web.service has /srv/a at /x, and will have /srv/b there',
+  ],
+  [
     'specifiers of its name',
     container('Volume=%p:/x'),
     container('Volume=data:/x'),
@@ -160,7 +166,8 @@ test.each<[what: string, before: Quadlets, after: Quadlets, said: string]>([
   const remedy = problems[0]?.remedy ?? ''
   expect(remedy).toContain('To keep the data:')
   expect(remedy).toContain(`quadlets: { moveMounts: [${from}] }`)
-  const meant = { 'services/a/service.yaml': `quadlets: { moveMounts: [${from}] }\n` }
+  const settings = `${after['services/a/service.yaml'] ?? ''}quadlets: { moveMounts: [${from}] }\n`
+  const meant = { 'services/a/service.yaml': settings }
   const allowed = await movedBetween(before, { ...after, ...meant })
   expect(allowed.problems).toEqual([])
   expect(allowed.left).toEqual([`${said}: nothing of the data is taken along`])
@@ -213,6 +220,17 @@ test('a container that somebody made before the first apply counts by what it ha
   expect(problems[0]?.message).toMatch(
     /has hand at \/x, and will have b there; web.service has \/srv\/a at \/y, and will have \/srv\/b there\.$/,
   )
+})
+
+test.each(['', '[{"Name": "a"'])('a podman that prints %j holds what it is not known to have lost', async (stdout) => {
+  const { host, asked } = hostWith()
+  const query: Run = async (command) => {
+    const answer = await host.query(command)
+    return command.args[1] === 'volume' ? { ...answer, code: 124, stdout } : answer
+  }
+  const on = { host: { ...host, query }, asked }
+  const { problems } = await movedBetween(container('Volume=gone:/x'), container('Volume=b:/x'), on)
+  expect(problems).toMatchObject([{ message: expect.stringContaining('has gone at /x, and will have b there') }])
 })
 
 test('podman is not asked while every quadlet is to have what it was applied with', async () => {

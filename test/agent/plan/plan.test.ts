@@ -298,7 +298,7 @@ test('a compose project has a part in it when a service before it replaces a fil
   expect(planned('x')).toEqual([])
   expect(planned('edited')).toEqual([
     'write /etc/shop/app.conf (content)',
-    'compose project shop: containers that mount what is put right',
+    'compose project shop: containers that mount what is repaired',
   ])
   expect(planned('x', '0600')).toEqual(['write /etc/shop/app.conf (mode)'])
   expect(planned('x')).toEqual([])
@@ -318,7 +318,7 @@ test('a compose project has a part in it when a file of its service is replaced,
   }
   expect(planned(project, here)).toEqual([
     'write /srv/compose/shop/app.conf (content)',
-    'compose project shop: containers that mount what is put right',
+    'compose project shop: containers that mount what is repaired',
   ])
   expect(planned(project, { ...here, [conf.id]: liveFile('x', '0600') })).toEqual([
     'write /srv/compose/shop/app.conf (mode)',
@@ -334,14 +334,14 @@ test('a plan with forecasts says what is done to containers', () => {
   const plan = planFor(compareHost(desiredHost([shop]), none, live(here, [shop])), { repair: 'by-policy' })
   const actions: readonly ContainerAction[] = [
     { service: 'db', kind: 'start' },
-    { service: 'web', kind: 'make-anew', why: 'its mounted app.conf changes' },
+    { service: 'web', kind: 'recreate', why: 'its mounted app.conf changes' },
   ]
   const told = (forecast: ComposeForecast) =>
     plan.services.flatMap(({ steps }) =>
       steps.flatMap((step) => foreseenLines(step, new Map([[project.id, forecast]]))),
     )
   expect(told({ kind: 'up', actions, healthSeconds: 0 })).toEqual([
-    'compose project shop: start db; make web anew (its mounted app.conf changes)',
+    'compose project shop: start db; recreate web (its mounted app.conf changes)',
   ])
   expect(told({ kind: 'unknown', why: 'docker does not answer' })).toEqual([
     'compose project shop: what happens to its containers cannot be told yet: docker does not answer',

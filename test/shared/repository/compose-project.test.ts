@@ -2,6 +2,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of compose files are tested.
 import { describe, expect, test } from 'vitest'
 import { projectName } from '../../../shared/repository/compose-project.ts'
+import { timeRatio } from '../../support/time-ratio.ts'
 import { fleetOf, linesOf } from './tree.ts'
 
 describe('the name of a project', () => {
@@ -37,6 +38,11 @@ describe('the name of a project', () => {
     ['name: [\n', 'app', 'service'],
   ])('%j is %s', (text, name, from) => {
     expect(named(text)).toEqual({ name, from })
+  })
+
+  test.each(['a', '"a"', "'a'"])('%s and blanks are read in a time that grows with their number', (start) => {
+    const read = (length: number) => () => named(`name: ${start}${' '.repeat(length)}b\n`)
+    expect(timeRatio(read(10_000), read(40_000))).toBeLessThan(10)
   })
 
   test('service.yaml decides, then .env, then the compose file', () => {

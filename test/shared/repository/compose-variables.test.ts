@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { readEnvironment } from '../../../shared/repository/compose-environment.ts'
 import { interpolate, variableFaults } from '../../../shared/repository/compose-variables.ts'
+import { timeRatio } from '../../support/time-ratio.ts'
 
 const values = new Map([
   ['SET', 's'],
@@ -132,6 +133,27 @@ describe('a .env file', () => {
     ['\tA=a\r\nB=b', 'a'],
   ])('%j', (text, expected) => {
     expect(read(text)['A']).toBe(expected)
+  })
+
+  test.each([
+    ['\texport\t A\t = b', { A: 'b' }],
+    ['export = b', { '': 'b' }],
+    ['export=b', { export: 'b' }],
+  ])('%j gives a name', (text, expected) => {
+    expect(read(text)).toEqual(expected)
+  })
+
+  test.each([
+    ['blanks', (length: number) => `A${' '.repeat(length)}B`],
+    ['blanks behind export', (length: number) => `export${' '.repeat(length)}A B`],
+    ['marks of comments', (length: number) => `A=${' #'.repeat(length * 10)}\r`],
+  ])('%s are read in a time that grows with their number', { timeout: 120_000 }, (_, line) => {
+    expect(
+      timeRatio(
+        () => readEnvironment(line(500)),
+        () => readEnvironment(line(2000)),
+      ),
+    ).toBeLessThan(10)
   })
 
   test('later lines see earlier ones, comments and names alone say nothing', () => {

@@ -11,6 +11,8 @@ test.each([
   'files/usr/local/bin/plumb',
   'files/etc/systemd/system/plumb.service',
   'files/etc/systemd/system/plumb-restart-guard.timer',
+  'units/plumb-restart-guard.service.d/own.conf',
+  'files/run/systemd/system/plumb-restart-guard.timer.d/own.conf',
   'files/lib/systemd/system/plumb.service',
   'files/usr/lib/systemd/system/plumb.service',
   'files/run/systemd/system/plumb.service',

@@ -7,6 +7,7 @@ import { readServiceFile } from '../../../shared/repository/read-service.ts'
 import { serviceYamlLimits } from '../../../shared/repository/service.ts'
 import { readYaml } from '../../../shared/repository/yaml.ts'
 import { yamlCost } from '../../../shared/repository/yaml-cost.ts'
+import { timeRatio } from '../../support/time-ratio.ts'
 import { fleetOf, linesOf } from './tree.ts'
 
 describe('a text that would stall its reader is refused before it is parsed', () => {
@@ -132,7 +133,7 @@ describe('four times the text takes no more than some four times the time', () =
   test('whatever is repeated', { timeout: 600_000 }, () => {
     fc.assert(
       fc.property(hostile, (unit) => {
-        expect(ratio(readOf(unit, 4000), readOf(unit, 16_000))).toBeLessThan(10)
+        expect(timeRatio(readOf(unit, 4000), readOf(unit, 16_000))).toBeLessThan(10)
       }),
       { numRuns: 15 },
     )
@@ -149,18 +150,6 @@ describe('four times the text takes no more than some four times the time', () =
       readServiceFile('services/a/service.yaml', head + lines.join(''))
     }
 
-    expect(ratio(read(300), read(1200))).toBeLessThan(10)
+    expect(timeRatio(read(300), read(1200))).toBeLessThan(10)
   })
 })
-
-/** Of processor times, the best of three; what takes next to nothing counts as a little. */
-function ratio(one: () => void, other: () => void): number {
-  one()
-  return Math.min(...[1, 2, 3].map(() => timeOf(other) / timeOf(one)))
-}
-
-function timeOf(work: () => void): number {
-  const before = process.cpuUsage().user
-  work()
-  return Math.max(process.cpuUsage().user - before, 10_000)
-}
