@@ -5,7 +5,8 @@ export function unitValues(text: string): ReadonlyMap<string, string> | undefine
   const values = new Map<string, string>()
   const lines = text.replace(/\\\n/g, ' ').split('\n')
   for (const [index, line] of lines.entries()) {
-    const [, name = '', value] = /^\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.*?)\s*$/.exec(line) ?? []
+    const [, name = '', written] = /^\s*([A-Za-z][A-Za-z0-9]*)\s*=([\s\S]*)$/.exec(line) ?? []
+    const value = written?.trim()
     if (value === undefined) values.set(`${index}`, line)
     else if (!/^(?:Environment|Exec[A-Z])/.test(name)) values.set(`${index} ${name}`, specified(value))
     else {

@@ -25,8 +25,9 @@ export function unitSettings(text: string): readonly UnitSetting[] {
     begun = undefined
     const whole = `${before}${written}`
     section = /^\s*\[([^\]]+)\]\s*$/.exec(whole)?.[1] ?? section
-    const [, key, value = ''] = /^\s*([A-Za-z][A-Za-z0-9-]*)\s*=\s*(.*?)\s*$/.exec(whole) ?? []
-    if (key !== undefined) settings.push({ section, key, value, line })
+    // White space is trimmed apart from the expression, which would try each of its lengths.
+    const [, key, value = ''] = /^\s*([A-Za-z][A-Za-z0-9-]*)\s*=([\s\S]*)$/.exec(whole) ?? []
+    if (key !== undefined) settings.push({ section, key, value: value.trim(), line })
   }
   return settings
 }
