@@ -229,10 +229,12 @@ describe.runIf(process.getuid?.() === 0)('a full disk', () => {
 
   test('of root and state: nothing is applied, the host is still looked at and reported, and room ends it', async () => {
     await drift(box)
-    // An agent that is busy frees what it wrote beside a file once it has renamed it.
     await reportedWhen('web-2', ({ services }) => services.some(({ findings }) => findings.length > 0))
     const before = treeOf(box.root)
     fill(directory)
+    // An agent that is busy frees what it wrote beside a file once it has renamed it.
+    const keepingFull = setInterval(() => fill(directory), 20)
+    onTestFinished(() => clearInterval(keepingFull))
 
     const head = await fleet.commit({ 'services/base/files/etc/motd': 'later\n' })
     await server.sync()
@@ -249,6 +251,7 @@ describe.runIf(process.getuid?.() === 0)('a full disk', () => {
     expect(await agent.said('"looked"')).toContain('"states":{"base":"drift","app":"in-sync"}')
     expect(treeOf(box.root)).toEqual(before)
 
+    clearInterval(keepingFull)
     await rm(join(directory, 'filler'))
     await agent.said('"connected"')
     await server.sync()
