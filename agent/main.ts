@@ -42,7 +42,7 @@ const title = publicTitle(process.argv)
 if (title !== undefined) process.title = title
 
 const program = new Command('plumb')
-  .description('Keeps this machine as its git repository says it is.')
+  .description('Keeps this machine in sync with a git repository.')
   .version(agentVersion)
   .configureOutput(usageOutput)
   .showHelpAfterError()
@@ -60,7 +60,7 @@ onHost('plan', 'print exactly what an apply would do; exits 2 when there is some
     settle(plan((await openAgent(options)).agent, options, outputTo(options))),
   )
 
-onHost('apply', 'make this host as the repository says, drift included; exits 0 when it is in sync afterwards')
+onHost('apply', 'apply the repository to this host and repair drift; exits 0 when the host is in sync afterwards')
   .option('--revision <rev>', 'a commit, branch or tag; default: the head of the branch')
   .option('--full', 'hash every file, also those whose stat did not change')
   .option('--allow-rewind', 'accept that the history of the branch was rewritten')
@@ -70,11 +70,11 @@ onHost('apply', 'make this host as the repository says, drift included; exits 0 
     settle(apply((await openAgent(options)).agent, options, outputTo(options))),
   )
 
-onHost('status', 'what the last look at this host found, without looking again; exits as check does').action(
+onHost('status', 'print what the last check of this host found, without checking again; exits as check does').action(
   async (options: HostOptions & Json) => settle(status(options.state, outputTo(options), await agentDown(options))),
 )
 
-onFleet('hold', 'leave a service alone for a while: no apply, no repair, no drift alert; without one, what is held')
+onFleet('hold', 'pause a service for a time: no apply, no repair, no drift alert; without SERVICE: list the holds')
   .argument('[service]', "its name; '*' for all")
   .option('--for <duration>', 'how long: 30m, 2h, 1d; at most 14d')
   .option('--why <text>', 'the reason, for whoever meets the hold')
@@ -174,7 +174,7 @@ onHost('agent', 'keep this host in sync until stopped; what the systemd service 
 
 program
   .command('debug')
-  .description('for a bug report: what this host and its agent are like')
+  .description("collect this host's state for a bug report")
   .command('bundle')
   .description('write state, settings, log and figures to one tar.gz, secrets masked; changes nothing else')
   .option('--output <file>', 'default: plumb-debug-HOST-TIME.tar.gz in this directory')

@@ -45,7 +45,7 @@ export async function debugBundle(options: DebugBundleOptions, output: Output): 
       ...bundle.parts.map(({ name, isCut }) => `  ${name}${isCut ? ' (only the end)' : ''}`),
       ...(bundle.leftOut.length > 0 ? ['left out:', ...bundle.leftOut.map((one) => `  ${leftOutText(one)}`)] : []),
       ...problems.map(problemLine),
-      'Known secrets are masked. Read it before you send it: tar -xzf FILE, then CONTENTS.txt',
+      'Known secrets are masked. Read it before you send it: tar -xzf FILE, then plumb-debug/CONTENTS.txt',
     ],
   })
   return faults.length > 0 ? 1 : 0

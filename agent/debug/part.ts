@@ -55,7 +55,7 @@ export function isFault({ reason }: LeftOut): boolean {
 const reasonTexts: Readonly<Record<LeftOutReason, string>> = {
   secret: 'may hold secrets',
   cache: 'only a cache',
-  'unknown-file': 'not a file that the agent knows',
+  'unknown-file': 'not part of a bundle',
   size: 'the bundle is full',
   'long-line': 'only the end fits, which is a part of one line and may begin with a part of a secret',
   'other-agent': 'of the agent of this machine, not of this state directory',

@@ -109,7 +109,7 @@ test('what is left out is named without secrets, in the archive and on screen', 
     const file = join(box.directory, 'bundle.tar.gz')
     const { printed } = await write(file)
     const texts = [...printed, unpack(file)['CONTENTS.txt']].join('\n')
-    expect(texts).toContain('state/copy-[secret]: not a file that the agent knows')
+    expect(texts).toContain('state/copy-[secret]: not part of a bundle')
     expect(texts).not.toContain(password)
   } finally {
     rmSync(join(box.state, `copy-${password}`))
