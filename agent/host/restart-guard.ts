@@ -30,7 +30,9 @@ export async function armRestartGuard(
     for (const args of [
       ['daemon-reload'],
       ['enable', '--quiet', `${restartGuard}.timer`],
-      ['restart', `${restartGuard}.timer`],
+      // One that still counts for a restart before starts from zero.
+      ['stop', `${restartGuard}.timer`],
+      ['start', `${restartGuard}.timer`],
     ])
       await succeed(args, host.run)
   } catch (error) {

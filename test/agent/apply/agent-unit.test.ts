@@ -194,7 +194,8 @@ describe('an agent that does not come up with its changed unit', () => {
     expect(systemd.log).toEqual([
       'daemon-reload',
       'enable plumb-restart-guard.timer',
-      'restart plumb-restart-guard.timer',
+      'stop plumb-restart-guard.timer',
+      'start plumb-restart-guard.timer',
     ])
     expect(guardFiles()).toEqual(['plumb-restart-guard.service', 'plumb-restart-guard.timer'])
     expect(guardText('timer')).toMatch(/OnActiveSec=90\n[\s\S]*\[Install\]\nWantedBy=timers\.target\n/)
