@@ -30,7 +30,7 @@ export async function armRestartGuard(
     for (const args of [
       ['daemon-reload'],
       ['enable', '--quiet', `${restartGuard}.timer`],
-      // One that still counts for a restart before starts from zero.
+      // Re-arms a timer that an earlier restart armed; a start alone would leave it running.
       ['stop', `${restartGuard}.timer`],
       ['start', `${restartGuard}.timer`],
     ])
