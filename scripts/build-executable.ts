@@ -27,11 +27,15 @@ export function runtimeFor(architecture: Architecture, root: string): Runtime | 
  * A check takes as long as before, a first apply and a clone 10 to 30 % longer. Without Maglev, the compiler that stays,
  * a clone takes 2.4 times as long for 10 MB less. V8's own idle collections took half of the processor time of an agent at rest
  * with 10,000 files, and found nothing. Decision: docs/decisions/2026-11-23-v8-is-kept-small.md
+ *
+ * Nothing compiles on another thread: a compiler's thread that waits for a collection while the main thread exits waits for ever,
+ * and so does the exit (https://github.com/nodejs/node/issues/54918). Of 392 agents that ended soon after a sync, 32 hung.
  */
 export const runtimeFlags: readonly string[] = [
   '--optimize-for-size',
   '--no-opt',
   '--no-concurrent-recompilation',
+  '--no-concurrent-sparkplug',
   '--invocation-count-for-maglev=10000',
   '--expose-gc',
   '--no-memory-reducer',

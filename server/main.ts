@@ -204,7 +204,7 @@ async function runFromCommandLine(): Promise<void> {
   const settings = settingsFromCommandLine(process.argv)
   const server = await startServer(settings)
   const stop = guarded(
-    () => server.close().then(() => process.exit()),
+    () => server.close().then(exitSoon),
     (thrown) => {
       console.error(visibleText(inspect(thrown)))
       process.exit(1)
@@ -213,6 +213,11 @@ async function runFromCommandLine(): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
   console.log(visibleText(`Plumbline is at ${server.url}`))
   console.log(visibleText(`Sign in with the token in ${join(settings.data, 'operator-token')}`))
+}
+
+/** Node's own end does not hang as `process.exit` can: https://github.com/nodejs/node/issues/54918 */
+function exitSoon(): void {
+  setTimeout(() => process.exit(), 5000).unref()
 }
 
 if (import.meta.main) {
