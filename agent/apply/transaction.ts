@@ -5,7 +5,6 @@ import { compact } from '../../shared/compact.ts'
 import type { ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import { boundedProblem, PlumbError, type Problem, problemLine, problemsOf } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
-import type { TriggerAction } from '../../shared/resource.ts'
 import { type CheckOptions, runCheck } from '../host/checks.ts'
 import type { RunningContainers } from '../host/running-containers.ts'
 import { runTools } from '../host/tools.ts'
@@ -173,7 +172,7 @@ async function take(step: Step, taking: Taking): Promise<readonly Change[]> {
       return []
     }
     case 'trigger':
-      return context.containers.across(() => trigger(step.action, taking))
+      return context.containers.across(() => trigger(step, taking))
     case 'check': {
       await context.host.waiting(() => runCheck(step.check, run, context.checks))
       return []
@@ -223,19 +222,23 @@ async function unitsToStart(changes: readonly ResourceChange[], host: ApplyHost)
   })
 }
 
-async function trigger(action: TriggerAction, taking: Taking): Promise<readonly Change[]> {
+type TriggerStep = Extract<Step, { kind: 'trigger' }>
+
+async function trigger({ action, dependents = [] }: TriggerStep, taking: Taking): Promise<readonly Change[]> {
   const { context, journal, plan, started, saved } = taking
   const { host } = context
+  const units = action.kind === 'run' ? [] : [action.unit, ...dependents]
   if (action.kind !== 'run') {
     if (started.has(action.unit)) return []
-    const subject = unitSubject(action.unit)
-    // So that an undo starts it again when it does not survive this.
-    if (!saved.has(subject.id)) await journal.saved('unit', host.files.mark, await kinds.unit.save([subject], host))
-    saved.add(subject.id)
+    const unsaved = units.map(unitSubject).filter(({ id }) => !saved.has(id))
+    // So that an undo starts them again when they do not survive this.
+    if (unsaved.length > 0) await journal.saved('unit', host.files.mark, await kinds.unit.save(unsaved, host))
+    for (const { id } of unsaved) saved.add(id)
   }
   await journal.trigger(action)
   const summary = await runTrigger(action, host.run)
-  if (summary !== undefined && action.kind !== 'run') taking.touched.add(unitSubject(action.unit).id)
+  if (summary !== undefined) for (const unit of units) taking.touched.add(unitSubject(unit).id)
+  if (summary !== undefined) for (const unit of dependents) started.add(unit)
   return summary === undefined ? [] : [{ service: plan.service, summary }]
 }
 
