@@ -6,8 +6,10 @@ import { trace } from '../shared/platform/trace.ts'
 import type { Problem } from '../shared/problem.ts'
 import type { ApplyReport, Change } from '../shared/report.ts'
 import { agentRestartOf } from './agent-restart.ts'
-import { type ApplyOptions, type ApplyResult, applyPlan, applyReport, joinedResults } from './apply/apply.ts'
+import { applyPlan } from './apply/apply.ts'
+import type { ApplyOptions } from './apply/context.ts'
 import { recover } from './apply/recover.ts'
+import { type ApplyResult, applyReport, doneIn, joinedResults } from './apply/result.ts'
 import { answering } from './host/contact.ts'
 import { type Agent, type Desired, type Look, lookAt, maskOf } from './look.ts'
 import type { Mask } from './plan/mask.ts'
@@ -124,10 +126,6 @@ async function settledLook(agent: Agent, desired: Desired, { applying, before, p
   const latest = await lookAt(agent, desired, { full: false })
   const left = owedIn(result, latest)
   return { result, look: latest, problems: left.services.size === 0 ? [] : [owedProblem(left)] }
-}
-
-function doneIn({ services }: ApplyResult): ReadonlySet<ServiceName> {
-  return new Set(services.flatMap(({ kind, service }) => (kind === 'applied' || kind === 'unchanged' ? service : [])))
 }
 
 function restartsAgent({ services }: Plan, { services: outcomes }: ApplyResult): boolean {

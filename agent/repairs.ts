@@ -1,11 +1,12 @@
 // Drift that is put back by the repository's policy: told as it was found, and counted, so that a fight is noticed.
 import type { ResourceId } from '../shared/names.ts'
 import { type Repair, repairedDiffLimitBytes, repairsLimit } from '../shared/report.ts'
-import type { ApplyResult } from './apply/apply.ts'
+import type { ApplyResult } from './apply/result.ts'
 import { type Agent, type Look, serviceReportsOf } from './look.ts'
 import { drifted } from './plan/compare.ts'
 import { withinBudget } from './plan/findings.ts'
-import { changesIn, type Plan } from './plan/plan.ts'
+import type { Plan } from './plan/plan.ts'
+import { changesIn } from './resources/change-step.ts'
 
 export function noteDrift({ state }: Agent, { comparison }: Look, now: Date): void {
   state.repairs.looked(new Set(comparison.services.flatMap(drifted).map(({ id }) => id)), now)

@@ -3,6 +3,7 @@
 import { resourceId, type ServiceName } from '../../shared/names.ts'
 import { parentsOf } from '../../shared/places.ts'
 import type { ServicePlan } from '../plan/plan.ts'
+import { changesIn } from '../resources/change-step.ts'
 import { pathInId, savedPathSchema } from '../resources/paths.ts'
 import { isReturning } from '../resources/returning.ts'
 
@@ -36,10 +37,19 @@ function changedIn({ steps }: ServicePlan): ReadonlySet<string> {
   )
 }
 
+/**
+ * Records in `taken` which service took a path in this apply: as soon as its steps are taken, since another one may be committed before
+ * this one has settled.
+ */
+export function takePaths(servicePlan: ServicePlan, taken: Map<string, ServiceName>): void {
+  const { service, untaken } = servicePlan
+  const paths = changesIn(servicePlan).flatMap(({ id }) => pathInId(id) ?? [])
+  for (const path of [...paths, ...untaken]) if (!taken.has(path)) taken.set(path, service)
+}
+
 /** What leaves for good may have its name taken by a directory that something else needs. */
-function placedPaths({ steps }: ServicePlan): readonly string[] {
-  const changes = steps.flatMap((step) => (step.kind === 'change' ? step.changes : []))
-  const placed = changes.filter((one) => one.desired !== undefined || isReturning(one))
+function placedPaths(servicePlan: ServicePlan): readonly string[] {
+  const placed = changesIn(servicePlan).filter((one) => one.desired !== undefined || isReturning(one))
   return placed.flatMap(({ id }) => pathInId(id) ?? [])
 }
 

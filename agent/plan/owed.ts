@@ -6,9 +6,10 @@ import { lastRunName } from '../../shared/finding-kind.ts'
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { isOfKind } from '../../shared/resource.ts'
+import { changesIn } from '../resources/change-step.ts'
 import { pathInId } from '../resources/paths.ts'
 import { type ComparedResource, type HostComparison, whyIgnored } from './compare.ts'
-import { changesIn, type Plan } from './plan.ts'
+import type { Plan } from './plan.ts'
 
 export type Owed = { readonly services: ReadonlySet<ServiceName>; readonly resources: ReadonlySet<ResourceId> }
 

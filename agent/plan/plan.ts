@@ -7,7 +7,8 @@ import type { Problem } from '../../shared/problem.ts'
 import type { Hold } from '../../shared/report.ts'
 import type { DesiredService, UnitTrigger } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
-import type { BaselineResource, ResourceChange } from '../resources/kind.ts'
+import { changesIn } from '../resources/change-step.ts'
+import type { BaselineResource } from '../resources/kind.ts'
 import type { Before } from '../resources/original.ts'
 import { kinds } from '../resources/registry.ts'
 import type { HandedOver } from '../resources/released.ts'
@@ -100,10 +101,6 @@ export function planFor({ host, revision, capabilities, services, units }: HostC
     for (const path of replacedPaths(changesIn(plan))) replaced.add(path)
   }
   return { host, revision, services: withWaits(plans, services, holdOf) }
-}
-
-export function changesIn({ steps }: ServicePlan): readonly ResourceChange[] {
-  return steps.flatMap((step) => (step.kind === 'change' ? step.changes : []))
 }
 
 export function isEmpty({ services }: Plan): boolean {

@@ -14,6 +14,7 @@ import {
 } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import { type ChangedPaths, daemonReloadTool, type ToolStep, toolSteps } from '../host/tools.ts'
+import type { ChangeStep } from '../resources/change-step.ts'
 import type { ResourceChange } from '../resources/kind.ts'
 import { pathInId, pathOf } from '../resources/paths.ts'
 import { kindNameOf, kindNamesOf, kinds } from '../resources/registry.ts'
@@ -24,13 +25,7 @@ import { type Forecast, type Foreseen, forecastAfter, foreseen, isUnit, mayComeR
 import { projectsTouched, withoutRepeats } from './touched.ts'
 
 export type Step =
-  | {
-      readonly kind: 'change'
-      readonly resource: ResourceKindName
-      readonly changes: readonly ResourceChange[]
-      /** Of units, those that a package installed just before may have started itself. */
-      readonly uncertain?: readonly ResourceId[]
-    }
+  | ChangeStep
   | { readonly kind: 'tools'; readonly tools: readonly ToolStep[] }
   /** A program's own check of all its files, when they are in place and before anything is told of them. */
   | { readonly kind: 'validate'; readonly command: string }

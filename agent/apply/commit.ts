@@ -1,50 +1,64 @@
-// The end of a service's apply: what it displaced is kept, and what is to be recorded of it is put together.
+// The last phase of one service: what it displaced is kept, and its baseline is put together and written to the journal.
 
-import { type AbsolutePath, resourceId, type ServiceName } from '../../shared/names.ts'
+import { type AbsolutePath, resourceId } from '../../shared/names.ts'
 import type { Change } from '../../shared/report.ts'
 import { isOfKind } from '../../shared/resource.ts'
 import type { HostWriter } from '../host/host.ts'
 import type { ServicePlan } from '../plan/plan.ts'
+import { changesIn } from '../resources/change-step.ts'
 import { isStaying } from '../resources/directory.ts'
 import type { ResourceChange } from '../resources/kind.ts'
+import type { Before } from '../resources/original.ts'
 import { pathInId, pathOf, savedPathSchema } from '../resources/paths.ts'
 import { isReturning } from '../resources/returning.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
-import type { State } from '../state/state.ts'
 import { beforeOf } from './before.ts'
+import type { ApplyContext, Transaction } from './context.ts'
 import { type DisplacedPath, keepDisplaced } from './displaced.ts'
 import type { JournalRecord } from './journal.ts'
 
-export type CommitHost = {
-  readonly host: HostWriter
-  readonly state: State
-  readonly now: () => Date
-  /** Bytes of displaced content that this apply may still keep, of all services together. */
-  readonly budget: { bytes: number }
-  /** By path, the service that took it in this apply: what is there now is ours. */
-  readonly taken: Map<string, ServiceName>
+/** From here on the service is as desired: nothing of it is undone any more, unless contact is lost. */
+export async function commit(transaction: Transaction, context: ApplyContext): Promise<void> {
+  const { servicePlan, journal, host, changes } = transaction
+  const { baseline, notes } = await recorded(servicePlan, journal.records, { ...context, host })
+  await journal.committed(baseline)
+  for (const note of notes) context.onProgress?.(note)
+  changes.push(...notes)
+  context.committed.push(transaction)
+  context.baselines.set(servicePlan.service, baseline)
 }
 
-export type Committing = {
+/** What is as desired already is put on record without a write to the host. */
+export async function recordUnchanged(servicePlan: ServicePlan, context: ApplyContext): Promise<void> {
+  const { service, isRecorded, before } = servicePlan
+  if (isRecorded) return
+  const { baseline } = await recorded(servicePlan, [], context)
+  const appliedAt = before?.appliedAt ?? context.now().toISOString()
+  context.baselines.set(service, baseline && { ...baseline, appliedAt })
+}
+
+type Recorded = {
   readonly baseline: ServiceBaseline | undefined
   /** What could not be kept. */
   readonly notes: readonly Change[]
 }
 
+type Recording = Pick<ApplyContext, 'host' | 'state' | 'now' | 'budget' | 'taken'>
+
 /** On disk when it returns, but for the baseline. Throws what must not be committed without. */
-export async function committing(
-  plan: ServicePlan,
+async function recorded(
+  servicePlan: ServicePlan,
   records: readonly JournalRecord[],
-  { host, state, now, budget, taken }: CommitHost,
-): Promise<Committing> {
-  const { service, record, untaken } = plan
+  { host, state, now, budget, taken }: Recording,
+): Promise<Recorded> {
+  const { service, record, untaken } = servicePlan
   const at = now().toISOString()
-  const changes = plan.steps.flatMap((step) => (step.kind === 'change' ? step.changes : []))
+  const changes = changesIn(servicePlan)
   const displacing = { service, at, host, state, budget }
-  const kept = await keepDisplaced(replacedBy(changes, plan), purgedBy(changes), displacing)
+  const kept = await keepDisplaced(replacedBy(changes, servicePlan), purgedBy(changes), displacing)
   const notes = kept.notKept.map((summary) => ({ service, summary }))
   const remaining = remainingOf(changes, host)
-  const base = record ?? (remaining.length > 0 ? leftoverOf(plan) : undefined)
+  const base = record ?? (remaining.length > 0 ? leftoverOf(servicePlan) : undefined)
   if (base === undefined) return { baseline: undefined, notes }
   const saved = records.flatMap((one) => (one.kind === 'saved' ? one.saved : [])).flatMap(savedPath)
   const first = untaken.filter((path) => (taken.get(path) ?? service) === service)
@@ -75,13 +89,6 @@ function leftoverOf({ service, before }: ServicePlan): ServicePlan['record'] {
   return { service, revision: before.revision, onRemove: before.onRemove, resources: new Map() }
 }
 
-/** As soon as its steps are taken: another service may be committed before this one has settled. */
-export function takePaths({ service, steps, untaken }: ServicePlan, { taken }: CommitHost): void {
-  const changed = steps.flatMap((step) => (step.kind === 'change' ? step.changes : []))
-  const paths = changed.flatMap(({ id }) => pathInId(id) ?? [])
-  for (const path of [...paths, ...untaken]) if (!taken.has(path)) taken.set(path, service)
-}
-
 /** Without what those services now have, or have seen to. Undefined: nothing is left to be known of this one. */
 export function withoutHandedOver(
   baseline: ServiceBaseline,
@@ -103,7 +110,10 @@ function savedPath(point: unknown) {
   return parsed.success ? [parsed.data] : []
 }
 
-function replacedBy(changes: readonly ResourceChange[], plan: ServicePlan): readonly DisplacedPath[] {
+function replacedBy(
+  changes: readonly ResourceChange[],
+  { before, record }: Pick<ServicePlan, 'before' | 'record'>,
+): readonly DisplacedPath[] {
   const replaced = new Map<string, DisplacedPath>()
   for (const change of changes) {
     if (pathInId(change.id) === undefined) continue
@@ -112,8 +122,8 @@ function replacedBy(changes: readonly ResourceChange[], plan: ServicePlan): read
     replaced.set(path, {
       path,
       why: change.desired === undefined && !isReturning(change) ? (earlier?.why ?? 'removed') : 'overwritten',
-      known: new Set([...(earlier?.known ?? []), ...knownContents(change, path, plan)]),
-      wanted: wantedContent(path, plan),
+      known: new Set([...(earlier?.known ?? []), ...knownContents(change, path, before)]),
+      wanted: wantedContent(path, record?.before),
       ...seenContent(change),
     })
   }
@@ -121,7 +131,11 @@ function replacedBy(changes: readonly ResourceChange[], plan: ServicePlan): read
 }
 
 /** What the repository has, or had when it was applied; and what was there before, which is put back or was kept already. */
-function knownContents({ desired, baseline, original }: ResourceChange, path: AbsolutePath, { before }: ServicePlan) {
+function knownContents(
+  { desired, baseline, original }: ResourceChange,
+  path: AbsolutePath,
+  before: ServiceBaseline | undefined,
+) {
   const applied = ['file', 'symlink'].map((kind) => before?.resources.get(resourceId(kind, path)))
   const attributes = [baseline, ...applied].flatMap((resource) => (resource === undefined ? [] : [resource.attributes]))
   return [
@@ -138,8 +152,8 @@ function seenContent({ live }: ResourceChange): Pick<DisplacedPath, 'seen'> {
   return seen === undefined ? {} : { seen }
 }
 
-function wantedContent(path: AbsolutePath, { record }: ServicePlan): string | undefined {
-  const was = record?.before?.get(path)?.was
+function wantedContent(path: AbsolutePath, before: Before | undefined): string | undefined {
+  const was = before?.get(path)?.was
   return was?.type === 'file' && was.kept === 'live' ? was.sha256 : undefined
 }
 
