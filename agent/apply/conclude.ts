@@ -1,8 +1,7 @@
 // The last phase of an apply: when contact is kept, what was there before is forgotten and the baselines are written; when it is lost,
 // all of it is rolled back, the last service first.
-import type { ServiceName } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { withoutHandedOver } from './commit.ts'
+import { withoutHandedOver } from '../resources/removal/leaving.ts'
 import { type ApplyContext, tolerate } from './context.ts'
 import { contactLost, isInContact } from './guard.ts'
 import { markApply } from './journal.ts'
@@ -38,12 +37,11 @@ async function rollBackAll(context: ApplyContext): Promise<void> {
 /** Everything is in the journal until the baselines are on disk; what fails now, or was not undone, recover() tries again. */
 async function record({ plan, outcomes, baselines, halfUndone, state, host }: ApplyContext): Promise<void> {
   const done = doneIn({ services: [...outcomes.values()] })
-  const isApplied = (name: ServiceName) => done.has(name)
   const known = plan.services
     .filter(({ service }) => baselines.has(service))
     .map(({ service, ...about }) => {
       const baseline = baselines.get(service)
-      return { service, baseline: baseline && withoutHandedOver(baseline, about, isApplied) }
+      return { service, baseline: baseline && withoutHandedOver(baseline, about, done) }
     })
   await state.baselines.write(known.flatMap(({ baseline }) => baseline ?? []))
   await state.baselines.remove(known.flatMap(({ service, baseline }) => (baseline === undefined ? [service] : [])))

@@ -5,7 +5,7 @@ import { parentsOf } from '../../shared/places.ts'
 import type { ServicePlan } from '../plan/plan.ts'
 import { changesIn } from '../resources/change-step.ts'
 import { pathInId, savedPathSchema } from '../resources/paths.ts'
-import { isReturning } from '../resources/returning.ts'
+import { isReturning } from '../resources/removal/originals.ts'
 
 /**
  * By service, the earlier ones that change what it changes too - a path, or one above or below it, or a unit that both start or tell

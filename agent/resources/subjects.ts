@@ -13,10 +13,9 @@ import {
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import { clearedFirst } from './in-the-way.ts'
 import type { BaselineResource, Subject } from './kind.ts'
-import { type Own, withReleased } from './leaving.ts'
-import type { Before } from './original.ts'
-import { pathInId } from './paths.ts'
-import { type HandedOver, type TakenPath, takenPaths } from './released.ts'
+import { pathInId, pathOf } from './paths.ts'
+import { type HandedOver, type Own, withRemovals } from './removal/leaving.ts'
+import { type AppliedPaths, type Before, type TakenPath, takenPaths } from './removal/originals.ts'
 
 export type ServiceSubjects = {
   readonly service: ServiceName
@@ -54,7 +53,7 @@ function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly Ser
   const host: HostView = {
     applied: appliedResources(baselines),
     claimed: claimedBy(services),
-    taken: takenPaths(desiredHost, baselines),
+    taken: takenPaths(services, [...baselines.values()].map(appliedPaths)),
   }
   const present = new Set(services.map(({ name }) => name))
   const left = [...baselines.values()].filter(({ service }) => !present.has(service))
@@ -62,7 +61,7 @@ function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly Ser
     ...left.map((baseline) => leftService(baseline, host)),
     ...services.map((desired) => presentService(desired, baselines.get(desired.name), host)),
   ]
-  return withReleased(clearedFirst(all), host.taken).map(({ cleared, ...service }) => {
+  return withRemovals(clearedFirst(all), host.taken).map(({ cleared, ...service }) => {
     const moved = [...cleared, ...movedResources(service.baseline, service.desired, { baselines, host })]
     return { ...service, handedOver: [...service.handedOver, ...moved], moved: moved.map(({ id }) => id) }
   })
@@ -126,6 +125,11 @@ function presentService(desired: DesiredService, baseline: ServiceBaseline | und
   const gone = baseline === undefined ? [] : leftSubjects(baseline, desired.onRemove, host)
   const untaken = desired.resources.flatMap(pathsOf).filter((path) => !applied.paths.has(path) && !taken.has(path))
   return { service: desired.name, desired, baseline, subjects: [...own, ...gone], untaken }
+}
+
+function appliedPaths({ service, before = new Map(), onRemove, resources }: ServiceBaseline): AppliedPaths {
+  const ids = onRemove === 'keep' ? [] : [...resources.keys()].filter((id) => isOfKind(id, 'directory'))
+  return { service, before, directories: ids.map(pathOf) }
 }
 
 function appliedResources(baselines: Baselines): Applied {
