@@ -121,7 +121,9 @@ async function settledLook(agent: Agent, desired: Desired, { applying, before, p
   const owed = owedIn(first, look)
   if (owed.services.size === 0) return { result: first, look, problems: [] }
   const { services, resources } = owed
-  const again = planFor(look.comparison, { repair: 'by-policy', owed: resources, services, holdOf: look.holds.of })
+  const again = planFor(look.comparison, {
+    ...{ repair: 'by-policy', owed: resources, services, holdOf: look.holds.of, memory: agent.host.memory },
+  })
   const result = joinedResults(first, await applyPlan(again, applying))
   const latest = await lookAt(agent, desired, { full: false })
   const left = owedIn(result, latest)
@@ -156,14 +158,14 @@ export async function recoverFirst(agent: Agent): Promise<readonly Problem[]> {
 }
 
 function planOptions(
-  { state }: Agent,
+  { state, host: { memory } }: Agent,
   { comparison, holds }: Look,
   { repair }: Pick<ActOptions, 'repair'>,
 ): PlanOptions {
   const holdOf = holds.of
-  if (repair === 'everything') return { repair, holdOf }
+  if (repair === 'everything') return { repair, holdOf, memory }
   const now = new Date()
   const failures = state.failures.read()
   const isDue = (service: ServiceName) => mayTry(failures.get(service), comparison.revision, now)
-  return { repair, holdOf, fighting: state.repairs.fights(), services: servicesToTry(comparison, isDue) }
+  return { repair, holdOf, memory, fighting: state.repairs.fights(), services: servicesToTry(comparison, isDue) }
 }

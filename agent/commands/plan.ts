@@ -27,7 +27,7 @@ export async function plan(agent: Agent, options: PlanOptions, output: Output): 
   const { desired, problems: fromSync } = await desiredHere(agent, options.revision)
   const unfinished = await unfinishedApply(agent.state)
   const look = await lookAt(agent, desired, { full: false })
-  const planned = planFor(look.comparison, { repair: 'everything', holdOf: look.holds.of })
+  const planned = planFor(look.comparison, { repair: 'everything', holdOf: look.holds.of, memory: agent.host.memory })
   const forecasts = await forecastsFor(agent, look, planned)
   const described = await describe(agent, look, { services: planned.services, forecasts })
   const waiting = criticalPath(planned.services, (project) => {

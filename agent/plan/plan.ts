@@ -7,6 +7,7 @@ import type { Problem } from '../../shared/problem.ts'
 import type { Hold } from '../../shared/report.ts'
 import type { DesiredService, UnitTrigger } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
+import { Memory, slotByObject } from '../memory.ts'
 import { changesIn } from '../resources/change-step.ts'
 import type { BaselineResource } from '../resources/kind.ts'
 import { kinds } from '../resources/registry.ts'
@@ -80,17 +81,28 @@ export type PlanOptions = {
   readonly holdOf?: (service: ServiceName) => Hold | undefined
   /** Applied whatever the policy: an apply has just left them other than it made them. */
   readonly owed?: ReadonlySet<ResourceId>
+  /** Plans of services at rest; default: an empty one. */
+  readonly memory?: Memory
 }
 
 export function planFor({ host, revision, capabilities, services, units }: HostComparison, options: PlanOptions): Plan {
-  const { repair, fighting = new Map(), holdOf = () => undefined, owed = new Set() } = options
+  const { repair, fighting = new Map(), holdOf = () => undefined, owed = new Set(), memory = new Memory() } = options
   const plans: ServicePlan[] = []
   let forecast = forecastAt(units)
   let isEngineStarted = false
   const replaced = new Set<string>()
   const planned = services.filter(({ service: name }) => options.services?.has(name) ?? true)
   const after = restartedAfter(planned, holdOf)
-  const always = { revision, capabilities, repair, fighting, holdOf, owed, replaced }
+  const always = {
+    revision,
+    capabilities,
+    repair,
+    fighting,
+    holdOf,
+    owed,
+    replaced,
+    plansAtRest: memory.at(plansAtRest),
+  }
   for (const service of planned) {
     const restartedLater = after.get(service.service) ?? new Set()
     const plan = servicePlan(service, { ...always, forecast, isEngineStarted, restartedLater })
@@ -129,6 +141,7 @@ type Context = {
   readonly fighting: ReadonlyMap<ResourceId, unknown>
   readonly holdOf: HoldOf
   readonly owed: ReadonlySet<ResourceId>
+  readonly plansAtRest: WeakMap<ServiceComparison, ServicePlan>
   /** Before this service. */
   readonly forecast: Forecast
   /** A container engine that does not answer is started by a service before this one. */
@@ -141,12 +154,12 @@ type Context = {
 
 /** Where nothing differs nothing is to be done, whatever the rest says: on a host at rest that is worked out once. */
 function servicePlan(compared: ServiceComparison, context: Context): ServicePlan {
-  const known = isReading(compared, context.replaced) ? undefined : plansAtRest.get(compared)
+  const known = isReading(compared, context.replaced) ? undefined : context.plansAtRest.get(compared)
   if (known !== undefined && context.holdOf(compared.service) === undefined) return known
   const plan = newServicePlan(compared, context)
   const differs = compared.differing.length + compared.problems.length + plan.steps.length
   const isAtRest = differs === 0 && plan.isRecorded && plan.held === undefined
-  if (isAtRest) plansAtRest.set(compared, plan)
+  if (isAtRest) context.plansAtRest.set(compared, plan)
   return plan
 }
 
@@ -156,7 +169,7 @@ function isReading({ resources }: ServiceComparison, replaced: ReadonlySet<strin
   )
 }
 
-const plansAtRest = new WeakMap<ServiceComparison, ServicePlan>()
+const plansAtRest = slotByObject<ServiceComparison, ServicePlan>()
 
 function newServicePlan(compared: ServiceComparison, context: Context): ServicePlan {
   const { revision, holdOf } = context

@@ -10,6 +10,7 @@ import {
   type UnitTrigger,
   type WithheldResource,
 } from '../../shared/resource.ts'
+import { type Memory, slotByObject } from '../memory.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import { clearedFirst } from './in-the-way.ts'
 import type { BaselineResource, Subject } from './kind.ts'
@@ -36,7 +37,8 @@ export type ServiceSubjects = {
  * Services that left come first: what takes their place may need their ports and paths. Worked out once for the same two objects:
  * a look asks twice, and in a host at rest every look asks the same.
  */
-export function subjectsOf(desiredHost: DesiredHost, baselines: Baselines): readonly ServiceSubjects[] {
+export function subjectsOf(desiredHost: DesiredHost, baselines: Baselines, memory: Memory): readonly ServiceSubjects[] {
+  const latest = memory.at(latestSubjects)
   const known = latest.get(desiredHost)
   if (known?.baselines === baselines) return known.subjects
   const subjects = workedOut(desiredHost, baselines)
@@ -46,7 +48,7 @@ export function subjectsOf(desiredHost: DesiredHost, baselines: Baselines): read
 
 type WorkedOut = { readonly baselines: Baselines; readonly subjects: readonly ServiceSubjects[] }
 
-const latest = new WeakMap<DesiredHost, WorkedOut>()
+const latestSubjects = slotByObject<DesiredHost, WorkedOut>()
 
 function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly ServiceSubjects[] {
   const { services } = desiredHost
@@ -69,14 +71,6 @@ function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly Ser
 
 /** Units that are no subjects, but may be told to reload or restart. */
 export function triggeredUnits(services: readonly ServiceSubjects[]): readonly Subject[] {
-  const known = triggered.get(services) ?? triggeredOnly(services)
-  triggered.set(services, known)
-  return known
-}
-
-const triggered = new WeakMap<readonly ServiceSubjects[], readonly Subject[]>()
-
-function triggeredOnly(services: readonly ServiceSubjects[]): readonly Subject[] {
   const known = new Set(services.flatMap(({ subjects }) => subjects.map(({ id }) => id)))
   const actions = services.flatMap(({ desired, subjects }) => [
     ...(desired?.triggers ?? []).flatMap(({ action }) => (action.kind === 'run' ? [] : [action])),

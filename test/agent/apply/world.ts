@@ -69,9 +69,9 @@ export function makeWorld(options: WorldOptions = {}): World {
 
 export async function compareIn(world: World, desired: DesiredHost, full = false): Promise<HostComparison> {
   const { baselines } = world.state.baselines.read()
-  const known = identifyHost(desired, baselines, world.host.files)
+  const known = identifyHost(desired, baselines, world.host)
   const live = liveByIdentity(await observeHost(known.desired, known.baselines, world.host, { full }), known)
-  return compareHost(known.desired, known.baselines, live)
+  return compareHost(known.desired, known.baselines, live, world.host.memory)
 }
 
 export async function planIn(world: World, desired: DesiredHost, options?: Partial<PlanOptions>): Promise<Plan> {
