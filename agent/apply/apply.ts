@@ -45,16 +45,16 @@ async function applyService(
 
 /** Each begins when those that it is after, and those whose paths overlap with its own, have ended; also when one throws, all have ended when this does. */
 async function applyServices(context: ApplyContext): Promise<void> {
-  const { services } = context.plan
   const baton = new Baton(sayingWaits(context))
   const ended = new Map<ServiceName, Promise<void>>()
-  const overlapping = overlaps(services)
-  for (const [order, servicePlan] of services.entries()) {
+  const overlapping = overlaps(context.plan.services)
+  for (const [order, servicePlan] of context.plan.services.entries()) {
     const { service, after } = servicePlan
     const act = async (waiting: Waiting) => {
       context.outcomes.set(service, await outcomeOf(servicePlan, waiting, context))
     }
-    if (isAsDesired(servicePlan)) {
+    // Nothing to change and nothing to record: true of nearly every service in every pass, so it takes no turn.
+    if (servicePlan.steps.length === 0 && servicePlan.isRecorded) {
       await act((wait) => wait())
       continue
     }
@@ -70,17 +70,12 @@ async function applyServices(context: ApplyContext): Promise<void> {
   for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
-/** Nothing to change and nothing to record: true of nearly every service in every pass, so it takes no turn. */
-function isAsDesired({ steps, isRecorded }: ServicePlan): boolean {
-  return steps.length === 0 && isRecorded
-}
-
 async function outcomeOf(servicePlan: ServicePlan, waiting: Waiting, context: ApplyContext): Promise<ServiceOutcome> {
-  const { service, steps, held } = servicePlan
+  const { service, held } = servicePlan
   if (held !== undefined) return { kind: 'held', service, hold: held }
   const reason = reasonToSkip(servicePlan, context)
   if (reason !== undefined) return { kind: 'skipped', service, reason }
-  if (steps.length > 0) return applyService(servicePlan, waiting, context)
+  if (servicePlan.steps.length > 0) return applyService(servicePlan, waiting, context)
   await recordUnchanged(servicePlan, context)
   return { kind: 'unchanged', service }
 }

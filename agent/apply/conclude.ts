@@ -5,7 +5,7 @@ import { withoutHandedOver } from '../resources/removal/leaving.ts'
 import { type ApplyContext, tolerate } from './context.ts'
 import { contactLost, isInContact } from './guard.ts'
 import { markApply } from './journal.ts'
-import { doneIn } from './result.ts'
+import { appliedIn, doneIn } from './result.ts'
 import { rollBack } from './rollback.ts'
 import { forget } from './undo.ts'
 
@@ -36,7 +36,8 @@ async function rollBackAll(context: ApplyContext): Promise<void> {
 
 /** Everything is in the journal until the baselines are on disk; what fails now, or was not undone, recover() tries again. */
 async function record({ plan, outcomes, baselines, halfUndone, state, host }: ApplyContext): Promise<void> {
-  const done = doneIn({ services: [...outcomes.values()] })
+  const services = [...outcomes.values()]
+  const done = doneIn({ services })
   const known = plan.services
     .filter(({ service }) => baselines.has(service))
     .map(({ service, ...about }) => {
@@ -48,5 +49,5 @@ async function record({ plan, outcomes, baselines, halfUndone, state, host }: Ap
   await host.files.settle()
   if (halfUndone.size === 0) await state.journal.remove()
   state.hashes.save()
-  if ([...outcomes.values()].some(({ kind }) => kind === 'applied')) state.prune()
+  if (appliedIn({ services }).size > 0) state.prune()
 }

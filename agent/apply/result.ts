@@ -46,6 +46,11 @@ export function doneIn({ services }: Pick<ApplyResult, 'services'>): ReadonlySet
   return new Set(services.filter(isDone).map(({ service }) => service))
 }
 
-export function isDone({ kind }: ServiceOutcome): boolean {
+/** Those of them that something was changed of. */
+export function appliedIn({ services }: Pick<ApplyResult, 'services'>): ReadonlySet<ServiceName> {
+  return new Set(services.filter(({ kind }) => kind === 'applied').map(({ service }) => service))
+}
+
+function isDone({ kind }: ServiceOutcome): boolean {
   return kind === 'applied' || kind === 'unchanged'
 }

@@ -14,18 +14,19 @@ import { kinds } from '../resources/registry.ts'
 import type { ApplyContext, Transaction } from './context.ts'
 import { takePaths } from './shared-changes.ts'
 import { isPathKind, isResting, savedUnitSchema } from './undo.ts'
-import { isLastOfPaths, verifyPaths } from './verify.ts'
+import { verifyPaths } from './verify.ts'
 
 /** When it returns every step was taken and every check holds; nothing is committed yet. */
 export async function steps(transaction: Transaction, context: ApplyContext): Promise<void> {
   const { servicePlan, changes, host } = transaction
+  const lastOfPaths = servicePlan.steps.findLast((step) => step.kind === 'change' && isPathKind(step.resource))
   await saveFirst(transaction)
   for (const step of servicePlan.steps) {
     transaction.at = step
     const done = await take(step, transaction, context)
     for (const change of done) context.onProgress?.(change)
     changes.push(...done)
-    if (isLastOfPaths(step, servicePlan.steps)) await verifyPaths(servicePlan, host.files)
+    if (step === lastOfPaths) await verifyPaths(servicePlan, host.files)
   }
   transaction.at = undefined
   takePaths(servicePlan, context.taken)

@@ -19,7 +19,7 @@ export type Looks = { readonly before: HostComparison; readonly after: HostCompa
 export function owedAfter(plan: Plan, done: ReadonlySet<ServiceName>, looks: Looks): Owed {
   const hasInstalled = plan.services
     .filter(({ service }) => done.has(service))
-    .some((service) => changesIn(service).some(({ id }) => isOfKind(id, 'package')))
+    .some((servicePlan) => changesIn(servicePlan).some(({ id }) => isOfKind(id, 'package')))
   const owed = changedSince(plan, done, looks).filter(
     ({ resource, isIgnored }) => isOfAnotherType(resource) || (hasInstalled && !isIgnored && isOfScripts(resource)),
   )

@@ -1,18 +1,14 @@
 // In: a comparison. Out: the ordered steps that would make live as desired, and what is then to be recorded. Pure.
-import { compact } from '../../shared/compact.ts'
 import { policyOf, reasonToIgnore } from '../../shared/drift-policy.ts'
 import { isLeftToPerson } from '../../shared/finding-kind.ts'
 import type { AbsolutePath, HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { Hold } from '../../shared/report.ts'
-import type { DesiredService, UnitTrigger } from '../../shared/resource.ts'
+import type { DesiredService } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import { Memory, slotByObject } from '../memory.ts'
 import { changesIn } from '../resources/change-step.ts'
-import type { BaselineResource } from '../resources/kind.ts'
-import { kinds } from '../resources/registry.ts'
 import type { HandedOver } from '../resources/removal/leaving.ts'
-import type { Before } from '../resources/removal/originals.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import { awaitedProjects, startsEngine } from './awaited.ts'
 import { withBelowLinks } from './below-links.ts'
@@ -26,6 +22,7 @@ import {
 } from './compare.ts'
 import { type Forecast, forecastAfter, forecastAt } from './forecast.ts'
 import { waitsText } from './hold-text.ts'
+import { recordedBy, type ServiceRecord } from './record.ts'
 import { type Step, stepsFor } from './steps.ts'
 import { readsOne, replacedPaths, restartedAfter } from './touched.ts'
 import { type HoldOf, type Waits, waitsIn } from './waits.ts'
@@ -61,8 +58,6 @@ export type ServicePlan = {
   /** What is at these paths is to be recorded as what was there before. */
   readonly untaken: readonly AbsolutePath[]
 }
-
-export type ServiceRecord = Omit<ServiceBaseline, 'appliedAt'>
 
 export type Plan = {
   readonly host: HostName
@@ -228,102 +223,4 @@ function withWaits(plans: readonly ServicePlan[], services: readonly ServiceComp
 
 function onlyDrifted(resources: readonly ComparedResource[]): readonly ComparedResource[] {
   return resources.filter(({ comparison }) => comparison.drift.length > 0 && comparison.pending.length === 0)
-}
-
-/** What is to be recorded, and whether the baseline says so already. */
-function recordedBy(compared: ServiceComparison, revision: Revision, awaited: readonly ComparedResource[]): Recorded {
-  const resources = awaited.length === 0 ? compared.resources : [...compared.resources, ...awaited]
-  const record = recordOf({ ...compared, resources }, revision)
-  return isSame(record, compared.baseline) ? { record: compared.baseline, isKnown: true } : { record, isKnown: false }
-}
-
-type Recorded = { readonly record: ServiceRecord | undefined; readonly isKnown: boolean }
-
-/** Also right for what is left alone: an attribute that only drifted has the desired value in its baseline already. */
-function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecord | undefined {
-  const { service, desired, baseline, resources, before, moved } = compared
-  if (desired === undefined && before.size === 0 && moved.length === 0) return undefined
-  const triggers = unitTriggersOf(desired)
-  const recorded = resources.flatMap((resource): readonly (readonly [ResourceId, BaselineResource])[] => {
-    const { id, desired: wanted } = resource
-    if (wanted === undefined) return []
-    const attributes = kinds[wanted.kind].attributes(wanted)
-    const source = 'source' in wanted ? { source: wanted.source } : {}
-    const blob = wanted.kind === 'file' && wanted.content.kind === 'blob' ? { blob: wanted.content.oid } : {}
-    const secrets = wanted.kind === 'file' && wanted.secrets.length > 0 ? { secrets: wanted.secrets } : {}
-    const newest = resource.live.newest === undefined ? {} : { newest: resource.live.newest }
-    const ran = resource.baseline?.ran === true || resource.live.unit?.isUp === true ? { ran: true } : {}
-    const told = triggers.get(id)
-    return [
-      [
-        id,
-        {
-          attributes,
-          ...source,
-          ...blob,
-          ...secrets,
-          ...newest,
-          ...ran,
-          ...compact({ triggers: told }),
-        },
-      ],
-    ]
-  })
-  const held = moved.flatMap((id): readonly (readonly [ResourceId, BaselineResource])[] => {
-    const known = baseline?.resources.get(id)
-    return known === undefined ? [] : [[id, known]]
-  })
-  const onRemove = desired?.onRemove ?? baseline?.onRemove ?? 'delete'
-  return {
-    service,
-    revision,
-    onRemove,
-    resources: new Map([...recorded, ...held]),
-    ...(before.size === 0 ? {} : { before }),
-  }
-}
-
-/** Of each file, the units that are told; a command of the repository may leave together with its file. */
-function unitTriggersOf(desired: DesiredService | undefined): ReadonlyMap<ResourceId, readonly UnitTrigger[]> {
-  const pairs = (desired?.triggers ?? []).flatMap(({ on, action }) =>
-    action.kind === 'run' ? [] : on.map((id) => [id, action] as const),
-  )
-  const byId = Map.groupBy(pairs, ([id]) => id)
-  return new Map([...byId].map(([id, own]) => [id, own.map(([, action]) => action)]))
-}
-
-function isSame(record: ServiceRecord | undefined, baseline: ServiceBaseline | undefined): boolean {
-  if (record === undefined || baseline === undefined) return record === baseline
-  return (
-    record.revision === baseline.revision &&
-    record.onRemove === baseline.onRemove &&
-    record.resources.size === baseline.resources.size &&
-    isSameBefore(record.before ?? new Map(), baseline.before ?? new Map()) &&
-    [...record.resources].every(([id, resource]) => sameResource(resource, baseline.resources.get(id)))
-  )
-}
-
-function isSameBefore(one: Before, other: Before): boolean {
-  return (
-    one.size === other.size &&
-    [...one].every(([path, taken]) => JSON.stringify(taken) === JSON.stringify(other.get(path)))
-  )
-}
-
-function sameResource(one: BaselineResource, other: BaselineResource | undefined): boolean {
-  return (
-    other !== undefined &&
-    one.source === other.source &&
-    one.blob === other.blob &&
-    one.newest === other.newest &&
-    one.ran === other.ran &&
-    (one.secrets ?? []).join() === (other.secrets ?? []).join() &&
-    triggersText(one) === triggersText(other) &&
-    Object.keys(one.attributes).length === Object.keys(other.attributes).length &&
-    Object.entries(one.attributes).every(([name, value]) => other.attributes[name] === value)
-  )
-}
-
-function triggersText({ triggers = [] }: BaselineResource): string {
-  return triggers.map(({ kind, unit }) => `${kind} ${unit}`).join()
 }

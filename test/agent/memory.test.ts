@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { Memory, slotByObject, slotByText } from '../../agent/memory.ts'
 import { compareHost } from '../../agent/plan/compare.ts'
@@ -60,6 +61,17 @@ test('what one memory has of a host does not change what is compared with anothe
   expect(differs(desiredContent, memory)).toBe(0)
   expect(differs('another', memory)).toBe(1)
   expect(differs(desiredContent, new Memory())).toBe(0)
+})
+
+const pureStages = ['desire', 'plan', 'resources', 'observe', 'report', 'evidence', 'apply', 'document']
+/** Texts that never change, whoever asks: see the comments there. */
+const allowed = ['agent/document/node.ts', 'agent/resources/paths.ts']
+
+test('no stage keeps anything in its module: what is remembered is in the memory of the agent', () => {
+  const files = pureStages.flatMap((stage) => globSync(`agent/${stage}/**/*.ts`))
+  const state = /^(?:export )?(?:let |(?:const|var) [^=]+= new (?:Weak)?(?:Map|Set)(?:<.*>)?\(\))/m
+  expect(files.length).toBeGreaterThan(100)
+  expect(files.filter((path) => state.test(readFileSync(path, 'utf8'))).toSorted()).toEqual(allowed)
 })
 
 function liveFile(content: string) {
