@@ -17,23 +17,19 @@ import {
 } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import { type ChangedPaths, daemonReloadTool, type ToolStep, toolSteps } from '../host/tools.ts'
+import type { ChangeStep } from '../resources/change-step.ts'
 import type { ResourceChange } from '../resources/kind.ts'
 import { pathInId, pathOf } from '../resources/paths.ts'
 import { kindNameOf, kindNamesOf, kinds } from '../resources/registry.ts'
-import { isReturning } from '../resources/returning.ts'
+import { isReturning } from '../resources/removal/originals.ts'
 import { triggersOnLeaving } from '../resources/subjects.ts'
 import type { ComparedResource, ServiceComparison } from './compare.ts'
+import { deepestFirst, directories, isReplacing, purges, purgesUnseen } from './directory-changes.ts'
 import { type Forecast, type Foreseen, forecastAfter, foreseen, isUnit, mayComeRunning } from './forecast.ts'
 import { projectsTouched, withoutRepeats } from './touched.ts'
 
 export type Step =
-  | {
-      readonly kind: 'change'
-      readonly resource: ResourceKindName
-      readonly changes: readonly ResourceChange[]
-      /** Of units, those that a package installed just before may have started itself. */
-      readonly uncertain?: readonly ResourceId[]
-    }
+  | ChangeStep
   | { readonly kind: 'tools'; readonly tools: readonly ToolStep[] }
   /** A program's own check of all its files, when they are in place and before anything is told of them. */
   | { readonly kind: 'validate'; readonly command: string }
@@ -138,7 +134,9 @@ function resourceSteps(
     ...change('symlink', [...wanted('symlink'), ...later('symlink')]),
     ...change('directory', isInstalling ? [] : purges(wanted('directory'))),
     ...change('directory', deepestFirst(later('directory'))),
-    ...(isInstalling ? purgesUnseen(purged, purges(wanted('directory'))) : []),
+    ...(isInstalling ? purgesUnseen(purged, purges(wanted('directory'))) : []).flatMap((one) =>
+      change('directory', [one]),
+    ),
     ...returns(changes.filter(isReturning)),
     ...validation,
     ...run(tools.filter(({ when }) => when === 'after-files')),
@@ -176,60 +174,6 @@ function returns(changes: readonly ResourceChange[]): readonly Step[] {
 
 function run(tools: readonly ToolStep[]): readonly Step[] {
   return tools.length === 0 ? [] : [{ kind: 'tools', tools }]
-}
-
-/** Made and corrected before the files in them; purged after them, when everything new is in place. */
-function directories(changes: readonly ResourceChange[], counts: (name: string) => boolean): readonly ResourceChange[] {
-  return deepestFirst(changes)
-    .toReversed()
-    .flatMap((directory) => {
-      const differences = directory.differences.filter(({ name }) => counts(name))
-      return differences.length === 0 ? [] : [{ ...directory, differences }]
-    })
-}
-
-/** A directory that takes the place of something else. */
-function isReplacing({ differences }: ResourceChange): boolean {
-  return differences.some(({ name, live }) => name === 'type' && live !== 'missing')
-}
-
-/** In the order they are removed; they are made the other way round. */
-function deepestFirst(changes: readonly ResourceChange[]): readonly ResourceChange[] {
-  return changes.toSorted((one, other) => (one.id < other.id ? 1 : -1))
-}
-
-function purges(changes: readonly ResourceChange[]): readonly ResourceChange[] {
-  return directories(changes, (name) => name === 'extra')
-}
-
-/**
- * What a package of this very apply puts into a purged directory cannot be seen before it is installed: whatever is there
- * goes, once all that leaves by itself has left, but for drift that is left alone.
- */
-function purgesUnseen(purged: readonly ComparedResource[], chosen: readonly ResourceChange[]): readonly Step[] {
-  return purged.flatMap(({ comparison: _, ...directory }) =>
-    change('directory', [
-      purgeUnseen(
-        directory,
-        chosen.find(({ id }) => id === directory.id),
-      ),
-    ]),
-  )
-}
-
-function purgeUnseen(
-  { live, desired, ...directory }: ResourceChange,
-  chosen: ResourceChange | undefined,
-): ResourceChange {
-  const spared = chosen === undefined ? (live.extras ?? []) : []
-  const seen = chosen?.differences.map((extra) => `${extra.live} and `) ?? []
-  const left = `${seen.join('')}what its packages leave there`
-  return {
-    ...directory,
-    desired: desired?.kind === 'directory' ? { ...desired, keep: [...desired.keep, ...spared] } : desired,
-    live: { attributes: { type: 'directory' } },
-    differences: [{ name: 'extra', expected: 'none', live: left, codes: ['extra'] }],
-  }
 }
 
 /** sysusers.d: users have to be there before files that are theirs. */

@@ -11,13 +11,13 @@ import {
   type UnitTrigger,
   type WithheldResource,
 } from '../../shared/resource.ts'
+import { type Memory, slotByObject } from '../memory.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import { clearedFirst } from './in-the-way.ts'
 import type { BaselineResource, Subject } from './kind.ts'
-import { type Own, withReleased } from './leaving.ts'
-import type { Before } from './original.ts'
-import { pathInId } from './paths.ts'
-import { type HandedOver, type TakenPath, takenPaths } from './released.ts'
+import { pathInId, pathOf } from './paths.ts'
+import { type HandedOver, type Own, withRemovals } from './removal/leaving.ts'
+import { type AppliedPaths, type Before, type TakenPath, takenPaths } from './removal/originals.ts'
 
 export type ServiceSubjects = {
   readonly service: ServiceName
@@ -38,7 +38,8 @@ export type ServiceSubjects = {
  * Services that left come first: what takes their place may need their ports and paths. Worked out once for the same two objects:
  * a look asks twice, and in a host at rest every look asks the same.
  */
-export function subjectsOf(desiredHost: DesiredHost, baselines: Baselines): readonly ServiceSubjects[] {
+export function subjectsOf(desiredHost: DesiredHost, baselines: Baselines, memory: Memory): readonly ServiceSubjects[] {
+  const latest = memory.at(latestSubjects)
   const known = latest.get(desiredHost)
   if (known?.baselines === baselines) return known.subjects
   const subjects = workedOut(desiredHost, baselines)
@@ -48,14 +49,14 @@ export function subjectsOf(desiredHost: DesiredHost, baselines: Baselines): read
 
 type WorkedOut = { readonly baselines: Baselines; readonly subjects: readonly ServiceSubjects[] }
 
-const latest = new WeakMap<DesiredHost, WorkedOut>()
+const latestSubjects = slotByObject<DesiredHost, WorkedOut>()
 
 function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly ServiceSubjects[] {
   const { services } = desiredHost
   const host: HostView = {
     applied: appliedResources(baselines),
     claimed: claimedBy(services),
-    taken: takenPaths(desiredHost, baselines),
+    taken: takenPaths(services, [...baselines.values()].map(appliedPaths)),
   }
   const present = new Set(services.map(({ name }) => name))
   const left = [...baselines.values()].filter(({ service }) => !present.has(service))
@@ -63,7 +64,7 @@ function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly Ser
     ...left.map((baseline) => leftService(baseline, host)),
     ...services.map((desired) => presentService(desired, baselines.get(desired.name), host)),
   ]
-  return withReleased(clearedFirst(all), host.taken).map(({ cleared, ...service }) => {
+  return withRemovals(clearedFirst(all), host.taken).map(({ cleared, ...service }) => {
     const moved = [...cleared, ...movedResources(service.baseline, service.desired, { baselines, host })]
     return { ...service, handedOver: [...service.handedOver, ...moved], moved: moved.map(({ id }) => id) }
   })
@@ -71,14 +72,6 @@ function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly Ser
 
 /** Units that are no subjects, but may be told to reload or restart. */
 export function triggeredUnits(services: readonly ServiceSubjects[]): readonly Subject[] {
-  const known = triggered.get(services) ?? triggeredOnly(services)
-  triggered.set(services, known)
-  return known
-}
-
-const triggered = new WeakMap<readonly ServiceSubjects[], readonly Subject[]>()
-
-function triggeredOnly(services: readonly ServiceSubjects[]): readonly Subject[] {
   const known = new Set(services.flatMap(({ subjects }) => subjects.map(({ id }) => id)))
   const actions = services.flatMap(({ desired, subjects }) => [
     ...(desired?.triggers ?? []).flatMap(({ action }) => (action.kind === 'run' ? [] : [action])),
@@ -131,6 +124,11 @@ function presentService(desired: DesiredService, baseline: ServiceBaseline | und
   const gone = baseline === undefined ? [] : leftSubjects(baseline, desired.onRemove, host)
   const untaken = desired.resources.flatMap(pathsOf).filter((path) => !applied.paths.has(path) && !taken.has(path))
   return { service: desired.name, desired, baseline, subjects: [...own, ...gone], untaken }
+}
+
+function appliedPaths({ service, before = new Map(), onRemove, resources }: ServiceBaseline): AppliedPaths {
+  const ids = onRemove === 'keep' ? [] : [...resources.keys()].filter((id) => isOfKind(id, 'directory'))
+  return { service, before, directories: ids.map(pathOf) }
 }
 
 function appliedResources(baselines: Baselines): Applied {
