@@ -2,7 +2,7 @@
 // would else tell of drift, an alert would open and be resolved a moment later, and a fight would be one more alert.
 import { repairedDiffLimitBytes, repairsLimit } from '../shared/report.ts'
 import { type Acted, type ActOptions, actOn, hasRepairsLeft } from './act.ts'
-import type { Agent, Desired } from './look.ts'
+import type { Agent, Desired } from './inspect.ts'
 import { withinBudget } from './plan/findings.ts'
 import type { Lock } from './state/lock.ts'
 import { fightRepairs } from './state/repairs.ts'
@@ -10,7 +10,7 @@ import { fightRepairs } from './state/repairs.ts'
 /** One resource is a fight by then; several that take turns are left to the next pass. */
 const mostRounds = 2 * fightRepairs
 
-export type ActedByPolicy = Pick<Acted, 'look' | 'report' | 'problems' | 'restartsAgent'>
+export type ActedByPolicy = Pick<Acted, 'inspection' | 'report' | 'problems' | 'restartsAgent'>
 
 export async function actByPolicy(
   agent: Agent,
@@ -22,7 +22,7 @@ export async function actByPolicy(
   let latest = await act(options.full)
   let all: ActedByPolicy = latest
   for (let round = 1; round < mostRounds && latest.report !== undefined; round += 1) {
-    if (!hasRepairsLeft(agent, latest.look)) break
+    if (!hasRepairsLeft(agent, latest.inspection)) break
     latest = await act(false)
     all = {
       ...latest,

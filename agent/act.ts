@@ -9,7 +9,7 @@ import { agentRestartOf } from './agent-restart.ts'
 import { type ApplyOptions, type ApplyResult, applyPlan, applyReport, joinedResults } from './apply/apply.ts'
 import { recover } from './apply/recover.ts'
 import { answering } from './host/contact.ts'
-import { type Agent, type Desired, type Look, lookAt, maskOf } from './look.ts'
+import { type Agent, type Desired, type HostInspection, inspectHost, maskOf } from './inspect.ts'
 import type { Mask } from './plan/mask.ts'
 import { changedSince, owedAfter, owedProblem } from './plan/owed.ts'
 import { type Plan, type PlanOptions, planFor, servicesToTry } from './plan/plan.ts'
@@ -35,7 +35,7 @@ export type ActOptions = {
 
 export type Acted = {
   /** After the apply. */
-  readonly look: Look
+  readonly inspection: HostInspection
   readonly result: ApplyResult
   /** Undefined when nothing changed and nothing failed. */
   readonly report: ApplyReport | undefined
@@ -51,7 +51,7 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
   const answers = () => answering(agent.contacts)
   const recovery = await recover(agent.state, agent.host, { lock, answering: answers })
   for (const service of recovery.undone) options.onChange?.({ service, summary: putBackFirst })
-  const before = await lookAt(agent, desired, options)
+  const before = await inspectHost(agent, desired, options)
   noteDrift(agent, before, new Date())
   const removal = options.allowRemoval === true ? undefined : waitingRemoval(before.comparison)
   const planned = planFor(before.comparison, planOptions(agent, before, options))
@@ -68,13 +68,13 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
   const first = await applyPlan(plan, applying)
   noteRepairs(agent, plan, { result: first, byPolicy, now: new Date() })
   const isOld = plan.services.some(({ isRecorded }) => !isRecorded) || applyReport(first) !== undefined
-  const { result, look, problems } = isOld
-    ? await settledLook(agent, desired, { applying, before, plan, first })
-    : { result: first, look: before, problems: [] }
-  const changed = changedSince(plan, doneIn(result), { before: before.comparison, after: look.comparison })
+  const { result, inspection, problems } = isOld
+    ? await inspectSettled(agent, desired, { applying, before, plan, first })
+    : { result: first, inspection: before, problems: [] }
+  const changed = changedSince(plan, doneIn(result), { before: before.comparison, after: inspection.comparison })
   ended?.()
   return {
-    look,
+    inspection,
     result,
     report: applyReport(result, repairsDone(found, result)),
     restartsAgent: restartsAgent(plan, result) ? restart : undefined,
@@ -106,24 +106,29 @@ function applyOptions(
 
 type Applied = {
   readonly applying: ApplyOptions
-  readonly before: Look
+  readonly before: HostInspection
   readonly plan: Plan
   readonly first: ApplyResult
 }
 
 /** After the apply; what it undid itself is applied once more before anybody is told. */
-async function settledLook(agent: Agent, desired: Desired, { applying, before, plan, first }: Applied) {
-  const look = await lookAt(agent, desired, { full: false })
-  const owedIn = (result: ApplyResult, after: Look) =>
+async function inspectSettled(agent: Agent, desired: Desired, { applying, before, plan, first }: Applied) {
+  const inspection = await inspectHost(agent, desired, { full: false })
+  const owedIn = (result: ApplyResult, after: HostInspection) =>
     owedAfter(plan, doneIn(result), { before: before.comparison, after: after.comparison })
-  const owed = owedIn(first, look)
-  if (owed.services.size === 0) return { result: first, look, problems: [] }
+  const owed = owedIn(first, inspection)
+  if (owed.services.size === 0) return { result: first, inspection, problems: [] }
   const { services, resources } = owed
-  const again = planFor(look.comparison, { repair: 'by-policy', owed: resources, services, holdOf: look.holds.of })
+  const again = planFor(inspection.comparison, {
+    repair: 'by-policy',
+    owed: resources,
+    services,
+    holdOf: inspection.holds.of,
+  })
   const result = joinedResults(first, await applyPlan(again, applying))
-  const latest = await lookAt(agent, desired, { full: false })
+  const latest = await inspectHost(agent, desired, { full: false })
   const left = owedIn(result, latest)
-  return { result, look: latest, problems: left.services.size === 0 ? [] : [owedProblem(left)] }
+  return { result, inspection: latest, problems: left.services.size === 0 ? [] : [owedProblem(left)] }
 }
 
 function doneIn({ services }: ApplyResult): ReadonlySet<ServiceName> {
@@ -138,8 +143,8 @@ function restartsAgent({ services }: Plan, { services: outcomes }: ApplyResult):
 }
 
 /** Whether the policy of a service would have something put back that was looked at just now. */
-export function hasRepairsLeft(agent: Agent, look: Look): boolean {
-  const { services } = planFor(look.comparison, planOptions(agent, look, { repair: 'by-policy' }))
+export function hasRepairsLeft(agent: Agent, inspection: HostInspection): boolean {
+  const { services } = planFor(inspection.comparison, planOptions(agent, inspection, { repair: 'by-policy' }))
   return services.some(({ repairs, steps }) => repairs.length > 0 && steps.length > 0)
 }
 
@@ -159,7 +164,7 @@ export async function recoverFirst(agent: Agent): Promise<readonly Problem[]> {
 
 function planOptions(
   { state }: Agent,
-  { comparison, holds }: Look,
+  { comparison, holds }: HostInspection,
   { repair }: Pick<ActOptions, 'repair'>,
 ): PlanOptions {
   const holdOf = holds.of

@@ -6,7 +6,15 @@ import { recoverFirst } from './act.ts'
 import { actByPolicy } from './act-again.ts'
 import { isStillAs } from './desire/noted-secrets.ts'
 import { secretsOf } from './desire/secrets.ts'
-import { type Agent, type Desired, desireAt, type Look, lookAt, type NotedDesired, serviceReportsOf } from './look.ts'
+import {
+  type Agent,
+  type Desired,
+  desiredAt,
+  type HostInspection,
+  inspectHost,
+  type NotedDesired,
+  serviceReportsOf,
+} from './inspect.ts'
 import type { LoopTiming, PassRequest } from './loop.ts'
 import { type Earlier, notChecked, withEarlierFindings } from './not-checked.ts'
 import { reportOf } from './report-of.ts'
@@ -51,8 +59,8 @@ export function reconcilerOf(agent: Agent, syncs = new Syncs(agent)): Reconciler
     const known = await attempt(() => unchanged(agent, [latest, syncs.brought], good.value))
     const desired = await desiredNow(agent, good.value, known.value)
     latest = desired.value
-    const outcome = desired.value === undefined ? undefined : await actOrLook(agent, desired.value, options)
-    const now = outcome?.value && withEarlierFindings(outcome.value.services, outcome.value.look, earlier)
+    const outcome = desired.value === undefined ? undefined : await applyOrInspect(agent, desired.value, options)
+    const now = outcome?.value && withEarlierFindings(outcome.value.services, outcome.value.inspection, earlier)
     if (now !== undefined) earlier = { services: now, at: new Date().toISOString() }
     const reasons = [...desired.problems, ...(outcome?.problems ?? []), ...good.problems, ...syncs.problems]
     const holds = agent.state.holds.read()
@@ -123,11 +131,11 @@ async function desiredNow(
   known: NotedDesired | undefined,
 ): Promise<Attempt<NotedDesired | undefined>> {
   if (known !== undefined) return { value: known, problems: [] }
-  return attempt(async () => good && (await desireAt(agent, good)))
+  return attempt(async () => good && (await desiredAt(agent, good)))
 }
 
 type Outcome = {
-  readonly look: Look
+  readonly inspection: HostInspection
   readonly services: readonly ServiceReport[]
   readonly apply?: ApplyReport | undefined
   readonly restartsAgent?: AgentRestart | undefined
@@ -135,20 +143,20 @@ type Outcome = {
 }
 
 /** Where nothing can be applied - a full disk has no room for a lock - the host is still looked at. */
-async function actOrLook(agent: Agent, desired: Desired, options: PassOptions): Promise<Attempt<Outcome>> {
+async function applyOrInspect(agent: Agent, desired: Desired, options: PassOptions): Promise<Attempt<Outcome>> {
   const acted = await attempt(() => actUnderLock(agent, desired, options))
   const [reason] = acted.problems
   // What somebody else is changing at this moment would look like drift.
   if (reason === undefined || reason.code === 'locked') return acted
-  const looked = await attempt(async () => outcomeOf(agent, await lookAt(agent, desired, options)))
-  return { value: looked.value, problems: [...acted.problems, ...looked.problems] }
+  const inspected = await attempt(async () => outcomeOf(agent, await inspectHost(agent, desired, options)))
+  return { value: inspected.value, problems: [...acted.problems, ...inspected.problems] }
 }
 
 async function actUnderLock(agent: Agent, desired: Desired, { full, onChange }: PassOptions): Promise<Outcome> {
   const lock = await agent.state.lock({ purpose: 'plumb agent', now: new Date(), waitSeconds: 600 })
   try {
     const acted = await actByPolicy(agent, desired, lock, { full, onChange })
-    const { problems, ...outcome } = await outcomeOf(agent, acted.look)
+    const { problems, ...outcome } = await outcomeOf(agent, acted.inspection)
     const { report: apply, restartsAgent } = acted
     return { ...outcome, apply, restartsAgent, problems: [...acted.problems, ...problems] }
   } finally {
@@ -156,7 +164,11 @@ async function actUnderLock(agent: Agent, desired: Desired, { full, onChange }: 
   }
 }
 
-async function outcomeOf(agent: Agent, look: Look): Promise<Outcome> {
-  const unseen = look.comparison.services.flatMap(({ problems }) => problems)
-  return { look, services: await serviceReportsOf(agent, look), problems: [...look.problems, ...unseen] }
+async function outcomeOf(agent: Agent, inspection: HostInspection): Promise<Outcome> {
+  const unseen = inspection.comparison.services.flatMap(({ problems }) => problems)
+  return {
+    inspection,
+    services: await serviceReportsOf(agent, inspection),
+    problems: [...inspection.problems, ...unseen],
+  }
 }

@@ -7,7 +7,7 @@ import { type Acted, actOn } from '../act.ts'
 import { restartGuarded } from '../agent-restart.ts'
 import type { ServiceOutcome } from '../apply/apply.ts'
 import { restartAgent } from '../host/restart-agent.ts'
-import { type Agent, serviceReportsOf } from '../look.ts'
+import { type Agent, serviceReportsOf } from '../inspect.ts'
 import { isInSync } from '../plan/compare.ts'
 import { holdText } from '../plan/hold-text.ts'
 import { onceEach } from '../report-of.ts'
@@ -49,8 +49,8 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
       onChange: ({ service, summary }) => output.progress(`${service}: ${summary}`),
     })
     restart = acted.restartsAgent
-    const services = await serviceReportsOf(agent, acted.look)
-    const unseen = acted.look.comparison.services.flatMap((service) => service.problems)
+    const services = await serviceReportsOf(agent, acted.inspection)
+    const unseen = acted.inspection.comparison.services.flatMap((service) => service.problems)
     const found = { host: agent.name, revision, services, problems: [...fromSync, ...acted.problems, ...unseen] }
     const untold = tellStatus(agent.state, { ...found, apply: acted.report })
     if (acted.report !== undefined) agent.state.personApplies.add({ ...acted.report, by: `${person()}@${agent.name}` })
@@ -65,7 +65,7 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
         summary(acted, services, { isLastGood: fromSync.length > 0, problems: beside.length }),
       ],
     })
-    return isInSync(acted.look.comparison) && beside.length === 0 && acted.result.services.every(isWell) ? 0 : 1
+    return isInSync(acted.inspection.comparison) && beside.length === 0 && acted.result.services.every(isWell) ? 0 : 1
   } finally {
     lock.release()
     if (restart !== undefined) await restarted(restart, agent)
@@ -125,14 +125,14 @@ type Beside = {
 }
 
 function summary(
-  { look, result, changedSince }: Acted,
+  { inspection, result, changedSince }: Acted,
   reports: readonly ServiceReport[],
   { isLastGood, problems }: Beside,
 ): string {
   const { services, revision } = result
   const changed = services.filter(({ kind }) => kind === 'applied').length
   const at = `${revision.slice(0, 12)}${isLastGood ? ', the last good revision; the head of the repository could not be taken' : ''}`
-  if (!isInSync(look.comparison) || !services.every(isWell))
+  if (!isInSync(inspection.comparison) || !services.every(isWell))
     return `out of sync at ${at}${differingText(reports, { services, changedSince })}`
   const what = changed === 0 ? 'nothing to change' : `${counted(changed, 'service')} changed`
   if (isLastGood) return `${what} at ${at}`

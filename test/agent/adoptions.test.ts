@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { openAgent } from '../../agent/commands/open.ts'
-import { type Agent, desireAt, lookAt, serviceReportsOf } from '../../agent/look.ts'
+import { type Agent, desiredAt, inspectHost, serviceReportsOf } from '../../agent/inspect.ts'
 import { reconcilerOf } from '../../agent/pass.ts'
 import { waysOut } from '../../shared/ways-out.ts'
 import { makeRepository } from '../support/git.ts'
@@ -33,10 +33,14 @@ async function drifted(): Promise<Agent> {
 }
 
 async function waysOn(agent: Agent) {
-  const look = await lookAt(agent, await desireAt(agent, await agent.repository.sync({ allowRewind: false })), {
-    full: false,
-  })
-  const [report] = await serviceReportsOf(agent, look)
+  const inspection = await inspectHost(
+    agent,
+    await desiredAt(agent, await agent.repository.sync({ allowRewind: false })),
+    {
+      full: false,
+    },
+  )
+  const [report] = await serviceReportsOf(agent, inspection)
   return report === undefined ? [] : waysOut(report)
 }
 

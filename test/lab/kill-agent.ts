@@ -37,7 +37,7 @@ async function applied(revision: 1 | 2) {
     const agent = agentWithRevision({ host, state })
     const acted = await actOn(agent, desired, lock, { repair: 'everything', full: false })
     const failed = acted.result.services.filter(({ kind }) => kind === 'failed' || kind === 'skipped')
-    const unsettled = isInSync(acted.look.comparison) ? [] : ['out of sync after the apply']
+    const unsettled = isInSync(acted.inspection.comparison) ? [] : ['out of sync after the apply']
     return { problems: [...acted.problems.map(problemLine), ...failed.map((one) => JSON.stringify(one)), ...unsettled] }
   } finally {
     lock.release()
