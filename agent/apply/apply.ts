@@ -294,7 +294,7 @@ async function settle({ services }: Plan, run: Run, { state, host }: ApplyOption
   try {
     await state.baselines.write(known.flatMap(({ baseline }) => baseline ?? []))
     await state.baselines.remove(known.flatMap(({ plan, baseline }) => (baseline === undefined ? [plan.service] : [])))
-    await host.files.settle()
+    await host.files.syncDirectories()
     if (run.isUndone) await state.journal.remove()
     state.hashes.save()
     if ([...run.outcomes.values()].some(({ kind }) => kind === 'applied')) state.prune()

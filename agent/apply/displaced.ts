@@ -4,7 +4,7 @@
 import { createHash, hash } from 'node:crypto'
 import { compact } from '../../shared/compact.ts'
 import type { AbsolutePath, ServiceName } from '../../shared/names.ts'
-import type { FileStat, TakenEntry, TakePart } from '../host/files.ts'
+import type { FileStat, PurgedEntry, TakePart } from '../host/files.ts'
 import type { HostWriter } from '../host/host.ts'
 import { type Displaced, displacedFileLimitBytes, type Was } from '../state/displaced.ts'
 import { notKeptText } from '../state/displaced-text.ts'
@@ -165,7 +165,7 @@ async function keepPurged(directory: AbsolutePath, keeping: Keeping): Promise<re
   const kept: FormerPath[] = []
   const seen = { contents: 0, others: 0 }
   const beyond = { files: 0, size: 0 }
-  await keeping.displacing.host.files.replaced.taken(directory, async (entry) => {
+  await keeping.displacing.host.files.replaced.purged(directory, async (entry) => {
     const { type, size } = entry.stat
     if (type === 'file' || type === 'symlink') {
       seen.contents += 1
@@ -185,14 +185,14 @@ async function keepPurged(directory: AbsolutePath, keeping: Keeping): Promise<re
 }
 
 /** A path too long to be given to a command is recorded as one that leads nowhere, told apart by a digest. */
-function shortened(entry: TakenEntry): TakenEntry {
+function shortened(entry: PurgedEntry): PurgedEntry {
   const { path } = entry
   if (Buffer.byteLength(path) < pathLimit) return entry
   const digest = hash('sha256', path, 'hex').slice(0, 16)
   return { ...entry, path: `${path.slice(0, 200)}...${digest}...${path.slice(-200)}`, isEscaped: true }
 }
 
-async function keepTaken(entry: TakenEntry, keeping: Keeping): Promise<FormerPath> {
+async function keepTaken(entry: PurgedEntry, keeping: Keeping): Promise<FormerPath> {
   const { path, isEscaped, stat } = entry
   const about = { path, isEscaped, stat }
   const target = entry.readLink()

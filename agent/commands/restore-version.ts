@@ -27,7 +27,7 @@ export async function bringBack(version: Displaced, context: BringingBack): Prom
   const journal = new ServiceJournal(service, { revision, since: now }, state.journal)
   let lines: readonly string[]
   try {
-    await journal.saved('file', host.files.mark, [host.files.before(target, becomes(version))])
+    await journal.saved('file', host.files.mark, [host.files.undoPoint(target, becomes(version))])
     await host.files.pass(() => write(version, context))
     const what = [{ path: target, why: 'restored', known: new Set<string>(), wanted: undefined }] as const
     const budget = { bytes: displacedLimitBytes }
@@ -67,7 +67,7 @@ async function write({ was, path }: Displaced, { host: { files }, state, target 
       })
   }
   files.publish(target)
-  await files.settle()
+  await files.syncDirectories()
 }
 
 function becomes({ was }: Displaced): string | undefined {

@@ -55,13 +55,13 @@ async function act(desired: DesiredHost, host: HostWriter = world.host): Promise
 function changing(change: () => void, times: number): HostWriter {
   let left = times
   const { files } = world.host
-  const settle = async () => {
-    await files.settle()
+  const syncDirectories = async () => {
+    await files.syncDirectories()
     if (left === 0) return
     left -= 1
     change()
   }
-  return { ...world.host, files: { ...files, settle } }
+  return { ...world.host, files: { ...files, syncDirectories } }
 }
 
 /** A host on which the end of an apply takes a path away, so often. */
@@ -119,7 +119,7 @@ test('what a step of the same service took away undoes the service, with the pat
       ...own,
       publish: (path: typeof kept) => {
         own.publish(path)
-        own.setAside(kept)
+        own.moveAway(kept)
       },
     }
   }
