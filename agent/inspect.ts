@@ -6,7 +6,7 @@ import type { Obstacle, ServiceReport } from '../shared/report.ts'
 import { type DesiredHost, secretsIn } from '../shared/resource.ts'
 import { adoptionsFor } from './adoptions.ts'
 import { desiredFor } from './desire/desire.ts'
-import { type NotedSecrets, noting } from './desire/noted-secrets.ts'
+import { recordSecretReads, type SecretDigests } from './desire/secret-digests.ts'
 import { secretsOf } from './desire/secrets.ts'
 import { evidenceFor } from './evidence/evidence.ts'
 import type { Contact } from './host/contact.ts'
@@ -52,7 +52,7 @@ export type HostInspection = {
 
 export type Desired = Pick<HostInspection, 'desired' | 'contents'>
 /** With the secrets it was filled in with. */
-export type NotedDesired = Desired & { readonly secrets: NotedSecrets }
+export type NotedDesired = Desired & { readonly secrets: SecretDigests }
 
 export type InspectOptions = {
   /** Hash everything, with no stat short-cut. */
@@ -61,7 +61,7 @@ export type InspectOptions = {
 
 /** Throws PlumbError with everything that is wrong with the revision. */
 export async function desiredAt(agent: Agent, reader: RevisionReader): Promise<NotedDesired> {
-  const { secrets, noted } = noting(await secretsOf(agent.secretsDirectory))
+  const { secrets, digests: read } = recordSecretReads(await secretsOf(agent.secretsDirectory))
   const { desired, digests } = await desiredFor({
     reader,
     host: agent.name,
@@ -69,7 +69,7 @@ export async function desiredAt(agent: Agent, reader: RevisionReader): Promise<N
     digests: agent.state.digests.read(),
   })
   remember(() => agent.state.digests.write(digests))
-  return { desired, contents: contentsFrom(reader), secrets: noted }
+  return { desired, contents: contentsFrom(reader), secrets: read }
 }
 
 export async function inspectHost(
@@ -120,7 +120,7 @@ export async function serviceReportsOf(agent: Agent, inspection: HostInspection)
     evidence,
     adoptions,
     obstacles: obstaclesOf(inspection),
-    fights: agent.state.repairs.fights(),
+    repairLoops: agent.state.repairs.loops(),
     failureOf: (service) => failures.get(service),
     holdOf: inspection.holds.of,
   })

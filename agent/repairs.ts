@@ -8,7 +8,7 @@ import { withinBudget } from './plan/findings.ts'
 import { changesIn, type Plan } from './plan/plan.ts'
 
 export function noteDrift({ state }: Agent, { comparison }: HostInspection, now: Date): void {
-  state.repairs.looked(new Set(comparison.services.flatMap(drifted).map(({ id }) => id)), now)
+  state.repairs.checked(new Set(comparison.services.flatMap(drifted).map(({ id }) => id)), now)
 }
 
 /** With diffs and evidence, which are gone once it is put back: to be asked before the apply. */

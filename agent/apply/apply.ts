@@ -7,8 +7,8 @@ import type { HostWriter } from '../host/host.ts'
 import { RunningContainers } from '../host/running-containers.ts'
 import type { Plan, ServicePlan } from '../plan/plan.ts'
 import type { ApplyHost, ReadContents, Waiting } from '../resources/kind.ts'
+import { archiveLimitBytes } from '../state/archive.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
-import { displacedLimitBytes } from '../state/displaced.ts'
 import type { Lock } from '../state/lock.ts'
 import type { State } from '../state/state.ts'
 import { Baton } from './baton.ts'
@@ -140,7 +140,7 @@ function contextOf({ revision, services }: Plan, options: ApplyOptions, run: Run
     run,
     checks: options.checks ?? {},
     containers: new RunningContainers(host.run),
-    budget: { bytes: displacedLimitBytes },
+    budget: { bytes: archiveLimitBytes },
     taken: new Map(),
     onChange: (change) => options.onProgress?.(change),
   }

@@ -6,14 +6,14 @@ import { compact } from '../../shared/compact.ts'
 import type { AbsolutePath, ServiceName } from '../../shared/names.ts'
 import type { FileStat, PurgedEntry, TakePart } from '../host/files.ts'
 import type { HostWriter } from '../host/host.ts'
-import { type Displaced, displacedFileLimitBytes, type Was } from '../state/displaced.ts'
-import { notKeptText } from '../state/displaced-text.ts'
+import { type Archived, archivedFileLimitBytes, type Was } from '../state/archive.ts'
+import { notKeptText } from '../state/archive-text.ts'
 import type { ObjectBatch } from '../state/objects.ts'
 import type { State } from '../state/state.ts'
 
 export type DisplacedPath = {
   readonly path: AbsolutePath
-  readonly why: Displaced['why']
+  readonly why: Archived['why']
   /** Hashes and link targets that the repository has, or had when they were applied. */
   readonly known: ReadonlySet<string>
   /** To be in the object store although it is known. */
@@ -69,7 +69,7 @@ export async function keepDisplaced(
       const taken = new Map<string, readonly FormerPath[]>()
       for (const directory of purged) taken.set(directory, await keepPurged(directory, keeping))
       await keeping.batch.settle()
-      await state.displaced.add(keeping.displaced)
+      await state.archive.add(keeping.displaced)
       displacing.budget.bytes = keeping.left
       return { former, purged: taken, notKept: keeping.displaced.flatMap(({ path, was }) => notKeptText(path, was)) }
     })
@@ -81,7 +81,7 @@ export async function keepDisplaced(
 type Keeping = {
   readonly displacing: Displacing
   readonly batch: ObjectBatch
-  readonly displaced: Displaced[]
+  readonly displaced: Archived[]
   left: number
 }
 
@@ -118,7 +118,7 @@ type Source = Pick<FormerPath, 'path' | 'isEscaped' | 'stat'> &
 
 async function keepFile(source: Source, keeping: Keeping): Promise<FormerPath> {
   const { path, isEscaped, why, known, wanted, stat: before, seen } = source
-  if (before.size > displacedFileLimitBytes) {
+  if (before.size > archivedFileLimitBytes) {
     // Not hashed again only to be told from what the repository has.
     if (seen === undefined || !known.has(seen)) notKept(source, 'too-large', keeping)
     return { path, isEscaped, stat: before, ...compact({ sha256: seen }), isStored: false }
@@ -207,7 +207,7 @@ async function keepTaken(entry: PurgedEntry, keeping: Keeping): Promise<FormerPa
 
 function record(
   { path, isEscaped }: Pick<FormerPath, 'path' | 'isEscaped'>,
-  why: Displaced['why'],
+  why: Archived['why'],
   was: Was,
   { displacing: { service, at }, displaced }: Keeping,
 ): void {

@@ -2,7 +2,7 @@
 import type { Revision } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
 import { type Agent, type Desired, desiredAt } from '../inspect.ts'
-import { onceEach } from '../report-of.ts'
+import { dedupeProblems } from '../report/build.ts'
 import type { SyncOptions } from '../sync/repository.ts'
 
 export type DesiredHere = {
@@ -38,6 +38,6 @@ async function lastGoodInstead(agent: Agent, head: Revision | undefined, reason:
     return { desired: await desiredAt(agent, good), problems: reason.problems }
   } catch (error) {
     if (!(error instanceof PlumbError)) throw error
-    throw new PlumbError(onceEach([...reason.problems, ...error.problems]))
+    throw new PlumbError(dedupeProblems([...reason.problems, ...error.problems]))
   }
 }

@@ -63,8 +63,8 @@ export function writeMethods(writing: Writing): WriteMethods {
     stagedPath: (path) => join(walk.root, stagedEntryName(writing, path)),
     withStaged: (path, work) => walk.pass(() => withStaged(writing, path, work)),
     publish: (path) => now(path, () => publish(writing, path)),
-    moveAway: (path) => now(path, () => setAside(writing, path)),
-    moveEntriesAway: (directory, names) => now(directory, () => setAsideEntries(writing, directory, names)),
+    moveAway: (path) => now(path, () => moveAway(writing, path)),
+    moveEntriesAway: (directory, names) => now(directory, () => moveEntriesAway(writing, directory, names)),
     makeDirectory: (path, permissions) => now(path, () => makeDirectory(writing, path, permissions)),
     setPermissions: (path, type, permissions) => walk.pass(() => setPermissions(writing, path, { type, permissions })),
     removeDirectory: (path) => now(path, () => removeDirectory(writing, path)),
@@ -77,7 +77,7 @@ export function makeDirectory(writing: Writing, path: string, permissions: Permi
   refuseOpening(writing.ground, path, { ...permissions, place: placeAt(writing.walk, path) })
   const entry = parentMade(writing, path)
   const there = statOf(entry)
-  if (there !== undefined && there.type !== 'directory') setAside(writing, path)
+  if (there !== undefined && there.type !== 'directory') moveAway(writing, path)
   if (there?.type !== 'directory') {
     mkdirSync(pathOf(entry), 0o700)
     touch(writing, entry.directory)
@@ -195,7 +195,7 @@ export async function syncTouched({ walk, touched }: Writing): Promise<void> {
   )
 }
 
-function setAside(writing: Writing, path: string): void {
+function moveAway(writing: Writing, path: string): void {
   const target = entryAt(writing.walk, path)
   if (target === undefined) return
   const there = statOf(target)
@@ -208,7 +208,7 @@ function setAside(writing: Writing, path: string): void {
   touch(writing, target.directory)
 }
 
-function setAsideEntries(writing: Writing, path: string, names: readonly string[]): void {
+function moveEntriesAway(writing: Writing, path: string, names: readonly string[]): void {
   const { walk } = writing
   const directory = walk.directory(path)
   if (directory.kind !== 'directory' || names.length === 0) return

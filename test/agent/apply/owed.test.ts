@@ -2,7 +2,7 @@
 import { appendFileSync, chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type Acted, actOn } from '../../../agent/act.ts'
+import { type ApplyRun, runApply } from '../../../agent/apply-run.ts'
 import { differingText } from '../../../agent/commands/apply.ts'
 import type { HostWriter } from '../../../agent/host/host.ts'
 import type { Agent } from '../../../agent/inspect.ts'
@@ -37,7 +37,7 @@ afterEach(() => world.remove())
 
 const at = (path: string) => join(world.root, path)
 
-async function act(desired: DesiredHost, host: HostWriter = world.host): Promise<Acted> {
+async function act(desired: DesiredHost, host: HostWriter = world.host): Promise<ApplyRun> {
   const lock = await world.state.lock({ purpose: 'test', now: new Date(), waitSeconds: 5 })
   const agent: Agent = {
     ...{ host, state: world.state, contacts: [], repository: {} as Repository },
@@ -45,7 +45,7 @@ async function act(desired: DesiredHost, host: HostWriter = world.host): Promise
     secretsDirectory: join(world.directory, 'secrets'),
   }
   try {
-    return await actOn(agent, { desired, contents }, lock, { repair: 'everything', full: false })
+    return await runApply(agent, { desired, contents }, lock, { repair: 'everything', full: false })
   } finally {
     lock.release()
   }

@@ -20,7 +20,7 @@ import type { AgentRestart } from './state/agent-restart.ts'
 import { mayTry } from './state/failures.ts'
 import type { Lock } from './state/lock.ts'
 
-export type ActOptions = {
+export type ApplyRunOptions = {
   /** `everything`: a person asked, so drift is put right and no back-off is waited for. */
   readonly repair: PlanOptions['repair']
   readonly full: boolean
@@ -33,7 +33,7 @@ export type ActOptions = {
   readonly stop?: AbortSignal
 }
 
-export type Acted = {
+export type ApplyRun = {
   /** After the apply. */
   readonly inspection: HostInspection
   readonly result: ApplyResult
@@ -47,7 +47,12 @@ export type Acted = {
 }
 
 /** The caller holds the lock, so that what is observed still holds when it is applied to. */
-export async function actOn(agent: Agent, desired: Desired, lock: Lock, options: ActOptions): Promise<Acted> {
+export async function runApply(
+  agent: Agent,
+  desired: Desired,
+  lock: Lock,
+  options: ApplyRunOptions,
+): Promise<ApplyRun> {
   const answers = () => answering(agent.contacts)
   const recovery = await recover(agent.state, agent.host, { lock, answering: answers })
   for (const service of recovery.undone) options.onChange?.({ service, summary: putBackFirst })
@@ -93,7 +98,7 @@ function applyOptions(
   { host, state, contacts }: Agent,
   { desired, contents }: Desired,
   lock: Lock,
-  { mask, stop, onChange, onWait }: ActOptions & { readonly mask: Mask },
+  { mask, stop, onChange, onWait }: ApplyRunOptions & { readonly mask: Mask },
 ): ApplyOptions {
   const guarding = { answering: () => answering(contacts), withinSeconds: desired.connectivityGuardSeconds }
   return {
@@ -165,12 +170,12 @@ export async function recoverFirst(agent: Agent): Promise<readonly Problem[]> {
 function planOptions(
   { state }: Agent,
   { comparison, holds }: HostInspection,
-  { repair }: Pick<ActOptions, 'repair'>,
+  { repair }: Pick<ApplyRunOptions, 'repair'>,
 ): PlanOptions {
   const holdOf = holds.of
   if (repair === 'everything') return { repair, holdOf }
   const now = new Date()
   const failures = state.failures.read()
   const isDue = (service: ServiceName) => mayTry(failures.get(service), comparison.revision, now)
-  return { repair, holdOf, fighting: state.repairs.fights(), services: servicesToTry(comparison, isDue) }
+  return { repair, holdOf, repairLoops: state.repairs.loops(), services: servicesToTry(comparison, isDue) }
 }
