@@ -272,6 +272,14 @@ test("a host that follows the server's mirror has no way to push, and says so", 
     expect(await own.plumb('apply')).toMatchObject({ code: 0 })
     await own.write('/etc/web/main.conf', 'workers 4;\nlog off;\n\nlimit 1m;\n')
     const places = ['--root', own.root, '--state', own.state]
+    const nobody = await runPlumb(['check', ...places], { env: { GIT_CONFIG_GLOBAL: '/dev/null', HOME: patches } })
+    expect(nobody.out.split('\n')).toEqual(
+      expect.arrayContaining([
+        `to keep it: plumb adopt /etc/web/main.conf --remote URL ${places.join(' ')}`,
+        expect.stringMatching(/^ {2}URL is the repository that people push to/),
+        expect.stringMatching(/^ {2}git does not know who you are here/),
+      ]),
+    )
     const options = { env: { TMPDIR: patches }, cwd: patches }
     const author = ['--author', 'Bert <bert@example.org>']
     const kept = await runPlumb(['adopt', 'web', ...places, ...author, '-m', 'Four'], options)
