@@ -83,9 +83,20 @@ function HostState({ row, operator }: { readonly row: HostRow; readonly operator
       ) : (
         <State state={row.state} was={isStale(row) && row.state !== 'offline'} />
       )}
-      {row.staleSince !== undefined && <When at={row.staleSince} />}
+      {row.staleSince !== undefined && (
+        <>
+          {staleReason(row)}
+          <When at={row.staleSince} />
+        </>
+      )}
     </span>
   )
+}
+
+/** A host that is not heard of is offline only after a time. */
+function staleReason({ connected, state }: HostRow): string {
+  if (state === 'offline') return ''
+  return connected ? 'last check ' : 'not connected, '
 }
 
 function RowRevision({

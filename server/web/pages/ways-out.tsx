@@ -1,25 +1,38 @@
 // The ways out of one finding, as commands to copy, in the order and with the words of shared/ways-out.ts.
 import { adoptTarget, hostAlone, touchesSecret } from '../../../shared/adoptable.ts'
 import { problemLine } from '../../../shared/problem.ts'
-import type { Commands, Refusal, WayOut } from '../../../shared/ways-out.ts'
-import { alreadyText, commandText, failedRunWayOut, notCommitted, obstacleText } from '../../../shared/ways-out-text.ts'
+import type { Refusal, WayOut } from '../../../shared/ways-out.ts'
+import { alreadyText, failedRunWayOut, notCommitted, obstacleText } from '../../../shared/ways-out-text.ts'
+import type { Sandbox } from '../../settings.ts'
 import type { DriftView } from '../../show/views.ts'
 import { Command } from './components/command.tsx'
+import { commandsOnHost } from './host-commands.ts'
 import { shellWord, visibleText } from './visible-text.ts'
 
 /** How `plumb adopt` reaches this server from elsewhere. */
 export type OwnAddress = { readonly url: string; readonly selfSigned: boolean }
 
-type WaysOutProps = { readonly drift: DriftView; readonly server: OwnAddress }
+/** `sandbox`: where the host is, when it is a directory of this server's machine. */
+type WaysOutProps = {
+  readonly drift: DriftView
+  readonly server: OwnAddress
+  readonly sandbox: Sandbox | undefined
+}
 
-export function WaysOut({ drift, server }: WaysOutProps) {
+export function WaysOut({ drift, server, sandbox }: WaysOutProps) {
   return (
     <section class="panel" aria-labelledby="ways-out">
       <h2 id="ways-out">Ways out</h2>
       {drift.waysOut.map((way) => (
-        <OneWay way={way} drift={drift} server={server} />
+        <OneWay way={way} drift={drift} server={server} sandbox={sandbox} />
       ))}
-      {drift.waysOut.some(isOnHost) && (
+      {sandbox !== undefined && drift.waysOut.some(isOnHost) && (
+        <p class="by">
+          {drift.host} is a directory of this machine, <code>{sandbox.root}</code>: the commands name it, and need no
+          root.
+        </p>
+      )}
+      {sandbox === undefined && drift.waysOut.some(isOnHost) && (
         <p class="by">
           As root, or where there is no <code>sudo</code>: without the <code>sudo</code>.
         </p>
@@ -28,12 +41,12 @@ export function WaysOut({ drift, server }: WaysOutProps) {
   )
 }
 
-function OneWay({ way, drift, server }: WaysOutProps & { readonly way: WayOut }) {
+function OneWay({ way, drift, server, sandbox }: WaysOutProps & { readonly way: WayOut }) {
   const { host, service } = drift
   switch (way.kind) {
     case 'release':
       return (
-        <Command id="end-hold" text={onHost(way.commands)}>
+        <Command id="end-hold" text={commandsOnHost(way.commands, sandbox)}>
           <b>End the hold</b> of {way.service}: on {host}
         </Command>
       )
@@ -45,7 +58,7 @@ function OneWay({ way, drift, server }: WaysOutProps & { readonly way: WayOut })
     case 'adopt':
       return (
         <>
-          <Command id="keep-it" text={onHost(way.commands)}>
+          <Command id="keep-it" text={commandsOnHost(way.commands, sandbox)}>
             <b>Keep it</b>: on {host}, as yourself. It asks why - and who you are, where git there does not know - and
             commits on a new branch
           </Command>
@@ -75,7 +88,7 @@ function OneWay({ way, drift, server }: WaysOutProps & { readonly way: WayOut })
       return <p>{alreadyText}.</p>
     case 'apply':
       return (
-        <Command id="apply" text={onHost(way.commands)}>
+        <Command id="apply" text={commandsOnHost(way.commands, sandbox)}>
           <b>{effects[way.effect]}</b>: on {host}
         </Command>
       )
@@ -103,7 +116,7 @@ function Refusals({ refused }: { readonly refused: readonly Refusal[] }) {
   )
 }
 
-function KeepFromClone({ drift, server }: WaysOutProps) {
+function KeepFromClone({ drift, server }: Omit<WaysOutProps, 'sandbox'>) {
   const { host, service, finding } = drift
   const target = shellWord(adoptTarget(service, finding))
   return (
@@ -134,11 +147,6 @@ function isForWantOfGit(refused: readonly Refusal[]): boolean {
 
 function isOnHost(way: WayOut): boolean {
   return way.kind === 'release' || way.kind === 'adopt' || way.kind === 'apply'
-}
-
-/** One after the other, as root. */
-function onHost(commands: Commands): string {
-  return commands.map((words) => `sudo ${commandText(words)}`).join('\n')
 }
 
 /** The report and a clone say together what is live. */

@@ -2,6 +2,7 @@
 // happened to it there.
 import { resourceEventText } from '../../../shared/resource-event-text.ts'
 import type { OnHost } from '../../../shared/why.ts'
+import type { Sandbox } from '../../settings.ts'
 import type { PathView, ServiceView } from '../../show/views.ts'
 import { BlameLines } from './components/blame.tsx'
 import { Command } from './components/command.tsx'
@@ -11,7 +12,8 @@ import { driftLink, hostLink, hostServiceLink, serviceLink, whyLink } from './co
 import { ResourceName } from './components/resource.tsx'
 import { State } from './components/state.tsx'
 import { When } from './components/when.tsx'
-import { shellWord, visibleText } from './visible-text.ts'
+import { commandsOnHost } from './host-commands.ts'
+import { visibleText } from './visible-text.ts'
 
 const linesShown = 5000
 
@@ -20,9 +22,11 @@ type WhyProps = {
   readonly host: string | undefined
   /** Of the repository's file, when a service has it. */
   readonly service: ServiceView | undefined
+  /** Where the command is for, when that is a directory of this server's machine. */
+  readonly sandbox: (Sandbox & { readonly host: string }) | undefined
 }
 
-export function WhyPage({ view, host, service }: WhyProps) {
+export function WhyPage({ view, host, service, sandbox }: WhyProps) {
   const { path, source, why, removed, blame, onHost } = view
   const commit = removed ?? why
   return (
@@ -70,8 +74,8 @@ export function WhyPage({ view, host, service }: WhyProps) {
           )}
           <section class="panel" aria-labelledby="on-a-host">
             <h2 id="on-a-host">In a terminal</h2>
-            <Command id="why-command" text={`plumb why ${shellWord(`${path}:1`)}`}>
-              On a host, for a line of the live file
+            <Command id="why-command" text={commandsOnHost([['plumb', 'why', `${path}:1`]], sandbox)}>
+              On {sandbox?.host ?? host ?? 'a host'}, for a line of the live file
             </Command>
           </section>
         </aside>

@@ -61,7 +61,7 @@ describe('the operator', () => {
       notice(await dashboard(otherwise).post('/hosts/web-2/hold', { service: 'nginx', for: '2h', why: 'x' }, session))
     const hold = { services: [], by: 'x', why: 'x', until: '2026-11-23T05:12:00.000Z', hosts: [] }
     expect(await asking({ place: async () => ({ kind: 'placed', hold, connected: 0 }) })).toContain(
-      'web-2 is not connected and is told when it is back',
+      'web-2 is not connected, and is notified when it reconnects',
     )
     const nobody = { kind: 'nobody', message: 'No enrolled host is named web-2.', remedy: '' } as const
     expect(await asking({ place: async () => nobody })).toContain('Nothing was held: No enrolled host')
