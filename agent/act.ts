@@ -56,7 +56,7 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
   const removal = options.allowRemoval === true ? undefined : waitingRemoval(before.comparison)
   const planned = planFor(before.comparison, planOptions(agent, before, options))
   const plan = removal === undefined ? planned : { ...planned, services: [] }
-  trace('plan made', () => ({ ...planFacts(plan), isRemovalRefused: removal !== undefined }))
+  trace('plan made', () => ({ ...planFacts(plan), ...(removal === undefined ? {} : { isRemovalRefused: true }) }))
   const mask = await maskOf(agent, before)
   const byPolicy = options.repair === 'by-policy'
   const found = byPolicy ? await repairsFound(agent, before, plan) : []

@@ -60,6 +60,13 @@ test('with --log-level debug the log has children, fetches and the reasons of pl
   expect(steps.join('\n')).toMatch(/^change file:\/etc\/motd/m)
   await agent.kill()
 
+  const resting = box.agent('--log-level', 'debug')
+  await resting.said('"msg":"looked"')
+  const atRest = /^.*"msg":"plan made".*$/m.exec(resting.log())?.[0] ?? ''
+  expect(JSON.parse(atRest)).toMatchObject({ msg: 'plan made', compared: expect.any(Number) })
+  expect(atRest).not.toMatch(/services|isRemovalRefused/)
+  await resting.kill()
+
   const quiet = box.agent()
   await quiet.said('"msg":"looked"')
   expect(quiet.log()).not.toContain('"level":20')
