@@ -6,7 +6,6 @@ import { hiddenText } from '../../../shared/hidden-text.ts'
 import { parseResourceId, type Revision } from '../../../shared/names.ts'
 import { stateIn } from '../../../shared/report.ts'
 import { isOfKind } from '../../../shared/resource.ts'
-import type { Sandbox } from '../../settings.ts'
 import type { DriftView } from '../../show/views.ts'
 import { CommitCard, RevisionCode } from './components/commit.tsx'
 import { Diff } from './components/diff.tsx'
@@ -27,11 +26,10 @@ const diffLinesShown = 5000
 type DriftProps = {
   readonly drift: DriftView
   readonly server: OwnAddress
-  readonly sandbox: Sandbox | undefined
   readonly operator: boolean
 }
 
-export function DriftPage({ drift, server, sandbox, operator }: DriftProps) {
+export function DriftPage({ drift, server, operator }: DriftProps) {
   const { finding } = drift
   return (
     <>
@@ -59,7 +57,7 @@ export function DriftPage({ drift, server, sandbox, operator }: DriftProps) {
           <aside>
             <Since drift={drift} />
             <Why drift={drift} />
-            <WaysOut drift={drift} server={server} sandbox={sandbox} />
+            <WaysOut drift={drift} server={server} />
           </aside>
         </div>
       </ClockAhead.Provider>

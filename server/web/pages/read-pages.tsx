@@ -52,9 +52,8 @@ export async function showDrift(c: Context, parts: PageParts): Promise<Response>
   if (drift === undefined) return await showNoDrift(c, parts, { host: name, resource })
   const title = `${parseResourceId(resource).name} on ${drift.host}`
   const server = { url: publicUrlOf(parts, c).origin, selfSigned: parts.selfSigned }
-  const sandbox = parts.sandboxes.get(drift.host)
   const operator = await parts.access.isOperator(c)
-  const body = <DriftPage drift={drift} server={server} sandbox={sandbox} operator={operator} />
+  const body = <DriftPage drift={drift} server={server} operator={operator} />
   return await showPage(c, parts, { title, section: 'fleet', live: true, host: drift.host, body })
 }
 

@@ -17,21 +17,12 @@ export async function showWhy(c: Context, parts: PageParts): Promise<Response> {
   const [view] = paths
   if (view === undefined) return await showNotManaged(c, parts, { asked, named })
   const isOne = paths.length === 1 && (view.path === asked || view.source === asked)
-  const service = isOne ? await serviceOf(parts, view) : undefined
   const body = isOne ? (
-    <WhyPage view={view} host={host} service={service} sandbox={sandboxFor(parts, host, service)} />
+    <WhyPage view={view} host={host} service={await serviceOf(parts, view)} />
   ) : (
     <WhyChoice asked={asked} paths={paths} host={host} showAll={c.req.query('show') === 'all'} />
   )
   return await showPage(c, parts, { title: `Why ${isOne ? view.path : asked}`, section: 'fleet', live: true, body })
-}
-
-/** Of the host, or of any that has the service. */
-function sandboxFor({ sandboxes }: PageParts, host: string | undefined, service: ServiceView | undefined) {
-  const hosts = host === undefined ? (service?.hosts.map((one) => one.host) ?? []) : [host]
-  const found = hosts.find((name) => sandboxes.has(name))
-  const sandbox = found === undefined ? undefined : sandboxes.get(found)
-  return found === undefined || sandbox === undefined ? undefined : { ...sandbox, host: found }
 }
 
 async function serviceOf({ views }: PageParts, { source }: PathView): Promise<ServiceView | undefined> {

@@ -1,30 +1,25 @@
 // The ways out of one finding, as commands to copy, in the order and with the words of shared/ways-out.ts.
 import { adoptTarget, hostAlone, touchesSecret } from '../../../shared/adoptable.ts'
 import { problemLine } from '../../../shared/problem.ts'
-import type { Refusal, WayOut } from '../../../shared/ways-out.ts'
-import { alreadyText, failedRunWayOut, notCommitted, obstacleText } from '../../../shared/ways-out-text.ts'
-import type { Sandbox } from '../../settings.ts'
+import type { Commands, Refusal, WayOut } from '../../../shared/ways-out.ts'
+import { alreadyText, commandText, failedRunWayOut, notCommitted, obstacleText } from '../../../shared/ways-out-text.ts'
 import type { DriftView } from '../../show/views.ts'
 import { Command } from './components/command.tsx'
-import { commandsOnHost } from './host-commands.ts'
+import { commandsOnHost, useSandbox } from './components/host-commands.ts'
 import { shellWord, visibleText } from './visible-text.ts'
 
 /** How `plumb adopt` reaches this server from elsewhere. */
 export type OwnAddress = { readonly url: string; readonly selfSigned: boolean }
 
-/** `sandbox`: where the host is, when it is a directory of this server's machine. */
-type WaysOutProps = {
-  readonly drift: DriftView
-  readonly server: OwnAddress
-  readonly sandbox: Sandbox | undefined
-}
+type WaysOutProps = { readonly drift: DriftView; readonly server: OwnAddress }
 
-export function WaysOut({ drift, server, sandbox }: WaysOutProps) {
+export function WaysOut({ drift, server }: WaysOutProps) {
+  const sandbox = useSandbox(drift.host)
   return (
     <section class="panel" aria-labelledby="ways-out">
       <h2 id="ways-out">Ways out</h2>
       {drift.waysOut.map((way) => (
-        <OneWay way={way} drift={drift} server={server} sandbox={sandbox} />
+        <OneWay way={way} drift={drift} server={server} />
       ))}
       {sandbox !== undefined && drift.waysOut.some(isOnHost) && (
         <p class="by">
@@ -41,12 +36,14 @@ export function WaysOut({ drift, server, sandbox }: WaysOutProps) {
   )
 }
 
-function OneWay({ way, drift, server, sandbox }: WaysOutProps & { readonly way: WayOut }) {
+function OneWay({ way, drift, server }: WaysOutProps & { readonly way: WayOut }) {
   const { host, service } = drift
+  const sandbox = useSandbox(host)
+  const onHost = (commands: Commands) => commandsOnHost(commands, sandbox).join('\n')
   switch (way.kind) {
     case 'release':
       return (
-        <Command id="end-hold" text={commandsOnHost(way.commands, sandbox)}>
+        <Command id="end-hold" text={onHost(way.commands)}>
           <b>End the hold</b> of {way.service}: on {host}
         </Command>
       )
@@ -58,7 +55,7 @@ function OneWay({ way, drift, server, sandbox }: WaysOutProps & { readonly way: 
     case 'adopt':
       return (
         <>
-          <Command id="keep-it" text={commandsOnHost(way.commands, sandbox)}>
+          <Command id="keep-it" text={onHost(way.commands)}>
             <b>Keep it</b>: on {host}, as yourself. It asks why - and who you are, where git there does not know - and
             commits on a new branch
           </Command>
@@ -88,7 +85,7 @@ function OneWay({ way, drift, server, sandbox }: WaysOutProps & { readonly way: 
       return <p>{alreadyText}.</p>
     case 'apply':
       return (
-        <Command id="apply" text={commandsOnHost(way.commands, sandbox)}>
+        <Command id="apply" text={onHost(way.commands)}>
           <b>{effects[way.effect]}</b>: on {host}
         </Command>
       )
@@ -116,15 +113,13 @@ function Refusals({ refused }: { readonly refused: readonly Refusal[] }) {
   )
 }
 
-function KeepFromClone({ drift, server }: Omit<WaysOutProps, 'sandbox'>) {
+function KeepFromClone({ drift, server }: WaysOutProps) {
   const { host, service, finding } = drift
-  const target = shellWord(adoptTarget(service, finding))
+  const plumb = useSandbox(host)?.plumb ?? 'plumb'
+  const command = [plumb, 'adopt', adoptTarget(service, finding), '--host', host, '--server', server.url]
   return (
     <>
-      <Command
-        id="keep-it-from-clone"
-        text={`plumb adopt ${target} --host ${shellWord(host)} --server ${shellWord(server.url)}`}
-      >
+      <Command id="keep-it-from-clone" text={commandText(command)}>
         Or elsewhere, in a clone of the repository
       </Command>
       <p class="by">

@@ -1,18 +1,18 @@
 // `/why?path=...&host=...`: why a path is as it is - the commit behind it and behind each of its lines; and with a host, what
 // happened to it there.
+import { useContext } from 'hono/jsx'
 import { resourceEventText } from '../../../shared/resource-event-text.ts'
 import type { OnHost } from '../../../shared/why.ts'
-import type { Sandbox } from '../../settings.ts'
 import type { PathView, ServiceView } from '../../show/views.ts'
 import { BlameLines } from './components/blame.tsx'
 import { Command } from './components/command.tsx'
 import { CommitCard, CommitLine, RevisionCode } from './components/commit.tsx'
 import { countText, FirstOf } from './components/first-of.tsx'
+import { commandsOnHost, Sandboxes, useSandbox } from './components/host-commands.ts'
 import { driftLink, hostLink, hostServiceLink, serviceLink, whyLink } from './components/links.ts'
 import { ResourceName } from './components/resource.tsx'
 import { State } from './components/state.tsx'
 import { When } from './components/when.tsx'
-import { commandsOnHost } from './host-commands.ts'
 import { visibleText } from './visible-text.ts'
 
 const linesShown = 5000
@@ -22,11 +22,9 @@ type WhyProps = {
   readonly host: string | undefined
   /** Of the repository's file, when a service has it. */
   readonly service: ServiceView | undefined
-  /** Where the command is for, when that is a directory of this server's machine. */
-  readonly sandbox: (Sandbox & { readonly host: string }) | undefined
 }
 
-export function WhyPage({ view, host, service, sandbox }: WhyProps) {
+export function WhyPage({ view, host, service }: WhyProps) {
   const { path, source, why, removed, blame, onHost } = view
   const commit = removed ?? why
   return (
@@ -74,13 +72,27 @@ export function WhyPage({ view, host, service, sandbox }: WhyProps) {
           )}
           <section class="panel" aria-labelledby="on-a-host">
             <h2 id="on-a-host">In a terminal</h2>
-            <Command id="why-command" text={commandsOnHost([['plumb', 'why', `${path}:1`]], sandbox)}>
-              On {sandbox?.host ?? host ?? 'a host'}, for a line of the live file
-            </Command>
+            <LiveLineCommand path={path} hosts={host === undefined ? hostsOf(service) : [host]} />
           </section>
         </aside>
       </div>
     </>
+  )
+}
+
+function hostsOf(service: ServiceView | undefined): readonly string[] {
+  return service?.hosts.map(({ host }) => host) ?? []
+}
+
+/** For the host of the page; of several, for one that is here. */
+function LiveLineCommand({ path, hosts }: { readonly path: string; readonly hosts: readonly string[] }) {
+  const sandboxes = useContext(Sandboxes)
+  const host = hosts.length === 1 ? hosts[0] : hosts.find((name) => sandboxes.has(name))
+  const commands = commandsOnHost([['plumb', 'why', `${path}:1`]], useSandbox(host))
+  return (
+    <Command id="why-command" text={commands.join('\n')}>
+      On {host ?? 'a host'}, for a line of the live file
+    </Command>
   )
 }
 

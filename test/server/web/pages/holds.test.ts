@@ -9,7 +9,7 @@ describe('everyone sees', () => {
   test('on the fleet page, what is held by whom, why, until when and where', async () => {
     const text = textOf(await dashboard().html('/'))
     expect(text).toContain(
-      'grafana by ines@mon-1, ends in 1 h 2026-11-23 04:47:00 UTC : Dashboards are being moved by hand; OPS-231 on mon-1',
+      'grafana by ines@mon-1, ends in 1 h 35 min 2026-11-23 04:47:00 UTC : Dashboards are being moved by hand; OPS-231 on mon-1',
     )
     expect(text).toContain('nothing is to be reloaded on 2 of 5 hosts named edge-*; not yet on edge-1 , edge-5')
     expect(text).toContain('released on edge-4 by ada@edge-4')
@@ -23,7 +23,7 @@ describe('everyone sees', () => {
 
   test('on the page of a service, which hosts hold it and why', async () => {
     const text = textOf(await dashboard().html('/services/grafana'))
-    expect(text).toContain('by ines@mon-1, ends in 1 h : Dashboards are being moved by hand; OPS-231')
+    expect(text).toContain('by ines@mon-1, ends in 1 h 35 min : Dashboards are being moved by hand; OPS-231')
   })
 
   test('no panel where nothing is held', async () => {

@@ -103,15 +103,15 @@ describe('the fleet page', () => {
     expect(textOf(await pages.html('/'))).toContain(
       '1 host is not connected, 1 host has finished no check lately: dashed',
     )
-    expect(textOf(await pages.html('/?state=drift'))).toMatch(/web-2 was drift last check 6 min ago .* was drift 2/)
+    expect(textOf(await pages.html('/?state=drift'))).toMatch(/web-2 was drift last check 7 min ago .* was drift 2/)
     expect(await pages.html('/?state=drift')).toContain(
       '2 findings, since 2026-11-23 03:00:00 UTC, as of 2026-11-23 03:05:20 UTC',
     )
     const drift = textOf(await pages.html('/hosts/web-2/drift?resource=file:/etc/nginx/nginx.conf'))
     expect(drift).toContain('/etc/nginx/nginx.conf was drift')
-    expect(drift).toContain('Not current: as of 6 min ago 2026-11-23 03:05:20 UTC .')
+    expect(drift).toContain('Not current: as of 7 min ago 2026-11-23 03:05:20 UTC .')
     const host = textOf(await pages.html('/hosts/web-2'))
-    expect(host).toContain('Not current: as of 6 min ago 2026-11-23 03:05:20 UTC .')
+    expect(host).toContain('Not current: as of 7 min ago 2026-11-23 03:05:20 UTC .')
     expect(host).toContain('The agent of web-2 is connected, but has finished no check since.')
     expect(host).toContain('nginx was drift')
   })
@@ -311,7 +311,7 @@ describe('the page of a host', () => {
 
   test('shows who holds a service, why and until when', async () => {
     const text = textOf(await dashboard().html('/hosts/mon-1'))
-    expect(text).toContain('Made on the host, and ended there: plumb release grafana')
+    expect(text).toContain('Made on the host, and ended there: sudo plumb release grafana')
     expect(text).toContain('Held by ines@mon-1, ends in 1 h')
     expect(text).toContain('Dashboards are being moved by hand; OPS-231')
   })
@@ -427,7 +427,8 @@ describe('the page of a drift', () => {
     const places = '--root /co/web-2/root --state /co/web-2/state'
     expect(text).toContain(`/co/scripts/plumb apply ${places}`)
     expect(text).toContain(`/co/scripts/plumb adopt /etc/nginx/nginx.conf --remote /co/fleet ${places}`)
-    expect(text).not.toContain('sudo')
+    expect(text).not.toContain('sudo plumb')
+    expect(text).toContain('/co/scripts/plumb adopt /etc/nginx/nginx.conf --host web-2 --server')
 
     const why = textOf(await pages.html('/why?path=/etc/nginx/nginx.conf'))
     expect(why).toContain('On web-2, for a line of the live file')

@@ -74,7 +74,6 @@ export function RareParts({ now }: { readonly now: Date }) {
       <WaysOut
         drift={{ ...drift, waysOut: [{ kind: 'unchecked' }] }}
         server={{ url: 'http://plumb', selfSigned: true }}
-        sandbox={undefined}
       />
       <Empty title="None">
         <pre>hosts:</pre>
