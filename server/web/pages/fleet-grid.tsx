@@ -73,6 +73,7 @@ function GridRow({ row, grid, head, operator }: RowProps) {
   )
 }
 
+/** A host that is not connected counts as offline only after a time. */
 function HostState({ row, operator }: { readonly row: HostRow; readonly operator: boolean }) {
   return (
     <span class="host-state">
@@ -85,18 +86,12 @@ function HostState({ row, operator }: { readonly row: HostRow; readonly operator
       )}
       {row.staleSince !== undefined && (
         <>
-          {staleReason(row)}
           <When at={row.staleSince} />
+          {row.state !== 'offline' && <span class="by">{row.connected ? ', no check since' : ', not connected'}</span>}
         </>
       )}
     </span>
   )
-}
-
-/** A host that is not heard of is offline only after a time. */
-function staleReason({ connected, state }: HostRow): string {
-  if (state === 'offline') return ''
-  return connected ? 'last check ' : 'not connected, '
 }
 
 function RowRevision({
