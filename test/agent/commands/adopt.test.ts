@@ -296,6 +296,21 @@ test("a host that follows the server's mirror has no way to push, and says so", 
   }
 })
 
+test('a remote that does not have the revision is said to be another repository, and the commit is kept', async () => {
+  const other = await makeRepository({ ...files, 'services/web/README.md': '# another\n' })
+  try {
+    await box.write('/etc/web/main.conf', 'workers 4;\nlog off;\n\nlimit 1m;\n')
+    const { code, out } = await adopt('web', '-m', 'Four', '--remote', other.directory)
+    expect(code).toBe(0)
+    expect(out).toMatch(
+      /^it could not be pushed from here: the remote does not give [0-9a-f]{12}, which this host is at/m,
+    )
+    expect(readdirSync(patches)).toHaveLength(1)
+  } finally {
+    await other.remove()
+  }
+})
+
 test('a branch that the forge has is not moved', async () => {
   await fleet.git('push', '--quiet', 'origin', 'main:refs/heads/taken')
   await box.write('/etc/web/main.conf', 'workers 4;\nlog off;\n\nlimit 1m;\n')
