@@ -108,7 +108,7 @@ export async function releaseFleet(service: string, options: FleetOptions, outpu
 /** `all hosts`, `web-1, web-2`, `hosts named web-*` */
 function hostsText(patterns: readonly string[] = ['*']): string {
   if (patterns.includes('*')) return 'all hosts'
-  const isNamed = patterns.every((pattern) => !pattern.includes('*'))
+  const isNamed = patterns.every((pattern) => !/[*?]/.test(pattern))
   return isNamed ? patterns.join(', ') : `hosts named ${patterns.join(' or ')}`
 }
 

@@ -163,6 +163,10 @@ test('a hold for the fleet goes by the server to the hosts, is seen there, and i
     code: 1,
     err: 'plumb: The server has no hold of nginx. Nothing is held.\n',
   })
+  const some = ['--hosts', 'web-?', '--hosts', 'box-*', ...places]
+  expect((await runPlumb(['release', 'nginx', ...some], { env })).err).toBe(
+    'plumb: The server has no hold of nginx on hosts named web-? or box-*. Nothing is held.\n',
+  )
 })
 
 test('a host that was away takes the hold when it is back, and lets it go that ended meanwhile', async () => {
