@@ -92,7 +92,7 @@ function allowedPlan(agent: Agent, { comparison, ...inspection }: HostInspection
   const removal = options.allowRemoval === true ? undefined : waitingRemoval(comparison)
   const { services, ...about } = planFor(comparison, planOptions(agent, { comparison, ...inspection }, options))
   const plan: Plan = { ...about, services: removal === undefined ? services : [] }
-  trace('plan made', () => ({ ...planFacts(plan), isRemovalRefused: removal !== undefined }))
+  trace('plan made', () => ({ ...planFacts(plan), ...(removal === undefined ? {} : { isRemovalRefused: true }) }))
   return { plan, refused: removal === undefined ? [] : [removal] }
 }
 

@@ -19,7 +19,7 @@ import { type FleetOptions, holdFleet, listFleetHolds, releaseFleet } from './co
 import { type ImportOptions, importService } from './commands/import.ts'
 import { type InstallOptions, install } from './commands/install.ts'
 import { lint } from './commands/lint.ts'
-import { type HostOptions, openAgent, openKept } from './commands/open.ts'
+import { type HostOptions, openAgent, openKept, requireRoot } from './commands/open.ts'
 import { outputTo, printFailure, usageOutput } from './commands/output.ts'
 import { plan } from './commands/plan.ts'
 import { type RestoreOptions, restore } from './commands/restore.ts'
@@ -46,12 +46,13 @@ const program = new Command('plumb')
   .version(agentVersion)
   .configureOutput(usageOutput)
   .showHelpAfterError()
+  .hook('preAction', (_, verb) => requireRoot(verb.opts<{ readonly root?: string }>()))
 
 onHost('check', 'compare what is live here with the repository; exits 2 when anything drifted or is pending')
   .option('--revision <rev>', 'a commit, branch or tag; default: the head of the branch')
   .option('--full', 'hash every file, also those whose stat did not change')
   .action(async (options: HostOptions & Json & Revision & Full) =>
-    settle(check((await openAgent(options)).agent, options, outputTo(options))),
+    settle(check(await openAgent(options), options, outputTo(options))),
   )
 
 onHost('plan', 'print exactly what an apply would do; exits 2 when there is something to do')

@@ -48,6 +48,7 @@ async function start(): Promise<RunningServer> {
       listen: { host: '127.0.0.1', port },
       fetchEverySeconds: 3,
       alertsToThisMachine: true,
+      sandboxes: new Map(hosts.map((host) => [host, { ...placesOf(host), plumb: plumb(), remote: fleet }])),
     },
     { log: pino({ level: 'info' }, destination({ dest: log, sync: true })) },
   ).catch((error: Error) => {

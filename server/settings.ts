@@ -41,6 +41,17 @@ export type ServerSettings = {
   /** False: an operator wants no channel, and no page asks for one. */
   readonly notifications: boolean
   readonly logLevel: LogLevel
+  /** Hosts that are directories of this machine, as `npm start` has them: pages print their commands with those. */
+  readonly sandboxes?: ReadonlyMap<string, Sandbox>
+}
+
+export type Sandbox = {
+  /** The executable. */
+  readonly plumb: string
+  readonly root: string
+  readonly state: string
+  /** Where `plumb adopt` pushes. */
+  readonly remote: string
 }
 
 export type TlsSettings =

@@ -20,9 +20,13 @@ export function relativeTime(at, now) {
   return seconds < 0 ? `in ${lengthOf(distance)}` : `${lengthOf(distance)} ago`
 }
 
+/** Rounded to the nearest, so that a hold of two hours does not end `in 1 h` as soon as it begins. */
 export function lengthOf(seconds) {
-  if (seconds < minute) return `${seconds} s`
-  if (seconds < hour) return `${Math.floor(seconds / minute)} min`
-  if (seconds < 2 * day) return `${Math.floor(seconds / hour)} h`
-  return `${Math.floor(seconds / day)} d`
+  const minutes = Math.round(seconds / minute)
+  const hours = Math.round(seconds / hour)
+  if (Math.round(seconds) < minute) return `${Math.round(seconds)} s`
+  if (minutes < 60) return `${minutes} min`
+  // An hour and a half is neither one nor two.
+  if (minutes < 120) return minutes === 60 ? '1 h' : `1 h ${minutes - 60} min`
+  return hours < 48 ? `${hours} h` : `${Math.round(seconds / day)} d`
 }

@@ -5,8 +5,16 @@ import { shellWord } from './shell-word.ts'
 import { visibleText } from './visible-text.ts'
 import type { Commands, Refusal, WayOut } from './ways-out.ts'
 
-/** `on`: ` on web-1`. `options`: those that the commands need there, behind a space. `isWithin`: the lines go on a line of the caller's. */
-export type Wording = { readonly on?: string; readonly options?: string; readonly isWithin?: boolean }
+export type Wording = {
+  /** ` on web-1` */
+  readonly on?: string
+  /** Those that every command needs there, behind a space. */
+  readonly options?: string
+  /** Those that `plumb adopt` needs before them. */
+  readonly adoptOptions?: string
+  /** The lines go on a line of the caller's. */
+  readonly isWithin?: boolean
+}
 
 export const failedRunWayOut =
   'A failed run is over with the next one that succeeds. The end of its journal is on the page of the finding, and in: plumb check'
@@ -40,9 +48,13 @@ export function obstacleText(
 
 export const alreadyText = 'The revision has what was changed here, and more: an apply keeps it'
 
-function linesOf(way: WayOut, { on = '', options = '', isWithin = false }: Wording): readonly string[] {
+function linesOf(
+  way: WayOut,
+  { on = '', options = '', adoptOptions = '', isWithin = false }: Wording,
+): readonly string[] {
   const to = isWithin ? 'to' : 'To'
-  const joined = (commands: Commands, by: string) => commands.map((words) => `${commandText(words)}${options}`).join(by)
+  const joined = (commands: Commands, by: string, own = '') =>
+    commands.map((words) => `${commandText(words)}${own}${options}`).join(by)
   switch (way.kind) {
     case 'release':
       return [`${to} end the hold of ${way.service}${on}: ${joined(way.commands, '; ')}`]
@@ -52,7 +64,7 @@ function linesOf(way: WayOut, { on = '', options = '', isWithin = false }: Wordi
     case 'unsafe-link':
       return [obstacleText(way)]
     case 'adopt':
-      return [`${to} keep it${on}: ${joined(way.commands, '; ')}`]
+      return [`${to} keep it${on}: ${joined(way.commands, '; ', adoptOptions)}`]
     case 'commit':
       return [
         `${to} keep ${way.isRest ? 'the rest' : 'it'}: change ${listed(way.files)} in a clone, and push`,

@@ -47,7 +47,7 @@ export type WayOut =
   | { readonly kind: 'next-run' }
 
 /** Without `sudo` and options of the place: `plumb adopt /etc/motd`. */
-export type Commands = readonly string[][]
+export type Commands = readonly (readonly string[])[]
 export type Refusal = { readonly resource: ResourceId; readonly problem: Problem }
 
 /** What a report says of a service; `revision`: what is desired now. */

@@ -18,7 +18,8 @@ export async function authorFor(
   return ofRemote ?? (await ask())
 }
 
-async function identityOf(git: Git): Promise<string | undefined> {
+/** `Anna <anna@example.org>`; undefined where git would refuse to commit. */
+export async function identityOf(git: Git): Promise<string | undefined> {
   const found = await git.ask(['var', 'GIT_COMMITTER_IDENT'])
   return /^(.*>) \d+ [+-]\d+$/.exec(found ?? '')?.[1]
 }

@@ -13,8 +13,15 @@ export type Delivery = {
 
 export type Delivered =
   | { readonly kind: 'pushed'; readonly commit: string; readonly branch: string; readonly remote: string }
-  /** In the operator's clone alone. `said`: why it could not be pushed. */
-  | { readonly kind: 'kept'; readonly commit: string; readonly branch: string; readonly said: string | undefined }
+  /** In the operator's clone alone. `remote`: where it could be pushed from there. `said`: why it was not. */
+  | {
+      readonly kind: 'kept'
+      readonly commit: string
+      readonly branch: string
+      readonly clone: string
+      readonly remote: string | undefined
+      readonly said: string | undefined
+    }
   | { readonly kind: 'patch'; readonly text: string; readonly said: string | undefined }
 
 export type Where = CommitPlace & { readonly isOwnClone: boolean }
@@ -28,7 +35,7 @@ export async function deliver(
   if (isOwnClone) await makeBranch(ref)
   if (!push || remote === undefined)
     return isOwnClone
-      ? { kind: 'kept', commit, branch, said: undefined }
+      ? { kind: 'kept', commit, branch, clone: git.directory, remote, said: undefined }
       : { kind: 'patch', text: await patchOf(git, commit), said: undefined }
   // An empty expectation: the remote must not have the branch.
   const { code, output } = await git.attended([
@@ -41,7 +48,7 @@ export async function deliver(
   ])
   if (code === 0) return { kind: 'pushed', commit, branch, remote }
   return isOwnClone
-    ? { kind: 'kept', commit, branch, said: output }
+    ? { kind: 'kept', commit, branch, clone: git.directory, remote, said: output }
     : { kind: 'patch', text: await patchOf(git, commit), said: output }
 
   async function makeBranch(name: string): Promise<void> {

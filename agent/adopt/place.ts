@@ -84,7 +84,10 @@ export async function fetched(
   if (byName.code !== 0) return { said: byName.output }
   if (!(await has(git, head))) {
     const byId = await fetch(head)
-    if (byId.code !== 0) return { said: `the branch has moved on from ${head.slice(0, 12)}: adopt once more` }
+    if (byId.code !== 0)
+      return {
+        said: `the remote does not give ${head.slice(0, 12)}, which this host is at: it is another repository, or its branch has moved on. Adopt again after the next sync, or name another: --remote URL`,
+      }
   }
   return { git, parent: head, remote: url }
 }

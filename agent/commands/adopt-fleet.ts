@@ -28,7 +28,7 @@ import { createReader } from '../sync/reader.ts'
 import { createSystemObjects } from '../sync/system-objects.ts'
 import { createSystemGit } from '../sync/system-settings.ts'
 import { carryOut } from './adopt-outcome.ts'
-import type { AdoptOptions } from './adopt-words.ts'
+import type { AdoptOptions, Holding } from './adopt-words.ts'
 import { usage } from './hold.ts'
 import { tokenGiven } from './hold-fleet.ts'
 import { pathOption } from './import-findings.ts'
@@ -88,7 +88,7 @@ export async function adoptFleet(target: string, options: AdoptFleetOptions, out
       applied: told.services[0]?.applied,
       mask,
       unheld: unheldOf(told, head),
-      holdOptions: ` --fleet --hosts ${shellWord(told.host)} --server ${shellWord(options.server ?? '')}`,
+      holding: holdingOf(told.host, options),
       placeFor: async () => ({
         ...(await inClone({ directory, remote, head: head.reader.revision }, operator)),
         isOwnClone: true,
@@ -190,6 +190,20 @@ const noSecrets: Secrets = {
   directory: '/etc/plumb/secrets',
   read: (name) =>
     Promise.reject(new PlumbError({ code: 'secret-missing', message: `The value of ${name} is on the hosts alone.` })),
+}
+
+/** Reading may need no token; a hold does. */
+function holdingOf(host: string, { server = '', certificate, tokenFile }: AdoptFleetOptions): Holding {
+  const given = { hosts: host, server, certificate, 'token-file': tokenFile }
+  const words = Object.entries(given).flatMap(([name, value]) =>
+    value === undefined ? [] : [` --${name} ${shellWord(value)}`],
+  )
+  return {
+    options: ` --fleet${words.join('')}`,
+    ...(tokenFile === undefined
+      ? { needs: 'The hold needs the operator token in PLUMB_TOKEN, or by --token-file.' }
+      : {}),
+  }
 }
 
 function unheldOf({ services }: Told, { repository }: OpenRevision) {

@@ -20,6 +20,7 @@ import {
   adoptedLines,
   authorTyped,
   deliveredLines,
+  type Holding,
   problemsOfRefused,
   refusedLines,
   type Unheld,
@@ -37,8 +38,8 @@ export type Planned = {
   readonly mask: Mask
   /** Services that nothing keeps from being put back before the commit is merged. */
   readonly unheld: readonly Unheld[]
-  /** What `plumb hold` takes to reach the host from where adopt was called, behind a space each. */
-  readonly holdOptions: string
+  /** What `plumb hold` takes to reach the host from where adopt was called. */
+  readonly holding: Holding
   /** Where to commit; text: why there is no place to push from. */
   readonly placeFor: (operator: Operator, scratch: Scratch) => Promise<Where | { readonly said: string | undefined }>
 }
@@ -123,7 +124,7 @@ async function shown(planned: Planned, { output }: Asked, { operator, scratch }:
 type Made = { readonly delivered: Delivered; readonly patch: string | undefined; readonly branch: string }
 
 function tell(planned: Planned, { output }: Asked, { delivered, patch, branch }: Made): void {
-  const { adoption, unheld, holdOptions } = planned
+  const { adoption, unheld, holding } = planned
   const commit = delivered.kind === 'patch' ? {} : { commit: delivered.commit }
   output.print({
     json: {
@@ -137,7 +138,7 @@ function tell(planned: Planned, { output }: Asked, { delivered, patch, branch }:
       ...adoptedLines(adoption),
       ...refusedLines(adoption.refused),
       ...deliveredLines({ delivered, patch }),
-      ...unheldLines(unheld, holdOptions),
+      ...unheldLines(unheld, holding),
     ],
   })
 }

@@ -5,6 +5,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf } from '../../shared/errno.ts'
 import { PlumbError, type Problem, problemLine } from '../../shared/problem.ts'
+import { shellWord } from '../../shared/shell-word.ts'
 import type { Adoption, Refused } from '../adopt/adoption.ts'
 import type { Delivered } from '../adopt/deliver.ts'
 import { nameOf } from '../adopt/message.ts'
@@ -102,7 +103,7 @@ export function deliveredLines({ delivered, patch }: Told): readonly string[] {
       return [
         ...(delivered.said === undefined ? [] : [`git could not push it: ${delivered.said}`]),
         `committed ${delivered.commit.slice(0, 12)} as ${delivered.branch}, in your clone alone`,
-        `Push it: git push origin ${delivered.branch}`,
+        pushLine(delivered),
       ]
     case 'patch':
       return [
@@ -113,14 +114,24 @@ export function deliveredLines({ delivered, patch }: Told): readonly string[] {
   }
 }
 
+function pushLine({ clone, remote, branch }: Extract<Delivered, { kind: 'kept' }>): string {
+  const git = `git${clone === process.cwd() ? '' : ` -C ${shellWord(clone)}`} push`
+  return remote === undefined
+    ? `The clone has no remote. Push it to the repository that the host follows: ${git} URL ${shellWord(branch)}`
+    : `Push it: ${git} ${shellWord(remote)} ${shellWord(branch)}`
+}
+
 export type Unheld = { readonly service: string; readonly isRepaired: boolean }
 
-/** `options`: of the command that holds a service, behind a space each. */
-export function unheldLines(unheld: readonly Unheld[], options: string): readonly string[] {
-  return unheld.map(({ service, isRepaired }) => {
+/** The options and needs of the command that holds a service. */
+export type Holding = { readonly options: string; readonly needs?: string }
+
+export function unheldLines(unheld: readonly Unheld[], { options, needs }: Holding): readonly string[] {
+  const lines = unheld.map(({ service, isRepaired }) => {
     const who = isRepaired ? 'the agent undoes the change (onDrift: repair)' : 'an apply undoes the change'
     return `Until it is merged ${who}. To keep it: plumb hold ${service} --for 1d --why "..."${options}`
   })
+  return needs === undefined || lines.length === 0 ? lines : [...lines, needs]
 }
 
 export function problemsOfRefused(refused: readonly Refused[]): readonly Problem[] {

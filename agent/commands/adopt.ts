@@ -19,7 +19,7 @@ import { pathInId } from '../resources/paths.ts'
 import { addressOf } from '../sync/address.ts'
 import { carryOut, type Planned } from './adopt-outcome.ts'
 import type { AdoptOptions } from './adopt-words.ts'
-import type { Configuration } from './configuration.ts'
+import { type Configuration, followsMirror } from './configuration.ts'
 import { desiredHere } from './desired-here.ts'
 import { pathOption } from './import-findings.ts'
 import { givenWords, type HostOptions, openAgent } from './open.ts'
@@ -51,7 +51,7 @@ export async function adopt(target: string, options: HostOptions & AdoptOptions,
       applied: inspection.comparison.services.find(({ service }) => service === chosen[0]?.service)?.baseline?.revision,
       mask,
       unheld: unheldOf(inspection, chosen),
-      holdOptions: givenWords(options),
+      holding: { options: givenWords(options) },
       placeFor: placeFor(head, configuration, options),
     },
     { options, output },
@@ -109,9 +109,8 @@ function placeFor(
     if (clone !== undefined)
       return { ...(await inClone({ directory: resolve(clone), remote: to, head: revision }, able)), isOwnClone: true }
     if (!options.push) return { said: undefined }
-    const { repository, branch, server } = configuration
-    const isMirror = server !== undefined && URL.parse(repository)?.origin === new URL(server).origin
-    if (remote === undefined && isMirror)
+    const { repository, branch } = configuration
+    if (remote === undefined && followsMirror(configuration))
       return { said: "this host follows the server's copy of it, which takes no push. To push from here: --remote URL" }
     const address = addressOf({ url: to ?? repository })
     // A directory is counted from here, not from the scratch clone. The agent's own credentials are not the operator's.

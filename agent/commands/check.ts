@@ -10,13 +10,15 @@ import { repairLoopText } from '../../shared/repair-loop-text.ts'
 import type { ServiceReport } from '../../shared/report.ts'
 import { type WayOut, waysOut } from '../../shared/ways-out.ts'
 import { wayOutLines } from '../../shared/ways-out-text.ts'
-import { type Agent, inspectHost, serviceReportsOf } from '../inspect.ts'
+import { inspectHost, serviceReportsOf } from '../inspect.ts'
 import { holdText } from '../plan/hold-text.ts'
 import { dedupeProblems } from '../report/build.ts'
+import { adoptNeeds } from './adopt-needs.ts'
 import { agentDown } from './agent-down.ts'
+import type { Configuration } from './configuration.ts'
 import { desiredHere } from './desired-here.ts'
 import { runsOnText } from './failure-text.ts'
-import { givenWords, type HostOptions } from './open.ts'
+import { givenWords, type HostOptions, type Opened } from './open.ts'
 import { counted, type Output } from './output.ts'
 import { tellStatus } from './tell-status.ts'
 import { unfinishedApply } from './unfinished.ts'
@@ -26,7 +28,7 @@ export type CheckOptions = HostOptions & {
   readonly full?: boolean
 }
 
-export async function check(agent: Agent, options: CheckOptions, output: Output): Promise<number> {
+export async function check({ agent, configuration }: Opened, options: CheckOptions, output: Output): Promise<number> {
   const { desired, problems: fromSync } = await desiredHere(agent, options.revision)
   const unfinished = await unfinishedApply(agent.state)
   const inspection = await inspectHost(agent, desired, { full: options.full === true })
@@ -52,7 +54,7 @@ export async function check(agent: Agent, options: CheckOptions, output: Output)
       ...services.flatMap(serviceLines),
       ...beside.map(problemLine),
       summary(services, beside, `${counted(resources, 'resource')} at ${revision.slice(0, 12)}`),
-      ...wayLines(ways, givenWords(options)),
+      ...(await wayLines(ways, configuration, options)),
     ],
   })
   if (services.some(differs)) return 2
@@ -119,9 +121,16 @@ function waysByService(services: readonly ServiceReport[], revision: string): re
  * One apply is for all services: without a hold to be ended first it is said once. Of a single service that differs the command says
  * enough; what there is no command for is always said with the name.
  */
-function wayLines(services: readonly ServiceWays[], options: string): readonly string[] {
+async function wayLines(
+  services: readonly ServiceWays[],
+  configuration: Configuration,
+  given: HostOptions,
+): Promise<readonly string[]> {
+  const all = services.flatMap(({ ways }) => ways)
+  const needs = all.some(({ kind }) => kind === 'adopt') ? await adoptNeeds(configuration) : undefined
+  const words = { options: givenWords(given), adoptOptions: needs?.options ?? '', isWithin: true }
   const isForAll = (way: WayOut) => way.kind === 'apply' && way.commands.length === 1
-  const lines = (ways: readonly WayOut[]) => wayOutLines(ways, { options, isWithin: true })
+  const lines = (ways: readonly WayOut[]) => wayOutLines(ways, words)
   const own = services.flatMap(({ service, ways }) =>
     ways
       .filter((way) => !isForAll(way))
@@ -130,7 +139,7 @@ function wayLines(services: readonly ServiceWays[], options: string): readonly s
         return lines([way]).map((line) => (isEnough ? line : `${service}: ${line}`))
       }),
   )
-  return [...own, ...new Set(lines(services.flatMap(({ ways }) => ways.filter(isForAll))))]
+  return [...own, ...(needs?.notes ?? []), ...new Set(lines(all.filter(isForAll)))]
 }
 
 function differs({ findings, pending }: ServiceReport): boolean {

@@ -27,6 +27,11 @@ const configurationSchema = z.strictObject({
 
 export type Configuration = z.infer<typeof configurationSchema>
 
+/** The server's read-only copy of the repository, which takes no push. */
+export function followsMirror({ repository, server }: Pick<Configuration, 'repository' | 'server'>): boolean {
+  return server !== undefined && URL.parse(repository)?.origin === new URL(server).origin
+}
+
 export const defaultState = '/var/lib/plumb'
 
 export const configurationFile = absolutePathSchema.parse('/etc/plumb/agent.yaml')

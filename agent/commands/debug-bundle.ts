@@ -10,7 +10,7 @@ import { PlumbError, type Problem, problemLine } from '../../shared/problem.ts'
 import { debugBundleOf } from '../debug/bundle.ts'
 import { diskFigures } from '../debug/host-parts.ts'
 import { isFault, leftOutText } from '../debug/part.ts'
-import { defaultState } from './configuration.ts'
+import { defaultState, readConfiguration } from './configuration.ts'
 import type { Output } from './output.ts'
 
 export type DebugBundleOptions = {
@@ -25,7 +25,7 @@ const fewMegabytes = 100
 /** Exits with 0 when all that belongs in it is there, with 1 when something is missing or nothing was written. */
 export async function debugBundle(options: DebugBundleOptions, output: Output): Promise<number> {
   const now = new Date()
-  const file = resolve(options.output ?? `plumb-debug-${machineName()}-${stamp(now)}.tar.gz`)
+  const file = resolve(options.output ?? `plumb-debug-${await hostName(options.root)}-${stamp(now)}.tar.gz`)
   const bundle = await debugBundleOf(
     { root: options.root, state: options.state, output: dirname(file) },
     {
@@ -51,8 +51,11 @@ export async function debugBundle(options: DebugBundleOptions, output: Output): 
   return faults.length > 0 ? 1 : 0
 }
 
-/** Of a machine that cannot be a host by its name, such as `web_1`, there is a bundle too. */
-function machineName(): string {
+/** As it was installed, else the machine's own. Of a machine that cannot be a host by its name, such as `web_1`, there is a bundle too. */
+async function hostName(root: string): Promise<string> {
+  // A damaged configuration is what a bundle may be about.
+  const known = await readConfiguration(resolve(root)).catch(() => undefined)
+  if (known !== undefined) return known.host
   return hostNameSchema.safeParse(hostname().toLowerCase()).data ?? 'host'
 }
 

@@ -64,12 +64,11 @@ export async function holdFleet(service: string, options: FleetOptions, output: 
 }
 
 function connectedText(connected: number, hosts: number): string {
-  if (connected === hosts) return hosts === 1 ? 'it is connected and told' : `all ${hosts} are connected and told`
-  const rest = hosts - connected
-  const others = rest === 1 ? 'the one that is not is when it is back' : `the ${rest} others are when they are back`
-  return connected === 0 && rest === 1
-    ? 'it is not connected; it is told when it is back'
-    : `${connected} of ${hosts} ${connected === 1 ? 'is' : 'are'} connected and told; ${others}`
+  if (connected === hosts) return hosts === 1 ? 'the host is notified' : `all ${hosts} hosts are notified`
+  if (connected > 0) return `${connected} of ${hosts} hosts notified; the rest when they reconnect`
+  return hosts === 1
+    ? 'the host is not connected; it is notified when it reconnects'
+    : `none of the ${hosts} hosts is connected; they are notified when they reconnect`
 }
 
 /** Of hosts and of the server alike. */
@@ -93,7 +92,7 @@ export async function releaseFleet(service: string, options: FleetOptions, outpu
         ? 'Nothing is held.'
         : `Held: ${holds.map(lineOf).join('; ')}. What a person on a host holds is released there.`
     throw usage(
-      `The server holds no ${nameOf(target)}${options.hosts === undefined ? '' : ` on ${options.hosts.join(' ')}`}.`,
+      `The server has no hold of ${nameOf(target)}${options.hosts === undefined ? '' : ` on ${hostsText(options.hosts)}`}.`,
       shown,
     )
   }
@@ -101,9 +100,16 @@ export async function releaseFleet(service: string, options: FleetOptions, outpu
     await asking(server, `${holdsPath}/${encodeURIComponent(id)}`, z.unknown(), { method: 'DELETE' })
   output.print({
     json: { released: chosen },
-    text: chosen.map((hold) => `${nameOf(target)}: released on ${hold.patterns?.join(' ')}; it was ${holdText(hold)}`),
+    text: chosen.map((hold) => `${nameOf(target)}: released on ${hostsText(hold.patterns)}; it was ${holdText(hold)}`),
   })
   return 0
+}
+
+/** `all hosts`, `web-1, web-2`, `hosts named web-*` */
+function hostsText(patterns: readonly string[] = ['*']): string {
+  if (patterns.includes('*')) return 'all hosts'
+  const isNamed = patterns.every((pattern) => !/[*?]/.test(pattern))
+  return isNamed ? patterns.join(', ') : `hosts named ${patterns.join(' or ')}`
 }
 
 const holdsPath = '/api/v1/holds'
@@ -117,7 +123,7 @@ function isMeant({ services, patterns = [] }: FleetHold, target: HoldTarget, { h
 function lineOf(hold: FleetHold): string {
   const where = hold.hosts.map(({ host, state, releasedBy }) => {
     if (state === 'released') return `${host} (released there by ${releasedBy})`
-    return state === 'asked' ? `${host} (not taken yet)` : host
+    return state === 'asked' ? `${host} (not confirmed yet)` : host
   })
   return `${hold.services.map(nameOf).join(', ')}: ${holdText(hold)} on ${where.join(', ')}`
 }

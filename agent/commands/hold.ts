@@ -168,7 +168,7 @@ async function applyEnded({ state }: HeldHost): Promise<readonly string[]> {
 }
 
 function hereOnly({ origin }: KeptHold): string {
-  return origin === 'server' ? ', by the server, which is told; other hosts keep it' : ''
+  return origin === 'server' ? ', by the server, which is notified; other hosts keep it' : ''
 }
 
 function notHeld({ name, state }: HeldHost, target: HoldTarget): PlumbError {

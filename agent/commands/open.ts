@@ -1,6 +1,6 @@
 // What every verb begins with: options and the host's configuration -> an opened agent.
 
-import { realpathSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isSea } from 'node:sea'
@@ -24,6 +24,7 @@ import {
   type Configuration,
   configurationFile,
   defaultState,
+  followsMirror,
   ownHostName,
   readConfiguration,
   repositoryGiven,
@@ -52,6 +53,16 @@ export function givenWords({ repo, branch, host, root, state }: HostOptions): st
   return Object.entries(given)
     .flatMap(([name, value]) => (value === undefined ? [] : [` --${name} ${shellWord(value)}`]))
     .join('')
+}
+
+/** Checked before every verb: those that read only the state directory would not notice. */
+export function requireRoot({ root }: { readonly root?: string }): void {
+  if (root === undefined || statSync(root, { throwIfNoEntry: false })?.isDirectory() === true) return
+  throw new PlumbError({
+    code: 'usage',
+    message: `--root ${root}: there is no such directory.`,
+    remedy: 'Name the directory that the host is below. Without --root it is this machine.',
+  })
 }
 
 export type Opened = { readonly agent: Agent; readonly configuration: Configuration }
@@ -125,8 +136,8 @@ type Places = {
 
 /** The server's own mirror is read under the host's identity, and its certificate is the pinned one. */
 async function remoteFor(configuration: Configuration, { root, stateDirectory, identity }: Places): Promise<Remote> {
-  const { repository, credentials, branch, server, certificate } = configuration
-  const isMirror = server !== undefined && URL.parse(repository)?.origin === new URL(server).origin
+  const { repository, credentials, branch, certificate } = configuration
+  const isMirror = followsMirror(configuration)
   return {
     url: repository,
     ...compact({ branch }),

@@ -67,12 +67,18 @@ function chosen(versions: readonly Archived[], at: string): Archived {
   const [version, another] = found
   if (version !== undefined && another === undefined) return version
   const [{ path } = { path: '' }] = versions
-  const times = (found.length > 0 ? found : versions).map((one) => one.at).join(', ')
+  const times = timesOf(found.length > 0 ? found : versions).join(', ')
   const what = found.length > 0 ? `${counted(found.length, 'version')} of ${path}` : `No version of ${path}`
   throw usage(
     `${what} ${found.length > 0 ? 'begin' : 'is of a time that begins'} with "${at}".`,
     `There ${found.length > 0 ? 'are' : 'is'} ${times}.`,
   )
+}
+
+/** As listed; in full where two versions are of the same second. */
+function timesOf(versions: readonly Archived[]): readonly string[] {
+  const listed = versions.map(({ at }) => absoluteTime(at))
+  return new Set(listed).size === listed.length ? listed : versions.map(({ at }) => at)
 }
 
 type Listed = {
@@ -140,7 +146,7 @@ async function restored(version: Archived, { state, host, target }: Restoring, o
     const lines = await bringBack(version, { host, state, target, now: new Date() })
     output.print({
       json: { path: target, at: version.at, service: version.service, notes: lines },
-      text: [`restored ${target} as it was before ${version.at}`, ...lines],
+      text: [`restored ${target} as it was before ${absoluteTime(version.at)}`, ...lines],
     })
     return 0
   } finally {

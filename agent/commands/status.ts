@@ -2,7 +2,7 @@
 // Exits as `plumb check` does.
 import { type Problem, problemLine } from '../../shared/problem.ts'
 import { type Report, type ServiceReport, stateOf, type Unknown } from '../../shared/report.ts'
-import { absoluteTime, relativeTime } from '../../shared/time-text.js'
+import { absoluteTime, lengthOf, relativeTime } from '../../shared/time-text.js'
 import { holdText } from '../plan/hold-text.ts'
 import { heldAsNow, holdStore } from '../state/holds.ts'
 import { readStatus } from '../state/status.ts'
@@ -41,7 +41,7 @@ function lines({ host, at, revision, services, problems, sync }: Report, now: Da
   return [
     `${host} at ${revision?.slice(0, 12) ?? 'no revision'}, checked ${relativeTime(at, now)} (${absoluteTime(at)})`,
     ...services.map((service) => `  ${service.service.padEnd(width)}  ${serviceText(service)}`),
-    ...(sync === undefined ? [] : [`sync has taken ${sync.seconds} s`]),
+    ...(sync === undefined ? [] : [`sync has taken ${lengthOf(sync.seconds)}`]),
     ...problems.filter((problem) => !isTold(problem, services)).map(problemLine),
   ]
 }

@@ -55,7 +55,7 @@ export async function whyInClone(
       `${directory} is a shallow clone: what is older than its history is put down to its oldest commit. git fetch --unshallow`,
     )
   return {
-    where: directory,
+    where: directory === '.' ? 'this clone' : directory,
     async ask({ path: asked, lines }) {
       const path = asked.replace(/(?<=.)\/+$/, '')
       const listed = await git('ls-tree', '--full-tree', '-r', '-z', '--name-only', 'HEAD')
@@ -194,7 +194,10 @@ async function outputOfGit(run: Run, args: readonly string[], place: Place): Pro
     throw new PlumbError({
       code: 'usage',
       message: `${directory} cannot be read by git: ${withoutUserInformation(result.stderr.trim())}`,
-      ...(user === undefined ? {} : { remedy: `It is read as its owner (uid ${user.uid}), who needs access to it.` }),
+      remedy:
+        user === undefined
+          ? 'Name a clone of the fleet repository: --repo DIR. Or ask the server: --server URL'
+          : `It is read as its owner (uid ${user.uid}), who needs access to it.`,
     })
   return result.stdout
 }

@@ -4,36 +4,43 @@ import { resourceId } from '../../shared/names.ts'
 import { resourceEventText } from '../../shared/resource-event-text.ts'
 import { absoluteTime } from '../../shared/time-text.js'
 import { visibleText } from '../../shared/visible-text.ts'
-import type { OnHost } from '../../shared/why.ts'
+import type { OnHost, Why } from '../../shared/why.ts'
 import { counted } from './output.ts'
 import type { LiveWhy } from './why-asked.ts'
 
 const eventsShown = 20
 
-/** What stands on this host; its text is not told, it may hold a secret. */
-export function liveLines({ path, line, writtenAt, found }: LiveWhy, onHost: OnHost | undefined): readonly string[] {
+/** About the line of the live file. Its text is not printed, because it may hold a secret. `options`: of `plumb check`, behind a space. */
+export function liveLines(
+  { path, line, writtenAt, found }: LiveWhy,
+  { source, onHost }: Pick<Why, 'source' | 'onHost'>,
+  options: string,
+): readonly string[] {
   const place = `${visibleText(path)}:${line}`
   const drift = onHost?.drift.find(({ resource }) => resource === resourceId('file', path))
   const written =
     writtenAt === undefined ? 'changed on this host' : `changed on this host; written ${absoluteTime(writtenAt)}`
   const since = drift?.evidence ?? (drift === undefined ? written : `noticed ${absoluteTime(drift.since)}`)
-  const told = ['  '.concat(visibleText(since)), '  see what differs: plumb check', '']
+  const details = [`  ${visibleText(since)}`, `  see what differs: plumb check${options}`, '']
   switch (found.kind) {
     case 'same':
       return found.applied === line ? [] : [`${place} is line ${found.applied} of the repository's file`]
     case 'changed':
-      return [`${place} is not from the repository: it was changed on this host, in the place of`, ...told]
+      return [
+        `${place} was changed on this host: it differs from line ${found.applied} of ${visibleText(source)}`,
+        ...details,
+      ]
     case 'added':
-      return [`${place} is not from the repository: it was added on this host, ${placeText(found.after)}`, ...told]
+      return [`${place} was added on this host, ${placeText(found.after)}`, ...details]
     case 'no-such-line':
-      return [`${place}: the file on this host has ${counted(found.lines, 'line')}`, '']
+      return [`${visibleText(path)} has ${counted(found.lines, 'line')} on this host, and no line ${line}`, '']
     case 'unknown':
       return [`${place} could not be looked for in what was applied here: ${visibleText(found.reason)}`, '']
   }
 }
 
 function placeText(after: number): string {
-  return after === 0 ? "before the repository's first line" : `behind line ${after} of the repository's file`
+  return after === 0 ? "before the repository's first line" : `after line ${after} of the repository's file`
 }
 
 export function onHostLines({ host, applied, appliedAt, drift, hold, events }: OnHost): readonly string[] {

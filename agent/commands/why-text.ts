@@ -7,14 +7,15 @@ import { counted } from './output.ts'
 import type { WhyAnswers } from './why-asked.ts'
 import { liveLines, onHostLines } from './why-here-text.ts'
 
-export function whyLines(answers: WhyAnswers): readonly string[] {
-  return answers.flatMap((answer, index) => [...(index === 0 ? [] : ['']), ...answerLines(answer)])
+/** `options`: those that a command on this host needs, behind a space. */
+export function whyLines(answers: WhyAnswers, options = ''): readonly string[] {
+  return answers.flatMap((answer, index) => [...(index === 0 ? [] : ['']), ...answerLines(answer, options)])
 }
 
-function answerLines(answer: WhyAnswers[number]): readonly string[] {
+function answerLines(answer: WhyAnswers[number], options: string): readonly string[] {
   const { source, blame, live, onHost } = answer
   const here = onHost === undefined ? [] : onHostLines(onHost)
-  if (live !== undefined) return [...liveLines(live, onHost), ...lineOrCommit(answer), ...here]
+  if (live !== undefined) return [...liveLines(live, answer, options), ...lineOrCommit(answer), ...here]
   if (blame !== undefined) return [visibleText(source), ...blameLines(blame), ...here]
   return [...lineOrCommit(answer), ...here]
 }
@@ -27,7 +28,8 @@ function lineOrCommit({ source, why, line, removed }: Why): readonly string[] {
 }
 
 function lineLines(source: string, line: LineWhy): readonly string[] {
-  if (line.kind === 'no-such-line') return [`${visibleText(source)}: it has ${counted(line.lines, 'line')}`]
+  if (line.kind === 'no-such-line')
+    return [`${visibleText(source)} has ${counted(line.lines, 'line')}, and no line of that number`]
   if (line.kind !== 'line') return [`${visibleText(source)}: ${unblamedText(line.kind)}`]
   return [
     `${visibleText(source)}:${line.number}`,

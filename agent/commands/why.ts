@@ -9,6 +9,7 @@ import { templateOfUnit } from '../../shared/repository/unit-names.ts'
 import { isOfKind } from '../../shared/resource.ts'
 import { openHost, readerOf } from '../host/host.ts'
 import { type Interruptible, interruptible } from '../host/interruptible.ts'
+import { givenWords } from './open.ts'
 import type { Output } from './output.ts'
 import type { WhyAnswers, WhyAsker, WhyOptions } from './why-asked.ts'
 import { whyInClone } from './why-clone.ts'
@@ -20,8 +21,13 @@ export async function why(text: string, options: WhyOptions, output: Output): Pr
   const answers = await interruptible(createRun(), async (parts) =>
     answersTo(text, options.lines === true, await asker(options, output, parts)),
   )
-  output.print({ json: answers, text: [whyLines(answers).join('\n')] })
-  return 0
+  output.print({ json: answers, text: [whyLines(answers, givenWords(options)).join('\n')] })
+  return answers.length > 0 && answers.every(isLineMissing) ? 1 : 0
+}
+
+/** Past the end of the file: of the live one, where that was asked about. */
+function isLineMissing({ line, live }: WhyAnswers[number]): boolean {
+  return (live?.found ?? line)?.kind === 'no-such-line'
 }
 
 /** On a host, what its own server knows of it; elsewhere a server that was named, or a clone. */
@@ -72,7 +78,7 @@ async function answersToUnit(unit: string, all: boolean, { ask, where }: WhyAske
 function notManaged(path: string, where: string): PlumbError {
   return usage(
     `Nothing in ${where} manages ${path}.`,
-    'Give the path as it is on the host (/etc/motd) or in the repository (services/base/files/etc/motd).',
+    'Give the path as it is on the host (/etc/motd) or in the repository (services/base/files/etc/motd); --repo DIR names another clone.',
   )
 }
 

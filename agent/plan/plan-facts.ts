@@ -4,11 +4,15 @@ import type { Step } from './steps.ts'
 
 export type PlanFacts = {
   readonly revision: string
-  readonly services: readonly Readonly<Record<string, unknown>>[]
+  /** How many services were compared. */
+  readonly compared: number
+  /** Absent at rest. */
+  readonly services?: readonly Readonly<Record<string, unknown>>[]
 }
 
 export function planFacts({ revision, services }: Plan): PlanFacts {
-  return { revision, services: services.map(serviceFacts).filter((facts) => Object.keys(facts).length > 1) }
+  const facts = services.map(serviceFacts).filter((one) => Object.keys(one).length > 1)
+  return { revision, compared: services.length, ...(facts.length === 0 ? {} : { services: facts }) }
 }
 
 /** A field is there only where it says something. */

@@ -23,15 +23,13 @@ export type AgentGate = {
   /** For the http server's `upgrade` event. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
   isConnected(host: HostName): boolean
-  /** To every connected agent; returns how many there are. */
-  sendAll(message: AgentRequest): number
   connectedHosts(): readonly HostName[]
   /** False: it is not connected, and nothing happens. */
   send(host: HostName, message: HoldsMessage | AgentRequest): boolean
   close(): Promise<void>
 }
 
-/** What a server may ask of all agents; beside it, it may only tell each what is held. */
+/** What a server may ask of agents; beside it, it may only say to each what is held. */
 export type AgentRequest = Extract<ServerMessage, { type: 'sync' | 'check' }>
 
 export type GateParts = {
@@ -150,11 +148,6 @@ export function createAgentGate(parts: GateParts): AgentGate {
     send(host, message) {
       byHost.get(host)?.send(message)
       return byHost.has(host)
-    },
-    sendAll(message) {
-      const asked = byHost.size
-      for (const connection of [...byHost.values()]) connection.send(message)
-      return asked
     },
     async close() {
       clearTimeout(pings)

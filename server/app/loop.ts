@@ -3,7 +3,6 @@
 import type { Logger } from 'pino'
 import { compact } from '../../shared/compact.ts'
 import type { HostName, Revision } from '../../shared/names.ts'
-import type { AgentRequest } from '../agents/gate.ts'
 import type { Presence } from '../agents/presence.ts'
 import type { Courier } from '../notify/courier.ts'
 import { syncChannels } from '../notify/write-alerts.ts'
@@ -17,8 +16,9 @@ import type { EventFeed } from './events.ts'
 import type { FleetSource } from './fleet.ts'
 import type { Judging } from './judging.ts'
 import { createSchedule, type Schedule } from './schedule.ts'
+import { type Agents, type AskedAll, type AskedHost, createSyncAsks, type SyncAsks } from './sync-asks.ts'
 
-export type SyncAnswer = { readonly asked: number; readonly connected: number; readonly revision?: string }
+export type SyncAnswer = AskedAll & { readonly connected: number; readonly revision?: string }
 
 export type LoopParts = {
   readonly db: Db
@@ -37,13 +37,6 @@ export type LoopParts = {
   readonly fetchEverySeconds: number
 }
 
-export type Agents = {
-  /** Asks every connected agent; returns how many there are. */
-  sendAll(message: AgentRequest): number
-  /** False: it is not connected. */
-  send(host: HostName, message: AgentRequest): boolean
-}
-
 const refusalsKeptMs = 24 * 3600_000
 /** A copy tries again every five minutes at the latest: then it is gone, or has a name of its own. */
 const copiesKeptMs = 30 * 60_000
@@ -58,30 +51,40 @@ const syncWaitsMs = 20_000
 export class ServerLoop {
   readonly #parts: LoopParts
   readonly #schedule: Schedule
+  readonly #asks: SyncAsks
   #fetchedForReportAt = -fetchAtMostEveryMs
 
   constructor(parts: LoopParts) {
     this.#parts = parts
     this.#schedule = createSchedule(parts.log)
+    this.#asks = createSyncAsks(parts.agents, parts.clock)
     parts.events.subscribe(['alerts-changed'], () => this.#schedule.now('send', () => this.#sendDue()))
     parts.events.subscribe(['report-recorded'], ({ revision }) => {
       if (revision !== undefined) this.#schedule.now('fetch', () => this.#fetchIfMissing(revision))
     })
   }
 
-  /** Fetches and asks every connected agent to sync. */
+  /** Fetches and asks every connected agent to sync, unless it was asked just now and nothing is new. */
   async syncAll(): Promise<SyncAnswer> {
-    const { agents, source } = this.#parts
-    const fetched = await Promise.race([this.#lookAtRemote(), after(syncWaitsMs)])
-    const asked = fetched?.asked ?? agents.sendAll({ type: 'sync' })
-    const revision = source.state().head?.revision
-    return { asked, connected: asked, ...compact({ revision }) }
+    const { isCurrent, asked } = await this.#fetchForSync()
+    const all = asked ?? this.#asks.askAll(!isCurrent)
+    const revision = this.#parts.source.state().head?.revision
+    return { ...all, connected: all.asked + all.alreadyAsked, ...compact({ revision }) }
   }
 
-  /** Fetches and asks this host to sync; false: it is not connected. Others are asked only of a new head. */
-  async syncHost(host: HostName): Promise<boolean> {
-    await Promise.race([this.#lookAtRemote(), after(syncWaitsMs)])
-    return this.#parts.agents.send(host, { type: 'sync' })
+  /** Fetches and asks this host to sync. Others are asked only of a new head. */
+  async syncHost(host: HostName): Promise<AskedHost> {
+    const { isCurrent, asked } = await this.#fetchForSync()
+    // A new head was sent to all.
+    const answer = this.#asks.askHost(host, !isCurrent)
+    return asked !== undefined && answer === 'already-asked' ? 'asked' : answer
+  }
+
+  /** `isCurrent`: agents would find nothing that this server does not know. */
+  async #fetchForSync(): Promise<{ readonly isCurrent: boolean; readonly asked?: AskedAll }> {
+    const fetched = await Promise.race([this.#lookAtRemote(), after(syncWaitsMs)])
+    const isReached = fetched !== undefined && this.#parts.source.state().unreachable === undefined
+    return { isCurrent: isReached, ...compact({ asked: fetched?.asked }) }
   }
 
   /** Judges what is recorded from before, fetches for the first time, and goes on until closed. */
@@ -130,8 +133,8 @@ export class ServerLoop {
   }
 
   /** Agents hear of a new head at once, and each time somebody asked. */
-  async #lookAtRemote(): Promise<{ readonly asked?: number }> {
-    const { source, log, judging, agents } = this.#parts
+  async #lookAtRemote(): Promise<{ readonly asked?: AskedAll }> {
+    const { source, log, judging } = this.#parts
     const before = source.state()
     const { moved, state } = await source.refresh()
     if (state.unreachable !== undefined && before.unreachable === undefined) {
@@ -139,7 +142,7 @@ export class ServerLoop {
     }
     if (state.invalid.length !== before.invalid.length || moved) await this.#repositoryChanged()
     if (state.unreachable?.problem.message !== before.unreachable?.problem.message) judging.fleetChanged()
-    return moved ? { asked: agents.sendAll({ type: 'sync' }) } : {}
+    return moved ? { asked: this.#asks.askAll(true) } : {}
   }
 
   async #repositoryChanged(): Promise<void> {

@@ -2,7 +2,7 @@
 // A text says nothing that changes while the cause is the same (no count of attempts, no age): a changed text is sent again.
 import { compact } from '../../shared/compact.ts'
 import type { ProblemCode } from '../../shared/problem.ts'
-import { absoluteTime } from '../../shared/time-text.js'
+import { absoluteTime, lengthOf } from '../../shared/time-text.js'
 import { waysOut } from '../../shared/ways-out.ts'
 import { wayOutLines } from '../../shared/ways-out-text.ts'
 import type { CopySign } from '../store/machines.ts'
@@ -175,7 +175,7 @@ function checkOverdue(facts: HostFacts, context: Context): readonly Found[] {
       key,
       title: `${host}: no check is finished`,
       common: noCheckFinished,
-      text: `The agent of ${host} is connected and has finished no check for ${context.checkOverdueAfterMs / 60_000} minutes. What is shown of the host is older than that.`,
+      text: `The agent of ${host} is connected and has finished no check for ${lengthOf(context.checkOverdueAfterMs / 1000)}. What is shown of the host is older than that.`,
       remedy: `Look on it what the agent does: plumb status, journalctl -u plumb. It may be in a long apply; if it hangs: systemctl restart plumb`,
     },
   ]

@@ -7,6 +7,7 @@ import type { KnownHosts } from '../app/known-hosts.ts'
 import type { ServerLoop } from '../app/loop.ts'
 import type { ClientAddress } from '../client-address.ts'
 import type { Mirror } from '../repository/mirror.ts'
+import type { Sandbox } from '../settings.ts'
 import type { Views } from '../show/views.ts'
 import type { RecordingProblem } from '../store/recording.ts'
 import type { Access } from './access.ts'
@@ -40,6 +41,7 @@ export type WebParts = Pick<RoleParts, 'hostOf'> & {
   recordingProblem(): Promise<RecordingProblem | undefined>
   /** Alerts go to somebody, or to nobody on purpose. */
   isNotified(): Promise<boolean>
+  readonly sandboxes: ReadonlyMap<string, Sandbox>
   /** A client has to be given this server's certificate. */
   readonly selfSigned: boolean
 }

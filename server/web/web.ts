@@ -82,6 +82,7 @@ export function createWeb(server: ServerParts): Web {
     statedUrl: settings.publicUrl,
     answersOwnNamesOnly: isLoopbackName(settings.listen.host),
     isNotified: async () => !settings.notifications || (await listChannels(db)).length > 0,
+    sandboxes: settings.sandboxes ?? new Map(),
     selfSigned: certificate?.forHosts !== undefined,
   }
   const routes = routesOf(parts)

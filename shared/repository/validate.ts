@@ -108,8 +108,9 @@ function unknownKey(
   const message = `unknown key ${quoted(key)}${path.length === 0 ? '' : ` in ${keyText(path)}`}`
   const meant = nearest(key, context.known)
   const isThere = meant !== undefined && Object.hasOwn(context.there, meant)
-  const others = context.known.filter((one) => !Object.hasOwn(context.there, one))
-  const remedy = isThere ? `Did you mean "${meant}"? It is here already.` : suggestion(key, others, 'keys')
+  const remedy = isThere
+    ? `Did you mean "${meant}", which is set already? Merge the two.`
+    : suggestion(key, context.known, 'keys')
   return invalid(message, where, { remedy })
 }
 

@@ -50,7 +50,7 @@ describe.skipIf(chromiumMissing !== undefined)('axe finds nothing', () => {
     await dashboard.page.getByRole('alert').waitFor()
     const found = [...(await faults('a refused sign-in'))]
     await dashboard.signIn()
-    await dashboard.page.goto('/enrol?host=edge-6')
+    await dashboard.page.goto('/enroll?host=edge-6')
     await dashboard.page.getByRole('button', { name: 'Make the install line' }).click()
     await dashboard.page.getByText('It enrolls one host, once.').waitFor()
     found.push(...(await faults('the install line')))

@@ -108,11 +108,11 @@ function partsOf(shown: () => FixtureFleet, synced: () => void): PageParts & { r
       async syncAll() {
         synced()
         const asked = shown().fleet.hosts.filter((row) => row.connected).length
-        return { asked, connected: asked }
+        return { asked, alreadyAsked: 0, connected: asked }
       },
       async syncHost() {
         synced()
-        return true
+        return 'asked'
       },
     },
     enrollments: {
@@ -127,6 +127,7 @@ function partsOf(shown: () => FixtureFleet, synced: () => void): PageParts & { r
     recordingProblem: async () => undefined,
     isNotified: async () => true,
     selfSigned: false,
+    sandboxes: new Map(),
     statedUrl: undefined,
   }
 }

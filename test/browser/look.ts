@@ -24,7 +24,7 @@ const pages = {
   'why-any': '/why?path=/etc/nginx/nginx.conf#L7',
   'why-below': '/why?path=/etc/nginx',
   alerts: '/alerts',
-  enroll: '/enrol',
+  enroll: '/enroll',
   login: '/login?required=1',
   missing: '/nowhere',
 } as const
@@ -77,7 +77,7 @@ async function picture(context: BrowserContext, path: string, name: string, full
 async function enrollPicture(context: BrowserContext, name: string): Promise<void> {
   if (only !== undefined && !name.startsWith(only)) return
   const page = await context.newPage()
-  await page.goto('/enrol')
+  await page.goto('/enroll')
   await page.getByRole('button', { name: 'Make the install line' }).click()
   await page.getByText('It enrolls one host, once.').waitFor()
   await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true })

@@ -10,7 +10,7 @@ describe.skipIf(chromiumMissing !== undefined)('the operator’s browser', () =>
   test('an operator enrolls a host and copies the line', async () => {
     await dashboard.context.grantPermissions(['clipboard-read', 'clipboard-write'])
     await dashboard.signIn()
-    await dashboard.page.goto('/enrol?host=edge-6')
+    await dashboard.page.goto('/enroll?host=edge-6')
     await dashboard.page.getByRole('button', { name: 'Make the install line' }).click()
     await dashboard.page.getByText('It enrolls one host, once.').waitFor()
     await dashboard.page.getByRole('button', { name: 'Copy' }).click()

@@ -32,7 +32,7 @@ describe.skipIf(chromiumMissing !== undefined)('what a host that is not connecte
       expect(await page.locator('#host-edge-5 td > i').first().textContent()).toBe('was in sync')
       await page.screenshot({ path: join(pictures, `stale-fleet-${cells}-${name}.png`), fullPage: true })
     }
-    expect(await page.getByText('1 host is not current').isVisible()).toBe(true)
+    expect(await page.getByText('1 host is not connected').isVisible()).toBe(true)
 
     await page.goto('/hosts/edge-5')
     expect(await page.getByText(/^Not current: as of 2 h ago .* UTC/).isVisible()).toBe(true)

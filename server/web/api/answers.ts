@@ -209,8 +209,13 @@ export const findingsSchema = z.object({
     .readonly(),
 })
 
-export const syncSchema = z.object({ asked: z.number(), connected: z.number(), revision: z.string().exactOptional() })
-export const hostSyncSchema = z.object({ host: hostNameSchema, connected: z.boolean() })
+export const syncSchema = z.object({
+  asked: z.number(),
+  alreadyAsked: z.number().describe('Asked within the last seconds, with nothing new since: not asked again.'),
+  connected: z.number(),
+  revision: z.string().exactOptional(),
+})
+export const hostSyncSchema = z.object({ host: hostNameSchema, connected: z.boolean(), alreadyAsked: z.boolean() })
 export const namedHostSchema = z.object({ host: hostNameSchema })
 export const placedHoldSchema = z.object({ hold: holdViewSchema, connected: z.number() })
 export const releasedHoldSchema = z.object({ id: z.string(), host: hostNameSchema.exactOptional() })

@@ -16,7 +16,8 @@ export function syncRoutes({ loop, views }: Pick<WebParts, 'loop' | 'views'>): r
       async handler({ context }) {
         const host = hostParameter(context, unknownHost)
         if ((await views.host(host)) === undefined) throw notFound(unknownHost(host))
-        return { host, connected: await loop.syncHost(host) }
+        const answer = await loop.syncHost(host)
+        return { host, connected: answer !== 'not-connected', alreadyAsked: answer === 'already-asked' }
       },
     }),
   ]

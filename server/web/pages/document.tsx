@@ -6,6 +6,7 @@ import type { Child } from 'hono/jsx'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { HostName } from '../../../shared/names.ts'
 import { visibleProse } from '../../../shared/visible-text.ts'
+import { Sandboxes } from './components/host-commands.ts'
 import { Layout, type Section } from './components/layout.tsx'
 import type { PageParts } from './parts.ts'
 
@@ -38,7 +39,8 @@ export async function showPage(c: Context, parts: PageParts, page: Page): Promis
     isNotified: !reads || (await parts.isNotified()),
     notice: takeNotice(c),
   }
-  return c.html(documentOf(<Layout frame={frame}>{page.body}</Layout>), page.status ?? 200)
+  const body = <Sandboxes.Provider value={parts.sandboxes}>{page.body}</Sandboxes.Provider>
+  return c.html(documentOf(<Layout frame={frame}>{body}</Layout>), page.status ?? 200)
 }
 
 /** Undefined: one does not come back to it. */

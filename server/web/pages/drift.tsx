@@ -23,7 +23,11 @@ import { type OwnAddress, WaysOut } from './ways-out.tsx'
 
 const diffLinesShown = 5000
 
-type DriftProps = { readonly drift: DriftView; readonly server: OwnAddress; readonly operator: boolean }
+type DriftProps = {
+  readonly drift: DriftView
+  readonly server: OwnAddress
+  readonly operator: boolean
+}
 
 export function DriftPage({ drift, server, operator }: DriftProps) {
   const { finding } = drift

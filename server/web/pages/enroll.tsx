@@ -1,4 +1,4 @@
-// `/enrol`: a one-time token as one line to run on a bare machine.
+// `/enroll`: a one-time token as one line to run on a bare machine.
 import type { HostName } from '../../../shared/names.ts'
 import type { Enrollment } from '../../agents/enroll.ts'
 import { Command } from './components/command.tsx'
@@ -33,7 +33,7 @@ export function EnrollForm({ hosts, chosen, plainHttp, hasAgent, refusal }: Enro
             plumb.yaml, commit and push; it then can be chosen here.
           </p>
         )}
-        <form method="post" action="/enrol" class="fields">
+        <form method="post" action="/enroll" class="fields">
           <label for="host">Host</label>
           <select id="host" name="host">
             {hosts.map((host) => (

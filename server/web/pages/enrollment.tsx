@@ -40,7 +40,7 @@ export async function createEnrollment(
   if (!(await parts.enrollments.hasAgent())) return await showEnrollForm(c, parts)
   const request = tokenRequestSchema.parse(host === '' ? {} : { host })
   const enrollment = await parts.enrollments.create(request)
-  return c.redirect(`/enrol/${lines.keep({ host, enrollment })}`, 303)
+  return c.redirect(`/enroll/${lines.keep({ host, enrollment })}`, 303)
 }
 
 export async function showEnrollLine(c: Context, parts: PageParts, lines: EnrollLines): Promise<Response> {

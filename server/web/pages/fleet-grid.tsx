@@ -73,6 +73,7 @@ function GridRow({ row, grid, head, operator }: RowProps) {
   )
 }
 
+/** A host that is not connected counts as offline only after a time. */
 function HostState({ row, operator }: { readonly row: HostRow; readonly operator: boolean }) {
   return (
     <span class="host-state">
@@ -83,7 +84,12 @@ function HostState({ row, operator }: { readonly row: HostRow; readonly operator
       ) : (
         <State state={row.state} was={isStale(row) && row.state !== 'offline'} />
       )}
-      {row.staleSince !== undefined && <When at={row.staleSince} />}
+      {row.staleSince !== undefined && (
+        <>
+          <When at={row.staleSince} />
+          {row.state !== 'offline' && <span class="by">{row.connected ? ', no check since' : ', not connected'}</span>}
+        </>
+      )}
     </span>
   )
 }

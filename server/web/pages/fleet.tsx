@@ -1,6 +1,6 @@
 // `/`: is the fleet in sync, at which commit, what is open, and the grid of hosts and services.
 import type { Child } from 'hono/jsx'
-import type { FleetView } from '../../show/views.ts'
+import type { FleetView, HostRow } from '../../show/views.ts'
 import { AlertLines } from './components/alert.tsx'
 import { CommitLine } from './components/commit.tsx'
 import { Empty } from './components/empty.tsx'
@@ -81,7 +81,7 @@ function FleetSummary({ fleet }: { readonly fleet: FleetView }) {
       <div class="verdict">
         <h1 class={whole ? 'is-in-sync' : ''}>{verdictOf(inSync, hosts.length)}</h1>
         {hosts.length > 0 && <StateBar counts={hostsByOwnState(hosts)} total={hosts.length} />}
-        <StaleHosts count={hosts.filter((row) => row.staleSince !== undefined).length} />
+        <StaleHosts hosts={hosts.filter((row) => row.staleSince !== undefined)} />
       </div>
       <dl class="facts">
         <Fact name={repository.branch === '' ? 'head' : repository.branch}>
@@ -99,13 +99,15 @@ function FleetSummary({ fleet }: { readonly fleet: FleetView }) {
   )
 }
 
-function StaleHosts({ count }: { readonly count: number }) {
-  if (count === 0) return null
-  return (
-    <p class="stale-hosts">
-      {countText(count)} {count === 1 ? 'host is' : 'hosts are'} not current: dashed, and said as “was”.
-    </p>
-  )
+function StaleHosts({ hosts }: { readonly hosts: readonly HostRow[] }) {
+  if (hosts.length === 0) return null
+  const away = hosts.filter(({ connected }) => !connected).length
+  const late = hosts.length - away
+  const reasons = [
+    ...(away === 0 ? [] : [`${countText(away)} ${away === 1 ? 'host is' : 'hosts are'} not connected`]),
+    ...(late === 0 ? [] : [`${countText(late)} ${late === 1 ? 'host has' : 'hosts have'} finished no check lately`]),
+  ]
+  return <p class="stale-hosts">{reasons.join(', ')}: dashed, with “was” before what was last reported.</p>
 }
 
 function verdictOf(inSync: number, hosts: number): string {

@@ -40,10 +40,9 @@ function placedNotice(host: string, { service }: HoldRequest, placed: Placed): s
   switch (placed.kind) {
     case 'placed': {
       const end = absoluteTime(placed.hold.until)
-      const isTold = placed.connected > 0
-      return isTold
+      return placed.connected > 0
         ? `${host} was asked to hold ${service} until ${end}.`
-        : `${service} is to be held until ${end}; ${host} is not connected and is told when it is back.`
+        : `${service} will be held until ${end}: ${host} is not connected, and is notified when it reconnects.`
     }
     case 'nobody':
       return `Nothing was held: ${placed.message}`

@@ -4,7 +4,16 @@ import type { WebParts } from '../parts.ts'
 
 export type PageParts = Pick<
   WebParts,
-  'views' | 'holds' | 'loop' | 'log' | 'clock' | 'recordingProblem' | 'isNotified' | 'statedUrl' | 'selfSigned'
+  | 'views'
+  | 'holds'
+  | 'loop'
+  | 'log'
+  | 'clock'
+  | 'recordingProblem'
+  | 'isNotified'
+  | 'statedUrl'
+  | 'selfSigned'
+  | 'sandboxes'
 > & {
   readonly access: Pick<Access, 'mayRead' | 'isOperator' | 'signIn' | 'signOut'>
   readonly enrollments: Pick<WebParts['enrollments'], 'create' | 'hasAgent'>

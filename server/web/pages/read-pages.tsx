@@ -52,7 +52,8 @@ export async function showDrift(c: Context, parts: PageParts): Promise<Response>
   if (drift === undefined) return await showNoDrift(c, parts, { host: name, resource })
   const title = `${parseResourceId(resource).name} on ${drift.host}`
   const server = { url: publicUrlOf(parts, c).origin, selfSigned: parts.selfSigned }
-  const body = <DriftPage drift={drift} server={server} operator={await parts.access.isOperator(c)} />
+  const operator = await parts.access.isOperator(c)
+  const body = <DriftPage drift={drift} server={server} operator={operator} />
   return await showPage(c, parts, { title, section: 'fleet', live: true, host: drift.host, body })
 }
 

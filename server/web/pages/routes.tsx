@@ -34,8 +34,10 @@ export function pageRoutes(parts: PageParts): readonly Route[] {
       role: 'anyone',
       handler: (c) => showLogin(c, parts, { next: c.req.query('next'), refused: false }),
     }),
-    page({ path: '/enrol', role: 'operator', handler: (c) => showEnrollForm(c, parts) }),
-    page({ path: '/enrol/:line', role: 'operator', secret: true, handler: (c) => showEnrollLine(c, parts, lines) }),
+    // Its address until December 2026, kept for bookmarks.
+    page({ path: '/enrol', role: 'anyone', handler: (c) => c.redirect(`/enroll${new URL(c.req.url).search}`, 301) }),
+    page({ path: '/enroll', role: 'operator', handler: (c) => showEnrollForm(c, parts) }),
+    page({ path: '/enroll/:line', role: 'operator', secret: true, handler: (c) => showEnrollLine(c, parts, lines) }),
     form({
       path: '/login',
       role: 'anyone',
@@ -45,7 +47,7 @@ export function pageRoutes(parts: PageParts): readonly Route[] {
     }),
     form({ path: '/logout', role: 'anyone', fields: noFields, handler: (c) => signOut(c, parts) }),
     form({
-      path: '/enrol',
+      path: '/enroll',
       role: 'operator',
       fields: z.object({ host: field }),
       handler: (c, { host }) => createEnrollment(c, parts, { host, lines }),

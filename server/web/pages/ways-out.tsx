@@ -5,6 +5,7 @@ import type { Commands, Refusal, WayOut } from '../../../shared/ways-out.ts'
 import { alreadyText, commandText, failedRunWayOut, notCommitted, obstacleText } from '../../../shared/ways-out-text.ts'
 import type { DriftView } from '../../show/views.ts'
 import { Command } from './components/command.tsx'
+import { commandsOnHost, useSandbox } from './components/host-commands.ts'
 import { shellWord, visibleText } from './visible-text.ts'
 
 /** How `plumb adopt` reaches this server from elsewhere. */
@@ -13,13 +14,20 @@ export type OwnAddress = { readonly url: string; readonly selfSigned: boolean }
 type WaysOutProps = { readonly drift: DriftView; readonly server: OwnAddress }
 
 export function WaysOut({ drift, server }: WaysOutProps) {
+  const sandbox = useSandbox(drift.host)
   return (
     <section class="panel" aria-labelledby="ways-out">
       <h2 id="ways-out">Ways out</h2>
       {drift.waysOut.map((way) => (
         <OneWay way={way} drift={drift} server={server} />
       ))}
-      {drift.waysOut.some(isOnHost) && (
+      {sandbox !== undefined && drift.waysOut.some(isOnHost) && (
+        <p class="by">
+          {drift.host} is a directory of this machine, <code>{sandbox.root}</code>: the commands name it, and need no
+          root.
+        </p>
+      )}
+      {sandbox === undefined && drift.waysOut.some(isOnHost) && (
         <p class="by">
           As root, or where there is no <code>sudo</code>: without the <code>sudo</code>.
         </p>
@@ -30,6 +38,8 @@ export function WaysOut({ drift, server }: WaysOutProps) {
 
 function OneWay({ way, drift, server }: WaysOutProps & { readonly way: WayOut }) {
   const { host, service } = drift
+  const sandbox = useSandbox(host)
+  const onHost = (commands: Commands) => commandsOnHost(commands, sandbox).join('\n')
   switch (way.kind) {
     case 'release':
       return (
@@ -105,13 +115,11 @@ function Refusals({ refused }: { readonly refused: readonly Refusal[] }) {
 
 function KeepFromClone({ drift, server }: WaysOutProps) {
   const { host, service, finding } = drift
-  const target = shellWord(adoptTarget(service, finding))
+  const plumb = useSandbox(host)?.plumb ?? 'plumb'
+  const command = [plumb, 'adopt', adoptTarget(service, finding), '--host', host, '--server', server.url]
   return (
     <>
-      <Command
-        id="keep-it-from-clone"
-        text={`plumb adopt ${target} --host ${shellWord(host)} --server ${shellWord(server.url)}`}
-      >
+      <Command id="keep-it-from-clone" text={commandText(command)}>
         Or elsewhere, in a clone of the repository
       </Command>
       <p class="by">
@@ -134,11 +142,6 @@ function isForWantOfGit(refused: readonly Refusal[]): boolean {
 
 function isOnHost(way: WayOut): boolean {
   return way.kind === 'release' || way.kind === 'adopt' || way.kind === 'apply'
-}
-
-/** One after the other, as root. */
-function onHost(commands: Commands): string {
-  return commands.map((words) => `sudo ${commandText(words)}`).join('\n')
 }
 
 /** The report and a clone say together what is live. */

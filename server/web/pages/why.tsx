@@ -1,5 +1,6 @@
 // `/why?path=...&host=...`: why a path is as it is - the commit behind it and behind each of its lines; and with a host, what
 // happened to it there.
+import { useContext } from 'hono/jsx'
 import { resourceEventText } from '../../../shared/resource-event-text.ts'
 import type { OnHost } from '../../../shared/why.ts'
 import type { PathView, ServiceView } from '../../show/views.ts'
@@ -7,11 +8,12 @@ import { BlameLines } from './components/blame.tsx'
 import { Command } from './components/command.tsx'
 import { CommitCard, CommitLine, RevisionCode } from './components/commit.tsx'
 import { countText, FirstOf } from './components/first-of.tsx'
+import { commandsOnHost, Sandboxes, useSandbox } from './components/host-commands.ts'
 import { driftLink, hostLink, hostServiceLink, serviceLink, whyLink } from './components/links.ts'
 import { ResourceName } from './components/resource.tsx'
 import { State } from './components/state.tsx'
 import { When } from './components/when.tsx'
-import { shellWord, visibleText } from './visible-text.ts'
+import { visibleText } from './visible-text.ts'
 
 const linesShown = 5000
 
@@ -70,13 +72,27 @@ export function WhyPage({ view, host, service }: WhyProps) {
           )}
           <section class="panel" aria-labelledby="on-a-host">
             <h2 id="on-a-host">In a terminal</h2>
-            <Command id="why-command" text={`plumb why ${shellWord(`${path}:1`)}`}>
-              On a host, for a line of the live file
-            </Command>
+            <LiveLineCommand path={path} hosts={host === undefined ? hostsOf(service) : [host]} />
           </section>
         </aside>
       </div>
     </>
+  )
+}
+
+function hostsOf(service: ServiceView | undefined): readonly string[] {
+  return service?.hosts.map(({ host }) => host) ?? []
+}
+
+/** For the host of the page; of several, for one that is here. */
+function LiveLineCommand({ path, hosts }: { readonly path: string; readonly hosts: readonly string[] }) {
+  const sandboxes = useContext(Sandboxes)
+  const host = hosts.length === 1 ? hosts[0] : hosts.find((name) => sandboxes.has(name))
+  const commands = commandsOnHost([['plumb', 'why', `${path}:1`]], useSandbox(host))
+  return (
+    <Command id="why-command" text={commands.join('\n')}>
+      On {host ?? 'a host'}, for a line of the live file
+    </Command>
   )
 }
 

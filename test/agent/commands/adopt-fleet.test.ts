@@ -130,11 +130,37 @@ test('findings are read by whoever may read, of a service, a resource, or at and
   const untold = await adopt('web', '-m', 'why')
   expect(untold).toMatchObject({ code: 1, err: expect.stringContaining('Set PLUMB_TOKEN to the operator token') })
   writeFileSync(join(home, 'token'), server.operatorToken, { mode: 0o600 })
-  expect(await adopt('/etc/web/main.conf', '-m', 'why', '--token-file', join(home, 'token'))).toMatchObject({
-    code: 0,
-    err: '',
-  })
+  const adopted = await adopt('/etc/web/main.conf', '-m', 'why', '--token-file', join(home, 'token'))
+  expect(adopted).toMatchObject({ code: 0, err: '' })
+  const hold = /To keep it: plumb (hold web .*)\n/.exec(adopted.out)?.[1] ?? ''
+  expect(await runPlumb(wordsOf(hold))).toMatchObject({ code: 0, err: '' })
 })
+
+test('a clone without a remote keeps the commit, and the commands that are printed work there', async () => {
+  await box.write('/etc/web/main.conf', 'workers 4;\n')
+  await reported()
+  await server.fleet.git(`--git-dir=${clone}/.git`, 'remote', 'remove', 'origin')
+
+  const { code, out } = await adopt('web', '-m', 'why', '--to', 'kept')
+
+  expect(code).toBe(0)
+  const push = /The clone has no remote\. Push it to the repository that the host follows: (git push URL kept)\n/.exec(
+    out,
+  )
+  expect(push, out).not.toBeNull()
+  const words = wordsOf(push?.[1] ?? '').slice(1)
+  const pushed = words.map((word) => (word === 'URL' ? server.fleet.directory : word))
+  await server.fleet.git('-C', clone, ...pushed)
+  expect(await server.fleet.git('log', '-1', '--format=%s', 'kept')).toBe('why')
+  expect(out).toContain('The hold needs the operator token in PLUMB_TOKEN, or by --token-file.\n')
+  const hold = /To keep it: plumb (hold web .*)\n/.exec(out)?.[1] ?? ''
+  expect(await runPlumb(wordsOf(hold), { env: { PLUMB_TOKEN: server.operatorToken } })).toMatchObject({ code: 0 })
+})
+
+/** As a shell makes them of what is pasted. */
+function wordsOf(line: string): readonly string[] {
+  return [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '')
+}
 
 test('what cannot be is said with the way out', async () => {
   await reported()

@@ -88,7 +88,7 @@ describe.skipIf(unavailable !== null)('over ssh', () => {
     await server.fleet.git(`--git-dir=${clone}/.git`, 'config', 'core.sshCommand', sshCommand({ [option]: other }))
     const kept = await adoptHere(['-m', 'Four', '--clone', clone, '--to', 'kept'], {})
     expect(kept.out).toMatch(new RegExp(`^git could not push it: [\\s\\S]*${words}`, 'm'))
-    expect(kept.out).toContain('Push it: git push origin kept\n')
+    expect(kept.out).toContain(`Push it: git -C ${clone} push origin kept\n`)
     expect(await branches()).toEqual([])
   })
 

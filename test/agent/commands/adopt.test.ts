@@ -272,6 +272,14 @@ test("a host that follows the server's mirror has no way to push, and says so", 
     expect(await own.plumb('apply')).toMatchObject({ code: 0 })
     await own.write('/etc/web/main.conf', 'workers 4;\nlog off;\n\nlimit 1m;\n')
     const places = ['--root', own.root, '--state', own.state]
+    const nobody = await runPlumb(['check', ...places], { env: { GIT_CONFIG_GLOBAL: '/dev/null', HOME: patches } })
+    expect(nobody.out.split('\n')).toEqual(
+      expect.arrayContaining([
+        `to keep it: plumb adopt /etc/web/main.conf --remote URL ${places.join(' ')}`,
+        expect.stringMatching(/^ {2}URL is the repository that people push to/),
+        expect.stringMatching(/^ {2}git does not know who you are here/),
+      ]),
+    )
     const options = { env: { TMPDIR: patches }, cwd: patches }
     const author = ['--author', 'Bert <bert@example.org>']
     const kept = await runPlumb(['adopt', 'web', ...places, ...author, '-m', 'Four'], options)
@@ -285,6 +293,21 @@ test("a host that follows the server's mirror has no way to push, and says so", 
   } finally {
     await own.remove()
     await served.close()
+  }
+})
+
+test('a remote that does not have the revision is said to be another repository, and the commit is kept', async () => {
+  const other = await makeRepository({ ...files, 'services/web/README.md': '# another\n' })
+  try {
+    await box.write('/etc/web/main.conf', 'workers 4;\nlog off;\n\nlimit 1m;\n')
+    const { code, out } = await adopt('web', '-m', 'Four', '--remote', other.directory)
+    expect(code).toBe(0)
+    expect(out).toMatch(
+      /^it could not be pushed from here: the remote does not give [0-9a-f]{12}, which this host is at/m,
+    )
+    expect(readdirSync(patches)).toHaveLength(1)
+  } finally {
+    await other.remove()
   }
 })
 

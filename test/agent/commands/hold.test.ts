@@ -140,7 +140,7 @@ test('a hold for the fleet goes by the server to the hosts, is seen there, and i
   const hold = await runPlumb(['hold', 'nginx', '--fleet', '--for', '2h', ...reason, '--token-file', token, ...places])
   expect(hold).toMatchObject({
     code: 0,
-    out: expect.stringMatching(/^nginx: held by .* on 1 host: web-1\nit is connected and told\n$/),
+    out: expect.stringMatching(/^nginx: held by .* on 1 host: web-1\nthe host is notified\n$/),
   })
   await agent.said('"nginx":"held"')
   await web.write('/etc/nginx/nginx.conf', 'typed\n')
@@ -151,18 +151,22 @@ test('a hold for the fleet goes by the server to the hosts, is seen there, and i
   expect((await web.plumb('hold')).out).toContain('(moving the site), by the server\n')
 
   const released = await web.plumb('release', 'nginx')
-  expect(released.out).toContain('by the server, which is told; other hosts keep it')
+  expect(released.out).toContain('by the server, which is notified; other hosts keep it')
   await agent.said('"nginx":"drift"')
   while (!(await listed()).out.includes('web-1 (released there by '));
 
   const env = { PLUMB_TOKEN: (await readFile(token, 'utf8')).trim() }
   const over = await runPlumb(['release', 'nginx', '--fleet', ...places], { env })
-  expect(over).toMatchObject({ code: 0, out: expect.stringMatching(/^nginx: released on \*; it was held by /) })
+  expect(over).toMatchObject({ code: 0, out: expect.stringMatching(/^nginx: released on all hosts; it was held by /) })
   expect((await listed()).out).toBe('nothing is held in the fleet\n')
   expect(await runPlumb(['release', 'nginx', '--fleet', ...places], { env })).toMatchObject({
     code: 1,
-    err: 'plumb: The server holds no nginx. Nothing is held.\n',
+    err: 'plumb: The server has no hold of nginx. Nothing is held.\n',
   })
+  const some = ['--hosts', 'web-?', '--hosts', 'box-*', ...places]
+  expect((await runPlumb(['release', 'nginx', ...some], { env })).err).toBe(
+    'plumb: The server has no hold of nginx on hosts named web-? or box-*. Nothing is held.\n',
+  )
 })
 
 test('a host that was away takes the hold when it is back, and lets it go that ended meanwhile', async () => {
@@ -176,7 +180,7 @@ test('a host that was away takes the hold when it is back, and lets it go that e
   const token = join(server.data, 'operator-token')
   const fleetWide = ['--fleet', '--token-file', token, '--root', web.root]
   expect((await runPlumb(['hold', 'nginx', '--for', '2h', ...reason, ...fleetWide])).out).toContain(
-    'it is not connected; it is told when it is back',
+    'the host is not connected; it is notified when it reconnects',
   )
 
   const second = web.agent()

@@ -375,3 +375,22 @@ test.each([['restore'], ['restore', '/etc/motd'], ['hold'], ['release', 'base']]
     expect(statSync(elsewhere).mode & 0o777).toBe(0o755)
   },
 )
+
+test.each([
+  ['status'],
+  ['check'],
+  ['plan'],
+  ['apply'],
+  ['hold'],
+  ['restore'],
+  ['why', '/etc/motd'],
+  ['debug', 'bundle'],
+  ['import', '--scan'],
+])('%s refuses a root that is not there', async (...words) => {
+  const nowhere = join(box.directory, 'nowhere')
+
+  const ran = await runPlumb([...words, '--root', nowhere, '--state', box.state], { cwd: box.directory })
+
+  expect(ran).toMatchObject({ code: 1, out: '' })
+  expect(ran.err).toMatch(new RegExp(`^plumb: --root ${nowhere}: there is no such directory\\. Name the directory`))
+})

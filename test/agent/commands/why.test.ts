@@ -216,7 +216,10 @@ describe('a line, and all of them', () => {
   )
 
   test.each(['a clone', 'a server'])('%s says what cannot be answered', async (which) => {
-    expect((await asked(which, '/etc/nginx/nginx.conf:4')).out).toBe(`${nginxConf}: it has 3 lines\n`)
+    expect(await asked(which, '/etc/nginx/nginx.conf:4')).toMatchObject({
+      code: 1,
+      out: `${nginxConf} has 3 lines, and no line of that number\n`,
+    })
     expect(await asked(which, '/etc/nginx/nginx.conf:0')).toMatchObject({
       code: 1,
       err: 'plumb: Lines are counted from 1. plumb why /etc/nginx/nginx.conf:1\n',
@@ -271,10 +274,13 @@ test('what nothing manages, and what is no clone, is told with the way out', asy
   const stranger = await runPlumb(['why', '/etc/passwd', '--repo', fleet.directory, '--root', box.root])
   expect(stranger).toMatchObject({ code: 1, out: '' })
   expect(stranger.err).toBe(
-    `plumb: Nothing in ${fleet.directory} manages /etc/passwd. Give the path as it is on the host (/etc/motd) or in the repository (services/base/files/etc/motd).\n`,
+    `plumb: Nothing in ${fleet.directory} manages /etc/passwd. Give the path as it is on the host (/etc/motd) or in the repository (services/base/files/etc/motd); --repo DIR names another clone.\n`,
   )
   const nowhere = await runPlumb(['why', '/etc/motd', '--repo', box.directory, '--root', box.root])
-  expect(nowhere).toMatchObject({ code: 1, err: expect.stringContaining(`${box.directory} cannot be read by git`) })
+  expect(nowhere).toMatchObject({
+    code: 1,
+    err: expect.stringMatching(/cannot be read by git: .*\. Name a clone of the fleet repository: --repo DIR/),
+  })
 })
 
 test('a server says the same: to anyone where anyone may read, else to its own hosts', async () => {

@@ -188,25 +188,30 @@ test('the log of the unit is in it, masked; where it cannot be read, that is sai
   expect(made.leftOut).toContainEqual({ kind: 'left-out', name: 'agent-unit.txt', reason: 'unreadable', detail })
 })
 
-test.runIf(asRoot)('without --output it is named after the machine, whatever its name is', () => {
-  const nameOn = (machine: string) => {
-    const directory = join(box.directory, `on-${machine}`)
-    mkdirSync(directory)
-    const named = [
-      '--uts',
-      'sh',
-      '-c',
-      'printf %s "$1" > /proc/sys/kernel/hostname && shift && exec "$@"',
-      'sh',
-      machine,
-    ]
-    const args = [command, 'debug', 'bundle', '--root', box.root, '--state', box.state]
-    execFileSync('unshare', [...named, ...args], { cwd: directory, stdio: 'pipe' })
-    return readdirSync(directory).join()
-  }
-  expect(nameOn('web-7')).toMatch(/^plumb-debug-web-7-\d{8}T\d{6}Z\.tar\.gz$/)
-  expect(nameOn('web_1')).toMatch(/^plumb-debug-host-\d{8}T\d{6}Z\.tar\.gz$/)
-})
+test.runIf(asRoot)(
+  'without --output it is named after the host as it was installed, else after the machine, whatever its name is',
+  () => {
+    const nameOn = (machine: string) => {
+      const directory = join(box.directory, `on-${machine}`)
+      mkdirSync(directory)
+      const named = [
+        '--uts',
+        'sh',
+        '-c',
+        'printf %s "$1" > /proc/sys/kernel/hostname && shift && exec "$@"',
+        'sh',
+        machine,
+      ]
+      const args = [command, 'debug', 'bundle', '--root', box.root, '--state', box.state]
+      execFileSync('unshare', [...named, ...args], { cwd: directory, stdio: 'pipe' })
+      return readdirSync(directory).join()
+    }
+    expect(nameOn('other')).toMatch(/^plumb-debug-web-1-\d{8}T\d{6}Z\.tar\.gz$/)
+    rmSync(join(box.root, 'etc/plumb/agent.yaml'))
+    expect(nameOn('web-7')).toMatch(/^plumb-debug-web-7-\d{8}T\d{6}Z\.tar\.gz$/)
+    expect(nameOn('web_1')).toMatch(/^plumb-debug-host-\d{8}T\d{6}Z\.tar\.gz$/)
+  },
+)
 
 test('a file that is there is not replaced', async () => {
   const file = join(box.directory, 'bundle.tar.gz')

@@ -148,13 +148,18 @@ test('a sync reaches every connected agent, and is asked for by the sync token t
     await (await enrollAgent(server, 'web-2')).connect(),
   ]
 
-  const response = await fetch(new URL('/api/v1/sync', server.url), {
-    method: 'POST',
-    headers: { authorization: `Bearer ${server.syncToken}` },
-  })
+  const ask = async (path: string) => {
+    const headers = { authorization: `Bearer ${server.syncToken}` }
+    return await (await fetch(new URL(path, server.url), { method: 'POST', headers })).json()
+  }
 
-  expect(await response.json()).toMatchObject({ asked: 2, connected: 2, revision: await server.fleet.head() })
+  const revision = await server.fleet.head()
+  expect(await ask('/api/v1/sync')).toEqual({ asked: 2, alreadyAsked: 0, connected: 2, revision })
   await Promise.all(lines.map((line) => line.next('sync')))
+
+  const revised = await server.fleet.commit({ 'services/nginx/README.md': '# nginx, again\n' })
+  expect(await ask('/api/v1/sync')).toEqual({ asked: 2, alreadyAsked: 0, connected: 2, revision: revised })
+  expect(await ask('/api/v1/hosts/web-1/sync')).toMatchObject({ host: 'web-1', connected: true })
 })
 
 test('a new commit that the server finds by itself makes agents sync', async () => {

@@ -83,7 +83,7 @@ test.each([
 
 async function expectNoPassword(url: string): Promise<void> {
   const token = (await readFile(join(data, 'operator-token'), 'utf8')).trim()
-  const asked = ['/', '/alerts', '/enrol', '/install', '/artifacts/pin', '/healthz', '/hosts/web-1', '/services/nginx']
+  const asked = ['/', '/alerts', '/enroll', '/install', '/artifacts/pin', '/healthz', '/hosts/web-1', '/services/nginx']
   const api = ['fleet', 'alerts', 'holds', 'hosts/web-1', 'services/nginx', 'why?path=/etc/nginx/nginx.conf']
   for (const path of [...asked, ...api.map((name) => `/api/v1/${name}`)]) {
     const answer = await fetch(new URL(path, url), { headers: { authorization: `Bearer ${token}` } })

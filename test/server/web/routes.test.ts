@@ -105,7 +105,7 @@ async function answerTo(route: string, headers: Headers): Promise<string> {
   const type = form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}
   const asked = { method, path: `${address}${queries[route] ?? ''}` }
   const answered = await ask(server, { ...asked, headers: { ...type, ...headers } })
-  const location = answered.location?.replace(/\?.*$/, '').replace(/^\/enrol\/.+$/, '/enrol/...')
+  const location = answered.location?.replace(/\?.*$/, '').replace(/^\/enroll\/.+$/, '/enroll/...')
   return `${answered.status}${location === undefined ? '' : ` ${location}`}`
 }
 

@@ -254,7 +254,7 @@ test.each([
 ])('an unknown key %s beside the one that was meant says so', (typed, meant) => {
   const lines = linesOf(fleetOf({ 'services/a/service.yaml': `${meant}: []\n${typed}: []\n` }))
   expect(lines).toContain(
-    `services/a/service.yaml:2:1: unknown key "${typed}". Did you mean "${meant}"? It is here already.`,
+    `services/a/service.yaml:2:1: unknown key "${typed}". Did you mean "${meant}", which is set already? Merge the two.`,
   )
 })
 

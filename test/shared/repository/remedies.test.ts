@@ -90,6 +90,12 @@ test('a key that is there already is named as there, and not proposed', () => {
 
   expect(proposed('files: { /etc/x: { mdoe: "0644" } }')).toEqual([expect.stringContaining('"mode"')])
   expect(proposed('files: { /etc/x: { mode: "0644", mdoe: "0644" } }')).toEqual([
-    'Did you mean "mode"? It is here already.',
+    'Did you mean "mode", which is set already? Merge the two.',
   ])
+})
+
+test('the known keys are all of them, also those that are set', () => {
+  const [problem] = readServiceFile('service.yaml', 'after: [b]\nzzzzzzzz: 1\n').problems
+
+  expect(problem?.remedy).toMatch(/^Known keys: .*\bafter\b/)
 })

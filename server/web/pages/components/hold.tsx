@@ -1,14 +1,15 @@
 // Holds: who wants what left alone, why and until when; and for the operator, the forms to make and end one.
 import type { Hold } from '../../../../shared/report.ts'
 import { releaseCommands } from '../../../../shared/ways-out.ts'
-import { commandText } from '../../../../shared/ways-out-text.ts'
 import type { HoldHostView, HoldView } from '../../../show/views.ts'
 import { visibleText } from '../visible-text.ts'
+import { commandsOnHost, useSandbox } from './host-commands.ts'
 import { hostLink, releaseLink } from './links.ts'
 import { When } from './when.tsx'
 
 /** As the host keeps it, and how it is ended. */
 export function HeldPart({ host, service, hold, operator }: HeldProps) {
+  const sandbox = useSandbox(host)
   return (
     <div class="part is-held">
       <p class="what">
@@ -26,7 +27,7 @@ export function HeldPart({ host, service, hold, operator }: HeldProps) {
         : hold.origin === 'host' && (
             <p class="by">
               Made on the host, and ended there:{' '}
-              <code>{releaseCommands(service, hold).map(commandText).join('; ')}</code>
+              <code>{commandsOnHost(releaseCommands(service, hold), sandbox).join('; ')}</code>
             </p>
           )}
     </div>

@@ -117,7 +117,7 @@ function Masthead({ frame }: { readonly frame: Frame }) {
       <nav id="nav" aria-label="Pages">
         <NavLink href="/" name="Fleet" current={frame.section === 'fleet'} />
         <NavLink href="/alerts" name="Alerts" current={frame.section === 'alerts'} count={frame.openAlerts} />
-        {frame.operator && <NavLink href="/enrol" name="Enroll" current={frame.section === 'enroll'} />}
+        {frame.operator && <NavLink href="/enroll" name="Enroll" current={frame.section === 'enroll'} />}
       </nav>
       <div class="doings">
         <span id="live" class="live" role="status" />

@@ -31,7 +31,7 @@ export function whyLink(path: string, host?: string): string {
 }
 
 export function enrollLink(host: string): string {
-  return `/enrol?host=${encoded(host)}`
+  return `/enroll?host=${encoded(host)}`
 }
 
 /** For one host, or wherever it holds. */

@@ -71,13 +71,14 @@ test('a sync of one host asks that host alone', async () => {
   other.socket.on('message', (text) => heard.push(JSON.parse(String(text)).type))
 
   const asked = await server.post('/api/v1/hosts/web-1/sync')
-  expect(await asked.json()).toEqual({ host: 'web-1', connected: true })
+  expect(await asked.json()).toEqual({ host: 'web-1', connected: true, alreadyAsked: false })
   await line.next('sync')
   // What was sent before the acknowledgement has come before it.
   await other.report(reportOf('web-2'))
   expect(heard.filter((type) => type === 'sync')).toEqual([])
   await other.close()
-  expect(await (await server.post('/api/v1/hosts/web-2/sync')).json()).toEqual({ host: 'web-2', connected: false })
+  const away = await (await server.post('/api/v1/hosts/web-2/sync')).json()
+  expect(away).toEqual({ host: 'web-2', connected: false, alreadyAsked: false })
   expect((await server.post('/api/v1/hosts/db-9/sync')).status).toBe(404)
 })
 

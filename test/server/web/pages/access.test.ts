@@ -103,7 +103,7 @@ describe('changing something', () => {
   const changes = [
     ['/sync', {}],
     ['/hosts/web-2/sync', {}],
-    ['/enrol', { host: 'edge-6' }],
+    ['/enroll', { host: 'edge-6' }],
     ['/logout', {}],
     ['/hosts/web-2/hold', { service: 'nginx', for: '2h', why: 'a fix' }],
     ['/hosts/web-2/release', { id: 'one' }],
@@ -129,7 +129,7 @@ describe('changing something', () => {
     expect(pages.asked).toEqual([])
   })
 
-  test.each(['/sync', '/hosts/web-2/sync', '/enrol', '/hosts/web-2/hold', '/hosts/web-2/release', '/holds/release'])(
+  test.each(['/sync', '/hosts/web-2/sync', '/enroll', '/hosts/web-2/hold', '/hosts/web-2/release', '/holds/release'])(
     'POST %s without an operator’s session does nothing',
     async (path) => {
       const pages = dashboard()
@@ -170,6 +170,7 @@ describe('changing something', () => {
 
   test.each([
     ['web-2', 'Asked web-2 to sync.'],
+    ['edge-2', 'edge-2 was asked to sync a moment ago.'],
     ['edge-3', 'edge-3 is not connected'],
   ])('the sync of the page of %s is for that host alone', async (host, text) => {
     const pages = dashboard()
@@ -200,7 +201,7 @@ describe('changing something', () => {
 describe('scripts and styles', () => {
   test('every page carries the policy, and no inline script, style or handler', async () => {
     const pages = dashboard()
-    for (const path of [...readablePaths, '/nowhere', '/enrol']) {
+    for (const path of [...readablePaths, '/nowhere', '/enroll']) {
       const response = await pages.get(path, session)
       const policy = response.headers.get('content-security-policy')
       expect(policy, path).toContain("default-src 'self'")

@@ -28,7 +28,7 @@ export type Dashboard = {
 }
 
 /** What a test has otherwise than usual. */
-export type Otherwise = Partial<Pick<PageParts, 'isNotified' | 'recordingProblem' | 'selfSigned'>> &
+export type Otherwise = Partial<Pick<PageParts, 'isNotified' | 'recordingProblem' | 'selfSigned' | 'sandboxes'>> &
   Partial<Pick<PageParts['enrollments'], 'hasAgent'>> & {
     /** May those read who are not the operator? */
     readonly mayRead?: boolean
@@ -79,11 +79,11 @@ function partsOf(
     loop: {
       async syncAll() {
         asked.push('sync')
-        return { asked: 11, connected: 11 }
+        return { asked: 11, alreadyAsked: 0, connected: 11 }
       },
       async syncHost(host) {
         asked.push(`sync ${host}`)
-        return host !== 'edge-3'
+        return host === 'edge-3' ? 'not-connected' : host === 'edge-2' ? 'already-asked' : 'asked'
       },
     },
     enrollments: {
@@ -97,6 +97,7 @@ function partsOf(
     recordingProblem: async () => undefined,
     isNotified: async () => true,
     selfSigned: false,
+    sandboxes: new Map(),
     statedUrl: publicUrl === undefined ? undefined : new URL(publicUrl),
     ...rest,
   }

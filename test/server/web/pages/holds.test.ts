@@ -9,7 +9,7 @@ describe('everyone sees', () => {
   test('on the fleet page, what is held by whom, why, until when and where', async () => {
     const text = textOf(await dashboard().html('/'))
     expect(text).toContain(
-      'grafana by ines@mon-1, ends in 1 h 2026-11-23 04:47:00 UTC : Dashboards are being moved by hand; OPS-231 on mon-1',
+      'grafana by ines@mon-1, ends in 1 h 35 min 2026-11-23 04:47:00 UTC : Dashboards are being moved by hand; OPS-231 on mon-1',
     )
     expect(text).toContain('nothing is to be reloaded on 2 of 5 hosts named edge-*; not yet on edge-1 , edge-5')
     expect(text).toContain('released on edge-4 by ada@edge-4')
@@ -23,7 +23,7 @@ describe('everyone sees', () => {
 
   test('on the page of a service, which hosts hold it and why', async () => {
     const text = textOf(await dashboard().html('/services/grafana'))
-    expect(text).toContain('by ines@mon-1, ends in 1 h : Dashboards are being moved by hand; OPS-231')
+    expect(text).toContain('by ines@mon-1, ends in 1 h 35 min : Dashboards are being moved by hand; OPS-231')
   })
 
   test('no panel where nothing is held', async () => {
@@ -61,7 +61,7 @@ describe('the operator', () => {
       notice(await dashboard(otherwise).post('/hosts/web-2/hold', { service: 'nginx', for: '2h', why: 'x' }, session))
     const hold = { services: [], by: 'x', why: 'x', until: '2026-11-23T05:12:00.000Z', hosts: [] }
     expect(await asking({ place: async () => ({ kind: 'placed', hold, connected: 0 }) })).toContain(
-      'web-2 is not connected and is told when it is back',
+      'web-2 is not connected, and is notified when it reconnects',
     )
     const nobody = { kind: 'nobody', message: 'No enrolled host is named web-2.', remedy: '' } as const
     expect(await asking({ place: async () => nobody })).toContain('Nothing was held: No enrolled host')

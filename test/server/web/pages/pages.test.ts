@@ -75,7 +75,19 @@ describe('the fleet page', () => {
 
   test('calls what an offline host last said the past', async () => {
     expect(await dashboard().html('/?state=offline')).toContain('<span>was in sync</span>')
-    expect(textOf(await dashboard().html('/'))).toContain('1 host is not current')
+    expect(textOf(await dashboard().html('/'))).toContain('1 host is not connected: dashed')
+  })
+
+  test('says of a host that is not connected, and not offline yet, that it is not connected', async () => {
+    const since = new Date(now.getTime() - 90_000).toISOString()
+    const pages = dashboard(
+      {},
+      withFleet((fleet) => ({
+        ...fleet,
+        hosts: fleet.hosts.map((row) => (row.host === 'web-1' ? { ...row, connected: false, staleSince: since } : row)),
+      })),
+    )
+    expect(textOf(await pages.html('/'))).toContain('web-1 was in sync 2 min ago , not connected')
   })
 
   test('calls the numbers of a connected host that finishes no check the past, too', async () => {
@@ -88,16 +100,20 @@ describe('the fleet page', () => {
     const hosts = fixture.hosts.map((view) => (isWeb2(view) ? { ...view, staleSince: since } : view))
     const drifts = fixture.drifts.map((view) => ({ ...view, staleSince: since }))
     const pages = dashboard({}, { ...fixture, hosts, drifts })
-    expect(textOf(await pages.html('/'))).toContain('2 hosts are not current')
-    expect(textOf(await pages.html('/?state=drift'))).toMatch(/web-2 was drift 6 min ago .* was drift 2/)
+    expect(textOf(await pages.html('/'))).toContain(
+      '1 host is not connected, 1 host has finished no check lately: dashed',
+    )
+    expect(textOf(await pages.html('/?state=drift'))).toMatch(
+      /web-2 was drift 7 min ago , no check since .* was drift 2/,
+    )
     expect(await pages.html('/?state=drift')).toContain(
       '2 findings, since 2026-11-23 03:00:00 UTC, as of 2026-11-23 03:05:20 UTC',
     )
     const drift = textOf(await pages.html('/hosts/web-2/drift?resource=file:/etc/nginx/nginx.conf'))
     expect(drift).toContain('/etc/nginx/nginx.conf was drift')
-    expect(drift).toContain('Not current: as of 6 min ago 2026-11-23 03:05:20 UTC .')
+    expect(drift).toContain('Not current: as of 7 min ago 2026-11-23 03:05:20 UTC .')
     const host = textOf(await pages.html('/hosts/web-2'))
-    expect(host).toContain('Not current: as of 6 min ago 2026-11-23 03:05:20 UTC .')
+    expect(host).toContain('Not current: as of 7 min ago 2026-11-23 03:05:20 UTC .')
     expect(host).toContain('The agent of web-2 is connected, but has finished no check since.')
     expect(host).toContain('nginx was drift')
   })
@@ -297,7 +313,7 @@ describe('the page of a host', () => {
 
   test('shows who holds a service, why and until when', async () => {
     const text = textOf(await dashboard().html('/hosts/mon-1'))
-    expect(text).toContain('Made on the host, and ended there: plumb release grafana')
+    expect(text).toContain('Made on the host, and ended there: sudo plumb release grafana')
     expect(text).toContain('Held by ines@mon-1, ends in 1 h')
     expect(text).toContain('Dashboards are being moved by hand; OPS-231')
   })
@@ -342,8 +358,8 @@ describe('the page of a host', () => {
   })
 
   test('leads an operator to enrolling, and a reader to signing in', async () => {
-    expect(await dashboard().html('/hosts/edge-6', session)).toContain('href="/enrol?host=edge-6"')
-    expect(await dashboard().html('/hosts/edge-6')).not.toContain('/enrol?host')
+    expect(await dashboard().html('/hosts/edge-6', session)).toContain('href="/enroll?host=edge-6"')
+    expect(await dashboard().html('/hosts/edge-6')).not.toContain('/enroll?host')
   })
 })
 
@@ -403,6 +419,22 @@ describe('the page of a drift', () => {
     expect(text).toContain('plumb adopt /etc/nginx/nginx.conf --host web-2 --server http://plumb.example.org')
     expect(text).not.toContain('--certificate FILE')
     expect(textOf(await dashboard({ selfSigned: true }).html(path))).toContain('--certificate FILE')
+  })
+
+  test('has for a host that is a directory of this machine commands with its directories', async () => {
+    const place = { plumb: '/co/scripts/plumb', root: '/co/web-2/root', state: '/co/web-2/state', remote: '/co/fleet' }
+    const pages = dashboard({ sandboxes: new Map([['web-2', place]]) })
+
+    const text = textOf(await pages.html(path))
+    const places = '--root /co/web-2/root --state /co/web-2/state'
+    expect(text).toContain(`/co/scripts/plumb apply ${places}`)
+    expect(text).toContain(`/co/scripts/plumb adopt /etc/nginx/nginx.conf --remote /co/fleet ${places}`)
+    expect(text).not.toContain('sudo plumb')
+    expect(text).toContain('/co/scripts/plumb adopt /etc/nginx/nginx.conf --host web-2 --server')
+
+    const why = textOf(await pages.html('/why?path=/etc/nginx/nginx.conf'))
+    expect(why).toContain('On web-2, for a line of the live file')
+    expect(why).toContain(`/co/scripts/plumb why /etc/nginx/nginx.conf:1 ${places}`)
   })
 
   test('says that a template of secrets is kept on the host alone', async () => {
@@ -504,14 +536,16 @@ describe('the page of alerts', () => {
 
 describe('enrolling', () => {
   test('offers the hosts that wait for an agent, the one asked for chosen', async () => {
-    const html = await dashboard().html('/enrol?host=edge-6', session)
+    const former = await dashboard().get('/enrol?host=edge-6')
+    expect([former.status, former.headers.get('location')]).toEqual([301, '/enroll?host=edge-6'])
+    const html = await dashboard().html('/enroll?host=edge-6', session)
     expect(html).toMatch(/<option value="edge-6" selected="">edge-6<\/option>/)
     expect(html).not.toContain('value="web-1"')
   })
 
   test('shows the line, its expiry and that it works once, and keeps it out of caches', async () => {
     const pages = dashboard()
-    const made = await pages.post('/enrol', { host: 'edge-6' }, session)
+    const made = await pages.post('/enroll', { host: 'edge-6' }, session)
     expect(made.status).toBe(303)
     const address = made.headers.get('location') ?? ''
     const response = await pages.get(address, { ...session, 'accept-encoding': 'gzip' })
@@ -528,7 +562,7 @@ describe('enrolling', () => {
   test('the page of a line is for operators, for ten minutes', async () => {
     let minutes = 0
     const pages = dashboard({ now: () => new Date(now.getTime() + minutes * 60_000) })
-    const address = (await pages.post('/enrol', { host: 'edge-6' }, session)).headers.get('location') ?? ''
+    const address = (await pages.post('/enroll', { host: 'edge-6' }, session)).headers.get('location') ?? ''
 
     expect((await pages.get(address)).headers.get('location')).toContain('/login')
     minutes = 11
@@ -541,8 +575,8 @@ describe('enrolling', () => {
   test('where no agent is built it makes no line, and says how to build one', async () => {
     const pages = dashboard({ hasAgent: async () => false })
 
-    expect(textOf(await pages.html('/enrol', session))).toContain('Run npm run build in the server’s checkout')
-    const response = await pages.post('/enrol', { host: 'edge-6' }, session)
+    expect(textOf(await pages.html('/enroll', session))).toContain('Run npm run build in the server’s checkout')
+    const response = await pages.post('/enroll', { host: 'edge-6' }, session)
 
     expect(response.status).toBe(409)
     expect(textOf(await response.text())).toContain('No agent is built on this server')
@@ -551,18 +585,18 @@ describe('enrolling', () => {
 
   test('refuses a host that is enrolled already', async () => {
     const pages = dashboard()
-    const response = await pages.post('/enrol', { host: 'web-1' }, session)
+    const response = await pages.post('/enroll', { host: 'web-1' }, session)
     expect(response.status).toBe(422)
     expect(textOf(await response.text())).toContain('“web-1” is not a host that waits to be enrolled')
     expect(pages.asked).toEqual([])
   })
 
   test('warns of plain http, but not on the machine itself', async () => {
-    expect(textOf(await dashboard().html('/enrol', session))).toContain('Plain http.')
+    expect(textOf(await dashboard().html('/enroll', session))).toContain('Plain http.')
     const local = dashboard({ publicUrl: 'http://127.0.0.1:8080' })
-    expect(textOf(await local.html('/enrol', session))).not.toContain('Plain http.')
+    expect(textOf(await local.html('/enroll', session))).not.toContain('Plain http.')
     const secure = dashboard({ publicUrl: 'https://plumb.example.org' })
-    expect(textOf(await secure.html('/enrol', session))).not.toContain('Plain http.')
+    expect(textOf(await secure.html('/enroll', session))).not.toContain('Plain http.')
   })
 })
 

@@ -50,7 +50,7 @@ describe('on a large fleet', () => {
     '/alerts',
     '/why?path=/etc/many',
     '/why?path=/etc/many/7',
-    '/enrol',
+    '/enroll',
   ])('%s stays below a megabyte', async (path) => {
     const html = await pages.html(path, session)
     expect(html).toContain('<h1')

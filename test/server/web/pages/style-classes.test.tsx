@@ -14,7 +14,7 @@ const morePaths = [
 /** An event by its kind, drawn as events are. */
 const unstyled = ['is-hold-ended']
 
-const pathsWithForms = ['/enrol', '/why?path=/etc/nginx', '/nowhere', '/login?required=1', '/?q=nothing-is-named-so']
+const pathsWithForms = ['/enroll', '/why?path=/etc/nginx', '/nowhere', '/login?required=1', '/?q=nothing-is-named-so']
 
 test('each class of the style sheet is used by a page, and each class of a page is in the style sheet', async () => {
   const used = new Set([...(await usedByPages()), ...usedByScript()])
@@ -40,10 +40,10 @@ async function usedByPages(): Promise<readonly string[]> {
     dashboard({ isNotified: async () => false, hasAgent: async () => false, recordingProblem: async () => unrecorded }),
   ]
   const refused = await (await example.post('/login', { token: 'another' })).text()
-  const made = (await example.post('/enrol', { host: 'edge-6' }, session)).headers.get('location') ?? ''
+  const made = (await example.post('/enroll', { host: 'edge-6' }, session)).headers.get('location') ?? ''
   const pages = await Promise.all([
     ...[...readablePaths, ...morePaths, ...pathsWithForms, made].map((path) => example.html(path, session)),
-    ...others.flatMap((one) => ['/', '/enrol'].map((path) => one.html(path, session))),
+    ...others.flatMap((one) => ['/', '/enroll'].map((path) => one.html(path, session))),
   ])
   return [refused, ...pages, String(<RareParts now={now} />)].flatMap(classesIn)
 }

@@ -51,7 +51,9 @@ describe('the page of a path', () => {
   test('shows on a host how it is now and what happened to it, newest first', async () => {
     const html = await dashboard().html(`${address}&host=web-2`)
     const text = textOf(html)
-    expect(text).toContain('On web-2 nginx applied at 4fe9c21 1 h ago drift since 12 min ago : /etc/nginx/nginx.conf')
+    expect(text).toContain(
+      'On web-2 nginx applied at 4fe9c21 1 h 35 min ago drift since 12 min ago : /etc/nginx/nginx.conf',
+    )
     expect(html).toContain('href="/hosts/web-2/drift?resource=file%3A%2Fetc%2Fnginx%2Fnginx.conf"')
     const kinds = [...html.matchAll(/<li class="is-([\w-]+)"><time/g)].map(([, kind]) => kind)
     expect(kinds).toEqual(['drifted', 'put-right', 'applied', 'hold-ended', 'drifted-on', 'held', 'drifted'])
