@@ -83,7 +83,12 @@ function HostState({ row, operator }: { readonly row: HostRow; readonly operator
       ) : (
         <State state={row.state} was={isStale(row) && row.state !== 'offline'} />
       )}
-      {row.staleSince !== undefined && <When at={row.staleSince} />}
+      {row.staleSince !== undefined && (
+        <>
+          {' '}
+          <When at={row.staleSince} />
+        </>
+      )}
     </span>
   )
 }

@@ -24,8 +24,8 @@ export function ProblemText({ problem }: { readonly problem: Problem }) {
           <code>{visibleText(placeText(problem.where))}</code>
           {problem.where.key !== undefined && (
             <>
-              {' '}
-              <code class="key">{visibleText(problem.where.key)}</code>
+              {' · '}
+              <code>{visibleText(problem.where.key)}</code>
             </>
           )}
         </p>
