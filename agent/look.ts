@@ -11,6 +11,7 @@ import { secretsOf } from './desire/secrets.ts'
 import { evidenceFor } from './evidence/evidence.ts'
 import type { Contact } from './host/contact.ts'
 import { type HostWriter, readerOf } from './host/host.ts'
+import { type Memory, slotByObject } from './memory.ts'
 import { type ContentsByResource, contentsFor, type Differing } from './observe/contents.ts'
 import { failureLogs } from './observe/failure-logs.ts'
 import { identifyHost, liveByIdentity } from './observe/identify.ts'
@@ -75,11 +76,11 @@ export async function desireAt(agent: Agent, reader: RevisionReader): Promise<No
 export async function lookAt(agent: Agent, { desired, contents }: Desired, { full }: LookOptions): Promise<Look> {
   const { baselines, problems } = agent.state.baselines.read()
   const host = readerOf(agent.host)
-  const known = identifyHost(desired, baselines, host.files)
+  const known = identifyHost(desired, baselines, host)
   const live = liveByIdentity(await observeHost(known.desired, known.baselines, host, { full }), known)
   remember(() => agent.state.hashes.save())
   const holds = agent.state.holds.read()
-  const compared = compareHost(known.desired, known.baselines, live)
+  const compared = compareHost(known.desired, known.baselines, live, host.memory)
   const comparison = await withRefusedSuccessors(
     compared,
     { desired: known.desired, contents, stateDirectory: agent.state.directory },
@@ -104,6 +105,7 @@ export async function serviceReportsOf(agent: Agent, look: Look): Promise<readon
   const adoptions = await adoptionsFor(look.comparison, {
     files: needs.host.files,
     repository: agent.repository,
+    memory: needs.host.memory,
     secrets: await secretsOf(agent.secretsDirectory),
     mask,
     contents,
@@ -115,7 +117,7 @@ export async function serviceReportsOf(agent: Agent, look: Look): Promise<readon
     mask,
     evidence,
     adoptions,
-    obstacles: obstaclesOf(look),
+    obstacles: obstaclesOf(look, agent.host.memory),
     fights: agent.state.repairs.fights(),
     failureOf: (service) => failures.get(service),
     holdOf: look.holds.of,
@@ -123,9 +125,9 @@ export async function serviceReportsOf(agent: Agent, look: Look): Promise<readon
 }
 
 /** Of an apply that a person asks for now. */
-function obstaclesOf({ comparison, holds }: Look): ReadonlyMap<ServiceName, Obstacle> {
+function obstaclesOf({ comparison, holds }: Look, memory: Memory): ReadonlyMap<ServiceName, Obstacle> {
   if (comparison.services.every(({ differing, problems }) => differing.length + problems.length === 0)) return new Map()
-  const plan = planFor(comparison, { repair: 'everything', holdOf: holds.of })
+  const plan = planFor(comparison, { repair: 'everything', holdOf: holds.of, memory })
   return obstaclesIn(plan, { isRemoval: waitingRemoval(comparison) !== undefined })
 }
 
@@ -136,14 +138,15 @@ export function contentsOf(agent: Agent, look: Look, differing: readonly Differi
 
 /** Takes the values of every secret that anything here holds or held out of a text. */
 export async function maskOf(agent: Agent, look: Look): Promise<Mask> {
-  const names = new Set(look.comparison.services.flatMap(secretNames))
+  const names = new Set(look.comparison.services.flatMap((service) => secretNames(service, agent.host.memory)))
   const secrets = await secretsOf(agent.secretsDirectory)
   const values = await Promise.all([...names].map((name) => secrets.read(name).catch(unreadableIsUnknown)))
   return maskFor(values.filter((value) => value !== undefined))
 }
 
 /** Memoized per comparison. Also those of what could not be compared: texts of its neighbors may hold their values. */
-function secretNames(service: ServiceComparison): readonly string[] {
+function secretNames(service: ServiceComparison, memory: Memory): readonly string[] {
+  const namesIn = memory.at(secretsByService)
   const names = namesIn.get(service) ?? [
     ...service.resources.flatMap(({ desired, baseline }) => [...secretsIn(desired), ...(baseline?.secrets ?? [])]),
     ...service.unseen.flatMap(({ subject }) => secretsIn(subject.desired)),
@@ -153,7 +156,7 @@ function secretNames(service: ServiceComparison): readonly string[] {
   return names
 }
 
-const namesIn = new WeakMap<ServiceComparison, readonly string[]>()
+const secretsByService = slotByObject<ServiceComparison, readonly string[]>()
 
 /** A value that is gone cannot be looked for; desire reports that it is missing. */
 function unreadableIsUnknown(error: unknown): undefined {
