@@ -86,6 +86,7 @@ function HostState({ row, operator }: { readonly row: HostRow; readonly operator
       )}
       {row.staleSince !== undefined && (
         <>
+          {' '}
           <When at={row.staleSince} />
           {row.state !== 'offline' && <span class="by">{row.connected ? ', no check since' : ', not connected'}</span>}
         </>

@@ -41,7 +41,7 @@ function ApplyHeading({ apply }: { readonly apply: HostView['applies'][number] }
     <>
       <b>{changesText(apply.changes.length + (apply.changesLeftOut ?? 0))}</b>
       {apply.failed.length > 0 && (
-        <span class="failed-services">
+        <span>
           <State state="failed" /> {apply.failed.join(', ')}
         </span>
       )}
@@ -58,10 +58,13 @@ function ApplyHeading({ apply }: { readonly apply: HostView['applies'][number] }
 function FailedServices({ apply, host }: { readonly apply: KeptApply; readonly host: HostView }) {
   if (apply.failed.length === 0) return null
   return (
-    <p class="failed-services">
+    <p>
       Why it failed:{' '}
-      {apply.failed.map((service) => (
-        <a href={hostServiceLink(host.host, service)}>{service}</a>
+      {apply.failed.map((service, index) => (
+        <>
+          {index > 0 && ', '}
+          <a href={hostServiceLink(host.host, service)}>{service}</a>
+        </>
       ))}
     </p>
   )
@@ -99,10 +102,8 @@ function ApplyChange({ change, commit, host }: ChangeProps) {
   return (
     <li>
       <span>
-        <a class="service-name" href={serviceLink(change.service)}>
-          {change.service}
-        </a>{' '}
-        {visibleText(change.summary)} <WhyAnchor source={change.source} host={host} />
+        <a href={serviceLink(change.service)}>{change.service}</a>: {visibleText(change.summary)}{' '}
+        <WhyAnchor source={change.source} host={host} />
       </span>
       {commit !== undefined && <CommitLine commit={commit} />}
     </li>
@@ -145,7 +146,7 @@ function TransitionRow({ transition }: { readonly transition: TransitionView }) 
   const { at, service, from, to, revision } = transition
   return (
     <tr>
-      <td class="at">
+      <td>
         <When at={at} />
       </td>
       <td>{service === undefined ? <span class="by">the host</span> : <a href={serviceLink(service)}>{service}</a>}</td>

@@ -38,7 +38,7 @@ export function ServicePage({ service, showAll }: ServiceProps) {
           <ServicePaths service={service} showAll={showAll} />
           <ServiceHistory service={service} />
         </div>
-        <section class="readme panel" aria-label="README">
+        <section class="panel" aria-label="README">
           <p class="label">README.md</p>
           {service.readmeHtml === '' ? (
             <p class="by">There is none at the head of the branch.</p>
@@ -79,12 +79,12 @@ function ServiceHosts({ service, showAll }: ServiceProps) {
               <States state={host.state} facts={host.facts} was={host.staleSince !== undefined} />
               {host.applied !== undefined && <RevisionCode revision={host.applied} />}
               {host.staleSince !== undefined && (
-                <span class="by as-of">
+                <span class="by">
                   Not current: as of <When at={host.staleSince} exact />.
                 </span>
               )}
               {host.hold !== undefined && (
-                <span class="by held-by">
+                <span class="by">
                   by {visibleText(host.hold.by)}, ends <When at={host.hold.until} />: {visibleText(host.hold.why)}
                 </span>
               )}
@@ -105,7 +105,7 @@ function ServicePaths({ service, showAll }: ServiceProps) {
   const { paths, service: name } = service
   const shown = showAll ? paths : paths.slice(0, pathsShown)
   return (
-    <section class="paths-part" aria-labelledby="paths">
+    <section aria-labelledby="paths">
       <h2 id="paths">Managed paths</h2>
       {paths.length === 0 ? (
         <Empty title="No managed path.">
@@ -133,7 +133,7 @@ function ServicePaths({ service, showAll }: ServiceProps) {
 function ServiceHistory({ service }: { readonly service: ServiceView }) {
   if (service.history.length === 0) return null
   return (
-    <section class="history-part" aria-labelledby="history">
+    <section aria-labelledby="history">
       <h2 id="history">History</h2>
       <ul class="history">
         {service.history.map((commit) => (

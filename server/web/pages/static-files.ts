@@ -13,7 +13,9 @@ export type StaticFile = {
 
 type Named = { readonly file: string }
 
-export const styleSheet = staticFile('style.css', 'text/css; charset=utf-8')
+/** In the order in which they are served as one: a later rule wins over an earlier one of the same specificity. */
+const styles = ['tokens', 'elements', 'frame', 'states', 'fleet', 'parts', 'host', 'lines']
+export const styleSheet = styleSheetOf(styles.map((name) => `style/${name}.css`))
 const timeScript = staticFile('../../../shared/time-text.js', 'text/javascript; charset=utf-8')
 export const liveScript = staticFile('live.js', 'text/javascript; charset=utf-8', [timeScript])
 export const gridKeysScript = staticFile('grid-keys.js', 'text/javascript; charset=utf-8')
@@ -27,10 +29,21 @@ function staticFile(
   contentType: string,
   imported: readonly (StaticFile & Named)[] = [],
 ): StaticFile & Named {
-  const name = basename(file)
-  const source = readFileSync(new URL(file, import.meta.url), 'utf8')
-  const body = imported.reduce((text, one) => text.replace(`'${one.file}'`, `'${one.address}'`), source)
+  const body = imported.reduce((text, one) => text.replace(`'${one.file}'`, `'${one.address}'`), sourceOf(file))
+  return { address: addressOf(basename(file), body), contentType, body, file }
+}
+
+function styleSheetOf(files: readonly string[]): StaticFile {
+  const body = files.map(sourceOf).join('\n')
+  return { address: addressOf('style.css', body), contentType: 'text/css; charset=utf-8', body }
+}
+
+function sourceOf(file: string): string {
+  return readFileSync(new URL(file, import.meta.url), 'utf8')
+}
+
+function addressOf(name: string, body: string): string {
   const hash = createHash('sha256').update(body).digest('hex').slice(0, 10)
   const dot = name.lastIndexOf('.')
-  return { address: `/static/${name.slice(0, dot)}.${hash}${name.slice(dot)}`, contentType, body, file }
+  return `/static/${name.slice(0, dot)}.${hash}${name.slice(dot)}`
 }

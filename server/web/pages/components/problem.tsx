@@ -24,8 +24,8 @@ export function ProblemText({ problem }: { readonly problem: Problem }) {
           <code>{visibleText(placeText(problem.where))}</code>
           {problem.where.key !== undefined && (
             <>
-              {' '}
-              <code class="key">{visibleText(problem.where.key)}</code>
+              {' · '}
+              <code>{visibleText(problem.where.key)}</code>
             </>
           )}
         </p>
@@ -44,7 +44,7 @@ export function ProblemText({ problem }: { readonly problem: Problem }) {
 const outputLinesShown = 12
 
 function Output({ lines }: { readonly lines: readonly string[] }) {
-  const text = <pre class="output">{visibleText(lines.join('\n'))}</pre>
+  const text = <pre>{visibleText(lines.join('\n'))}</pre>
   if (lines.length <= outputLinesShown) return text
   return (
     <details>

@@ -13,7 +13,7 @@ type RepairedProps = { readonly repaired: readonly Repair[]; readonly host: stri
 
 export function Repaired({ repaired, host }: RepairedProps) {
   return (
-    <div class="repaired">
+    <div>
       <p class="what">
         <b>Drift put back</b> by the repository's policy; what was there is kept: <code>plumb restore</code> on the host
       </p>

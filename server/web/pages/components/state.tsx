@@ -1,4 +1,4 @@
-// A state as a shape and a word; the shape is drawn by style.css from the class.
+// A state as a shape and a word; the shape is drawn by style/states.css from the class.
 import type { ServiceFact } from '../../../../shared/report.ts'
 import type { HostStateName } from '../../../show/views.ts'
 

@@ -291,7 +291,7 @@ describe('the page of a host', () => {
 
   test.each([
     [1, ''],
-    [12, 'class="output"'],
+    [12, '<pre>  line 0 of output'],
     [13, '<details><summary>13 lines of output</summary>'],
   ])('shows %i lines of what a failed program wrote once, as it wrote them', async (count, mark) => {
     const example = exampleFleet(now)
@@ -307,7 +307,7 @@ describe('the page of a host', () => {
     const html = await dashboard({}, { ...example, hosts }).html('/hosts/db-2')
     expect(html).toContain(mark)
     expect(html.includes('lines of output</summary>')).toBe(count > 12)
-    expect(html.split(`<pre class="output">${output.join('\n')}</pre>`)).toHaveLength(2)
+    expect(html.split(`<pre>${output.join('\n')}</pre>`)).toHaveLength(2)
     expect(html).toContain('Why, and postgres now')
   })
 
