@@ -1,7 +1,9 @@
 // The order inside one service: what leaves, packages, users, files, validation of them all, tools, units, compose, triggers, checks.
 
+import { compact } from '../../shared/compact.ts'
 import type { ResourceId } from '../../shared/names.ts'
 import { parentsOf } from '../../shared/places.ts'
+import { quadletAt } from '../../shared/repository/quadlet.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
 import type { JobAtStart } from '../../shared/repository/timer-start.ts'
 import {
@@ -9,6 +11,7 @@ import {
   type DesiredService,
   isOfKind,
   type ResourceKindName,
+  type Trigger,
   type TriggerAction,
   type UnitTrigger,
 } from '../../shared/resource.ts'
@@ -37,6 +40,8 @@ export type Step =
       readonly foreseen: Foreseen
       /** Of a timer of the service that is restarted. */
       readonly startsJob?: JobAtStart
+      /** What systemd restarts with it: by then it has read the new files. */
+      readonly dependents?: readonly string[]
     }
   | { readonly kind: 'check'; readonly check: Check }
   /** Of the agent's own unit: taken when the whole apply is recorded, since it ends this process. */
@@ -199,15 +204,19 @@ function triggerSteps(
   changes: readonly ResourceChange[],
   after: Forecast,
 ): readonly Step[] {
-  const fired = firedBy(desired, changes).filter((action) => !isOfAgent(action))
-  const unique = [...new Map(fired.map((action) => [keyOf(action), action])).values()]
-  const restarted = new Set(unique.flatMap((action) => (action.kind === 'restart' ? action.unit : [])))
-  const needed = unique.filter((action) => action.kind === 'run' || !isCovered(action, restarted, after))
-  return needed.map((action) => ({
+  const fired = firedBy(desired, changes).filter(({ action }) => !isOfAgent(action))
+  const unique = [...new Map(fired.map((one) => [keyOf(one.action), one])).values()]
+  const restarted = new Set(unique.flatMap(({ action }) => (action.kind === 'restart' ? action.unit : [])))
+  const needed = unique.filter(({ action }) => action.kind === 'run' || !isCovered(action, restarted, after))
+  const [first, others] = split(needed, ({ dependents }) => dependents !== undefined)
+  const along = new Set(first.flatMap((one) => (willRun(one, after) ? (one.dependents ?? []) : [])))
+  const remaining = others.filter(({ action }) => action.kind === 'run' || !along.has(action.unit))
+  return [...first, ...remaining].map(({ action, dependents }) => ({
     kind: 'trigger',
     action,
     foreseen: action.kind === 'run' ? 'yes' : foreseen(action.unit, after),
     ...jobOf(action, desired),
+    ...compact({ dependents }),
   }))
 }
 
@@ -217,12 +226,27 @@ function jobOf(action: TriggerAction, desired: DesiredService | undefined): { re
   return unit?.kind === 'unit' && unit.startsJob !== undefined ? { startsJob: unit.startsJob } : {}
 }
 
-function firedBy(desired: DesiredService | undefined, changes: readonly ResourceChange[]): readonly TriggerAction[] {
+type Fired = Pick<Trigger, 'action' | 'dependents'>
+
+function firedBy(desired: DesiredService | undefined, changes: readonly ResourceChange[]): readonly Fired[] {
   const changed = new Set(changes.map(({ id }) => id))
+  const ofNew = new Set(changes.filter(isNewQuadlet).map(({ id }) => id))
   return [
-    ...(desired?.triggers ?? []).filter(({ on }) => on.some((id) => changed.has(id))).map(({ action }) => action),
-    ...changes.flatMap(triggersOnLeaving),
+    ...(desired?.triggers ?? []).filter(({ on, action }) =>
+      on.some((id) => changed.has(id) && (action.kind === 'run' || !ofNew.has(id))),
+    ),
+    ...changes.flatMap(triggersOnLeaving).map((action) => ({ action })),
   ]
+}
+
+/** Of what it makes nothing ran before this apply. */
+function isNewQuadlet({ id, live }: ResourceChange): boolean {
+  const path = pathInId(id)
+  return path !== undefined && live.attributes['type'] === 'missing' && quadletAt(path)?.main === path
+}
+
+function willRun({ action }: Fired, after: Forecast): boolean {
+  return action.kind !== 'run' && foreseen(action.unit, after) === 'yes'
 }
 
 function isOfAgent(action: TriggerAction): boolean {
@@ -234,7 +258,9 @@ function agentRestarts(
   changes: readonly ResourceChange[],
   after: Forecast,
 ): readonly Step[] {
-  const of = changes.filter((one) => firedBy(desired, [one]).some(isOfAgent)).map(({ id }) => id)
+  const of = changes
+    .filter((one) => firedBy(desired, [one]).some(({ action }) => isOfAgent(action)))
+    .map(({ id }) => id)
   return of.length > 0 && foreseen(agentUnit, after) !== 'no' ? [{ kind: 'restart-agent', of }] : []
 }
 

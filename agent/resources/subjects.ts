@@ -1,6 +1,7 @@
 // What there is to look at on a host: for each service its desired resources, and those it was last applied with and no longer has.
 import { type AbsolutePath, type ResourceId, resourceId, type ServiceName } from '../../shared/names.ts'
 import { triggerOfChange } from '../../shared/repository/changed-unit.ts'
+import { quadletAt } from '../../shared/repository/quadlet.ts'
 import {
   claimsOf,
   type DesiredHost,
@@ -80,13 +81,17 @@ export function triggeredUnits(services: readonly ServiceSubjects[]): readonly S
   return [...ids].filter((id) => !known.has(id)).map((id) => ({ id, desired: undefined, baseline: undefined }))
 }
 
-/** A file that is gone is a change like any other to the unit that read it. */
-export function triggersOnLeaving({ desired, baseline, overrides }: Subject): readonly UnitTrigger[] {
+/** A file that is gone is a change like any other to the unit that read it, but for one that systemd made of it. */
+export function triggersOnLeaving({ id, desired, baseline, original, overrides }: Subject): readonly UnitTrigger[] {
   if (overrides !== undefined) {
     const action = triggerOfChange(overrides.unit)
     return action === undefined ? [] : [action]
   }
-  return desired === undefined ? (baseline?.triggers ?? []) : []
+  if (desired !== undefined) return []
+  const path = pathInId(id)
+  const quadlet = path === undefined || original !== undefined ? undefined : quadletAt(path)
+  const isMadeOfIt = (unit: string) => quadlet?.main === path && quadlet?.usualService === unit
+  return (baseline?.triggers ?? []).map(({ kind, unit }) => ({ kind: isMadeOfIt(unit) ? 'stop' : kind, unit }))
 }
 
 type HostView = {
