@@ -3,10 +3,10 @@
 import type { Logger } from 'pino'
 import { compact } from '../../shared/compact.ts'
 import type { HostName, Revision } from '../../shared/names.ts'
-import type { AskMessage } from '../agents/gate.ts'
+import type { AgentRequest } from '../agents/gate.ts'
 import type { Presence } from '../agents/presence.ts'
 import type { Courier } from '../notify/courier.ts'
-import { syncChannels } from '../notify/settle.ts'
+import { syncChannels } from '../notify/write-alerts.ts'
 import type { CommitView } from '../show/views.ts'
 import { forgetRefusals } from '../store/enrollment.ts'
 import { saveLastSeen } from '../store/hosts.ts'
@@ -39,9 +39,9 @@ export type LoopParts = {
 
 export type Agents = {
   /** Asks every connected agent; returns how many there are. */
-  sendAll(message: AskMessage): number
+  sendAll(message: AgentRequest): number
   /** False: it is not connected. */
-  send(host: HostName, message: AskMessage): boolean
+  send(host: HostName, message: AgentRequest): boolean
 }
 
 const refusalsKeptMs = 24 * 3600_000
@@ -93,7 +93,7 @@ export class ServerLoop {
     await this.#repositoryChanged()
     await judging.everything()
     schedule.every(fetchEverySeconds * 1000, 'fetch', fetch)
-    schedule.every(2000, 'silence', () => judging.lookForSilence())
+    schedule.every(2000, 'silence', () => judging.findOffline())
     schedule.every(30_000, 'fleet', () => this.#lookAtFleet())
     schedule.every(60_000, 'last seen', () => this.#rememberLastSeen())
     schedule.every(1000, 'send', () => this.#sendDue())
@@ -104,7 +104,7 @@ export class ServerLoop {
   async tick(): Promise<void> {
     const { judging, courier } = this.#parts
     await this.#lookAtFleet()
-    await judging.lookForSilence()
+    await judging.findOffline()
     await judging.idle()
     await courier.deliverDue()
   }
