@@ -1,6 +1,6 @@
 // The first phase of one service: each of its steps is written down before it is taken, so that a failure undoes them all.
 import { compact } from '../../shared/compact.ts'
-import { type ResourceId, resourceId } from '../../shared/names.ts'
+import { resourceId } from '../../shared/names.ts'
 import type { Change } from '../../shared/report.ts'
 import { isOfKind, type TriggerAction } from '../../shared/resource.ts'
 import { runCheck } from '../host/checks.ts'
@@ -11,9 +11,10 @@ import type { Step } from '../plan/steps.ts'
 import { type ChangeStep, changesIn } from '../resources/change-step.ts'
 import type { ApplyHost, ResourceChange } from '../resources/kind.ts'
 import { kinds } from '../resources/registry.ts'
+import { isResting, unitIdOf } from '../resources/unit-restore.ts'
 import type { ApplyContext, Transaction } from './context.ts'
 import { takePaths } from './shared-changes.ts'
-import { isPathKind, isResting, savedUnitSchema } from './undo.ts'
+import { isPathKind } from './undo.ts'
 import { verifyPaths } from './verify.ts'
 
 /** When it returns every step was taken and every check holds; nothing is committed yet. */
@@ -46,14 +47,9 @@ async function saveFirst({ servicePlan, journal, host, saved }: Transaction): Pr
   await journal.saved('unit', mark, units)
   const points = projects.length === 0 ? [] : await kinds.compose.save(projects, host)
   await journal.saved('compose', mark, points)
-  for (const id of units.flatMap(idOf)) saved.add(id)
+  for (const id of units.flatMap(unitIdOf)) saved.add(id)
   // While the engine does not answer nothing is: it is saved when this service has started it.
   if (points.length > 0) for (const { id } of projects) saved.add(id)
-}
-
-function idOf(point: unknown): readonly ResourceId[] {
-  const unit = savedUnitSchema.safeParse(point)
-  return unit.success ? [resourceId('unit', unit.data.name)] : []
 }
 
 /** One that does not run may yet be started by its package, and is then not to be stopped by an undo. */
@@ -83,7 +79,7 @@ async function take(step: Step, transaction: Transaction, context: ApplyContext)
   const { service } = transaction.servicePlan
   switch (step.kind) {
     case 'change':
-      return ['package', 'unit'].includes(step.resource)
+      return kinds[step.resource].mayRestartEngine
         ? containers.across(() => changeResources(step, transaction, context))
         : changeResources(step, transaction, context)
     case 'tools': {
@@ -115,10 +111,9 @@ async function changeResources(
   const unsaved = changes.filter(({ id }) => !known.has(id))
   const saved = await kind.save(unsaved, host)
   await journal.saved(resource, host.files.mark, isPathKind(resource) ? newParents.asBefore(saved) : saved)
-  if (resource === 'unit') for (const { id } of unsaved) known.add(id)
+  if (kind.isSavedOnce) for (const { id } of unsaved) known.add(id)
   const lines = await kind.change(changes, host)
-  if (resource === 'compose' && lines.length > 0) for (const { id } of changes) touched.add(id)
-  for (const { id, desired } of changes) if (desired?.kind === 'unit' && desired.state === 'running') touched.add(id)
+  for (const id of kind.mustStayUp(changes, lines)) touched.add(id)
   return lines.map((summary, index) => ({
     service: servicePlan.service,
     summary,

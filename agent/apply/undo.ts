@@ -1,5 +1,4 @@
 // Puts back what a service's steps changed: units that did not run go, then files come back, then what reads them, then what runs.
-import { z } from 'zod'
 import type { AbsolutePath } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
 import type { ResourceKindName, TriggerAction } from '../../shared/resource.ts'
@@ -34,9 +33,9 @@ export async function undo(records: readonly JournalRecord[], host: HostWriter, 
   const units: string[] = []
   await attempt(async () => units.push(...(await unitsOfApply(saved, host))))
   // A unit is stopped and disabled by way of the file that enabled it, so before that goes.
-  for (const { resource, saved: points } of saved.filter(({ resource: kind }) => kind === 'unit'))
+  for (const { resource, saved: points } of saved)
     await attempt(async () => {
-      const going = points.filter(mayGo)
+      const going = points.filter((point) => kinds[resource].isRestoredFirst(point))
       if (going.length > 0) await kinds[resource].restore(going, host)
     })
   for (const { resource, saved: points, mark } of saved.filter(isPaths).toReversed())
@@ -45,8 +44,7 @@ export async function undo(records: readonly JournalRecord[], host: HostWriter, 
     await attempt(() => runAgain(tool, host))
   const actions = toTell(records)
   const running = await runningOf(actions, host)
-  // Containers last: their engine may be one of the units.
-  const isLast = ({ resource }: Saved) => (resource === 'compose' ? 1 : 0)
+  const isLast = ({ resource }: Saved) => Number(kinds[resource].isRestoredLast)
   for (const { resource, saved: points } of saved
     .filter((record) => !isPaths(record))
     .toSorted((one, other) => isLast(one) - isLast(other)))
@@ -143,20 +141,6 @@ function isPaths({ resource }: Saved): boolean {
 export function isPathKind(resource: ResourceKindName): boolean {
   return kinds[resource].order === 'paths'
 }
-
-/** One that neither ran nor was enabled before: its file may be about to go. */
-function mayGo(point: unknown): boolean {
-  const unit = savedUnitSchema.safeParse(point)
-  return isResting(point) && unit.success && unit.data.enabled !== 'yes'
-}
-
-/** A unit that did not run before. */
-export function isResting(point: unknown): boolean {
-  const unit = savedUnitSchema.safeParse(point)
-  return unit.success && !['running', 'starting', 'restarting'].includes(unit.data.state)
-}
-
-export const savedUnitSchema = z.object({ name: z.string(), enabled: z.string(), state: z.string() })
 
 /** With the files it named that are there again; one whose files are all gone has nothing to say. */
 async function runAgain(tool: ToolStep, host: HostWriter): Promise<void> {

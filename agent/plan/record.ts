@@ -28,32 +28,8 @@ function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecor
   const { service, desired, baseline, resources, before, moved } = compared
   if (desired === undefined && before.size === 0 && moved.length === 0) return undefined
   const triggers = unitTriggersOf(desired)
-  const recorded = resources.flatMap((resource): readonly (readonly [ResourceId, BaselineResource])[] => {
-    const { id, desired: wanted } = resource
-    if (wanted === undefined) return []
-    const attributes = kinds[wanted.kind].attributes(wanted)
-    const source = 'source' in wanted ? { source: wanted.source } : {}
-    const blob = wanted.kind === 'file' && wanted.content.kind === 'blob' ? { blob: wanted.content.oid } : {}
-    const secrets = wanted.kind === 'file' && wanted.secrets.length > 0 ? { secrets: wanted.secrets } : {}
-    const newest = resource.live.newest === undefined ? {} : { newest: resource.live.newest }
-    const ran = resource.baseline?.ran === true || resource.live.unit?.isUp === true ? { ran: true } : {}
-    const told = triggers.get(id)
-    return [
-      [
-        id,
-        {
-          attributes,
-          ...source,
-          ...blob,
-          ...secrets,
-          ...newest,
-          ...ran,
-          ...compact({ triggers: told }),
-        },
-      ],
-    ]
-  })
-  const held = moved.flatMap((id): readonly (readonly [ResourceId, BaselineResource])[] => {
+  const recorded = resources.flatMap((resource) => recordedResource(resource, triggers))
+  const held = moved.flatMap((id): readonly Entry[] => {
     const known = baseline?.resources.get(id)
     return known === undefined ? [] : [[id, known]]
   })
@@ -65,6 +41,24 @@ function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecor
     resources: new Map([...recorded, ...held]),
     ...(before.size === 0 ? {} : { before }),
   }
+}
+
+type Entry = readonly [ResourceId, BaselineResource]
+
+function recordedResource(
+  { id, desired, live, baseline }: ComparedResource,
+  triggers: ReadonlyMap<ResourceId, readonly UnitTrigger[]>,
+): readonly Entry[] {
+  if (desired === undefined) return []
+  const attributes = kinds[desired.kind].attributes(desired)
+  const source = 'source' in desired ? { source: desired.source } : {}
+  const blob = desired.kind === 'file' && desired.content.kind === 'blob' ? { blob: desired.content.oid } : {}
+  const secrets = desired.kind === 'file' && desired.secrets.length > 0 ? { secrets: desired.secrets } : {}
+  const ran = baseline?.ran === true || live.unit?.isUp === true ? { ran: true } : {}
+  const newest = compact({ newest: live.newest })
+  return [
+    [id, { attributes, ...source, ...blob, ...secrets, ...newest, ...ran, ...compact({ triggers: triggers.get(id) }) }],
+  ]
 }
 
 /** Of each file, the units that are told; a command of the repository may leave together with its file. */

@@ -54,6 +54,10 @@ export const composeKind: ResourceKind<ComposeResource, SavedProject> = {
   order: 'after-paths',
   needs: 'containers',
   correctedByTools: [],
+  mayRestartEngine: false,
+  isSavedOnce: false,
+  // Its engine may be one of the units.
+  isRestoredLast: true,
   attributes,
   watches: () => ({ containers: true }),
   observe,
@@ -71,6 +75,8 @@ export const composeKind: ResourceKind<ComposeResource, SavedProject> = {
   stepText: () => 'bring up containers',
   save,
   change,
+  mustStayUp: (changes, lines) => (lines.length === 0 ? [] : changes.map(({ id }) => id)),
+  isRestoredFirst: () => false,
   restore,
 }
 

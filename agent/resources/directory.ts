@@ -30,6 +30,9 @@ export const directoryKind: ResourceKind<DirectoryResource, SavedPath> = {
   order: 'paths',
   needs: undefined,
   correctedByTools: [],
+  mayRestartEngine: false,
+  isSavedOnce: false,
+  isRestoredLast: false,
   attributes,
   watches: ({ path, purge }) => ({ paths: [path], trees: purge ? [path] : [] }),
   observe,
@@ -48,6 +51,8 @@ export const directoryKind: ResourceKind<DirectoryResource, SavedPath> = {
   save: async (changes, host) =>
     host.files.pass(async () => changes.map((one) => host.files.undoPoint(pathOf(one.id), contentOf(one.original)))),
   change,
+  mustStayUp: () => [],
+  isRestoredFirst: () => false,
   restore: (saved, host) => putBackAll(inOrderOfChange(saved), host),
 }
 

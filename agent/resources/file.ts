@@ -33,6 +33,9 @@ export const fileKind: ResourceKind<FileResource, SavedPath> = {
   order: 'paths',
   needs: undefined,
   correctedByTools: [],
+  mayRestartEngine: false,
+  isSavedOnce: false,
+  isRestoredLast: false,
   attributes,
   watches: ({ path }) => ({ paths: [path] }),
   observe: (subjects, host) => host.files.pass(() => observeFiles(subjects, host)),
@@ -53,6 +56,8 @@ export const fileKind: ResourceKind<FileResource, SavedPath> = {
       changes.map((one) => host.files.undoPoint(pathOf(one.id), one.desired?.sha256 ?? contentOf(one.original))),
     ),
   change,
+  mustStayUp: () => [],
+  isRestoredFirst: () => false,
   restore: putBackAll,
 }
 

@@ -192,6 +192,12 @@ export type ResourceKind<R extends AnyResource, Saved = unknown> = {
   readonly needs: Exclude<keyof Capabilities, 'ownership' | 'commands'> | undefined
   /** Differences that the tools of an apply correct, such as a daemon-reload: they need no step of their own. */
   readonly correctedByTools: readonly string[]
+  /** Its changes may restart the container engine: what compose had running is started again after them. */
+  readonly mayRestartEngine: boolean
+  /** Saved once: its undo point is the one from before its service began, whatever a step has started since. */
+  readonly isSavedOnce: boolean
+  /** An undo restores it after all other kinds: it needs what they bring back. */
+  readonly isRestoredLast: boolean
   /** Pure: the attributes live must have. */
   attributes(desired: R): Attributes
   /** Pure. */
@@ -218,6 +224,10 @@ export type ResourceKind<R extends AnyResource, Saved = unknown> = {
   save(changes: readonly ResourceChange<R>[], host: HostReader): Promise<readonly Saved[]>
   /** Makes live as desired; returns one past-tense line per thing done (`installed nginx`). Throws PlumbError. */
   change(changes: readonly ResourceChange<R>[], host: ApplyHost): Promise<readonly string[]>
+  /** Pure: of changes that were made, what has to stay up from now on; `lines`: what `change` has returned. */
+  mustStayUp(changes: readonly ResourceChange<R>[], lines: readonly string[]): readonly ResourceId[]
+  /** Pure: an undo restores this point before any path, too, since it needs files that the undo takes away. */
+  isRestoredFirst(saved: Saved): boolean
   /** Puts back what `save` read; called after a failed change, whatever part of it was done. */
   restore(saved: readonly Saved[], host: HostWriter): Promise<void>
 }

@@ -33,6 +33,9 @@ export const packageKind: ResourceKind<PackageResource, SavedPackage> = {
   order: 'before-paths',
   needs: 'packages',
   correctedByTools: [],
+  mayRestartEngine: true,
+  isSavedOnce: false,
+  isRestoredLast: false,
   attributes,
   watches: () => ({ paths: packageDatabases }),
   observe,
@@ -49,6 +52,8 @@ export const packageKind: ResourceKind<PackageResource, SavedPackage> = {
   stepText: () => 'install packages',
   save: savePackages,
   change: changePackages,
+  mustStayUp: () => [],
+  isRestoredFirst: () => false,
   restore: restorePackages,
 }
 

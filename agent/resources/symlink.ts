@@ -13,6 +13,9 @@ export const symlinkKind: ResourceKind<SymlinkResource, SavedPath> = {
   order: 'paths',
   needs: undefined,
   correctedByTools: [],
+  mayRestartEngine: false,
+  isSavedOnce: false,
+  isRestoredLast: false,
   attributes,
   watches: ({ path }) => ({ paths: [path] }),
   observe,
@@ -34,6 +37,8 @@ export const symlinkKind: ResourceKind<SymlinkResource, SavedPath> = {
       changes.map((one) => host.files.undoPoint(pathOf(one.id), one.desired?.target ?? contentOf(one.original))),
     ),
   change,
+  mustStayUp: () => [],
+  isRestoredFirst: () => false,
   restore: putBackAll,
 }
 

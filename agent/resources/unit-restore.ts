@@ -1,5 +1,6 @@
 // Units as they were before an apply that failed.
 import { z } from 'zod'
+import { type ResourceId, resourceId } from '../../shared/names.ts'
 import type { HostWriter } from '../host/host.ts'
 import { removeContainersOf, removeObjects } from '../host/podman-objects.ts'
 import {
@@ -33,6 +34,27 @@ const savedUnitSchema = z.object({
 })
 
 export type SavedUnit = z.infer<typeof savedUnitSchema>
+
+/** What of an undo point says how the unit was. */
+const formerUnitSchema = savedUnitSchema.pick({ name: true, enabled: true, state: true })
+
+/** A unit that did not run before. */
+export function isResting(point: unknown): boolean {
+  const unit = formerUnitSchema.safeParse(point)
+  return unit.success && !['running', 'starting', 'restarting'].includes(unit.data.state)
+}
+
+/** One that neither ran nor was enabled before: its file may be about to go. */
+export function isNewUnit(point: unknown): boolean {
+  const unit = formerUnitSchema.safeParse(point)
+  return isResting(point) && unit.success && unit.data.enabled !== 'yes'
+}
+
+/** None: the point is not one of a unit. */
+export function unitIdOf(point: unknown): readonly ResourceId[] {
+  const unit = formerUnitSchema.safeParse(point)
+  return unit.success ? [resourceId('unit', unit.data.name)] : []
+}
 
 /** After files are back in place: a unit that was there and ran is enabled and running again, a new one is stopped and disabled. */
 export async function restoreUnits(saved: readonly SavedUnit[], host: HostWriter): Promise<void> {

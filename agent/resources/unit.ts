@@ -40,7 +40,7 @@ import { compareUnit, unitAttributesOf, unitCodes } from './unit-compare.ts'
 import { isLocal, localUnitRoots, overridesOf } from './unit-files.ts'
 import { linksIn, linksText, presentLinks } from './unit-links.ts'
 import { emptyUnitFile, maskOfAlias, noSuchUnit } from './unit-problems.ts'
-import { realNames, restoreUnits, type SavedUnit } from './unit-restore.ts'
+import { isNewUnit, realNames, restoreUnits, type SavedUnit } from './unit-restore.ts'
 import { enablementText, isAsGood, maySkip, stateText, unitAttributes } from './unit-state.ts'
 import { unitText } from './unit-text.ts'
 
@@ -50,6 +50,9 @@ export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   needs: 'units',
   // That systemd has not read its files.
   correctedByTools: ['loaded'],
+  mayRestartEngine: true,
+  isSavedOnce: true,
+  isRestoredLast: false,
   attributes: unitAttributesOf,
   watches: ({ name }) => ({ units: [name], trees: localUnitRoots }),
   observe,
@@ -66,6 +69,8 @@ export const unitKind: ResourceKind<UnitResource, SavedUnit> = {
   stepText: () => 'change units',
   save,
   change,
+  mustStayUp: (changes) => changes.flatMap(({ id, desired }) => (desired?.state === 'running' ? [id] : [])),
+  isRestoredFirst: isNewUnit,
   restore: restoreUnits,
 }
 

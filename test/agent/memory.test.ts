@@ -27,7 +27,7 @@ test('of texts the oldest is forgotten for one more than the limit, and a known 
   expect(['a', 'b', 'c'].map((key) => latest.get(key))).toEqual([undefined, 3, 4])
 })
 
-test('on a host at rest the same comparison and plan are found again in one memory, and an empty one finds them equal', async () => {
+test('at rest one memory finds the same comparison and plan again, and an empty one finds equal ones', async () => {
   const world = makeWorld()
   try {
     const desired = desiredHost([service('web', [file('/etc/web', 'x')])])

@@ -27,6 +27,9 @@ export function noteKind(board: Board): ResourceKind<NoteResource, SavedNote> {
     order: 'after-paths',
     needs: undefined,
     correctedByTools: [],
+    mayRestartEngine: false,
+    isSavedOnce: false,
+    isRestoredLast: false,
     attributes: ({ text }) => ({ type: 'note', text }),
     watches: () => ({}),
     observe: async (subjects) =>
@@ -48,6 +51,8 @@ export function noteKind(board: Board): ResourceKind<NoteResource, SavedNote> {
       `note ${nameOf(id)}: ${differences.map(({ name, live }) => (name === 'type' ? live : `says "${live}"`)).join('; ')}`,
     planText: ({ id, desired }) => (desired === undefined ? `erase note ${nameOf(id)}` : `write note ${nameOf(id)}`),
     stepText: () => 'write notes',
+    mustStayUp: () => [],
+    isRestoredFirst: () => false,
     save: async (changes) =>
       changes.map(({ id }) => {
         const text = board.get(nameOf(id))

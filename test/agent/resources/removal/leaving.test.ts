@@ -112,7 +112,7 @@ const change = (about: Partial<ResourceChange> & Pick<ResourceChange, 'id'>): Re
 })
 const extra = { name: 'extra', expected: 'none', live: 'x', codes: ['extra'] } as const
 
-test('what is replaced is known by what the repository has, had when it was applied, and by what was there before', () => {
+test('what is replaced is known by what the repository has, and had when it was applied', () => {
   const next = file('/etc/a', 'new')
   const live = { attributes: { content: sha('by hand') } }
   const [replaced] = replacedBy([change({ id: next.id, desired: next, live })], baseline, undefined)
