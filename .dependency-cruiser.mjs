@@ -12,7 +12,7 @@ const stageRules = stages.flatMap((stage, position) => {
   if (before.length > 0)
     rules.push({
       name: `${stage}-takes-types-only-from-earlier-stages`,
-      comment: 'Stages pass plain data forward; loop.ts, pass.ts and commands/ compose them.',
+      comment: 'Stages pass plain data forward; loop.ts, reconcile.ts and commands/ compose them.',
       severity: 'error',
       from: { path: `^agent/${stage}/` },
       to: { path: `^agent/(${before.join('|')})/`, dependencyTypesNot: ['type-only'] },

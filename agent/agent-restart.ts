@@ -16,9 +16,9 @@ import { pathInId, pathOf } from './resources/paths.ts'
 import {
   type AgentRestart,
   keptFile,
-  putBackFile,
   readAgentRestart,
   removeAgentRestart,
+  restoreKeptFile,
   writeAgentRestart,
 } from './state/agent-restart.ts'
 import type { State } from './state/state.ts'
@@ -60,7 +60,7 @@ export async function proveRestart(host: Host, state: State): Promise<void> {
 }
 
 /** By the timer: what kept the new agent from coming up is put back, and the service that brought it has failed. */
-export async function takeBackRestart({ root, run }: Host, state: State): Promise<void> {
+export async function rollBackRestart({ root, run }: Host, state: State): Promise<void> {
   if (readAgentRestart(state.directory) === undefined) return await disarmRestartGuard({ root, run })
   try {
     // It may have come up at this very moment.
@@ -70,7 +70,7 @@ export async function takeBackRestart({ root, run }: Host, state: State): Promis
     const lock = await state.lock({ purpose: 'plumb agent', now: new Date(), waitSeconds: 600 })
     try {
       const journal = await journalEnd(agentUnit, run)
-      for (const file of restart.files) putBackFile(file, root)
+      for (const file of restart.files) restoreKeptFile(file, root)
       await daemonReload(run)
       await recordFailure(restart, journal, state)
       removeAgentRestart(state.directory)

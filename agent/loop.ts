@@ -10,7 +10,7 @@ export type PassRequest = {
 export type LoopTiming = { readonly syncEverySeconds: number; readonly checkEverySeconds: number }
 
 /** What a person, the server or the host's own events asked for since the last pass. */
-export type Ask = 'sync' | 'check' | 'full-check'
+export type LoopRequest = 'sync' | 'check' | 'full-check'
 
 export type Clock = {
   /** Milliseconds that only go forward; a clock set a year off changes nothing. */
@@ -27,7 +27,7 @@ export type LoopParts = {
   /** Looks at the host under the last good revision. Never throws: what went wrong is in the report. */
   readonly pass: (request: PassRequest) => Promise<{ readonly report: Report; readonly timing: LoopTiming }>
   readonly publish: (report: Report) => Promise<void>
-  readonly asks: Asks
+  readonly requests: Requests
   readonly clock: Clock
 }
 
@@ -43,7 +43,7 @@ export async function runLoop(parts: LoopParts, stop: AbortSignal): Promise<void
   try {
     await passUntil(stop, parts, () => {
       const ended = parts.sync(AbortSignal.any([stop, over.signal]))
-      syncing.current = ended.then(() => parts.asks.ask('synced'))
+      syncing.current = ended.then(() => parts.requests.add('synced'))
     })
   } finally {
     over.abort()
@@ -53,7 +53,7 @@ export async function runLoop(parts: LoopParts, stop: AbortSignal): Promise<void
 
 async function passUntil(
   stop: AbortSignal,
-  { pass, publish, asks, clock }: LoopParts,
+  { pass, publish, requests, clock }: LoopParts,
   beginSync: () => void,
 ): Promise<void> {
   const start = clock.now()
@@ -66,26 +66,26 @@ async function passUntil(
     full: start + dayMs,
   }
   while (!stop.aborted) {
-    asks.listen()
+    requests.listen()
     const now = clock.now()
-    const checkAt = asks.has('check') || asks.has('full-check') ? now : due.check
-    const asked = asks.has('sync') ? due.askedSync : never
+    const checkAt = requests.has('check') || requests.has('full-check') ? now : due.check
+    const asked = requests.has('sync') ? due.askedSync : never
     // A check that comes when a sync is nearly due takes it along: one pass, not two.
     const syncAt = Math.min(asked, due.sync, Math.max(checkAt, due.syncWithCheck))
     if (now >= syncAt) {
-      asks.drop('sync')
+      requests.drop('sync')
       Object.assign(due, { sync: never, askedSync: never, syncWithCheck: never, patience: now + syncPatienceMs })
       beginSync()
       continue
     }
-    const isSynced = asks.has('synced')
+    const isSynced = requests.has('synced')
     const passAt = isSynced ? now : Math.max(checkAt, due.patience)
     if (now < passAt) {
-      await asks.waitUntil(Math.min(syncAt, passAt), clock, stop)
+      await requests.waitUntil(Math.min(syncAt, passAt), clock, stop)
       continue
     }
-    const full = asks.has('full-check') || now >= due.full
-    asks.drop('synced', 'check', 'full-check')
+    const full = requests.has('full-check') || now >= due.full
+    requests.drop('synced', 'check', 'full-check')
     const { report, timing } = await pass({ full })
     await publish(report)
     const ended = clock.now()
@@ -107,23 +107,23 @@ function syncsAfter(ended: number, { syncEverySeconds }: LoopTiming, clock: Cloc
 }
 
 /** Asks gathered while a pass runs: ten asks in a burst are one pass. */
-export class Asks {
+export class Requests {
   /** `synced`: the loop's own, when a sync has ended. */
-  readonly #asked = new Set<Ask | 'synced'>()
+  readonly #asked = new Set<LoopRequest | 'synced'>()
   #wake = new AbortController()
 
-  ask(what: Ask | 'synced'): void {
-    if (this.#asked.has(what)) return
-    this.#asked.add(what)
+  add(request: LoopRequest | 'synced'): void {
+    if (this.#asked.has(request)) return
+    this.#asked.add(request)
     this.#wake.abort()
   }
 
-  has(what: Ask | 'synced'): boolean {
-    return this.#asked.has(what)
+  has(request: LoopRequest | 'synced'): boolean {
+    return this.#asked.has(request)
   }
 
-  drop(...whats: readonly (Ask | 'synced')[]): void {
-    for (const what of whats) this.#asked.delete(what)
+  drop(...requests: readonly (LoopRequest | 'synced')[]): void {
+    for (const request of requests) this.#asked.delete(request)
   }
 
   /** What is asked from now on ends the next wait. */

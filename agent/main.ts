@@ -5,7 +5,7 @@ import { publicTitle, withoutUserInformation } from '../shared/address.ts'
 import { logLevels, logLevelVariable } from '../shared/platform/log.ts'
 import { createRun } from '../shared/platform/run.ts'
 import { PlumbError, problemsOf } from '../shared/problem.ts'
-import { takeBackRestart } from './agent-restart.ts'
+import { rollBackRestart } from './agent-restart.ts'
 import { adopt } from './commands/adopt.ts'
 import { type AdoptFleetOptions, adoptFleet } from './commands/adopt-fleet.ts'
 import { agentDown } from './commands/agent-down.ts'
@@ -197,7 +197,7 @@ program
   .command(takeBackVerb, { hidden: true })
   .requiredOption('--state <dir>')
   .action((options: { readonly state: string }) =>
-    takeBackRestart({ root: '/', run: createRun() }, openState(options.state)),
+    rollBackRestart({ root: '/', run: createRun() }, openState(options.state)),
   )
 
 onHost('install', 'make this machine a host: pin its repository, enroll, apply, and keep the agent running')

@@ -2,22 +2,22 @@
 import type { ResourceId } from '../shared/names.ts'
 import { type Repair, repairedDiffLimitBytes, repairsLimit } from '../shared/report.ts'
 import { type ApplyResult, appliedIn } from './apply/result.ts'
-import { type Agent, type Look, serviceReportsOf } from './look.ts'
+import { type Agent, type HostInspection, serviceReportsOf } from './inspect.ts'
 import { drifted } from './plan/compare.ts'
 import { withinBudget } from './plan/findings.ts'
 import type { Plan } from './plan/plan.ts'
 import { changesIn } from './resources/change-step.ts'
 
-export function noteDrift({ state }: Agent, { comparison }: Look, now: Date): void {
-  state.repairs.looked(new Set(comparison.services.flatMap(drifted).map(({ id }) => id)), now)
+export function noteDrift({ state }: Agent, { comparison }: HostInspection, now: Date): void {
+  state.repairs.checked(new Set(comparison.services.flatMap(drifted).map(({ id }) => id)), now)
 }
 
 /** With diffs and evidence, which are gone once it is put back: to be asked before the apply. */
-export async function repairsFound(agent: Agent, look: Look, plan: Plan): Promise<readonly Repair[]> {
+export async function repairsFound(agent: Agent, inspection: HostInspection, plan: Plan): Promise<readonly Repair[]> {
   const repaired = repairsIn(plan)
   if (repaired.size === 0) return []
   const budget = { left: repairedDiffLimitBytes }
-  return (await serviceReportsOf(agent, look))
+  return (await serviceReportsOf(agent, inspection))
     .flatMap(({ service, findings }) => findings.map((finding) => ({ service, finding })))
     .filter(({ finding }) => repaired.has(finding.resource))
     .slice(0, repairsLimit)

@@ -5,7 +5,7 @@ import { millisecondsSince, trace } from '../shared/platform/trace.ts'
 import { type Problem, problemLine, problemsOf } from '../shared/problem.ts'
 import type { SyncReport } from '../shared/report.ts'
 import { absoluteTime } from '../shared/time-text.js'
-import { type Agent, desireAt, type NotedDesired } from './look.ts'
+import { type Agent, desiredAt, type NotedDesired } from './inspect.ts'
 
 export type SyncLimits = {
   /** What came since the last revision is small. */
@@ -86,7 +86,7 @@ async function acceptedHead(
 ): Promise<NotedDesired | undefined> {
   const head = await agent.repository.sync({ allowRewind: false, stop })
   if (head.revision === good) return undefined
-  const desired = await desireAt(agent, head)
+  const desired = await desiredAt(agent, head)
   await agent.repository.accept(head.revision)
   return desired
 }

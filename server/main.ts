@@ -99,7 +99,7 @@ async function startWith(
     machines: createMachines({ db, clock, events }),
     publicKeyOf: async (host) => (await findHost(db, host))?.publicKey,
     receive: createReceiver({ db, clock, log, events }),
-    silentAfterMs: deadlines.silentAfterMs,
+    offlineAfterMs: deadlines.offlineAfterMs,
     proved: http.proved,
   })
   const courier = new Courier({
@@ -112,7 +112,7 @@ async function startWith(
   const missingRevisions = clone.missing
   const judging = new Judging({
     ...{ db, clock, log, events, presence, source, courier, deadlines, missingRevisions },
-    databasesSetAside: () => damagedDatabases(data),
+    quarantinedDatabases: () => damagedDatabases(data),
   })
   const loop = new ServerLoop({
     ...{ db, clock, log, events, presence, source, courier, judging, missingRevisions, agents: gate },

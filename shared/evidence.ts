@@ -6,9 +6,9 @@ import { revisionSchema } from './names.ts'
 const time = z.string().max(40)
 const word = z.string().max(200)
 
-export const sessionsTold = 20
-export const sudoTold = 10
-export const auditTold = 10
+export const sessionsLimit = 20
+export const sudoLimit = 10
+export const auditLimit = 10
 
 /** Somebody who was logged in when it changed. */
 export const sessionSchema = z.object({
@@ -74,9 +74,9 @@ export const evidenceSchema = z.object({
   /** When the agent first saw it, and gathered all this. */
   noticedAt: time.optional(),
   /** Open at the time of the change, or when it was noticed where no such time is known. Empty: nobody. Absent: not known. */
-  sessions: z.array(sessionSchema).max(sessionsTold).optional(),
-  sudo: z.array(sudoSchema).max(sudoTold).optional(),
-  audit: z.array(auditSchema).max(auditTold).optional(),
+  sessions: z.array(sessionSchema).max(sessionsLimit).optional(),
+  sudo: z.array(sudoSchema).max(sudoLimit).optional(),
+  audit: z.array(auditSchema).max(auditLimit).optional(),
   packageAction: packageActionSchema.optional(),
   /** An apply of the agent's own was running then. */
   ownApply: ownApplySchema.optional(),

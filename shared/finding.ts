@@ -22,7 +22,7 @@ export const differenceSchema = z.object({
 })
 
 /** It was put back so often since then (ISO 8601), and changed again each time: it is not put back any more. */
-export const fightSchema = z.object({ repairs: z.number().int().positive(), since: z.string().max(40) })
+export const repairLoopSchema = z.object({ repairs: z.number().int().positive(), since: z.string().max(40) })
 
 export const logLimit = 4000
 export const changesLimit = 200
@@ -113,13 +113,13 @@ export const findingSchema = z.object({
   /** Absent: not established, or the agent is older. */
   adoption: adoptionSchema.exactOptional(),
   evidence: evidenceSchema,
-  fight: fightSchema.optional(),
+  fight: repairLoopSchema.optional(),
   /** ISO 8601. Present: it was found then, and could not be checked again since. */
   seenAt: z.string().max(40).exactOptional(),
 })
 
 export type Difference = z.infer<typeof differenceSchema>
-export type Fight = z.infer<typeof fightSchema>
+export type RepairLoop = z.infer<typeof repairLoopSchema>
 export type ValueChange = Readonly<z.infer<typeof valueChangeSchema>>
 export type ChangedLines = Readonly<z.infer<typeof changedLinesSchema>>
 export type HiddenDiff = Readonly<z.infer<typeof hiddenSchema>>

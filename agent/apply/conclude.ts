@@ -46,7 +46,7 @@ async function record({ plan, outcomes, baselines, halfUndone, state, host }: Ap
     })
   await state.baselines.write(known.flatMap(({ baseline }) => baseline ?? []))
   await state.baselines.remove(known.flatMap(({ service, baseline }) => (baseline === undefined ? [service] : [])))
-  await host.files.settle()
+  await host.files.syncDirectories()
   if (halfUndone.size === 0) await state.journal.remove()
   state.hashes.save()
   if (appliedIn({ services }).size > 0) state.prune()

@@ -4,11 +4,11 @@
 import { createHash, hash } from 'node:crypto'
 import { compact } from '../../shared/compact.ts'
 import type { AbsolutePath, ServiceName } from '../../shared/names.ts'
-import type { FileStat, TakenEntry, TakePart } from '../host/files.ts'
+import type { FileStat, PurgedEntry, TakePart } from '../host/files.ts'
 import type { HostWriter } from '../host/host.ts'
 import type { DisplacedPath } from '../resources/removal/leaving.ts'
-import { type Displaced, displacedFileLimitBytes, type Was } from '../state/displaced.ts'
-import { notKeptText } from '../state/displaced-text.ts'
+import { type Archived, archivedFileLimitBytes, type Was } from '../state/archive.ts'
+import { notKeptText } from '../state/archive-text.ts'
 import type { ObjectBatch } from '../state/objects.ts'
 import type { State } from '../state/state.ts'
 
@@ -59,7 +59,7 @@ export async function keepDisplaced(
       const taken = new Map<string, readonly FormerPath[]>()
       for (const directory of purged) taken.set(directory, await keepPurged(directory, keeping))
       await keeping.batch.settle()
-      await state.displaced.add(keeping.displaced)
+      await state.archive.add(keeping.displaced)
       displacing.budget.bytes = keeping.left
       return { former, purged: taken, notKept: keeping.displaced.flatMap(({ path, was }) => notKeptText(path, was)) }
     })
@@ -71,7 +71,7 @@ export async function keepDisplaced(
 type Keeping = {
   readonly displacing: Displacing
   readonly batch: ObjectBatch
-  readonly displaced: Displaced[]
+  readonly displaced: Archived[]
   left: number
 }
 
@@ -108,7 +108,7 @@ type Source = Pick<FormerPath, 'path' | 'isEscaped' | 'stat'> &
 
 async function keepFile(source: Source, keeping: Keeping): Promise<FormerPath> {
   const { path, isEscaped, why, known, wanted, stat: before, seen } = source
-  if (before.size > displacedFileLimitBytes) {
+  if (before.size > archivedFileLimitBytes) {
     // Not hashed again only to be told from what the repository has.
     if (seen === undefined || !known.has(seen)) notKept(source, 'too-large', keeping)
     return { path, isEscaped, stat: before, ...compact({ sha256: seen }), isStored: false }
@@ -155,7 +155,7 @@ async function keepPurged(directory: AbsolutePath, keeping: Keeping): Promise<re
   const kept: FormerPath[] = []
   const seen = { contents: 0, others: 0 }
   const beyond = { files: 0, size: 0 }
-  await keeping.displacing.host.files.replaced.taken(directory, async (entry) => {
+  await keeping.displacing.host.files.replaced.purged(directory, async (entry) => {
     const { type, size } = entry.stat
     if (type === 'file' || type === 'symlink') {
       seen.contents += 1
@@ -175,14 +175,14 @@ async function keepPurged(directory: AbsolutePath, keeping: Keeping): Promise<re
 }
 
 /** A path too long to be given to a command is recorded as one that leads nowhere, told apart by a digest. */
-function shortened(entry: TakenEntry): TakenEntry {
+function shortened(entry: PurgedEntry): PurgedEntry {
   const { path } = entry
   if (Buffer.byteLength(path) < pathLimit) return entry
   const digest = hash('sha256', path, 'hex').slice(0, 16)
   return { ...entry, path: `${path.slice(0, 200)}...${digest}...${path.slice(-200)}`, isEscaped: true }
 }
 
-async function keepTaken(entry: TakenEntry, keeping: Keeping): Promise<FormerPath> {
+async function keepTaken(entry: PurgedEntry, keeping: Keeping): Promise<FormerPath> {
   const { path, isEscaped, stat } = entry
   const about = { path, isEscaped, stat }
   const target = entry.readLink()
@@ -197,7 +197,7 @@ async function keepTaken(entry: TakenEntry, keeping: Keeping): Promise<FormerPat
 
 function record(
   { path, isEscaped }: Pick<FormerPath, 'path' | 'isEscaped'>,
-  why: Displaced['why'],
+  why: Archived['why'],
   was: Was,
   { displacing: { service, at }, displaced }: Keeping,
 ): void {

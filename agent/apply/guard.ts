@@ -2,8 +2,8 @@
 // It stands in the journal before anything is changed, so that it also holds for whoever recovers after a reboot.
 // Decision: docs/decisions/2026-11-26-the-guard-rolls-back-the-whole-apply.md
 import type { Problem } from '../../shared/problem.ts'
-import { eventually } from '../host/backoff.ts'
 import type { ContactName } from '../host/contact.ts'
+import { pollUntil } from '../host/poll.ts'
 import type { JournalFile } from '../state/journal.ts'
 
 export type Guarding = {
@@ -36,13 +36,13 @@ export async function isInContact(
   onWait?: (line: string) => void,
 ): Promise<boolean> {
   let isTold = false
-  const look = async () => {
+  const attempt = async () => {
     if ((await answering()).some((name) => had.includes(name))) return true
     if (!isTold) onWait?.(`no answer from ${had.join(' and ')}: all is undone if that lasts for ${withinSeconds} s`)
     isTold = true
     return undefined
   }
-  return (await eventually(look, { seconds: withinSeconds, pauseMs: 1000 })) === true
+  return (await pollUntil(attempt, { seconds: withinSeconds, pauseMs: 1000 })) === true
 }
 
 export const contactLost: Problem = {

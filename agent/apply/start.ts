@@ -2,7 +2,7 @@
 import { PlumbError } from '../../shared/problem.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ReadContents } from '../resources/kind.ts'
-import { displacedLimitBytes } from '../state/displaced.ts'
+import { archiveLimitBytes } from '../state/archive.ts'
 import type { ObjectStore } from '../state/objects.ts'
 import type { ApplyContext, ApplyOptions } from './context.ts'
 import { arm } from './guard.ts'
@@ -20,7 +20,7 @@ export async function start(plan: Plan, options: ApplyOptions): Promise<ApplyCon
     contents: keepingRendered(contents, state.objects),
     guard: isChange ? await arm(guarding, state.journal) : undefined,
     newParents: new NewParents(plan.services),
-    budget: { bytes: displacedLimitBytes },
+    budget: { bytes: archiveLimitBytes },
     taken: new Map(),
     settling: new Map(),
     outcomes: new Map(),

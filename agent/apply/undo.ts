@@ -122,7 +122,7 @@ export async function forget(records: readonly JournalRecord[], host: HostWriter
           problems.push(...problemsOf(error))
         }
       }
-      await files.settle()
+      await files.syncDirectories()
     })
   }
   return problems

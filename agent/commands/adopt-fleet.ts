@@ -21,7 +21,7 @@ import { renderedText } from '../adopt/template.ts'
 import type { Secrets } from '../desire/secrets.ts'
 import { type Operator, operatorFrom } from '../host/operator.ts'
 import { maskFor } from '../plan/mask.ts'
-import { askServer, notAServer } from '../report/ask-server.ts'
+import { notAServer, requestServer } from '../report/request-server.ts'
 import { certificateIn, serverUrl } from '../report/server-tls.ts'
 import { pathInId } from '../resources/paths.ts'
 import { createReader } from '../sync/reader.ts'
@@ -104,7 +104,7 @@ async function findingsOf(target: string, options: AdoptFleetOptions): Promise<T
   if (target.startsWith('/')) url.searchParams.set('path', pathOption(target))
   else url.searchParams.set(isOfKind(target, 'unit') ? 'resource' : 'service', target)
   const hasToken = options.tokenFile !== undefined || (process.env['PLUMB_TOKEN'] ?? '') !== ''
-  const answer = await askServer({
+  const answer = await requestServer({
     url,
     token: hasToken ? await tokenGiven(options.tokenFile) : undefined,
     certificate: options.certificate === undefined ? undefined : await certificateIn(options.certificate),

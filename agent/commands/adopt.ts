@@ -13,7 +13,7 @@ import { appliedSource, type OpenRevision } from '../adopt/revision.ts'
 import { driftedOf, openRevisions } from '../adoptions.ts'
 import { secretsOf } from '../desire/secrets.ts'
 import { knownName } from '../host/known-name.ts'
-import { type Agent, contentsOf, type Look, lookAt, maskOf, serviceReportsOf } from '../look.ts'
+import { type Agent, contentsOf, type HostInspection, inspectHost, maskOf, serviceReportsOf } from '../inspect.ts'
 import { ownPolicy } from '../plan/compare.ts'
 import { pathInId } from '../resources/paths.ts'
 import { addressOf } from '../sync/address.ts'
@@ -29,14 +29,14 @@ export async function adopt(target: string, options: HostOptions & AdoptOptions,
   const { agent, configuration } = await openAgent(options)
   const { desired, problems } = await desiredHere(agent, undefined)
   for (const problem of problems) output.progress(problemLine(problem))
-  const look = await lookAt(agent, desired, { full: false })
-  const chosen = chosenFrom(nameOf(target, look, agent), look.comparison)
-  const drifted = await driftedIn(agent, look, chosen)
+  const inspection = await inspectHost(agent, desired, { full: false })
+  const chosen = chosenFrom(nameOf(target, inspection, agent), inspection.comparison)
+  const drifted = await driftedIn(agent, inspection, chosen)
   const services = new Set(chosen.map(({ service }) => service))
-  const revisions = await openRevisions(look.comparison, agent.repository, services)
+  const revisions = await openRevisions(inspection.comparison, agent.repository, services)
   const [head] = revisions
   const secrets = await secretsOf(agent.secretsDirectory)
-  const mask = await maskOf(agent, look)
+  const mask = await maskOf(agent, inspection)
   const adoption = await adoptionOf(drifted, {
     head,
     appliedOf: (source, sha256) => appliedSource({ source, sha256 }, revisions, { host: agent.name, secrets }),
@@ -48,9 +48,9 @@ export async function adopt(target: string, options: HostOptions & AdoptOptions,
       adoption,
       head,
       host: agent.name,
-      applied: look.comparison.services.find(({ service }) => service === chosen[0]?.service)?.baseline?.revision,
+      applied: inspection.comparison.services.find(({ service }) => service === chosen[0]?.service)?.baseline?.revision,
       mask,
-      unheld: unheldOf(look, chosen),
+      unheld: unheldOf(inspection, chosen),
       holding: { options: givenWords(options) },
       placeFor: placeFor(head, configuration, options),
     },
@@ -59,16 +59,23 @@ export async function adopt(target: string, options: HostOptions & AdoptOptions,
 }
 
 /** A path is known by the name that the repository has for it. */
-function nameOf(target: string, { comparison }: Look, { host }: Agent): string {
+function nameOf(target: string, { comparison }: HostInspection, { host }: Agent): string {
   if (!target.startsWith('/')) return target
   const known = comparison.services.flatMap(({ resources }) => resources.flatMap(({ id }) => pathInId(id) ?? []))
   return knownName(pathOption(target), known, host.files)
 }
 
 /** What is live, read from the host; and the evidence, as `plumb check` tells it. */
-async function driftedIn(agent: Agent, look: Look, chosen: readonly Chosen[]): Promise<readonly Drifted[]> {
+async function driftedIn(
+  agent: Agent,
+  inspection: HostInspection,
+  chosen: readonly Chosen[],
+): Promise<readonly Drifted[]> {
   const differing = chosen.map(({ resource }) => ({ ...resource, differences: resource.comparison.drift }))
-  const [contents, reports] = await Promise.all([contentsOf(agent, look, differing), serviceReportsOf(agent, look)])
+  const [contents, reports] = await Promise.all([
+    contentsOf(agent, inspection, differing),
+    serviceReportsOf(agent, inspection),
+  ])
   const { files } = agent.host
   return await Promise.all(
     chosen.map((one) => driftedOf(one, { files, contents, evidence: findingIn(reports, one)?.evidence })),
@@ -81,7 +88,7 @@ function findingIn(reports: readonly ServiceReport[], { service, resource }: Cho
 }
 
 /** Services that the agent, or an apply, would put back before the commit is merged. */
-function unheldOf({ desired, holds }: Look, chosen: readonly Chosen[]): Planned['unheld'] {
+function unheldOf({ desired, holds }: HostInspection, chosen: readonly Chosen[]): Planned['unheld'] {
   const byService = Map.groupBy(chosen, ({ service }) => service)
   return [...byService].flatMap(([service, own]) => {
     const policies = desired.services.find(({ name }) => name === service)

@@ -3,7 +3,7 @@ import { type AbsolutePath, type ResourceId, type Revision, resourceId } from '.
 import { PlumbError } from '../../shared/problem.ts'
 import type { DesiredHost, FileResource } from '../../shared/resource.ts'
 import { knownName } from '../host/known-name.ts'
-import { type Agent, type Desired, desireAt } from '../look.ts'
+import { type Agent, type Desired, desiredAt } from '../inspect.ts'
 import { pathInId } from '../resources/paths.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import type { RevisionReader } from '../sync/revision.ts'
@@ -33,7 +33,7 @@ export async function appliedName(agent: Agent, asked: AbsolutePath): Promise<Ab
   const known = knownName(asked, applied.flatMap(pathsIn), agent.host.files)
   const good = known === asked ? await agent.repository.lastGood() : undefined
   if (good === undefined) return known
-  const { services } = (await desireAt(agent, good)).desired
+  const { services } = (await desiredAt(agent, good)).desired
   const desired = services.flatMap(({ resources }) => resources.flatMap(({ id }) => pathsIn(id)))
   return knownName(asked, desired, agent.host.files)
 }
@@ -47,7 +47,7 @@ type FoundFile = { readonly desired: Desired; readonly file: FileResource }
 
 /** Throws PlumbError where this host lacks what the file is filled in with. */
 async function fileAt(agent: Agent, reader: RevisionReader, path: AbsolutePath): Promise<FoundFile | undefined> {
-  const desired = await desireAt(agent, reader)
+  const desired = await desiredAt(agent, reader)
   const withheld = desired.desired.services.flatMap(({ withheld: known }) => known ?? [])
   const own = withheld.find(({ resources }) => resources.some((resource) => resource.path === path))
   if (own !== undefined) throw new PlumbError(own.problems)

@@ -3,14 +3,14 @@ import { isLeft } from '../../shared/adoptable.ts'
 import { problemLine } from '../../shared/problem.ts'
 import type { ServiceReport } from '../../shared/report.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
-import { type Acted, actOn } from '../act.ts'
 import { restartGuarded } from '../agent-restart.ts'
 import type { ServiceOutcome } from '../apply/result.ts'
+import { type ApplyRun, runApply } from '../apply-run.ts'
 import { restartAgent } from '../host/restart-agent.ts'
-import { type Agent, serviceReportsOf } from '../look.ts'
+import { type Agent, serviceReportsOf } from '../inspect.ts'
 import { isInSync } from '../plan/compare.ts'
 import { holdText } from '../plan/hold-text.ts'
-import { onceEach } from '../report-of.ts'
+import { dedupeProblems } from '../report/build.ts'
 import type { AgentRestart } from '../state/agent-restart.ts'
 import { startAgentIfDown } from './agent-down.ts'
 import { defaultState } from './configuration.ts'
@@ -40,7 +40,7 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
     const { desired, problems: fromSync } = await desiredHere(agent, options.revision, allowed)
     const { revision } = desired.desired
     if (options.revision === undefined && fromSync.length === 0) await agent.repository.accept(revision)
-    const acted = await actOn(agent, desired, lock, {
+    const run = await runApply(agent, desired, lock, {
       repair: 'everything',
       full: options.full === true,
       allowRemoval: options.allowRemoval === true,
@@ -48,24 +48,24 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
       onWait,
       onChange: ({ service, summary }) => output.progress(`${service}: ${summary}`),
     })
-    restart = acted.restartsAgent
-    const services = await serviceReportsOf(agent, acted.look)
-    const unseen = acted.look.comparison.services.flatMap((service) => service.problems)
-    const found = { host: agent.name, revision, services, problems: [...fromSync, ...acted.problems, ...unseen] }
-    const untold = tellStatus(agent.state, { ...found, apply: acted.report })
-    if (acted.report !== undefined) agent.state.personApplies.add({ ...acted.report, by: `${person()}@${agent.name}` })
-    const changes = acted.report?.changes ?? []
-    const beside = onceEach([...fromSync, ...acted.problems, ...untold])
+    restart = run.restartsAgent
+    const services = await serviceReportsOf(agent, run.inspection)
+    const unseen = run.inspection.comparison.services.flatMap((service) => service.problems)
+    const found = { host: agent.name, revision, services, problems: [...fromSync, ...run.problems, ...unseen] }
+    const untold = tellStatus(agent.state, { ...found, apply: run.report })
+    if (run.report !== undefined) agent.state.personApplies.add({ ...run.report, by: `${person()}@${agent.name}` })
+    const changes = run.report?.changes ?? []
+    const beside = dedupeProblems([...fromSync, ...run.problems, ...untold])
     output.print({
-      json: { ...found, changes, problems: onceEach([...found.problems, ...untold]) },
+      json: { ...found, changes, problems: dedupeProblems([...found.problems, ...untold]) },
       text: [
-        ...acted.result.services.flatMap(outcomeLines),
+        ...run.result.services.flatMap(outcomeLines),
         ...beside.map(problemLine),
         ...services.flatMap(leftLines),
-        summary(acted, services, { isLastGood: fromSync.length > 0, problems: beside.length }),
+        summary(run, services, { isLastGood: fromSync.length > 0, problems: beside.length }),
       ],
     })
-    return isInSync(acted.look.comparison) && beside.length === 0 && acted.result.services.every(isWell) ? 0 : 1
+    return isInSync(run.inspection.comparison) && beside.length === 0 && run.result.services.every(isWell) ? 0 : 1
   } finally {
     lock.release()
     if (restart !== undefined) await restarted(restart, agent)
@@ -125,14 +125,14 @@ type Beside = {
 }
 
 function summary(
-  { look, result, changedSince }: Acted,
+  { inspection, result, changedSince }: ApplyRun,
   reports: readonly ServiceReport[],
   { isLastGood, problems }: Beside,
 ): string {
   const { services, revision } = result
   const changed = services.filter(({ kind }) => kind === 'applied').length
   const at = `${revision.slice(0, 12)}${isLastGood ? ', the last good revision; the head of the repository could not be taken' : ''}`
-  if (!isInSync(look.comparison) || !services.every(isWell))
+  if (!isInSync(inspection.comparison) || !services.every(isWell))
     return `out of sync at ${at}${differingText(reports, { services, changedSince })}`
   const what = changed === 0 ? 'nothing to change' : `${counted(changed, 'service')} changed`
   if (isLastGood) return `${what} at ${at}`

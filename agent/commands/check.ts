@@ -2,17 +2,17 @@
 // pending, else 1 on an error, or when something could not be checked.
 import { changeLines } from '../../shared/change-text.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
-import { fightText } from '../../shared/fight-text.ts'
 import type { Finding } from '../../shared/finding.ts'
 import { hiddenText } from '../../shared/hidden-text.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { problemLine } from '../../shared/problem.ts'
+import { repairLoopText } from '../../shared/repair-loop-text.ts'
 import type { ServiceReport } from '../../shared/report.ts'
 import { type WayOut, waysOut } from '../../shared/ways-out.ts'
 import { wayOutLines } from '../../shared/ways-out-text.ts'
-import { lookAt, serviceReportsOf } from '../look.ts'
+import { inspectHost, serviceReportsOf } from '../inspect.ts'
 import { holdText } from '../plan/hold-text.ts'
-import { onceEach } from '../report-of.ts'
+import { dedupeProblems } from '../report/build.ts'
 import { adoptNeeds } from './adopt-needs.ts'
 import { agentDown } from './agent-down.ts'
 import type { Configuration } from './configuration.ts'
@@ -31,23 +31,23 @@ export type CheckOptions = HostOptions & {
 export async function check({ agent, configuration }: Opened, options: CheckOptions, output: Output): Promise<number> {
   const { desired, problems: fromSync } = await desiredHere(agent, options.revision)
   const unfinished = await unfinishedApply(agent.state)
-  const look = await lookAt(agent, desired, { full: options.full === true })
-  const services = await serviceReportsOf(agent, look)
-  const unseen = look.comparison.services.flatMap((service) => service.problems)
-  const { revision } = look.comparison
+  const inspection = await inspectHost(agent, desired, { full: options.full === true })
+  const services = await serviceReportsOf(agent, inspection)
+  const unseen = inspection.comparison.services.flatMap((service) => service.problems)
+  const { revision } = inspection.comparison
   const found = {
     host: agent.name,
     revision,
     services,
-    problems: [...fromSync, ...unfinished, ...look.problems, ...unseen],
+    problems: [...fromSync, ...unfinished, ...inspection.problems, ...unseen],
   }
   // Another revision than the one in force is a question, not the state of this host.
   const untold = options.revision === undefined ? tellStatus(agent.state, found) : []
   const down = await agentDown(options, agent.host.query)
-  const problems = onceEach([...found.problems, ...untold, ...down])
-  const beside = onceEach([...fromSync, ...unfinished, ...look.problems, ...untold, ...down])
+  const problems = dedupeProblems([...found.problems, ...untold, ...down])
+  const beside = dedupeProblems([...fromSync, ...unfinished, ...inspection.problems, ...untold, ...down])
   const ways = waysByService(services, revision)
-  const resources = look.comparison.services.reduce((sum, service) => sum + service.resources.length, 0)
+  const resources = inspection.comparison.services.reduce((sum, service) => sum + service.resources.length, 0)
   output.print({
     json: { ...found, problems, waysOut: ways },
     text: [
@@ -80,7 +80,7 @@ export function serviceLines({
       const { summary: found, diff, diffCut, diffHidden, evidence, fight, log } = finding
       return [
         `${service}: drift: ${found}`,
-        ...(fight === undefined ? [] : [`  ${fightText(fight)}`]),
+        ...(fight === undefined ? [] : [`  ${repairLoopText(fight)}`]),
         ...(evidenceLine(evidence) === undefined ? [] : [`  ${evidenceLine(evidence)}`]),
         ...changeLines(finding, changesShown).map((line) => `  ${line}`),
         ...(log === undefined ? [] : log.split('\n').map((line) => `  | ${line}`)),

@@ -4,8 +4,8 @@ import type { Logger } from 'pino'
 import type { Problem } from '../../shared/problem.ts'
 import type { Report } from '../../shared/report.ts'
 import { shellWord } from '../../shared/shell-word.ts'
-import type { Asks } from '../loop.ts'
-import { onceEach } from '../report-of.ts'
+import type { Requests } from '../loop.ts'
+import { dedupeProblems } from '../report/build.ts'
 import { type Configuration, configurationFile } from './configuration.ts'
 
 export type CopyNotice = {
@@ -14,19 +14,19 @@ export type CopyNotice = {
   readonly toldIn: (report: Report) => Report
 }
 
-type Needs = { readonly state: string; readonly asks: Asks; readonly log: Logger }
+type Needs = { readonly state: string; readonly requests: Requests; readonly log: Logger }
 
-export function noticingCopy(configuration: Configuration, { state, asks, log }: Needs): CopyNotice {
+export function noticingCopy(configuration: Configuration, { state, requests, log }: Needs): CopyNotice {
   let problem: Problem | undefined
   return {
     noticed(isCopy) {
       if (isCopy === (problem !== undefined)) return
       problem = isCopy ? identityShared(configuration, resolve(state)) : undefined
       if (problem !== undefined) log.error({ code: problem.code, remedy: problem.remedy }, problem.message)
-      asks.ask('check')
+      requests.add('check')
     },
     toldIn: (report) =>
-      problem === undefined ? report : { ...report, problems: onceEach([...report.problems, problem]) },
+      problem === undefined ? report : { ...report, problems: dedupeProblems([...report.problems, problem]) },
   }
 }
 

@@ -1,8 +1,8 @@
 // What a verb looks at: the revision that was named, else the remote's head, else - with the reason told - the last good one.
 import type { Revision } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
-import { type Agent, type Desired, desireAt } from '../look.ts'
-import { onceEach } from '../report-of.ts'
+import { type Agent, type Desired, desiredAt } from '../inspect.ts'
+import { dedupeProblems } from '../report/build.ts'
 import type { SyncOptions } from '../sync/repository.ts'
 
 export type DesiredHere = {
@@ -18,12 +18,12 @@ export async function desiredHere(
   allowed: SyncOptions = { allowRewind: false },
 ): Promise<DesiredHere> {
   const { repository } = agent
-  if (named !== undefined) return { desired: await desireAt(agent, await repository.readerAt(named)), problems: [] }
+  if (named !== undefined) return { desired: await desiredAt(agent, await repository.readerAt(named)), problems: [] }
   let head: Revision | undefined
   try {
     const reader = await repository.sync(allowed)
     head = reader.revision
-    return { desired: await desireAt(agent, reader), problems: [] }
+    return { desired: await desiredAt(agent, reader), problems: [] }
   } catch (error) {
     if (!(error instanceof PlumbError)) throw error
     return await lastGoodInstead(agent, head, error)
@@ -35,9 +35,9 @@ async function lastGoodInstead(agent: Agent, head: Revision | undefined, reason:
   const good = await agent.repository.lastGood()
   if (good === undefined || good.revision === head) throw reason
   try {
-    return { desired: await desireAt(agent, good), problems: reason.problems }
+    return { desired: await desiredAt(agent, good), problems: reason.problems }
   } catch (error) {
     if (!(error instanceof PlumbError)) throw error
-    throw new PlumbError(onceEach([...reason.problems, ...error.problems]))
+    throw new PlumbError(dedupeProblems([...reason.problems, ...error.problems]))
   }
 }

@@ -11,7 +11,7 @@ import { type HoldTarget, holdTargetSchema } from '../../shared/hold.ts'
 import { isPrivate } from '../../shared/platform/regular-file.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { holdText } from '../plan/hold-text.ts'
-import { type Answer, askServer, notAServer } from '../report/ask-server.ts'
+import { notAServer, requestServer, type ServerAnswer } from '../report/request-server.ts'
 import { certificateIn, serverUrl } from '../report/server-tls.ts'
 import { readConfiguration } from './configuration.ts'
 import { type HoldWords, holdAsked, nameOf, person, targetOf, usage } from './hold.ts'
@@ -138,14 +138,14 @@ async function asking<Schema extends z.ZodType>(
   question: Question,
 ): Promise<z.infer<Schema>> {
   const remedy = 'Is the server running? On the host itself, plumb hold needs no server.'
-  const answer = await askServer({ url: new URL(path, url), certificate, token, remedy, ...question })
+  const answer = await requestServer({ url: new URL(path, url), certificate, token, remedy, ...question })
   if (answer.kind === 'refused') throw refused(url, answer)
   const parsed = schema.safeParse(answer.json)
   if (parsed.success) return parsed.data
   throw notAServer(url, answer.status)
 }
 
-function refused({ origin }: URL, { status, message, remedy }: Extract<Answer, { kind: 'refused' }>): PlumbError {
+function refused({ origin }: URL, { status, message, remedy }: Extract<ServerAnswer, { kind: 'refused' }>): PlumbError {
   const code = status === 401 ? 'token-refused' : 'usage'
   return new PlumbError({
     code,

@@ -9,7 +9,7 @@ import type { HostName } from '../../shared/names.ts'
 import { PlumbError, problemLine } from '../../shared/problem.ts'
 import { suggestion } from '../../shared/repository/nearest.ts'
 import { durationSchema } from '../../shared/repository/scalars.ts'
-import { type Agent, desireAt } from '../look.ts'
+import { type Agent, desiredAt } from '../inspect.ts'
 import { holdText } from '../plan/hold-text.ts'
 import type { KeptHold } from '../state/holds.ts'
 import type { State } from '../state/state.ts'
@@ -144,7 +144,7 @@ function servicesSeen(state: State): readonly string[] {
 async function servicesDesired(agent: Agent): Promise<readonly string[]> {
   try {
     const good = await agent.repository.lastGood()
-    return good === undefined ? [] : (await desireAt(agent, good)).desired.services.map(({ name }) => name)
+    return good === undefined ? [] : (await desiredAt(agent, good)).desired.services.map(({ name }) => name)
   } catch (error) {
     // A secret that is missing must not keep anybody from holding what is known.
     if (error instanceof PlumbError) return []

@@ -13,7 +13,7 @@ import { PlumbError } from '../../shared/problem.ts'
 import type { Change } from '../../shared/report.ts'
 import type { FileWriter } from '../host/files.ts'
 import { type HostWriter, openHost } from '../host/host.ts'
-import { reconcilerOf } from '../pass.ts'
+import { createReconciler } from '../reconcile.ts'
 import { ServerConnection } from '../report/connection.ts'
 import { noteEnrolled, readEnrolled } from '../report/enrolled.ts'
 import { readIdentity } from '../report/identity.ts'
@@ -81,7 +81,7 @@ async function firstPass({ root, state }: HostOptions, output: Output): Promise<
   const presence = await presenceAt(configuration, { directory, root: agent.host.root, spool })
   try {
     const onChange = ({ service, summary }: Change) => output.progress(`${service}: ${summary}`)
-    const reconciler = reconcilerOf(agent)
+    const reconciler = createReconciler(agent)
     await reconciler.sync(new AbortController().signal)
     const { report } = await reconciler.pass({ full: false, onChange })
     writeStatus(directory, report)

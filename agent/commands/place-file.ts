@@ -9,7 +9,7 @@ export async function placeFile(files: FileWriter, { path, text, mode }: OwnFile
   await files.pass(async () => {
     await files.stage(path, Buffer.from(text), { mode })
     files.publish(path)
-    await files.settle()
+    await files.syncDirectories()
     await files.forget(path)
   })
 }

@@ -6,7 +6,7 @@ import type { HostName } from '../../shared/names.ts'
 import { problemLine } from '../../shared/problem.ts'
 import type { Hold } from '../../shared/report.ts'
 import { type Forecasts, forecastsFor } from '../forecast.ts'
-import { type Agent, contentsOf, type Look, lookAt, maskOf } from '../look.ts'
+import { type Agent, contentsOf, type HostInspection, inspectHost, maskOf } from '../inspect.ts'
 import type { ServiceComparison } from '../plan/compare.ts'
 import { changeDiff } from '../plan/content-diff.ts'
 import { criticalPath, criticalPathText } from '../plan/critical-path.ts'
@@ -27,16 +27,20 @@ export type PlanOptions = { readonly revision?: string }
 export async function plan(agent: Agent, options: PlanOptions, output: Output): Promise<number> {
   const { desired, problems: fromSync } = await desiredHere(agent, options.revision)
   const unfinished = await unfinishedApply(agent.state)
-  const look = await lookAt(agent, desired, { full: false })
-  const planned = planFor(look.comparison, { repair: 'everything', holdOf: look.holds.of, memory: agent.host.memory })
-  const forecasts = await forecastsFor(agent, look, planned)
-  const described = await describe(agent, look, { services: planned.services, forecasts })
+  const inspection = await inspectHost(agent, desired, { full: false })
+  const planned = planFor(inspection.comparison, {
+    repair: 'everything',
+    holdOf: inspection.holds.of,
+    memory: agent.host.memory,
+  })
+  const forecasts = await forecastsFor(agent, inspection, planned)
+  const described = await describe(agent, inspection, { services: planned.services, forecasts })
   const waiting = criticalPath(planned.services, (project) => {
     const forecast = forecasts.get(project)
     return forecast?.kind === 'up' ? forecast.healthSeconds : 0
   })
-  const removal = waitingRemoval(look.comparison)
-  const problems = [...fromSync, ...unfinished, ...look.problems, ...(removal === undefined ? [] : [removal])]
+  const removal = waitingRemoval(inspection.comparison)
+  const problems = [...fromSync, ...unfinished, ...inspection.problems, ...(removal === undefined ? [] : [removal])]
   output.print({
     json: {
       ...{ host: agent.name, revision: planned.revision, services: described, problems },
@@ -66,14 +70,14 @@ type DescribedService = {
 
 async function describe(
   agent: Agent,
-  look: Look,
+  inspection: HostInspection,
   { services, forecasts }: Pick<Plan, 'services'> & { readonly forecasts: Forecasts },
 ): Promise<readonly DescribedService[]> {
   const input: FindingInput = {
-    contents: await contentsOf(agent, look, services.flatMap(changesIn)),
-    mask: await maskOf(agent, look),
+    contents: await contentsOf(agent, inspection, services.flatMap(changesIn)),
+    mask: await maskOf(agent, inspection),
   }
-  const left = new Map(look.comparison.services.map((one) => [one.service, leftOf(one)]))
+  const left = new Map(inspection.comparison.services.map((one) => [one.service, leftOf(one)]))
   return services
     .filter(
       ({ service, steps, blocked, held, waits }) =>

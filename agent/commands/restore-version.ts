@@ -7,8 +7,8 @@ import { forget, undo } from '../apply/undo.ts'
 import type { HostWriter } from '../host/host.ts'
 import { knownName } from '../host/known-name.ts'
 import { pathInId } from '../resources/paths.ts'
+import { type Archived, archiveLimitBytes } from '../state/archive.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
-import { type Displaced, displacedLimitBytes } from '../state/displaced.ts'
 import type { State } from '../state/state.ts'
 
 export type BringingBack = {
@@ -19,7 +19,7 @@ export type BringingBack = {
 }
 
 /** Under the lock. What is to be known of it, one line each. */
-export async function bringBack(version: Displaced, context: BringingBack): Promise<readonly string[]> {
+export async function bringBack(version: Archived, context: BringingBack): Promise<readonly string[]> {
   const { host, state, target, now } = context
   const { service } = version
   const { baselines } = state.baselines.read()
@@ -27,10 +27,10 @@ export async function bringBack(version: Displaced, context: BringingBack): Prom
   const journal = new ServiceJournal(service, { revision, since: now }, state.journal)
   let lines: readonly string[]
   try {
-    await journal.saved('file', host.files.mark, [host.files.before(target, becomes(version))])
+    await journal.saved('file', host.files.mark, [host.files.undoPoint(target, becomes(version))])
     await host.files.pass(() => write(version, context))
     const what = [{ path: target, why: 'restored', known: new Set<string>(), wanted: undefined }] as const
-    const budget = { bytes: displacedLimitBytes }
+    const budget = { bytes: archiveLimitBytes }
     const { notKept } = await keepDisplaced(what, [], { service, at: now.toISOString(), host, state, budget })
     await journal.committed(baselines.get(service))
     const known = [...baselines.values()].flatMap(({ resources }) =>
@@ -47,7 +47,7 @@ export async function bringBack(version: Displaced, context: BringingBack): Prom
   return [...lines, ...left.map(problemLine)]
 }
 
-async function write({ was, path }: Displaced, { host: { files }, state, target }: BringingBack): Promise<void> {
+async function write({ was, path }: Archived, { host: { files }, state, target }: BringingBack): Promise<void> {
   const isRoot = process.geteuid?.() === 0
   switch (was.type) {
     case 'file': {
@@ -67,16 +67,16 @@ async function write({ was, path }: Displaced, { host: { files }, state, target 
       })
   }
   files.publish(target)
-  await files.settle()
+  await files.syncDirectories()
 }
 
-function becomes({ was }: Displaced): string | undefined {
+function becomes({ was }: Archived): string | undefined {
   if (was.type === 'file') return was.sha256
   return was.type === 'symlink' ? was.target : undefined
 }
 
 /** Whether that is drift now, and what to do about it. */
-function afterwards(version: Displaced, target: AbsolutePath, baselines: readonly ServiceBaseline[]): string {
+function afterwards(version: Archived, target: AbsolutePath, baselines: readonly ServiceBaseline[]): string {
   const applied = baselines.find(({ resources }) => [...resources.keys()].some((id) => pathInId(id) === target))
   const known = [...(applied?.resources ?? [])].find(([id]) => pathInId(id) === target)?.[1].attributes
   const now = becomes(version)

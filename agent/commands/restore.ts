@@ -7,8 +7,8 @@ import { PlumbError } from '../../shared/problem.ts'
 import { absoluteTime } from '../../shared/time-text.js'
 import { type HostWriter, openHost } from '../host/host.ts'
 import { isSamePlace } from '../host/known-name.ts'
-import type { Displaced } from '../state/displaced.ts'
-import { sizeText } from '../state/displaced-text.ts'
+import type { Archived } from '../state/archive.ts'
+import { sizeText } from '../state/archive-text.ts'
 import { openExistingState, type State } from '../state/state.ts'
 import { ownPlaces } from './open.ts'
 import { counted, type Output, printContent } from './output.ts'
@@ -28,7 +28,7 @@ export async function restore(path: string | undefined, options: RestoreOptions,
   if (path === undefined) {
     if (at !== undefined || to !== undefined || print === true)
       throw usage('No path is given.', 'plumb restore PATH --at TIME')
-    return list(newestFirst(state.displaced.list()), state, output)
+    return list(newestFirst(state.archive.list()), state, output)
   }
   const host = openHost({
     root: resolve(options.root),
@@ -43,13 +43,13 @@ export async function restore(path: string | undefined, options: RestoreOptions,
   return restored(version, { state, host, target: targetOf(version, to) }, output)
 }
 
-function newestFirst(displaced: readonly Displaced[]): readonly Displaced[] {
+function newestFirst(displaced: readonly Archived[]): readonly Archived[] {
   return displaced.toReversed()
 }
 
 /** By any name of the path. */
-function versionsOf(path: string, state: State, { files }: HostWriter): readonly Displaced[] {
-  const all = state.displaced.list()
+function versionsOf(path: string, state: State, { files }: HostWriter): readonly Archived[] {
+  const all = state.archive.list()
   const isMeant = isSamePlace(
     path,
     all.map((one) => one.path),
@@ -61,7 +61,7 @@ function versionsOf(path: string, state: State, { files }: HostWriter): readonly
 }
 
 /** A time as listed, in text or JSON, or the beginning of one. */
-function chosen(versions: readonly Displaced[], at: string): Displaced {
+function chosen(versions: readonly Archived[], at: string): Archived {
   const begins = at.replace(/(\d) (\d)/, '$1T$2').replace(/ UTC$/, '')
   const found = at === 'latest' ? versions.slice(0, 1) : versions.filter((one) => one.at.startsWith(begins))
   const [version, another] = found
@@ -76,7 +76,7 @@ function chosen(versions: readonly Displaced[], at: string): Displaced {
 }
 
 /** As listed; in full where two versions are of the same second. */
-function timesOf(versions: readonly Displaced[]): readonly string[] {
+function timesOf(versions: readonly Archived[]): readonly string[] {
   const listed = versions.map(({ at }) => absoluteTime(at))
   return new Set(listed).size === listed.length ? listed : versions.map(({ at }) => at)
 }
@@ -91,7 +91,7 @@ type Listed = {
   readonly kept: boolean
 }
 
-function list(displaced: readonly Displaced[], state: State, output: Output): number {
+function list(displaced: readonly Archived[], state: State, output: Output): number {
   const listed = displaced.map((one) => listedOf(one, state))
   output.print({
     json: { displaced: listed.map((one, index) => ({ ...one, was: displaced[index]?.was })) },
@@ -100,7 +100,7 @@ function list(displaced: readonly Displaced[], state: State, output: Output): nu
   return 0
 }
 
-function listedOf({ at, path, service, why, was }: Displaced, { objects }: State): Listed {
+function listedOf({ at, path, service, why, was }: Archived, { objects }: State): Listed {
   const about = { at, path, service, why }
   switch (was.type) {
     case 'symlink':
@@ -119,14 +119,14 @@ function lineOf({ at, path, service, why, size, kept }: Listed): string {
   return `${absoluteTime(at)}  ${path}  ${service}  ${why}  ${kept ? what : `not kept (${what})`}`
 }
 
-async function printed({ was, path }: Displaced, { objects }: State): Promise<number> {
+async function printed({ was, path }: Archived, { objects }: State): Promise<number> {
   if (was.type === 'symlink') await printContent([Buffer.from(`${was.target}\n`)])
   else if (was.type === 'not-kept') throw notKept(path)
   else await printContent(objects.parts(was.sha256))
   return 0
 }
 
-function targetOf({ path, isEscaped }: Displaced, to: string | undefined): AbsolutePath {
+function targetOf({ path, isEscaped }: Archived, to: string | undefined): AbsolutePath {
   if (to === undefined && isEscaped === true)
     throw usage(
       `The path ${path} is shown escaped or shortened; nothing can be written there by that.`,
@@ -139,7 +139,7 @@ function targetOf({ path, isEscaped }: Displaced, to: string | undefined): Absol
 
 type Restoring = { readonly state: State; readonly host: HostWriter; readonly target: AbsolutePath }
 
-async function restored(version: Displaced, { state, host, target }: Restoring, output: Output): Promise<number> {
+async function restored(version: Archived, { state, host, target }: Restoring, output: Output): Promise<number> {
   const lock = await state.lock({ purpose: 'plumb restore', now: new Date(), waitSeconds: 60 })
   try {
     if (state.journal.read().length > 0) throw interrupted(state.directory)

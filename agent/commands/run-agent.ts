@@ -10,14 +10,14 @@ import { PlumbError, problemLine, problemsOf } from '../../shared/problem.ts'
 import { appliesIn, factsOf, type Report } from '../../shared/report.ts'
 import { proveRestart, restartGuarded } from '../agent-restart.ts'
 import { engineOf } from '../host/engine.ts'
-import type { Agent } from '../look.ts'
-import { Asks, type Clock, runLoop } from '../loop.ts'
-import { type Reconciler, reconcilerOf } from '../pass.ts'
+import type { Agent } from '../inspect.ts'
+import { type Clock, Requests, runLoop } from '../loop.ts'
+import { createReconciler, type Reconciler } from '../reconcile.ts'
+import { dedupeProblems } from '../report/build.ts'
 import { ServerConnection } from '../report/connection.ts'
 import { readIdentity } from '../report/identity.ts'
 import { machineMarker } from '../report/machine.ts'
 import { openSpool } from '../report/spool.ts'
-import { onceEach } from '../report-of.ts'
 import type { AgentRestart } from '../state/agent-restart.ts'
 import type { HoldStore } from '../state/holds.ts'
 import { acquireLock, type Lock } from '../state/lock.ts'
@@ -47,18 +47,18 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
   const { agent, configuration } = await openAgent(options)
   const { directory } = agent.state
   const only = await onlyAgent(directory, log)
-  const asks = new Asks()
-  const held = adoptingHolds(agent.state.holds, asks, log)
-  const copied = noticingCopy(configuration, { state: options.state, asks, log })
+  const requests = new Requests()
+  const held = serverHoldsReceiver(agent.state.holds, requests, log)
+  const copied = noticingCopy(configuration, { state: options.state, requests, log })
   const connection = await connectionFor(configuration, {
-    ...{ directory, root: agent.host.root, asks, held, log },
+    ...{ directory, root: agent.host.root, requests, held, log },
     takenForCopy: copied.noticed,
   })
   const said = onlyNews(log)
   const logEnded = loggingEnded(agent.state.holds, log)
-  const watch = watchOn(agent, asks)
+  const watch = watchOn(agent, requests)
   const giveBack = collectingGarbage()
-  const reconciler = reconcilerOf(agent)
+  const reconciler = createReconciler(agent)
   const pass = watchedPass(reconciler.pass, watch)
   let restart: AgentRestart | undefined
   log.info({ host: agent.name, version: agentVersion, server: configuration.server ?? 'none' }, 'agent started')
@@ -83,7 +83,7 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
           log.info('restarting: the unit of the agent changed')
           await restartGuarded(restart, agent.host, agent.state).catch((error: unknown) => log.error(toldOf(error)))
         },
-        asks,
+        requests,
         clock: systemClock,
       },
       stopSignal(options.attached === true),
@@ -97,11 +97,11 @@ export async function runAgent(options: RunAgentOptions): Promise<number> {
   return 0
 }
 
-function watchOn({ host }: Agent, asks: Asks): HostWatch {
+function watchOn({ host }: Agent, requests: Requests): HostWatch {
   return new HostWatch({
     root: host.root,
     system: host.capabilities.commands,
-    ask: (what) => asks.ask(what),
+    ask: (what) => requests.add(what),
     engine: async () => (await engineOf(host.run))?.name,
   })
 }
@@ -128,7 +128,7 @@ function watchedPass(pass: Reconciler['pass'], watch: HostWatch): Reconciler['pa
     const outcome = await pass(options)
     if (outcome.desired !== undefined) await watch.follow(outcome.desired)
     if (watch.problem === undefined) return outcome
-    const problems = onceEach([...outcome.report.problems, watch.problem])
+    const problems = dedupeProblems([...outcome.report.problems, watch.problem])
     return { ...outcome, report: { ...outcome.report, problems } }
   }
 }
@@ -165,7 +165,7 @@ function noted(directory: string, report: Report): Report {
     writeStatus(directory, report)
     return report
   } catch (error) {
-    return { ...report, problems: onceEach([...report.problems, ...problemsOf(error)]) }
+    return { ...report, problems: dedupeProblems([...report.problems, ...problemsOf(error)]) }
   }
 }
 
@@ -178,7 +178,7 @@ const systemClock: Clock = {
 type ConnectionNeeds = {
   readonly directory: string
   readonly root: string
-  readonly asks: Asks
+  readonly requests: Requests
   readonly held: (holds: readonly ServerHold[]) => void
   readonly takenForCopy: (isCopy: boolean) => void
   readonly log: Logger
@@ -187,7 +187,7 @@ type ConnectionNeeds = {
 /** None without a server: the agent is then the whole product for one host. */
 async function connectionFor(
   { server, certificate, host }: Configuration,
-  { directory, root, asks, held, takenForCopy, log }: ConnectionNeeds,
+  { directory, root, requests, held, takenForCopy, log }: ConnectionNeeds,
 ): Promise<ServerConnection | undefined> {
   if (server === undefined) return undefined
   const identity = readIdentity(directory)
@@ -196,7 +196,7 @@ async function connectionFor(
     return undefined
   }
   // A server that asks in a loop, or is hostile, gets a check every few seconds; the loop itself bounds syncs.
-  const checks = new Gather(() => asks.ask('check'), serverChecks)
+  const checks = new Gather(() => requests.add('check'), serverChecks)
   return new ServerConnection({
     server,
     host,
@@ -205,7 +205,7 @@ async function connectionFor(
     takenForCopy,
     agentVersion,
     spool: openSpool(directory),
-    asked: (what) => (what === 'check' ? checks.event() : asks.ask(what)),
+    asked: (what) => (what === 'check' ? checks.event() : requests.add(what)),
     held,
     noted: (event) => log.info({ server, event }, 'server connection'),
     random: Math.random,
@@ -216,20 +216,24 @@ async function connectionFor(
 const serverChecks = { quietMs: 0, longestMs: 0, atOnce: 2, refillMs: 5000 }
 
 /** In the order they came; a change is looked at, and so reported, at once. */
-function adoptingHolds(holds: HoldStore, asks: Asks, log: Logger): (listed: readonly ServerHold[]) => void {
-  let adopting: Promise<void> = Promise.resolve()
-  const adopt = async (listed: readonly ServerHold[]) => {
-    if (!(await holds.adopt(listed))) return
+function serverHoldsReceiver(
+  holds: HoldStore,
+  requests: Requests,
+  log: Logger,
+): (listed: readonly ServerHold[]) => void {
+  let replacing: Promise<void> = Promise.resolve()
+  const replace = async (listed: readonly ServerHold[]) => {
+    if (!(await holds.replaceServerHolds(listed))) return
     const active = holds.read().active.filter(({ origin }) => origin === 'server')
     log.info(
       { holds: active.map(({ service, by, why, until }) => ({ service, by, why, until })) },
       'held by the server',
     )
-    asks.ask('check')
+    requests.add('check')
   }
   return (listed) => {
-    adopting = adopting
-      .then(() => adopt(listed))
+    replacing = replacing
+      .then(() => replace(listed))
       .catch((error: unknown) => log.error(`a hold of the server could not be kept: ${toldOf(error)}`))
   }
 }

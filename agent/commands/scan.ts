@@ -10,7 +10,7 @@ import { entriesBelow } from '../host/entries-below.ts'
 import { openHost, readerOf } from '../host/host.ts'
 import { emptyInventory, ownersBelow, takeInventory } from '../host/packages/inventory.ts'
 import { type Coverage, coverageOf } from '../import/coverage.ts'
-import { desireAt } from '../look.ts'
+import { desiredAt } from '../inspect.ts'
 import { readConfiguration } from './configuration.ts'
 import { runningProjects } from './import-project.ts'
 import { type HostOptions, openAgent } from './open.ts'
@@ -49,7 +49,7 @@ async function managedHere(options: HostOptions): Promise<Managed> {
   try {
     const good = await agent.repository.lastGood()
     if (good === undefined) return nothing
-    const { desired } = await desireAt(agent, good)
+    const { desired } = await desiredAt(agent, good)
     const ids = desired.services.flatMap(({ resources }) => resources.map(({ id }) => id))
     return { managed: new Set(ids), revision: good.revision, problems: [] }
   } catch (error) {

@@ -4,7 +4,7 @@
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { blameLimits } from '../../shared/repository/blame.ts'
-import type { Agent } from '../look.ts'
+import type { Agent } from '../inspect.ts'
 import { type LiveLine, liveLine } from '../plan/live-line.ts'
 import { type AppliedFile, appliedFile, appliedName } from './applied-file.ts'
 import { openAgent } from './open.ts'

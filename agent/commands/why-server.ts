@@ -3,13 +3,13 @@ import { join, resolve } from 'node:path'
 import { splitAddress } from '../../shared/address.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { whyAnswerSchema } from '../../shared/why.ts'
-import { type Asking, askServer, notAServer } from '../report/ask-server.ts'
 import { mirrorCredentials } from '../report/mirror-credentials.ts'
+import { notAServer, requestServer, type ServerRequest } from '../report/request-server.ts'
 import { certificateIn } from '../report/server-tls.ts'
 import { readConfiguration } from './configuration.ts'
 import type { WhyAsker, WhyOptions, WhyQuestion } from './why-asked.ts'
 
-export type ServerAsked = Pick<Asking, 'certificate' | 'credentials'> & {
+export type ServerAsked = Pick<ServerRequest, 'certificate' | 'credentials'> & {
   readonly address: string
   /** This host, when the server is its own. */
   readonly ownName?: string
@@ -45,7 +45,7 @@ export function whyOfServer({ address, ownName, ...proof }: ServerAsked, host: s
   const askOf = async (about: string | undefined, question: WhyQuestion) => {
     const url = questionUrl(origin, about, question)
     const remedy = 'Is the server running? Or use --repo with a clone.'
-    const answer = await askServer({ url, ...proof, remedy, answerLimitBytes })
+    const answer = await requestServer({ url, ...proof, remedy, answerLimitBytes })
     if (answer.kind === 'refused' && answer.status === 404) return undefined
     if (answer.kind === 'refused') throw refused(`${origin}: ${answer.message}`)
     const parsed = whyAnswerSchema.safeParse(answer.json)

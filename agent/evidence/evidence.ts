@@ -10,9 +10,9 @@ import type { Mask } from '../plan/mask.ts'
 import { pathInId } from '../resources/paths.ts'
 import type { KnownEvidence } from '../state/evidence.ts'
 import type { State } from '../state/state.ts'
-import { ownWord } from './own-word.ts'
+import { correlated } from './correlate.ts'
+import { ownEvidence } from './own-evidence.ts'
 import { type NewFinding, surroundingsOf } from './surroundings.ts'
-import { toldOf } from './told.ts'
 
 export type EvidenceNeeds = {
   readonly host: HostReader
@@ -58,7 +58,7 @@ async function gather(
   const own = await Promise.all(
     found.map(async (resource, index) => ({
       resource,
-      evidence: await ownWord(resource, host, { isBrief: index >= gatheredAtOnce }),
+      evidence: await ownEvidence(resource, host, { isBrief: index >= gatheredAtOnce }),
     })),
   )
   const changes = own.slice(0, gatheredAtOnce).map(({ resource, evidence }) => changeOf(resource, evidence, now))
@@ -66,7 +66,7 @@ async function gather(
   return new Map(
     own.map(({ resource, evidence }, index) => {
       const change = changes[index]
-      const told = change === undefined ? {} : toldOf(change, around, { now: now.getTime(), mask })
+      const told = change === undefined ? {} : correlated(change, around, { now: now.getTime(), mask })
       return [resource.id, { state: stateOf(resource), evidence: { ...evidence, ...told } }]
     }),
   )

@@ -10,7 +10,7 @@ import { packageLogOf } from '../host/evidence/package-log.ts'
 import { type Logins, loginsOf } from '../host/evidence/sessions.ts'
 import { sudoCommands } from '../host/evidence/sudo.ts'
 import type { HostReader } from '../host/host.ts'
-import { isNear, minuteMs, wasRunning } from './near.ts'
+import { isNear, minuteMs, wasRunning } from './time-window.ts'
 
 /** A drifted resource that was not known as such before. */
 export type NewFinding = {

@@ -3,8 +3,8 @@
 import { type Command, endText, outputText, type Run } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Check } from '../../shared/resource.ts'
-import { eventually } from './backoff.ts'
 import { httpAnswer, tcpFault } from './connect.ts'
+import { pollUntil } from './poll.ts'
 import { journalEnd, unitStatuses } from './systemd.ts'
 
 export type CheckOptions = {
@@ -16,12 +16,12 @@ export type CheckOptions = {
 export async function runCheck(check: Check, run: Run, options: CheckOptions = {}): Promise<void> {
   const withinSeconds = options.withinSeconds ?? 30
   let seen = ''
-  const look = async () => {
+  const attempt = async () => {
     const fault = await faultOf(check, run)
     seen = fault ?? ''
     return fault === undefined ? true : undefined
   }
-  if (await eventually(look, { seconds: withinSeconds, pauseMs: 500 })) return
+  if (await pollUntil(attempt, { seconds: withinSeconds, pauseMs: 500 })) return
   throw new PlumbError({
     code: 'check-failed',
     message: `The check ${checkText(check)} did not hold within ${withinSeconds} s: ${seen}`,

@@ -3,8 +3,8 @@
 
 import { type Command, lastLines, type Run, whyText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { eventually } from './backoff.ts'
 import { type Engine, engineOf, forgetEngine, socketUnit } from './engine.ts'
+import { pollUntil } from './poll.ts'
 import { loopRestarts } from './restart-loops.ts'
 
 /** A container that compose made for a service of a project; what `compose run` leaves behind is not one. */
@@ -184,12 +184,12 @@ export async function unpause(containers: readonly Container[], run: Run): Promi
   const paused = containers.filter(({ state }) => state === 'paused').map(({ id }) => id)
   if (paused.length === 0) return
   await run({ args: [await programOf(run), 'unpause', '--', ...paused] })
-  const look = async () => {
+  const attempt = async () => {
     const listing = await listContainers(run)
     const isIll = ({ id, health }: Container) => paused.includes(id) && health === 'unhealthy'
     return listing.kind === 'listed' && listing.containers.some(isIll) ? undefined : true
   }
-  await eventually(look, { seconds: 30, pauseMs: 1000 })
+  await pollUntil(attempt, { seconds: 30, pauseMs: 1000 })
 }
 
 export async function logEnd(container: string, query: Run): Promise<string> {

@@ -5,7 +5,7 @@ import { isModeless, modelessError } from '../../shared/file-error.ts'
 import type { Permissions } from './files.ts'
 
 /** Owner first: chown clears setuid. Only where it differs: chown clears file capabilities, too. */
-export function permit(fd: number, { mode, uid, gid }: Permissions): void {
+export function setOwnerAndMode(fd: number, { mode, uid, gid }: Permissions): void {
   const is = fstatSync(fd)
   if (uid !== undefined && gid !== undefined && (uid !== is.uid || gid !== is.gid))
     orModeless(fd, () => fchownSync(fd, uid, gid))

@@ -4,7 +4,7 @@ import { fileError } from '../../shared/file-error.ts'
 import type { Walk } from './files-walk.ts'
 
 /** What is not UTF-8, and what would move a terminal's cursor, is escaped; two names are never shown alike. */
-export function shownName(name: Buffer): string {
+export function displayName(name: Buffer): string {
   const text = name.toString('utf8')
   const isPlain = !/\p{Cc}/u.test(text) && !text.includes('\\x') && Buffer.from(text, 'utf8').equals(name)
   if (isPlain) return text
@@ -21,7 +21,7 @@ export function entriesOf(walk: Walk, path: string): ReadonlyMap<string, Buffer>
   if (directory.kind !== 'directory') return new Map()
   try {
     const names = readdirSync(`/proc/self/fd/${directory.fd}/.`, { encoding: 'buffer' })
-    return new Map(names.map((name) => [shownName(name), name] as const).sort(([a], [b]) => (a < b ? -1 : 1)))
+    return new Map(names.map((name) => [displayName(name), name] as const).sort(([a], [b]) => (a < b ? -1 : 1)))
   } catch (error) {
     throw fileError(error, path, 'reading')
   }

@@ -3,11 +3,11 @@ import { closeSync, fstatSync, lstatSync, read as readFd, readlinkSync } from 'n
 import { promisify } from 'node:util'
 import { errnoOf } from '../../shared/errno.ts'
 import { fileError } from '../../shared/file-error.ts'
-import type { FileStat, Former, TakenEntry, TakePart } from './files.ts'
-import { shownName } from './files-list.ts'
+import type { FileStat, Former, PurgedEntry, TakePart } from './files.ts'
+import { displayName } from './files-list.ts'
 import { entryAt, fileStat, linkOf, openRegular, statOf } from './files-read.ts'
 import { type Entry, join, nameOf, type OpenDirectory, parentOf, pathOf, type Walk } from './files-walk.ts'
-import { gone, holdingEntry, keptEntry, type Writing, wholeMark } from './files-writing.ts'
+import { changedMeanwhile, holdingEntry, keptEntry, type Writing, wholeMark } from './files-writing.ts'
 import { descend, openDirectory } from './tree-descent.ts'
 
 const partBytes = 1024 * 1024
@@ -40,7 +40,7 @@ export function formerMethods(writing: Writing): Former {
         const entry = former(path)
         return entry === undefined ? undefined : partsOfEntry(entry, take)
       }),
-    taken: (directory, visit) => walk.pass(() => visitTaken(writing, directory, visit)),
+    purged: (directory, visit) => walk.pass(() => visitTaken(writing, directory, visit)),
   }
 }
 
@@ -93,7 +93,7 @@ async function partsAt(at: string | Buffer, shown: string, take: TakePart): Prom
   }
 }
 
-type Visit = (entry: TakenEntry) => Promise<void>
+type Visit = (entry: PurgedEntry) => Promise<void>
 
 async function visitTaken(writing: Writing, path: string, visit: Visit): Promise<void> {
   const directory = writing.walk.directory(path)
@@ -105,7 +105,7 @@ async function visitTaken(writing: Writing, path: string, visit: Visit): Promise
   if (fd === undefined) return
   try {
     // Its name could be exchanged in a directory that others can write.
-    if (fstatSync(fd).uid !== process.geteuid?.()) throw gone(path)
+    if (fstatSync(fd).uid !== process.geteuid?.()) throw changedMeanwhile(path)
     await visitTree(fd, path, { mark: wholeMark(writing.mark), device: held.device, visit })
   } finally {
     closeSync(fd)
@@ -128,7 +128,7 @@ function visitTree(fd: number, top: string, { mark, device, visit }: Visiting): 
     enter: async (at, name, { path, isEscaped }) => {
       // What this writer keeps there is known by the path it had.
       if (name.toString('utf8').startsWith(mark)) return undefined
-      const shown = shownName(name)
+      const shown = displayName(name)
       const child = { path: join(path, shown), isEscaped: isEscaped || shown !== name.toString('utf8') }
       const stat = statAtName(at, child.path)
       if (stat === undefined || stat.device !== device) return undefined

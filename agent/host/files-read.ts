@@ -19,11 +19,11 @@ import { fileError } from '../../shared/file-error.ts'
 import { type AbsolutePath, absolutePathSchema, type Sha256, sha256Schema } from '../../shared/names.ts'
 import type { FileReader, FileStat, FileType, HashMemory, Inspection, Reserved, SavedPath, SizeMark } from './files.ts'
 import { linksInto } from './files-links.ts'
-import { entriesOf, shownName } from './files-list.ts'
+import { displayName, entriesOf } from './files-list.ts'
 import { type Entry, join, nameOf, parentOf, pathOf, type Walk } from './files-walk.ts'
 import type { Ground } from './ground.ts'
 import type { Mounts } from './mounts.ts'
-import { turns } from './turns.ts'
+import { eventLoopYield } from './yield-loop.ts'
 
 /** Hashed by synchronous calls, ten times as fast for small files; larger ones are streamed. */
 const smallBytes = 1024 * 1024
@@ -40,7 +40,7 @@ type Reading = { readonly memory: HashMemory; readonly ground: Ground; readonly 
 export type ReadMethods = Omit<FileReader, 'accounts' | 'statCache' | 'withoutMemory' | 'parts'>
 
 export function readMethods(walk: Walk, { memory, ground, mounts }: Reading): ReadMethods {
-  const rest = turns()
+  const rest = eventLoopYield()
   return {
     commandPath: (path) => join(walk.root, path.slice(1)),
     pass: (work) => walk.pass(work),
@@ -54,10 +54,10 @@ export function readMethods(walk: Walk, { memory, ground, mounts }: Reading): Re
     readLink: (path) => walk.passNow(() => linkAt(walk, path)),
     reserved: (place) => reservedAt(ground, place),
     waysInto: (directories) => ({ links: linksInto(walk.root, directories), mounts: mounts().places }),
-    shown: (name) => shownName(Buffer.from(name)),
+    displayName: (name) => displayName(Buffer.from(name)),
     list: (path) => walk.passNow(() => [...entriesOf(walk, path).keys()]),
     mounts: () => mounts().points,
-    before: (path, becomes) => walk.passNow(() => savedPath(walk, path, becomes)),
+    undoPoint: (path, becomes) => walk.passNow(() => savedPath(walk, path, becomes)),
   }
 }
 

@@ -19,20 +19,20 @@ import { errnoOf } from '../../shared/errno.ts'
 import { fileError, unsafePath } from '../../shared/file-error.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { linkedPath } from '../../shared/repository/reserved.ts'
-import { permit, setMode } from './file-modes.ts'
+import { setMode, setOwnerAndMode } from './file-modes.ts'
 import type { FileStat, NewContent, OpenStaged } from './files.ts'
 import { entryAt, openFile, sameInode, statOf } from './files-read.ts'
 import { type Entry, join, pathOf, type Walk } from './files-walk.ts'
 import {
+  changedMeanwhile,
   clearCapabilities,
   directoryInTheWay,
-  gone,
   keptEntry,
-  mapped,
   parentMade,
   stagedEntry,
   touch,
   type Writing,
+  withFileErrors,
 } from './files-writing.ts'
 import { refuseLink, refuseReplace } from './ground.ts'
 
@@ -66,14 +66,14 @@ export async function stageAll(writing: Writing, files: readonly NewContent[]): 
 
 /** The open file: whoever gets it closes it. */
 async function writeBeside(writing: Writing, { path, bytes, permissions }: NewContent): Promise<number> {
-  const target = mapped(path, () => parentMade(writing, path))
+  const target = withFileErrors(path, () => parentMade(writing, path))
   const entry = stagedEntry(writing, target)
   try {
     if (statOf(target)?.type === 'directory') throw directoryInTheWay(writing, path, target)
     const fd = openSync(pathOf(entry), createFlags, 0o600)
     try {
       await writeContent(fd, bytes)
-      permit(fd, permissions)
+      setOwnerAndMode(fd, permissions)
       const { ino, dev } = fstatSync(fd)
       writing.staged.set(path, { inode: ino, device: dev })
       return fd
@@ -93,18 +93,18 @@ export async function withStaged<T>(
 ): Promise<T> {
   const target = entryAt(writing.walk, path)
   const staged = target === undefined ? undefined : openFile(stagedEntry(writing, target))
-  if (target === undefined || staged === undefined) throw gone(path)
+  if (target === undefined || staged === undefined) throw changedMeanwhile(path)
   let live: number | undefined
   try {
     const { ino, dev } = fstatSync(staged)
     const known = writing.staged.get(path)
-    if (known === undefined || !sameInode(known, { inode: ino, device: dev })) throw gone(path)
+    if (known === undefined || !sameInode(known, { inode: ino, device: dev })) throw changedMeanwhile(path)
     live = openFile(target)
     return await work({
       staged,
       live,
-      setMode: (mode) => mapped(path, () => setMode(staged, mode)),
-      clearCapabilities: () => mapped(path, () => clearCapabilities(staged)),
+      setMode: (mode) => withFileErrors(path, () => setMode(staged, mode)),
+      clearCapabilities: () => withFileErrors(path, () => clearCapabilities(staged)),
     })
   } finally {
     closeSync(staged)
@@ -136,7 +136,7 @@ function leadsTo(walk: Walk, { directory }: Entry, target: string): string {
 
 export function publish(writing: Writing, path: string): void {
   const target = entryAt(writing.walk, path)
-  if (target === undefined) throw gone(path)
+  if (target === undefined) throw changedMeanwhile(path)
   refuseReplace(writing.ground, path, join(target.directory.path, target.name))
   keep(writing, target, path)
   const staged = writing.staged.get(path)
@@ -177,7 +177,7 @@ function keepCopy(target: Entry, kept: Entry, there: FileStat): void {
   }
   if (there.type === 'file') refuseImmutable(target)
   const source = there.type === 'file' ? openFile(target) : undefined
-  if (source === undefined) throw gone(join(target.directory.path, target.name))
+  if (source === undefined) throw changedMeanwhile(join(target.directory.path, target.name))
   const fd = openSync(pathOf(kept), createFlags, 0o600)
   try {
     copyAll(source, fd)
@@ -227,6 +227,6 @@ function writeSyncAll(fd: number, bytes: Uint8Array): void {
 
 export function stagedEntryName(writing: Writing, path: string): string {
   const found = entryAt(writing.walk, path)
-  if (found === undefined) throw gone(path)
+  if (found === undefined) throw changedMeanwhile(path)
   return join(found.directory.path, stagedEntry(writing, found).name).slice(1)
 }

@@ -20,7 +20,7 @@ import { descend } from './tree-descent.ts'
 
 const treeFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
-export type UndoMethods = Pick<FileWriter, 'putBack' | 'forget'>
+export type UndoMethods = Pick<FileWriter, 'rollBack' | 'forget'>
 
 export function undoMethods(writing: Writing, read: ReadMethods): UndoMethods {
   const whole = async (path: string, work: () => Promise<void>) => {
@@ -31,12 +31,12 @@ export function undoMethods(writing: Writing, read: ReadMethods): UndoMethods {
     }
   }
   return {
-    putBack: (saved) => whole(saved.path, () => putBack(writing, saved, read)),
+    rollBack: (saved) => whole(saved.path, () => rollBack(writing, saved, read)),
     forget: (path) => whole(path, () => forget(writing, path)),
   }
 }
 
-async function putBack(writing: Writing, saved: SavedPath, read: ReadMethods): Promise<void> {
+async function rollBack(writing: Writing, saved: SavedPath, read: ReadMethods): Promise<void> {
   const target = entryAt(writing.walk, saved.path)
   if (target !== undefined) {
     unlinkIfThere(stagedEntry(writing, target))

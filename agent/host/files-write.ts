@@ -14,22 +14,22 @@ import {
 import { promisify } from 'node:util'
 import { errnoOf } from '../../shared/errno.ts'
 import { fileError, unsafePath } from '../../shared/file-error.ts'
-import { permit } from './file-modes.ts'
+import { setOwnerAndMode } from './file-modes.ts'
 import type { FileWriter, Permissions } from './files.ts'
 import { entriesOf } from './files-list.ts'
 import { entryAt, statOf } from './files-read.ts'
 import { publish, stageAll, stagedEntryName, stageLink, withStaged } from './files-stage.ts'
 import { type Entry, join, type OpenDirectory, pathOf, placeAt } from './files-walk.ts'
 import {
+  changedMeanwhile,
   directoryInTheWay,
-  gone,
   holdingEntry,
   keptEntry,
-  mapped,
   parentMade,
   touch,
   type Writing,
   wholeMark,
+  withFileErrors,
 } from './files-writing.ts'
 import { refuseOpening, refuseReplace, refuseWrite } from './ground.ts'
 
@@ -44,18 +44,18 @@ export type WriteMethods = Pick<
   | 'stagedPath'
   | 'withStaged'
   | 'publish'
-  | 'setAside'
-  | 'setAsideEntries'
+  | 'moveAway'
+  | 'moveEntriesAway'
   | 'makeDirectory'
   | 'setPermissions'
   | 'removeDirectory'
   | 'removeEmptied'
-  | 'settle'
+  | 'syncDirectories'
 >
 
 export function writeMethods(writing: Writing): WriteMethods {
   const { walk } = writing
-  const now = <T>(path: string, work: () => T): T => walk.passNow(() => mapped(path, work))
+  const now = <T>(path: string, work: () => T): T => walk.passNow(() => withFileErrors(path, work))
   return {
     stage: (path, bytes, permissions) => walk.pass(() => stageAll(writing, [{ path, bytes, permissions }])),
     stageAll: (files) => walk.pass(() => stageAll(writing, files)),
@@ -63,13 +63,13 @@ export function writeMethods(writing: Writing): WriteMethods {
     stagedPath: (path) => join(walk.root, stagedEntryName(writing, path)),
     withStaged: (path, work) => walk.pass(() => withStaged(writing, path, work)),
     publish: (path) => now(path, () => publish(writing, path)),
-    setAside: (path) => now(path, () => setAside(writing, path)),
-    setAsideEntries: (directory, names) => now(directory, () => setAsideEntries(writing, directory, names)),
+    moveAway: (path) => now(path, () => moveAway(writing, path)),
+    moveEntriesAway: (directory, names) => now(directory, () => moveEntriesAway(writing, directory, names)),
     makeDirectory: (path, permissions) => now(path, () => makeDirectory(writing, path, permissions)),
     setPermissions: (path, type, permissions) => walk.pass(() => setPermissions(writing, path, { type, permissions })),
     removeDirectory: (path) => now(path, () => removeDirectory(writing, path)),
     removeEmptied: (path) => now(path, () => isEmptied(writing, path) && removeDirectory(writing, path)),
-    settle: () => walk.pass(() => settle(writing)),
+    syncDirectories: () => walk.pass(() => syncTouched(writing)),
   }
 }
 
@@ -77,12 +77,12 @@ export function makeDirectory(writing: Writing, path: string, permissions: Permi
   refuseOpening(writing.ground, path, { ...permissions, place: placeAt(writing.walk, path) })
   const entry = parentMade(writing, path)
   const there = statOf(entry)
-  if (there !== undefined && there.type !== 'directory') setAside(writing, path)
+  if (there !== undefined && there.type !== 'directory') moveAway(writing, path)
   if (there?.type !== 'directory') {
     mkdirSync(pathOf(entry), 0o700)
     touch(writing, entry.directory)
   }
-  withDirectory(entry, (fd) => permit(fd, permissions))
+  withDirectory(entry, (fd) => setOwnerAndMode(fd, permissions))
   writing.touched.add(join(entry.directory.path, entry.name))
 }
 
@@ -92,16 +92,16 @@ export async function setPermissions(
   { type, permissions }: { readonly type: 'file' | 'directory'; readonly permissions: Permissions },
 ): Promise<void> {
   const entry = entryAt(walk, path)
-  if (entry === undefined) throw gone(path)
+  if (entry === undefined) throw changedMeanwhile(path)
   refuseOpening(ground, path, { ...permissions, place: join(entry.directory.path, entry.name) })
   try {
     const fd = openSync(pathOf(entry), lookFlags)
     try {
       const stat = fstatSync(fd)
-      if (type === 'file' ? !stat.isFile() : !stat.isDirectory()) throw gone(path)
+      if (type === 'file' ? !stat.isFile() : !stat.isDirectory()) throw changedMeanwhile(path)
       if (stat.isFile() && stat.nlink > 1)
         throw unsafePath(path, 'it has a second name (hard link) elsewhere.', 'Remove one of them, then apply again.')
-      permit(fd, permissions)
+      setOwnerAndMode(fd, permissions)
       await fsyncAsync(fd)
     } finally {
       closeSync(fd)
@@ -174,7 +174,7 @@ function forgetDirectory({ walk, touched }: Writing, { directory, name }: Entry)
   touched.add(directory.path)
 }
 
-export async function settle({ walk, touched }: Writing): Promise<void> {
+export async function syncTouched({ walk, touched }: Writing): Promise<void> {
   const paths = [...touched]
   touched.clear()
   await Promise.all(
@@ -195,7 +195,7 @@ export async function settle({ walk, touched }: Writing): Promise<void> {
   )
 }
 
-function setAside(writing: Writing, path: string): void {
+function moveAway(writing: Writing, path: string): void {
   const target = entryAt(writing.walk, path)
   if (target === undefined) return
   const there = statOf(target)
@@ -208,7 +208,7 @@ function setAside(writing: Writing, path: string): void {
   touch(writing, target.directory)
 }
 
-function setAsideEntries(writing: Writing, path: string, names: readonly string[]): void {
+function moveEntriesAway(writing: Writing, path: string, names: readonly string[]): void {
   const { walk } = writing
   const directory = walk.directory(path)
   if (directory.kind !== 'directory' || names.length === 0) return
@@ -230,7 +230,7 @@ function setAsideEntries(writing: Writing, path: string, names: readonly string[
 /** Only when it is ours, since its name could be exchanged in a directory that others can write. */
 export function withHolding<T>(holding: Entry, work: (fd: number) => T): T {
   return withDirectory(holding, (fd) => {
-    if (fstatSync(fd).uid !== process.geteuid?.()) throw gone(join(holding.directory.path, holding.name))
+    if (fstatSync(fd).uid !== process.geteuid?.()) throw changedMeanwhile(join(holding.directory.path, holding.name))
     return work(fd)
   })
 }
@@ -265,7 +265,7 @@ function moveDirectory(name: Buffer, from: number, to: number): void {
       for (const child of readdirSync(`/proc/self/fd/${source}/.`, { encoding: 'buffer' }))
         moveEntry(child, source, target)
       const { mode, uid, gid } = fstatSync(source)
-      permit(target, { mode: mode & 0o7777, ...(process.geteuid?.() === 0 ? { uid, gid } : {}) })
+      setOwnerAndMode(target, { mode: mode & 0o7777, ...(process.geteuid?.() === 0 ? { uid, gid } : {}) })
     } finally {
       closeSync(target)
     }

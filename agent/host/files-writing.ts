@@ -72,7 +72,7 @@ export function parentMade(writing: Writing, path: string): Entry {
       remedy: 'Move it away, then apply again.',
     })
   const found = walk.parent(path)
-  if (found.kind !== 'entry') throw gone(path)
+  if (found.kind !== 'entry') throw changedMeanwhile(path)
   return found
 }
 
@@ -101,12 +101,12 @@ export function directoryInTheWay({ mark }: Pick<Writing, 'mark'>, path: string,
   })
 }
 
-export function gone(path: string): PlumbError {
+export function changedMeanwhile(path: string): PlumbError {
   const message = 'it was exchanged or removed while it was worked on.'
   return new PlumbError({ code: 'apply-failed', message, where: { file: path }, remedy: 'Apply again.' })
 }
 
-export function mapped<T>(path: string, work: () => T): T {
+export function withFileErrors<T>(path: string, work: () => T): T {
   try {
     return work()
   } catch (error) {

@@ -107,11 +107,11 @@ export type FileReader = {
   /** Names in a directory, sorted; control characters and what is not UTF-8 are shown as `\xNN`. Empty when it is not there. */
   list(path: AbsolutePath): readonly string[]
   /** A name as `list` shows it. */
-  shown(name: string): string
+  displayName(name: string): string
   /** Mount points at or below the root, as host paths. */
   mounts(): ReadonlySet<string>
   /** What a change of this path will overwrite. */
-  before(path: AbsolutePath, becomes?: string): SavedPath
+  undoPoint(path: AbsolutePath, becomes?: string): SavedPath
   /** The same reader, hashing everything again (and remembering it). */
   withoutMemory(): FileReader
 }
@@ -144,10 +144,10 @@ export type Former = {
   readLink(path: AbsolutePath): string | undefined
   parts(path: AbsolutePath, take: TakePart): Promise<FileStat | undefined>
   /** What `setAsideEntries` took out of a directory, with everything below it, parents first. */
-  taken(directory: AbsolutePath, visit: (entry: TakenEntry) => Promise<void>): Promise<void>
+  purged(directory: AbsolutePath, visit: (entry: PurgedEntry) => Promise<void>): Promise<void>
 }
 
-export type TakenEntry = {
+export type PurgedEntry = {
   /** Where it was, as `list` shows names. */
   readonly path: string
   /** A name in it is not shown as it is, so `path` does not lead to it. */
@@ -183,9 +183,9 @@ export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
   /** Renames the staged file over `path`, keeping what was there under a temporary name. */
   publish(path: AbsolutePath): void
   /** Renames what is at `path` to its temporary name. */
-  setAside(path: AbsolutePath): void
+  moveAway(path: AbsolutePath): void
   /** Moves entries of a directory (as `list` names them) out of it; mounts stay. */
-  setAsideEntries(directory: AbsolutePath, names: readonly string[]): void
+  moveEntriesAway(directory: AbsolutePath, names: readonly string[]): void
   /** Makes a directory with its parents, or corrects the one that is there. */
   makeDirectory(path: AbsolutePath, permissions: Permissions): void
   /** Changes mode and owner in place. */
@@ -196,9 +196,9 @@ export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
   removeEmptied(path: AbsolutePath): boolean
   readonly replaced: Former
   /** Syncs every directory touched since the last call. */
-  settle(): Promise<void>
+  syncDirectories(): Promise<void>
   /** Makes the path what it was; whatever part of the change was done, and twice as well as once. */
-  putBack(saved: SavedPath): Promise<void>
+  rollBack(saved: SavedPath): Promise<void>
   /** After success: removes what was kept of the path's former content. */
   forget(path: AbsolutePath): Promise<void>
 }

@@ -5,7 +5,7 @@ import { errnoOf } from '../../shared/errno.ts'
 import type { AbsolutePath } from '../../shared/names.ts'
 import type { StatCache } from './files.ts'
 import { parentOf } from './files-walk.ts'
-import { turns } from './turns.ts'
+import { eventLoopYield } from './yield-loop.ts'
 
 /**
  * As git's 'racily clean' entries: a file changed again within the clock tick in which it was looked at has the same stat.
@@ -28,7 +28,7 @@ export function statCache(root: string, paths: readonly AbsolutePath[]): StatCac
   return {
     refresh: async () => {
       if (isEmpty) return [...paths.keys()]
-      const rest = turns()
+      const rest = eventLoopYield()
       const real = new Set(['/'])
       const moved: number[] = []
       for (const { directory, above, positions } of directories) {

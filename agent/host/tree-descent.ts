@@ -3,8 +3,8 @@ import { closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs'
 import { errnoOf } from '../../shared/errno.ts'
 import { fileError } from '../../shared/file-error.ts'
 import { below } from './files-write.ts'
-import { gone } from './files-writing.ts'
-import { turns } from './turns.ts'
+import { changedMeanwhile } from './files-writing.ts'
+import { eventLoopYield } from './yield-loop.ts'
 
 const treeFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 /** Directories held open besides the first. Those further up are opened again from below, by `..`. */
@@ -32,7 +32,7 @@ type Frame<T> = {
 
 /** Sorted by name. By descriptors: an owner can still move what is in it. Follows no link. */
 export async function descend<T>(top: number, inside: T, descent: Descent<T>): Promise<void> {
-  const rest = turns()
+  const rest = eventLoopYield()
   const frames = [frameOf(top, Buffer.alloc(0), inside)]
   try {
     for (let frame = frames.at(-1); frame !== undefined; frame = frames.at(-1)) {
@@ -84,7 +84,7 @@ function reopen<T>(frame: Frame<T>, child: number, descent: Descent<T>): void {
   frame.fd = openSync(`/proc/self/fd/${child}/..`, treeFlags)
   frame.isOpen = true
   const { ino, dev } = fstatSync(frame.fd)
-  if (ino !== frame.inode || dev !== frame.device) throw gone(descent.shown(frame.inside))
+  if (ino !== frame.inode || dev !== frame.device) throw changedMeanwhile(descent.shown(frame.inside))
 }
 
 function frameOf<T>(fd: number, name: Buffer, inside: T): Frame<T> {

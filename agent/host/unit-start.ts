@@ -2,7 +2,7 @@
 
 import { type Run, whyText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { eventually } from './backoff.ts'
+import { pollUntil } from './poll.ts'
 import {
   absent,
   firstLine,
@@ -91,13 +91,13 @@ async function bringUp(
 /** What `activating` and a main process that has only just been started become: looked at until it no longer moves. */
 async function settled(names: readonly string[], query: Run): Promise<ReadonlyMap<string, UnitStatus>> {
   let now: ReadonlyMap<string, UnitStatus> = new Map()
-  const look = async () => {
+  const attempt = async () => {
     const before = now
     now = await shownUnits(names, query)
     const isStill = [...now.values()].every((unit) => !isMoving(unit) && isProven(unit, before.get(unit.name)))
     return isStill ? now : undefined
   }
-  return (await eventually(look, { seconds: 120, pauseMs: 500 })) ?? now
+  return (await pollUntil(attempt, { seconds: 120, pauseMs: 500 })) ?? now
 }
 
 function isMoving(unit: UnitStatus): boolean {

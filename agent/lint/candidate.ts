@@ -14,7 +14,7 @@ import { revisionLimits, sizeProblems } from '../../shared/repository/sizes.ts'
 import type { TreeEntry } from '../../shared/repository/tree.ts'
 import { readWorkTree, tooManyFiles, workTreeLimits } from '../desire/work-tree.ts'
 import type { Interruptible } from '../host/interruptible.ts'
-import { turns } from '../host/turns.ts'
+import { eventLoopYield } from '../host/yield-loop.ts'
 import { CatFile } from '../sync/cat-file.ts'
 import { sha256 } from '../sync/reasons.ts'
 import type { RevisionReader } from '../sync/revision.ts'
@@ -173,7 +173,7 @@ async function largeFiles(
   filters: ReadonlyMap<string, string>,
 ): Promise<readonly string[]> {
   const sized: { readonly path: string; readonly oid: string; readonly size: number }[] = []
-  const rest = turns()
+  const rest = eventLoopYield()
   for (const path of names) {
     await rest()
     const size = sizeOf(join(directory, path))

@@ -4,10 +4,10 @@ import { compact } from '../../shared/compact.ts'
 import type { Evidence } from '../../shared/evidence.ts'
 import {
   type Difference,
-  type Fight,
   type Finding,
   type FindingAdoption,
   logLimit,
+  type RepairLoop,
   type Revised,
 } from '../../shared/finding.ts'
 import { kindsOf } from '../../shared/finding-kind.ts'
@@ -56,7 +56,7 @@ export type FindingInput = {
   /** Of units that failed, the end of the journal. */
   readonly logs?: ReadonlyMap<ResourceId, string>
   /** Of what is not put back any more. */
-  readonly fights?: ReadonlyMap<ResourceId, Fight>
+  readonly repairLoops?: ReadonlyMap<ResourceId, RepairLoop>
   /** What `plumb adopt` would do. */
   readonly adoptions?: ReadonlyMap<ResourceId, FindingAdoption>
 }
@@ -104,10 +104,10 @@ function sourceOf({ desired, baseline }: ComparedResource, service: ServiceName)
 function findingOf(
   resource: ComparedResource,
   source: string | undefined,
-  { contents, mask, evidence, logs, fights, adoptions }: FindingInput,
+  { contents, mask, evidence, logs, repairLoops, adoptions }: FindingInput,
 ): Finding {
   const { id, comparison } = resource
-  const fight = fights?.get(id)
+  const fight = repairLoops?.get(id)
   const log = logs?.get(id)
   const sides = contents.get(id)
   const hidden = hiddenIn(resource, sides)

@@ -70,7 +70,7 @@ export type PlanOptions = {
   /** `everything`: drift is put right too, whatever the services say but for what is ignored (a person asked for it). */
   readonly repair: 'by-policy' | 'everything'
   /** What is not put back by policy any more (state/repairs.ts). */
-  readonly fighting?: ReadonlyMap<ResourceId, unknown>
+  readonly repairLoops?: ReadonlyMap<ResourceId, unknown>
   /** Default: all. */
   readonly services?: ReadonlySet<ServiceName>
   readonly holdOf?: (service: ServiceName) => Hold | undefined
@@ -81,7 +81,7 @@ export type PlanOptions = {
 }
 
 export function planFor({ host, revision, capabilities, services, units }: HostComparison, options: PlanOptions): Plan {
-  const { repair, fighting = new Map(), holdOf = () => undefined, owed = new Set(), memory = new Memory() } = options
+  const { repair, repairLoops = new Map(), holdOf = () => undefined, owed = new Set(), memory = new Memory() } = options
   const plans: ServicePlan[] = []
   let forecast = forecastAt(units)
   let isEngineStarted = false
@@ -92,7 +92,7 @@ export function planFor({ host, revision, capabilities, services, units }: HostC
     revision,
     capabilities,
     repair,
-    fighting,
+    repairLoops,
     holdOf,
     owed,
     replaced,
@@ -133,7 +133,7 @@ type Context = {
   readonly revision: Revision
   readonly capabilities: Capabilities
   readonly repair: PlanOptions['repair']
-  readonly fighting: ReadonlyMap<ResourceId, unknown>
+  readonly repairLoops: ReadonlyMap<ResourceId, unknown>
   readonly holdOf: HoldOf
   readonly owed: ReadonlySet<ResourceId>
   readonly plansAtRest: WeakMap<ServiceComparison, ServicePlan>
@@ -207,7 +207,7 @@ function isRepaired(resource: ComparedResource, desired: DesiredService | undefi
   if (context.owed.has(resource.id)) return true
   const policy = policyOf(desired, ownPolicy(resource))
   if (reasonToIgnore(policy) !== undefined) return false
-  return context.repair === 'everything' || (policy === 'repair' && !context.fighting.has(resource.id))
+  return context.repair === 'everything' || (policy === 'repair' && !context.repairLoops.has(resource.id))
 }
 
 function withWaits(plans: readonly ServicePlan[], services: readonly ServiceComparison[], holdOf: HoldOf) {

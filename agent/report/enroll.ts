@@ -2,8 +2,8 @@
 import type { HostName } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { type EnrollRequest, enrollPath, enrollResponseSchema } from '../../shared/protocol.ts'
-import { askServer, notAServer } from './ask-server.ts'
 import { ensureIdentity } from './identity.ts'
+import { notAServer, requestServer } from './request-server.ts'
 import { serverUrl } from './server-tls.ts'
 
 export type Enrollment = {
@@ -21,7 +21,7 @@ export async function enroll({ server, token, host, stateDirectory, certificate 
   const { publicKey } = await ensureIdentity(stateDirectory)
   const body: EnrollRequest = { token, host, publicKey }
   const remedy = 'Check the address and the network, then run it again: the token is still good.'
-  const answer = await askServer({ url, body, certificate, remedy })
+  const answer = await requestServer({ url, body, certificate, remedy })
   if (answer.kind === 'answered') {
     if (enrollResponseSchema.safeParse(answer.json).data?.host === host) return
     throw notAServer(url, answer.status)

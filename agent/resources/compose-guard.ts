@@ -11,7 +11,7 @@ import { containersOf, type Listing } from '../host/docker.ts'
 import { existingObjects } from '../host/engine-objects.ts'
 import { environmentFiles } from '../host/environment-files.ts'
 import { mountsHere } from '../host/mounts.ts'
-import { withContent } from '../host/place-content.ts'
+import { nonEmptyPaths } from '../host/nonempty-paths.ts'
 import { realPaths } from '../host/real-paths.ts'
 import { objectRefusal } from './changed-objects.ts'
 import { powerRefusal, reachedByVolumes, reachedPaths, withVolumePowers } from './compose-mounts.ts'
@@ -76,7 +76,7 @@ export async function judgeProject(guarded: Guarded, listing: Listing, query: Ru
   const placeOf = placesByMounts(places)
   const real = (path: string) => placeOf(leadsTo(path))
   const all = [...changes, ...predecessorChanges(predecessors, services, { real })]
-  const filled = await withContent(all.flatMap(({ covered }) => covered ?? []))
+  const filled = await nonEmptyPaths(all.flatMap(({ covered }) => covered ?? []))
   const moved = movedMounts(all, desired.files, { real, hasContent: (path) => filled.has(path) })
   const refusal =
     unsetRefusal(desired, model.unset) ??

@@ -3,7 +3,7 @@
 import type { Run } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
-import { eventually } from '../host/backoff.ts'
+import { coalesced } from '../host/coalesce.ts'
 import { composeDown, composeUp, type Project, servicesToRecreate } from '../host/compose-command.ts'
 import { dockerRestarts } from '../host/daemons.ts'
 import {
@@ -16,8 +16,8 @@ import {
   stopContainers,
   unpause,
 } from '../host/docker.ts'
+import { pollUntil } from '../host/poll.ts'
 import { withLogins } from '../host/registry-login.ts'
-import { sharing } from '../host/shared-look.ts'
 import { startTimes } from '../host/start-times.ts'
 import { slotByObject } from '../memory.ts'
 import {
@@ -108,7 +108,7 @@ async function settled(
   let fault: Container | undefined
   const list = sharedListing({ run, memory })
   const isRestarting = dockerRestarts()
-  const look = async () => {
+  const attempt = async () => {
     const before = own
     own = containersOf(desired.project, await list())
     fault = own.find((container) => isFaulty(container, declared))
@@ -118,7 +118,7 @@ async function settled(
     const isSettled = fault === undefined && own.every(({ id, health }) => health !== 'starting' && has(before, id))
     return isSettled ? ('well' as const) : undefined
   }
-  if ((await eventually(look, { seconds: 120, pauseMs: 1000 })) === 'well') return own
+  if ((await pollUntil(attempt, { seconds: 120, pauseMs: 1000 })) === 'well') return own
   const faulty = fault ?? own.find(({ health }) => health === 'starting')
   const faults = containerFaults(own, declared)
   const state = faults.length === 0 ? `${faulty?.service}: ${faulty?.health ?? 'not steady'}` : faultsText(faults)
@@ -136,7 +136,7 @@ async function settled(
 /** Projects that come up side by side look at one listing of all containers. */
 function sharedListing({ run, memory }: Asking): () => ReturnType<typeof listedContainers> {
   const listings = memory.at(listingsByRun)
-  const known = listings.get(run) ?? sharing(() => listedContainers(run))
+  const known = listings.get(run) ?? coalesced(() => listedContainers(run))
   listings.set(run, known)
   return known
 }

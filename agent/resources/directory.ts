@@ -46,14 +46,14 @@ export const directoryKind: ResourceKind<DirectoryResource, SavedPath> = {
   planText,
   stepText: (path) => `make ${path ?? 'directories'}`,
   save: async (changes, host) =>
-    host.files.pass(async () => changes.map((one) => host.files.before(pathOf(one.id), contentOf(one.original)))),
+    host.files.pass(async () => changes.map((one) => host.files.undoPoint(pathOf(one.id), contentOf(one.original)))),
   change,
   restore: (saved, host) => putBackAll(inOrderOfChange(saved), host),
 }
 
 /** Entries of a purged directory that no service has, as `list` names them. A mount or reserved ground, and what holds one, is left alone. */
 export function extrasOf({ path, keep }: DirectoryResource, host: HostReader): readonly string[] {
-  const kept = new Set(keep.map((name) => host.files.shown(name)))
+  const kept = new Set(keep.map((name) => host.files.displayName(name)))
   const extras = host.files.list(path).filter((name) => !kept.has(name))
   if (extras.length === 0) return []
   const mounts = [...host.files.mounts()]
@@ -151,7 +151,7 @@ async function change(changes: readonly DirectoryChange[], host: ApplyHost): Pro
     const leaving = sorted.filter(({ desired }) => desired === undefined)
     for (const one of leaving.filter((each) => !isReturning(each)).toReversed()) lines.push(leave(one, host))
     for (const one of leaving.filter(isReturning)) lines.push(await putBackOriginal(one, host))
-    await host.files.settle()
+    await host.files.syncDirectories()
     return lines
   })
 }
@@ -178,7 +178,7 @@ async function make(
     files.makeDirectory(path, await permissionsFor(desired, host))
   } else if (names.size > (names.has('extra') ? 1 : 0))
     await files.setPermissions(path, 'directory', await permissionsFor(desired, host))
-  files.setAsideEntries(path, purged)
+  files.moveEntriesAway(path, purged)
   if (names.has('type')) return [`made ${path}`]
   if (purged.length > 0) return [`removed from ${path}: ${extraText(purged)}`]
   return names.has('extra') ? [] : [`corrected ${path} (${[...names].join(', ')})`]

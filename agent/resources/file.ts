@@ -50,7 +50,7 @@ export const fileKind: ResourceKind<FileResource, SavedPath> = {
   stepText: (path) => `write ${path ?? 'files'}`,
   save: async (changes, host) =>
     host.files.pass(async () =>
-      changes.map((one) => host.files.before(pathOf(one.id), one.desired?.sha256 ?? contentOf(one.original))),
+      changes.map((one) => host.files.undoPoint(pathOf(one.id), one.desired?.sha256 ?? contentOf(one.original))),
     ),
   change,
   restore: putBackAll,
@@ -100,9 +100,9 @@ async function change(changes: readonly FileChange[], host: ApplyHost): Promise<
       await files.setPermissions(desired.path, 'file', await permissionsFor(desired, host))
     for (const one of changes.filter(({ desired }) => desired === undefined)) {
       if (isReturning(one)) await putBackOriginal(one, host)
-      else files.setAside(pathOf(one.id))
+      else files.moveAway(pathOf(one.id))
     }
-    await files.settle()
+    await files.syncDirectories()
     return changes.map(line)
   })
 }

@@ -163,12 +163,12 @@ export async function putBackAll(saved: readonly unknown[], host: HostWriter): P
     const problems: Problem[] = []
     for (const point of saved.toReversed()) {
       try {
-        await host.files.putBack(savedPathSchema.parse(point))
+        await host.files.rollBack(savedPathSchema.parse(point))
       } catch (error) {
         problems.push(...problemsOf(error))
       }
     }
-    await host.files.settle()
+    await host.files.syncDirectories()
     if (problems.length > 0) throw new PlumbError(problems)
   })
 }

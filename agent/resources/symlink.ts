@@ -31,7 +31,7 @@ export const symlinkKind: ResourceKind<SymlinkResource, SavedPath> = {
   stepText: (path) => `link ${path ?? 'links'}`,
   save: async (changes, host) =>
     host.files.pass(async () =>
-      changes.map((one) => host.files.before(pathOf(one.id), one.desired?.target ?? contentOf(one.original))),
+      changes.map((one) => host.files.undoPoint(pathOf(one.id), one.desired?.target ?? contentOf(one.original))),
     ),
   change,
   restore: putBackAll,
@@ -66,9 +66,9 @@ async function change(changes: readonly ResourceChange<SymlinkResource>[], host:
     for (const { path } of links) files.publish(path)
     for (const one of changes.filter(({ desired }) => desired === undefined)) {
       if (isReturning(one)) await putBackOriginal(one, host)
-      else files.setAside(pathOf(one.id))
+      else files.moveAway(pathOf(one.id))
     }
-    await files.settle()
+    await files.syncDirectories()
     return changes.map((one) =>
       one.desired === undefined ? leftText(one) : `linked ${one.desired.path} to ${one.desired.target}`,
     )

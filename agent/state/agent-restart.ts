@@ -92,7 +92,7 @@ export function keptFile(path: AbsolutePath, root: string): KeptFile {
 }
 
 /** A directory that stands there by now is somebody's, and stays. */
-export function putBackFile(file: KeptFile, root: string): void {
+export function restoreKeptFile(file: KeptFile, root: string): void {
   const at = join(root, file.path)
   if (lstatSync(at, { throwIfNoEntry: false })?.isDirectory()) return
   rmSync(at, { force: true })

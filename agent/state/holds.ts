@@ -48,7 +48,7 @@ export type HoldStore = {
   /** Those of exactly this target that were in force; the server's are released for this host. */
   release(service: HoldTarget, by: string): Promise<readonly KeptHold[]>
   /** All that the server has for this host now. True when that changes what is held. */
-  adopt(holds: readonly ServerHold[]): Promise<boolean>
+  replaceServerHolds(holds: readonly ServerHold[]): Promise<boolean>
   /** Those that time ended and that nobody has logged yet. */
   takeUnlogged(): Promise<readonly EndedHold[]>
 }
@@ -84,11 +84,11 @@ export function holdStore(directory: string, now: () => Date = () => new Date())
         const left = kept.flatMap((one) => (released.includes(one) ? releasedHere(one, by) : [one]))
         return { kept: released.length === 0 ? undefined : left, result: released }
       }),
-    adopt: (holds) =>
+    replaceServerHolds: (holds) =>
       changing((kept, at) => {
-        const adopted = adoptedFrom(holds, kept, at)
-        const isSame = JSON.stringify(adopted) === JSON.stringify(kept)
-        return { kept: isSame ? undefined : adopted, result: !isSame }
+        const next = mergedHolds(holds, kept, at)
+        const isSame = JSON.stringify(next) === JSON.stringify(kept)
+        return { kept: isSame ? undefined : next, result: !isSame }
       }),
     takeUnlogged: () => takeUnlogged(path, now, changing),
   }
@@ -140,7 +140,7 @@ function releasedHere(hold: KeptHold, by: string): readonly KeptHold[] {
 }
 
 /** What is known stays as it came first, so that no second message makes a hold longer. */
-function adoptedFrom(holds: readonly ServerHold[], kept: readonly KeptHold[], at: Date): readonly KeptHold[] {
+function mergedHolds(holds: readonly ServerHold[], kept: readonly KeptHold[], at: Date): readonly KeptHold[] {
   const listed = new Set(holds.map(({ id }) => id))
   const known = new Set(kept.map(({ id }) => id))
   const left = kept.filter((one) => one.origin === 'host' || !isOngoing(one, at) || listed.has(one.id ?? ''))

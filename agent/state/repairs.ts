@@ -1,30 +1,30 @@
 // When drift was put back by policy, so that a fight is noticed: what another program undoes again and again is not put back any
 // more, and told instead.
 import { z } from 'zod'
-import { type Fight, fightSchema } from '../../shared/finding.ts'
+import { type RepairLoop, repairLoopSchema } from '../../shared/finding.ts'
 import { type ResourceId, resourceIdSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { sharedRecord } from './shared-record.ts'
 
 export type RepairStore = {
   /** What is not put back any more. */
-  fights(): ReadonlyMap<ResourceId, Fight>
+  loops(): ReadonlyMap<ResourceId, RepairLoop>
   /** To be told what each look found drifted, before it is decided what to put back. */
-  looked(drifted: ReadonlySet<ResourceId>, now: Date): void
+  checked(drifted: ReadonlySet<ResourceId>, now: Date): void
   repaired(resources: readonly ResourceId[], now: Date): void
   /** A person or a commit has put them right: nobody fights yet. */
   forget(resources: readonly ResourceId[]): void
 }
 
 /** So many repairs undone within so many milliseconds are a fight; it is over when nothing drifted for as long. */
-export const fightRepairs = 3
-export const fightWithinMs = 10 * 60_000
+export const loopRepairs = 3
+export const loopWithinMs = 10 * 60_000
 
 const recordSchema = z.object({
   resource: resourceIdSchema,
   /** ISO 8601, the oldest first. */
-  repairedAt: z.array(z.iso.datetime()).max(fightRepairs),
-  fight: fightSchema.optional(),
+  repairedAt: z.array(z.iso.datetime()).max(loopRepairs),
+  fight: repairLoopSchema.optional(),
   /** Since when a fight is quiet. */
   quietSince: z.iso.datetime().optional(),
 })
@@ -45,15 +45,15 @@ export function repairStore(path: string): RepairStore {
     }
   }
   return {
-    fights: () =>
+    loops: () =>
       new Map([...records.get()].flatMap(([id, { fight }]) => (fight === undefined ? [] : [[id, fight] as const]))),
-    looked: (drifted, now) => change(afterLook(records.get(), drifted, now)),
+    checked: (drifted, now) => change(afterCheck(records.get(), drifted, now)),
     repaired: (resources, now) => change(afterRepair(records.get(), resources, now)),
     forget: (resources) => change(new Map([...records.get()].filter(([id]) => !resources.includes(id)))),
   }
 }
 
-function afterLook(records: Records, drifted: ReadonlySet<ResourceId>, now: Date): Records {
+function afterCheck(records: Records, drifted: ReadonlySet<ResourceId>, now: Date): Records {
   return new Map(
     [...records].flatMap(([id, record]) => {
       const seen = drifted.has(id) ? seenDrifted(record, now) : seenInSync(record, now)
@@ -66,8 +66,8 @@ function seenDrifted({ quietSince: _, ...record }: RepairRecord, now: Date): Rep
   if (record.fight !== undefined) return record
   const repairedAt = recent(record.repairedAt, now)
   const [since] = repairedAt
-  const isFight = since !== undefined && repairedAt.length >= fightRepairs
-  return { ...record, repairedAt, ...(isFight ? { fight: { repairs: repairedAt.length, since } } : {}) }
+  const isLoop = since !== undefined && repairedAt.length >= loopRepairs
+  return { ...record, repairedAt, ...(isLoop ? { fight: { repairs: repairedAt.length, since } } : {}) }
 }
 
 function seenInSync(record: RepairRecord, now: Date): RepairRecord | undefined {
@@ -79,13 +79,13 @@ function seenInSync(record: RepairRecord, now: Date): RepairRecord | undefined {
   const quietForMs = now.getTime() - Date.parse(quietSince)
   // A clock that was set back makes no fight last for years.
   if (quietForMs < 0) return { ...record, quietSince: now.toISOString() }
-  return quietForMs >= fightWithinMs ? undefined : { ...record, quietSince }
+  return quietForMs >= loopWithinMs ? undefined : { ...record, quietSince }
 }
 
 function afterRepair(records: Records, resources: readonly ResourceId[], now: Date): Records {
   const changed = resources.map((resource): [ResourceId, RepairRecord] => {
     const before = recent(records.get(resource)?.repairedAt ?? [], now)
-    return [resource, { resource, repairedAt: [...before, now.toISOString()].slice(-fightRepairs) }]
+    return [resource, { resource, repairedAt: [...before, now.toISOString()].slice(-loopRepairs) }]
   })
   return new Map([...records, ...changed].slice(-kept))
 }
@@ -93,7 +93,7 @@ function afterRepair(records: Records, resources: readonly ResourceId[], now: Da
 function recent(times: readonly string[], now: Date): string[] {
   return times.filter((at) => {
     const ago = now.getTime() - Date.parse(at)
-    return ago >= 0 && ago <= fightWithinMs
+    return ago >= 0 && ago <= loopWithinMs
   })
 }
 

@@ -5,10 +5,9 @@ import { fileError, unsafePath } from '../../shared/file-error.ts'
 import { makeStateDirectory, sweepUnfinished } from '../../shared/platform/durable.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { type ApplyTimes, applyTimes } from './applies.ts'
-import { setAsideStrange } from './aside.ts'
+import { type ArchiveStore, archivedContents, archiveStore } from './archive.ts'
 import { type BaselineStore, type Baselines, baselineStore } from './baseline.ts'
 import { type DigestStore, digestStore } from './digests.ts'
-import { type DisplacedStore, displacedContents, displacedStore } from './displaced.ts'
 import { type EvidenceStore, evidenceStore } from './evidence.ts'
 import { type FailureStore, failureStore } from './failures.ts'
 import { type HashStore, hashStore } from './hashes.ts'
@@ -18,6 +17,7 @@ import { acquireLock, type Lock, type LockOptions } from './lock.ts'
 import { type ObjectStore, objectStore } from './objects.ts'
 import { keptOriginals } from './originals.ts'
 import { type PersonApplies, personApplies } from './person-applies.ts'
+import { quarantineCorruptState } from './quarantine.ts'
 import { type RepairStore, repairStore } from './repairs.ts'
 
 export type State = {
@@ -26,7 +26,7 @@ export type State = {
   readonly hashes: HashStore
   readonly digests: DigestStore
   readonly objects: ObjectStore
-  readonly displaced: DisplacedStore
+  readonly archive: ArchiveStore
   readonly failures: FailureStore
   readonly holds: HoldStore
   readonly evidence: EvidenceStore
@@ -45,9 +45,9 @@ export function openState(directory: string): State {
   const at = (name: string) => join(directory, name)
   for (const part of ['.', 'baseline', 'objects', 'lock', 'agent-lock', 'repository', 'person-applies'])
     sweepUnfinished(at(part))
-  const lost = setAsideStrange(directory)
+  const lost = quarantineCorruptState(directory)
   const objects = objectStore(at('objects'))
-  const displaced = displacedStore(directory)
+  const archive = archiveStore(directory)
   const baselines = baselineStore(at('baseline'), lost)
   return {
     directory,
@@ -55,7 +55,7 @@ export function openState(directory: string): State {
     hashes: hashStore(at('hashes.json')),
     digests: digestStore(at('digests.json')),
     objects,
-    displaced,
+    archive: archive,
     failures: failureStore(directory),
     holds: holdStore(directory),
     evidence: evidenceStore(at('evidence.json')),
@@ -66,7 +66,7 @@ export function openState(directory: string): State {
     lock: (options) => acquireLock(at('lock'), options),
     prune: () => {
       const known = baselines.read().baselines
-      objects.prune([displacedContents(displaced.list()), appliedContents(known), new Set(keptOriginals(known).keys())])
+      objects.prune([archivedContents(archive.list()), appliedContents(known), new Set(keptOriginals(known).keys())])
     },
   }
 }

@@ -25,12 +25,12 @@ export type Wanted = {
  */
 export async function bringHead(parts: CopyParts, wanted: Wanted): Promise<Brought> {
   const copy = await soundCopy(parts, wanted)
-  if (copy === undefined) return await adopted(parts, await cloned(parts, wanted))
+  if (copy === undefined) return await activated(parts, await cloned(parts, wanted))
   try {
     return await advanced(parts, wanted, copy)
   } catch (error) {
     if (!isDamage(error)) throw error
-    return await adopted(parts, await cloned(parts, wanted))
+    return await activated(parts, await cloned(parts, wanted))
   }
 }
 
@@ -38,7 +38,7 @@ export async function bringHead(parts: CopyParts, wanted: Wanted): Promise<Broug
 export async function compacted(parts: CopyParts, head: RemoteHead, copy: string): Promise<string> {
   try {
     const clone = await cloned(parts, { head, mark: undefined, allowRewind: false })
-    if (clone.revision === head.revision) return (await adopted(parts, clone)).copy
+    if (clone.revision === head.revision) return (await activated(parts, clone)).copy
     await rm(clone.copy, { recursive: true, force: true })
     return copy
   } catch {
@@ -103,8 +103,8 @@ async function cloned(parts: CopyParts, wanted: Wanted): Promise<Brought> {
   }
 }
 
-async function adopted({ store }: CopyParts, { copy, revision }: Brought): Promise<Brought> {
-  return { copy: await store.adopt(copy), revision }
+async function activated({ store }: CopyParts, { copy, revision }: Brought): Promise<Brought> {
+  return { copy: await store.activate(copy), revision }
 }
 
 /** git's own number for a depth without end. */

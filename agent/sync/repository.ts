@@ -189,11 +189,11 @@ async function locked<Result>(
   const purpose = 'sync of the repository'
   const lock = await acquireLock(join(directory, 'lock'), { purpose, now: new Date(), waitSeconds: 600, stop })
   try {
-    await store.tidy()
+    await store.removeUnfinished()
     return await work()
   } catch (error) {
     // At once, not by the next sync: with a disk that this one has filled there might be none.
-    await store.tidy().catch(() => undefined)
+    await store.removeUnfinished().catch(() => undefined)
     throw error
   } finally {
     lock.release()

@@ -11,9 +11,9 @@ export type Store = {
   /** A fresh place for a clone, below the same directory. */
   incoming(): Promise<string>
   /** Makes a finished clone the current one and says where it is now. The one before it stays for whoever is still reading it, older ones go. */
-  adopt(incoming: string): Promise<string>
+  activate(incoming: string): Promise<string>
   /** Removes what syncs that were killed or ran out of disk left behind; only under the lock. */
-  tidy(): Promise<void>
+  removeUnfinished(): Promise<void>
 }
 
 export function createStore(directory: string): Store {
@@ -34,7 +34,7 @@ export function createStore(directory: string): Store {
       await mkdir(directory, { recursive: true, mode: 0o700 })
       return join(directory, `incoming-${randomUUID()}`)
     },
-    adopt: async (incoming) => {
+    activate: async (incoming) => {
       const before = currentName()
       const name = `copy-${randomUUID()}`
       await rename(incoming, join(directory, name))
@@ -45,7 +45,7 @@ export function createStore(directory: string): Store {
       await removeAll(directory, (entry) => entry.startsWith('copy-') && entry !== name && entry !== before)
       return join(directory, name)
     },
-    tidy: async () => {
+    removeUnfinished: async () => {
       await removeAll(directory, (entry) => entry.startsWith('incoming-') || entry.startsWith('current-'))
       const isHalf = (entry: string) => entry.startsWith('tmp_') || entry.endsWith('.new')
       for (const place of ['', 'objects', 'objects/pack']) await removeAll(join(directory, 'current', place), isHalf)

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openAgent } from '../../agent/commands/open.ts'
-import { type Agent, type Desired, desireAt, lookAt } from '../../agent/look.ts'
+import { type Agent, type Desired, desiredAt, inspectHost } from '../../agent/inspect.ts'
 import { cfengineArgs } from './cfengine.ts'
 import { filesBelow, makeJob } from './job.ts'
 import { isInstalled, type Measured, measureAllInTurn, type Timed, tableText } from './measure.ts'
@@ -40,7 +40,7 @@ async function measureApplied({ work, repository, root, files }: Applied): Promi
   await new Promise((resolve) => setTimeout(resolve, 2500))
   utimesSync(stamp, new Date(), new Date())
   const { agent } = await openAgent({ repo: repository, root, state: join(work, 'state'), host: 'bench' })
-  const desired = await desireAt(agent, await agent.repository.sync({ allowRewind: false }))
+  const desired = await desiredAt(agent, await agent.repository.sync({ allowRewind: false }))
   const plain = filesBelow(repository, join(work, 'plain'))
   const rows = await measureAllInTurn(
     [
@@ -63,7 +63,7 @@ async function measureApplied({ work, repository, root, files }: Applied): Promi
 }
 
 async function look(agent: Agent, desired: Desired, full: boolean): Promise<void> {
-  const { comparison } = await lookAt(agent, desired, { full })
+  const { comparison } = await inspectHost(agent, desired, { full })
   const differing = comparison.services.flatMap(({ resources }) => resources.flatMap(({ differences }) => differences))
   if (differing.length > 0) throw new Error('not in sync: something else would be measured')
 }

@@ -35,8 +35,8 @@ export type Enrollment = {
 export type EnrollOutcome =
   | { readonly kind: 'enrolled' }
   | { readonly kind: 'key-invalid' }
-  /** `reason` is for the log, not for who asked; `told`: a person will be alerted. */
-  | { readonly kind: 'refused'; readonly reason: string; readonly told: boolean }
+  /** `reason` is for the log, not for who asked; `isAlerted`: a person will be alerted. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly isAlerted: boolean }
   | { readonly kind: 'host-known' }
 
 /** How long an ended token is remembered, so that its use is recognised as such. */
@@ -70,7 +70,7 @@ export async function enrollHost(
   const at = clock.now().toISOString()
   return db.transaction().execute(async (transaction) => {
     const token = await findToken(transaction, hashOf(request.token))
-    if (token === undefined) return { kind: 'refused', reason: 'no such token was ever issued', told: false }
+    if (token === undefined) return { kind: 'refused', reason: 'no such token was ever issued', isAlerted: false }
     const known = await findHost(transaction, request.host)
     // Asked again by the host itself, whom the first answer did not reach: its token is used up by then.
     if (known?.publicKey === request.publicKey) return { kind: 'enrolled' }
@@ -79,14 +79,14 @@ export async function enrollHost(
     const ended = endOf(token, request.host, at)
     if (ended !== undefined) {
       await refuse(`token:${token.id}`, ended)
-      return { kind: 'refused', reason: ended, told: true }
+      return { kind: 'refused', reason: ended, isAlerted: true }
     }
     if (known !== undefined) {
       await refuse(`host:${request.host}`, 'the host is enrolled already')
       return { kind: 'host-known' }
     }
     if (!(await takeTokenUse(transaction, token.id, at))) {
-      return { kind: 'refused', reason: 'another took the last use at the same moment', told: false }
+      return { kind: 'refused', reason: 'another took the last use at the same moment', isAlerted: false }
     }
     await insertHost(transaction, request.host, request.publicKey, at)
     await insertTransitions(transaction, request.host, [{ at, to: 'enrolled' }])

@@ -25,12 +25,12 @@ export type AgentGate = {
   isConnected(host: HostName): boolean
   connectedHosts(): readonly HostName[]
   /** False: it is not connected, and nothing happens. */
-  send(host: HostName, message: HoldsMessage | AskMessage): boolean
+  send(host: HostName, message: HoldsMessage | AgentRequest): boolean
   close(): Promise<void>
 }
 
 /** What a server may ask of agents; beside it, it may only say to each what is held. */
-export type AskMessage = Extract<ServerMessage, { type: 'sync' | 'check' }>
+export type AgentRequest = Extract<ServerMessage, { type: 'sync' | 'check' }>
 
 export type GateParts = {
   readonly publicUrl: URL
@@ -42,7 +42,7 @@ export type GateParts = {
   readonly events: EventFeed
   readonly receive: ReceiveReport
   /** How long the server may hear nothing from a host until the host counts as offline. */
-  silentAfterMs(): number
+  offlineAfterMs(): number
   /** The socket is an agent's: it does not count as one of an unknown client any more. */
   proved(socket: Socket): void
   readonly limits?: Partial<GateLimits>
@@ -119,7 +119,7 @@ export function createAgentGate(parts: GateParts): AgentGate {
   const all = () => [...strangers.keys(), ...byHost.values()]
   const pingAll = () => {
     // An agent that applies has nothing else to say meanwhile: one answer may be late, or lost.
-    pings = pingAfter(Math.min(limits.pingEveryMs, Math.max(1000, parts.silentAfterMs() / 4)))
+    pings = pingAfter(Math.min(limits.pingEveryMs, Math.max(1000, parts.offlineAfterMs() / 4)))
     for (const connection of all()) connection.ping()
   }
   const pingsFailed = (thrown: unknown) => parts.log.error({ err: thrown }, 'agents could not be pinged')

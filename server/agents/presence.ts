@@ -12,7 +12,7 @@ export type Presence = {
   /** How far the host's clock is ahead of the server's, below zero: behind. Undefined: about right, or not known. */
   clockAheadSeconds(host: HostName): number | undefined
   /** Since the host was last heard, or since this server began to listen: time it was down counts against nobody. */
-  silentForMs(host: HostName): number
+  unheardForMs(host: HostName): number
   /** Hosts heard since the last call, with the time. */
   takeUnsaved(): ReadonlyMap<HostName, string>
 }
@@ -70,7 +70,7 @@ export function createPresence(clock: Clock, events: EventFeed): Presence {
       return elapsed - uncheckedSince
     },
     clockAheadSeconds: (host) => clockAhead.get(host),
-    silentForMs: (host) => clock.elapsed() - (heard.get(host)?.elapsed ?? startedAt),
+    unheardForMs: (host) => clock.elapsed() - (heard.get(host)?.elapsed ?? startedAt),
     takeUnsaved() {
       const taken = unsaved
       unsaved = new Map()

@@ -15,7 +15,7 @@ import {
   insertHold,
   listHolds,
   type StoredHold,
-  saveButNot,
+  saveExcludedHosts,
 } from '../store/holds.ts'
 import type { Db } from '../store/tables.ts'
 import { type Clock, later } from './clock.ts'
@@ -95,7 +95,8 @@ export function createHolds(parts: HoldParts): Holds {
       if (hold === undefined || !isOngoing(hold, clock.now())) return false
       const isAll = host === undefined || hold.hosts.every((pattern) => pattern === host)
       if (isAll) await deleteHold(db, id)
-      else if (matchesAny(hold.hosts, host)) await saveButNot(db, id, [...new Set([...hold.butNot, host])])
+      else if (matchesAny(hold.hosts, host))
+        await saveExcludedHosts(db, id, [...new Set([...hold.excludedHosts, host])])
       else return false
       changed(hold, host === undefined ? 'hold released' : `hold released for ${host}`)
       return true
@@ -114,8 +115,8 @@ export function createHolds(parts: HoldParts): Holds {
 async function holdsFor(db: Db, host: HostName, now: Date): Promise<ServerHold[]> {
   const known = await listHolds(db, later(now, -clocksDifferByMs).toISOString())
   return known
-    .filter(({ hosts, butNot }) => matchesAny(hosts, host) && !butNot.includes(host))
-    .map(({ hosts: _hosts, butNot: _butNot, ...hold }) => hold)
+    .filter(({ hosts, excludedHosts }) => matchesAny(hosts, host) && !excludedHosts.includes(host))
+    .map(({ hosts: _hosts, excludedHosts: _butNot, ...hold }) => hold)
     .slice(-serverHoldsLimit)
 }
 
@@ -140,7 +141,7 @@ async function nobodyFor(views: HoldParts['views'], { service, hosts: patterns }
 function newHold({ service, hosts, why, by, for: seconds }: HoldRequest, now: Date): StoredHold {
   const until = later(now, Math.min(seconds, longestHoldSeconds) * 1000)
   const times = { since: now.toISOString(), until: until.toISOString() }
-  return { id: randomUUID(), service, by, why, ...times, hosts, butNot: [] }
+  return { id: randomUUID(), service, by, why, ...times, hosts, excludedHosts: [] }
 }
 
 function isOngoing({ until }: StoredHold, now: Date): boolean {

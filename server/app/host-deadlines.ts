@@ -4,7 +4,7 @@ import type { FleetSource } from './fleet.ts'
 
 export type HostDeadlines = {
   /** A host that checks seldom speaks seldom: it may miss two checks before it counts as offline. */
-  silentAfterMs(): number
+  offlineAfterMs(): number
   checkOverdueAfterMs(): number
 }
 
@@ -16,7 +16,7 @@ const leastOverdueMs = 15 * 60_000
 /** `silentAfterSeconds` overrides plumb.yaml. */
 export function createHostDeadlines(source: FleetSource, silentAfterSeconds: number | undefined): HostDeadlines {
   return {
-    silentAfterMs() {
+    offlineAfterMs() {
       const { silentAfter, checkEvery } = source.state().fleet.defaults
       return (silentAfterSeconds ?? Math.max(silentAfter, checksMissed * checkEvery)) * 1000
     },

@@ -22,7 +22,7 @@ export type FactParts = {
   readonly source: FleetSource
   readonly courier: Pick<Courier, 'problems'>
   /** Damaged databases that are still in the data directory. */
-  databasesSetAside(): readonly string[]
+  quarantinedDatabases(): readonly string[]
   /** Those that the repository does not have, as far as it is fetched. */
   missingRevisions(revisions: Iterable<Revision>): Promise<ReadonlySet<Revision>>
 }
@@ -38,7 +38,7 @@ export async function readFleetFacts(parts: FactParts): Promise<FleetFacts> {
     unreachable: lasts || head === undefined ? unreachable?.problem : undefined,
     channelProblems: await parts.courier.problems(),
     refusedEnrollments: await listRefusals(parts.db),
-    databasesSetAside: parts.databasesSetAside(),
+    quarantinedDatabases: parts.quarantinedDatabases(),
   }
 }
 
@@ -82,7 +82,7 @@ export async function readHostFacts(
       endedHolds: ended.get(host) ?? [],
       copy: copies.get(host),
       lastSeenAt: heardAt ?? lastSeenAt,
-      silentForMs: presence.silentForMs(host),
+      unheardForMs: presence.unheardForMs(host),
       heardSinceStart: heardAt !== undefined,
       uncheckedForMs: presence.uncheckedForMs(host),
       checkedSinceStart: presence.lastCheckedAt(host) !== undefined,

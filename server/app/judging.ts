@@ -5,10 +5,10 @@ import type { Logger } from 'pino'
 import { compact } from '../../shared/compact.ts'
 import type { HostName } from '../../shared/names.ts'
 import { type AlertChange, judge } from '../judge/judge.ts'
-import { settleAlerts } from '../notify/settle.ts'
+import { writeAlerts } from '../notify/write-alerts.ts'
 import { listOpenAlerts, type Scope } from '../store/alerts.ts'
 import { insertTransitions } from '../store/history.ts'
-import { markEndsTold } from '../store/holds.ts'
+import { markEndsNotified } from '../store/holds.ts'
 import { findHost, listHostNames } from '../store/hosts.ts'
 import type { Db } from '../store/tables.ts'
 import type { EventFeed } from './events.ts'
@@ -70,11 +70,11 @@ export class Judging {
   }
 
   /** Hosts that are not heard of, or finish no check. */
-  async lookForSilence(): Promise<void> {
+  async findOffline(): Promise<void> {
     const { db, presence, deadlines } = this.#parts
-    const limit = deadlines.silentAfterMs()
+    const limit = deadlines.offlineAfterMs()
     for (const host of await listHostNames(db)) {
-      const isOffline = !this.#offline.has(host) && presence.silentForMs(host) >= limit
+      const isOffline = !this.#offline.has(host) && presence.unheardForMs(host) >= limit
       const isOverdue = !this.#overdue.has(host) && presence.uncheckedForMs(host) >= deadlines.checkOverdueAfterMs()
       if (isOffline || isOverdue) this.#hosts.add(host)
     }
@@ -150,15 +150,15 @@ export class Judging {
         hosts,
         openAlerts: await listOpenAlerts(transaction, scopes),
         surroundings: {
-          silentAfterMs: deadlines.silentAfterMs(),
+          offlineAfterMs: deadlines.offlineAfterMs(),
           checkOverdueAfterMs: deadlines.checkOverdueAfterMs(),
           repositoryInvalid: source.state().invalid.length > 0,
         },
         ...compact({ fleet: fleetFacts }),
       })
-      await settleAlerts(transaction, changes, now)
-      if (names.length > 0) await markEndsTold(transaction, names)
-      await recordSilence(transaction, changes, now.toISOString())
+      await writeAlerts(transaction, changes, now)
+      if (names.length > 0) await markEndsNotified(transaction, names)
+      await recordOffline(transaction, changes, now.toISOString())
       return changes
     })
   }
@@ -179,7 +179,7 @@ export class Judging {
   }
 }
 
-async function recordSilence(transaction: Db, changes: readonly AlertChange[], at: string): Promise<void> {
+async function recordOffline(transaction: Db, changes: readonly AlertChange[], at: string): Promise<void> {
   for (const change of changes) {
     const cause = change.kind === 'resolve' ? change.alert : change.cause
     if (cause.kind !== 'host-offline' || cause.host === undefined) continue

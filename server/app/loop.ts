@@ -5,7 +5,7 @@ import { compact } from '../../shared/compact.ts'
 import type { HostName, Revision } from '../../shared/names.ts'
 import type { Presence } from '../agents/presence.ts'
 import type { Courier } from '../notify/courier.ts'
-import { syncChannels } from '../notify/settle.ts'
+import { syncChannels } from '../notify/write-alerts.ts'
 import type { CommitView } from '../show/views.ts'
 import { forgetRefusals } from '../store/enrollment.ts'
 import { saveLastSeen } from '../store/hosts.ts'
@@ -96,7 +96,7 @@ export class ServerLoop {
     await this.#repositoryChanged()
     await judging.everything()
     schedule.every(fetchEverySeconds * 1000, 'fetch', fetch)
-    schedule.every(2000, 'silence', () => judging.lookForSilence())
+    schedule.every(2000, 'silence', () => judging.findOffline())
     schedule.every(30_000, 'fleet', () => this.#lookAtFleet())
     schedule.every(60_000, 'last seen', () => this.#rememberLastSeen())
     schedule.every(1000, 'send', () => this.#sendDue())
@@ -107,7 +107,7 @@ export class ServerLoop {
   async tick(): Promise<void> {
     const { judging, courier } = this.#parts
     await this.#lookAtFleet()
-    await judging.lookForSilence()
+    await judging.findOffline()
     await judging.idle()
     await courier.deliverDue()
   }

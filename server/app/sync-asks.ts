@@ -1,11 +1,11 @@
 // Which agents were asked to sync, and when: an ask that has nothing new for them is not repeated within some seconds, whoever repeats it.
 import type { HostName } from '../../shared/names.ts'
-import type { AskMessage } from '../agents/gate.ts'
+import type { AgentRequest } from '../agents/gate.ts'
 import type { Clock } from './clock.ts'
 
 export type Agents = {
   /** False: it is not connected. */
-  send(host: HostName, message: AskMessage): boolean
+  send(host: HostName, message: AgentRequest): boolean
   connectedHosts(): readonly HostName[]
 }
 

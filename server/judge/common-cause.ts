@@ -34,7 +34,7 @@ export function sameProblem(code: string, title: string, problems: readonly Prob
   return { key: keyOf(['agent-problem', code, said]), title: `${title} on {hosts}` }
 }
 
-export const sameSilence: CommonCause = { key: 'host-offline', title: 'Nothing is heard of {hosts}' }
+export const bothOffline: CommonCause = { key: 'host-offline', title: 'Nothing is heard of {hosts}' }
 
 export const noCheckFinished: CommonCause = { key: 'check-overdue', title: 'No check is finished on {hosts}' }
 

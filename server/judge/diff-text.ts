@@ -1,9 +1,9 @@
 // The findings of one service as an alert tells them: a list of summaries with evidence, and their unified diffs as one text within a limit.
 import { changeLines } from '../../shared/change-text.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
-import { fightText } from '../../shared/fight-text.ts'
 import { diffLimitBytes, type Finding } from '../../shared/finding.ts'
 import { hiddenText } from '../../shared/hidden-text.ts'
+import { repairLoopText } from '../../shared/repair-loop-text.ts'
 
 const summariesShown = 20
 const evidenceShown = 5
@@ -13,7 +13,7 @@ export function findingsText(findings: readonly Finding[]): string {
   const told = findings.slice(0, summariesShown)
   const shown = told.flatMap(({ summary, evidence, fight }, index) => {
     const line = index < evidenceShown ? evidenceLine(evidence) : undefined
-    const beside = [...(fight === undefined ? [] : [fightText(fight)]), ...(line === undefined ? [] : [line])]
+    const beside = [...(fight === undefined ? [] : [repairLoopText(fight)]), ...(line === undefined ? [] : [line])]
     return [summary, ...beside.map((text) => `  ${text}`)]
   })
   const rest = findings.length - told.length

@@ -26,7 +26,7 @@ export type HostFacts = {
   /** Another machine than the known one shows this host's key. */
   readonly copy?: Pick<IdentityCopy, 'sign' | 'address'> | undefined
   readonly lastSeenAt: string
-  readonly silentForMs: number
+  readonly unheardForMs: number
   /** False: not one word since this server was started. */
   readonly heardSinceStart: boolean
   /** For how long it was heard of without a check. */
@@ -35,7 +35,7 @@ export type HostFacts = {
 }
 
 export type Surroundings = {
-  readonly silentAfterMs: number
+  readonly offlineAfterMs: number
   readonly checkOverdueAfterMs: number
   /** The server's own clone says that the head revision is invalid: hosts need not say it each. */
   readonly repositoryInvalid: boolean
@@ -54,7 +54,7 @@ export type FleetFacts = {
     readonly address: string
   }[]
   /** Damaged database files that were set aside and are still there. */
-  readonly databasesSetAside: readonly string[]
+  readonly quarantinedDatabases: readonly string[]
 }
 
 export type Found = Omit<Cause, 'scope' | 'kind' | 'severity' | 'host'> & { readonly host?: HostName }

@@ -7,7 +7,7 @@ export const fleetConditions: readonly Condition<[FleetFacts]>[] = [
   { kind: 'repository-unreachable', severity: 'warning', found: repositoryUnreachable },
   { kind: 'enrollment-refused', severity: 'warning', found: enrollmentRefused },
   { kind: 'channel-unusable', severity: 'warning', found: channelUnusable },
-  { kind: 'database-set-aside', severity: 'critical', found: databaseSetAside },
+  { kind: 'database-set-aside', severity: 'critical', found: databaseQuarantined },
 ]
 
 function repositoryInvalid({ invalid }: FleetFacts): readonly Found[] {
@@ -54,8 +54,8 @@ function channelUnusable({ channelProblems }: FleetFacts): readonly Found[] {
   }))
 }
 
-function databaseSetAside({ databasesSetAside }: FleetFacts): readonly Found[] {
-  return databasesSetAside.map((file) => ({
+function databaseQuarantined({ quarantinedDatabases }: FleetFacts): readonly Found[] {
+  return quarantinedDatabases.map((file) => ({
     key: `database-set-aside:${file}`,
     title: "The server's database was damaged and has been set aside",
     text: `The damaged file is ${file}. The server runs on a new, empty database: no host is enrolled in it.`,

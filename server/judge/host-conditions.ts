@@ -6,7 +6,7 @@ import { absoluteTime, lengthOf } from '../../shared/time-text.js'
 import { waysOut } from '../../shared/ways-out.ts'
 import { wayOutLines } from '../../shared/ways-out-text.ts'
 import type { CopySign } from '../store/machines.ts'
-import { noCheckFinished, sameDrift, sameFailure, sameProblem, sameSilence } from './common-cause.ts'
+import { bothOffline, noCheckFinished, sameDrift, sameFailure, sameProblem } from './common-cause.ts'
 import { diffText, findingsText } from './diff-text.ts'
 import type { Condition, Context, Found, HostFacts } from './facts.ts'
 import { endedHoldText, isBehind } from './hold-text.ts'
@@ -14,7 +14,7 @@ import { firstLines, lineOf, linesOf, problemTitles } from './problem-text.ts'
 
 export const hostConditions: readonly Condition<[HostFacts, Context]>[] = [
   { kind: 'drift', severity: 'warning', found: drift },
-  { kind: 'fight', severity: 'critical', found: fight },
+  { kind: 'fight', severity: 'critical', found: repairLoop },
   { kind: 'apply-failed', severity: 'critical', found: applyFailed },
   { kind: 'services-not-given', severity: 'warning', found: servicesNotGiven },
   { kind: 'hold-expired', severity: 'warning', found: holdExpired },
@@ -51,7 +51,7 @@ function drift({ host, services, revision }: HostFacts): readonly Found[] {
 }
 
 /** Something on the host and the repository's policy each undo what the other does. */
-function fight({ host, services, revision }: HostFacts): readonly Found[] {
+function repairLoop({ host, services, revision }: HostFacts): readonly Found[] {
   return services.flatMap((report) => {
     const { service, findings, hold } = report
     const fought = findings.filter((finding) => finding.fight !== undefined)
@@ -132,7 +132,7 @@ function servicesNotGiven(facts: HostFacts, context: Context): readonly Found[] 
 function holdExpired({ host, services, endedHolds, revision }: HostFacts, context: Context): readonly Found[] {
   return endedHolds.flatMap((hold) => {
     const key = `hold-expired:${host}:${hold.service}:${hold.until}`
-    const isOver = hold.told && !(context.isOpen(key) && isBehind(hold, services))
+    const isOver = hold.notified && !(context.isOpen(key) && isBehind(hold, services))
     if (hold.releasedBy !== undefined || isOver) return []
     return [
       {
@@ -145,18 +145,18 @@ function holdExpired({ host, services, endedHolds, revision }: HostFacts, contex
 }
 
 function hostOffline(
-  { host, lastSeenAt, silentForMs, heardSinceStart }: HostFacts,
+  { host, lastSeenAt, unheardForMs, heardSinceStart }: HostFacts,
   context: Context,
 ): readonly Found[] {
   const key = `host-offline:${host}`
   // A restarted server has not heard anybody: that alone must not end an alert that was open.
   const stillOffline = !heardSinceStart && context.isOpen(key)
-  if (silentForMs < context.silentAfterMs && !stillOffline) return []
+  if (unheardForMs < context.offlineAfterMs && !stillOffline) return []
   return [
     {
       key,
       title: `${host} is offline`,
-      common: sameSilence,
+      common: bothOffline,
       text: `Nothing was heard of ${host} since ${absoluteTime(lastSeenAt)}.`,
       remedy: `Look whether the machine runs and reaches this server, then on it: systemctl status plumb`,
     },
@@ -165,10 +165,10 @@ function hostOffline(
 
 /** An agent that answers and does not get to the end of a check. Of an offline host nothing is known. */
 function checkOverdue(facts: HostFacts, context: Context): readonly Found[] {
-  const { host, uncheckedForMs, checkedSinceStart, silentForMs } = facts
+  const { host, uncheckedForMs, checkedSinceStart, unheardForMs } = facts
   const key = `check-overdue:${host}`
   const stillOverdue = !checkedSinceStart && context.isOpen(key)
-  if (silentForMs >= context.silentAfterMs) return []
+  if (unheardForMs >= context.offlineAfterMs) return []
   if (uncheckedForMs < context.checkOverdueAfterMs && !stillOverdue) return []
   return [
     {

@@ -21,7 +21,7 @@ import { messageOf } from './merge.ts'
 import { type AlertMessage, shortMessage } from './message.ts'
 import type { PostOptions, PostOutcome } from './post.ts'
 import { addressOf, type ChannelAddress } from './secrets.ts'
-import { queueWhatHadNoRoom, settleDelivered } from './settle.ts'
+import { queueDeferred, recordDelivered } from './write-alerts.ts'
 
 export type CourierParts = {
   readonly db: Db
@@ -88,13 +88,13 @@ export class Courier {
     for (let { attempts } = channel; ; attempts = 0) {
       const order = { asideAfter: asideAfterAttempts, leastTriedFirst: attempts >= asideAfterAttempts }
       const batch = await nextBatch(this.#parts.db, channel.key, { ...dueAt(this.#parts.clock.now()), ...order })
-      if (batch === undefined) return queueWhatHadNoRoom(this.#parts.db, channel.key, this.#parts.clock.now())
+      if (batch === undefined) return queueDeferred(this.#parts.db, channel.key, this.#parts.clock.now())
       const outcome = await this.#attempt(channel, batch, address)
       if (outcome.kind !== 'delivered') {
         const isTried = address.kind === 'ready'
         return await this.#notDelivered(batch, outcome, { ...channel, attempts: attempts + 1, isTried })
       }
-      await settleDelivered(this.#parts.db, channel.key, { sent: batch.messages, now: this.#parts.clock.now() })
+      await recordDelivered(this.#parts.db, channel.key, { sent: batch.messages, now: this.#parts.clock.now() })
       await saveChannelWorks(this.#parts.db, channel.key)
       this.#parts.log.info(aboutOf(channel, batch), 'alert sent')
     }

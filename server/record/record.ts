@@ -16,7 +16,7 @@ import {
   trimHistory,
 } from '../store/history.ts'
 import { insertEndedHold, trimEndedHolds } from '../store/holds.ts'
-import { findHost, saveWhatHostSaid } from '../store/hosts.ts'
+import { findHost, saveHostReport } from '../store/hosts.ts'
 import { insertResourceEvents } from '../store/resource-events.ts'
 import {
   deleteFindings,
@@ -52,7 +52,7 @@ export async function recordReport(db: Db, reported: Report, receivedAt: string)
     await insertResourceEvents(transaction, report.host, resourceEvents(said, report, receivedAt))
     await recordApplies(transaction, report, receivedAt)
     await recordEndedHolds(transaction, report)
-    await saveWhatHostSaid(transaction, report.host, {
+    await saveHostReport(transaction, report.host, {
       agentVersion: report.agentVersion,
       platform: report.platform,
       revision: report.revision,

@@ -26,7 +26,7 @@ function askedView(hold: StoredHold, { hosts, reported, releases }: HeldFacts): 
   const concerned = hosts.filter(
     ({ host, state, cells }) =>
       state !== 'not-enrolled' &&
-      !hold.butNot.includes(host) &&
+      !hold.excludedHosts.includes(host) &&
       hold.hosts.some((pattern) => matchesPattern(pattern, host)) &&
       (service === '*' || cells.some((cell) => cell.service === service)),
   )

@@ -11,7 +11,7 @@ export type StoredHold = ServerHold & {
   /** Names and patterns. */
   readonly hosts: readonly string[]
   /** It was released for these. */
-  readonly butNot: readonly HostName[]
+  readonly excludedHosts: readonly HostName[]
 }
 
 /** Those that end, or ended, after `since`; oldest first. */
@@ -31,17 +31,17 @@ export async function findHold(db: Db, id: string): Promise<StoredHold | undefin
   return row === undefined ? undefined : storedHold(row)
 }
 
-export async function insertHold(db: Db, { butNot, hosts, ...hold }: StoredHold): Promise<void> {
+export async function insertHold(db: Db, { excludedHosts, hosts, ...hold }: StoredHold): Promise<void> {
   await db
     .insertInto('holds')
-    .values({ ...hold, hosts: JSON.stringify(hosts), but_not: JSON.stringify(butNot) })
+    .values({ ...hold, hosts: JSON.stringify(hosts), but_not: JSON.stringify(excludedHosts) })
     .execute()
 }
 
-export async function saveButNot(db: Db, id: string, butNot: readonly HostName[]): Promise<void> {
+export async function saveExcludedHosts(db: Db, id: string, excludedHosts: readonly HostName[]): Promise<void> {
   await db
     .updateTable('holds')
-    .set({ but_not: JSON.stringify(butNot) })
+    .set({ but_not: JSON.stringify(excludedHosts) })
     .where('id', '=', id)
     .execute()
 }
@@ -60,7 +60,7 @@ export type Behind = { readonly findings: number; readonly pending: number }
 export type RecordedEnd = EndedHold &
   Behind & {
     readonly host: HostName
-    readonly told: boolean
+    readonly notified: boolean
   }
 
 /** One that is known already stays as it is. */
@@ -88,7 +88,7 @@ export async function listEndedHolds(db: Db, hosts: readonly HostName[]): Promis
     host: hostNameSchema.parse(row.host),
     service: target(row.service),
     ...{ since: row.since, until: row.until, by: row.by, why: row.why },
-    ...{ findings: row.findings, pending: row.pending, told: row.told === 1 },
+    ...{ findings: row.findings, pending: row.pending, notified: row.told === 1 },
     ...present('id', row.hold),
     ...present('releasedBy', row.released_by),
   }))
@@ -111,7 +111,7 @@ export async function listReleases(db: Db, ids: readonly string[]): Promise<read
   }))
 }
 
-export async function markEndsTold(db: Db, hosts: readonly HostName[]): Promise<void> {
+export async function markEndsNotified(db: Db, hosts: readonly HostName[]): Promise<void> {
   await db
     .updateTable('ended_holds')
     .set({ told: 1 })
@@ -141,7 +141,7 @@ function storedHold(row: Selectable<Tables['holds']>): StoredHold {
     since,
     until,
     hosts,
-    butNot: fromJson(z.array(hostNameSchema), row.but_not),
+    excludedHosts: fromJson(z.array(hostNameSchema), row.but_not),
   }
 }
 

@@ -18,7 +18,7 @@ export type EnrolledHost = {
   readonly reportDigest?: string
 }
 
-export type HostSaid = {
+export type HostReport = {
   readonly agentVersion: string
   readonly platform: string
   readonly revision: Revision | undefined
@@ -55,7 +55,7 @@ export async function deleteHost(db: Db, host: HostName): Promise<boolean> {
   return deleted.numDeletedRows > 0n
 }
 
-export async function saveWhatHostSaid(db: Db, host: HostName, said: HostSaid): Promise<void> {
+export async function saveHostReport(db: Db, host: HostName, said: HostReport): Promise<void> {
   await db
     .updateTable('hosts')
     .set({

@@ -233,7 +233,7 @@ function deliveriesOf(sent: readonly Waiting[]): string[] {
   return sent.map(({ delivery }) => delivery)
 }
 
-export async function isTold(db: Db, channel: string, alert: number): Promise<boolean> {
+export async function isNotified(db: Db, channel: string, alert: number): Promise<boolean> {
   const row = await db
     .selectFrom('told_alerts')
     .select('alert')

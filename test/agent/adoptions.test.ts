@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { openAgent } from '../../agent/commands/open.ts'
-import { type Agent, desireAt, lookAt, serviceReportsOf } from '../../agent/look.ts'
-import { reconcilerOf } from '../../agent/pass.ts'
+import { type Agent, desiredAt, inspectHost, serviceReportsOf } from '../../agent/inspect.ts'
+import { createReconciler } from '../../agent/reconcile.ts'
 import { waysOut } from '../../shared/ways-out.ts'
 import { makeRepository } from '../support/git.ts'
 
@@ -25,7 +25,7 @@ async function drifted(): Promise<Agent> {
   const [root, state] = [join(directory, 'root'), join(directory, 'state')]
   await mkdir(root)
   const { agent } = await openAgent({ repo: fleet.directory, host: 'web-1', root, state })
-  const reconciler = reconcilerOf(agent)
+  const reconciler = createReconciler(agent)
   await reconciler.sync(new AbortController().signal)
   await reconciler.pass({ full: false, onChange: () => undefined })
   await writeFile(join(root, 'etc/web.conf'), 'workers 4\n')
@@ -33,10 +33,14 @@ async function drifted(): Promise<Agent> {
 }
 
 async function waysOn(agent: Agent) {
-  const look = await lookAt(agent, await desireAt(agent, await agent.repository.sync({ allowRewind: false })), {
-    full: false,
-  })
-  const [report] = await serviceReportsOf(agent, look)
+  const inspection = await inspectHost(
+    agent,
+    await desiredAt(agent, await agent.repository.sync({ allowRewind: false })),
+    {
+      full: false,
+    },
+  )
+  const [report] = await serviceReportsOf(agent, inspection)
   return report === undefined ? [] : waysOut(report)
 }
 

@@ -1,7 +1,7 @@
 // When the running agent syncs and checks, with a fake clock: nothing here waits for real time.
 import { expect, test } from 'vitest'
-import { Asks, type Clock, type PassRequest, runLoop, syncFloorMs, syncPatienceMs } from '../../agent/loop.ts'
-import { reportOf } from '../../agent/report-of.ts'
+import { type Clock, type PassRequest, Requests, runLoop, syncFloorMs, syncPatienceMs } from '../../agent/loop.ts'
+import { buildReport } from '../../agent/report/build.ts'
 import { hostNameSchema } from '../../shared/names.ts'
 
 const timing = { syncEverySeconds: 60, checkEverySeconds: 20 }
@@ -76,7 +76,7 @@ test('a change on the host is looked at while a remote does not answer', async (
   await agent.passes(1)
   await agent.clock.advance(1 * seconds)
 
-  agent.asks.ask('check')
+  agent.requests.add('check')
   await agent.passes(2)
 
   expect(agent.asked[1]?.at).toBe(6 * seconds)
@@ -90,8 +90,8 @@ test.each(['sync', 'both'])(
     await agent.passes(1)
 
     for (let at = 0; at < 60 * seconds; at += 500) {
-      agent.asks.ask('sync')
-      if (what === 'both' && at % 5000 === 0) agent.asks.ask('check')
+      agent.requests.add('sync')
+      if (what === 'both' && at % 5000 === 0) agent.requests.add('check')
       await agent.clock.advance(500)
     }
 
@@ -128,7 +128,7 @@ test('ten asks while it waits are one pass, at once', async () => {
   await agent.passes(1)
   await agent.clock.advance(5 * seconds)
 
-  for (let ask = 0; ask < 10; ask += 1) agent.asks.ask(ask % 2 === 0 ? 'sync' : 'check')
+  for (let ask = 0; ask < 10; ask += 1) agent.requests.add(ask % 2 === 0 ? 'sync' : 'check')
   await agent.passes(2)
   await agent.clock.advance(1 * seconds)
 
@@ -141,7 +141,7 @@ test('an ask for a check does not ask the remote', async () => {
   const agent = startLoop()
   await agent.passes(1)
 
-  agent.asks.ask('check')
+  agent.requests.add('check')
   await agent.passes(2)
 
   expect(agent.synced).toEqual([0])
@@ -152,7 +152,7 @@ test('asks while a pass runs lead to one more pass after it, and to no third', a
   const agent = startLoop({ held: true })
   await agent.passes(1)
 
-  for (let ask = 0; ask < 10; ask += 1) agent.asks.ask('check')
+  for (let ask = 0; ask < 10; ask += 1) agent.requests.add('check')
   expect(agent.asked).toHaveLength(1)
   agent.release()
   await agent.passes(2)
@@ -186,7 +186,7 @@ test('a stop during a pass ends it after that pass, whose report is published', 
   await agent.passes(1)
 
   const stopped = agent.stop()
-  agent.asks.ask('sync')
+  agent.requests.add('sync')
   expect(agent.published()).toBe(0)
   agent.release()
   await stopped
@@ -267,7 +267,7 @@ type LoopOptions = {
 
 function startLoop({ random = 1, every = timing, held = false, remote = 'answers', publish }: LoopOptions = {}) {
   const clock = new FakeClock(random)
-  const asks = new Asks()
+  const requests = new Requests()
   const stop = new AbortController()
   const asked: (PassRequest & { readonly at: number })[] = []
   const synced: number[] = []
@@ -276,7 +276,7 @@ function startLoop({ random = 1, every = timing, held = false, remote = 'answers
   const answered = Promise.withResolvers<void>()
   let gate = Promise.withResolvers<void>()
   const seen: (() => void)[] = []
-  const report = reportOf({
+  const report = buildReport({
     host: hostNameSchema.parse('web-1'),
     revision: undefined,
     services: [],
@@ -285,7 +285,7 @@ function startLoop({ random = 1, every = timing, held = false, remote = 'answers
   const ended = runLoop(
     {
       clock,
-      asks,
+      requests,
       sync: async (signal) => {
         synced.push(clock.now())
         if (remote === 'answers' || synced.length > 1) return
@@ -310,7 +310,7 @@ function startLoop({ random = 1, every = timing, held = false, remote = 'answers
   )
   return {
     clock,
-    asks,
+    requests,
     asked,
     ended,
     synced,

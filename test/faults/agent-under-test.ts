@@ -2,11 +2,11 @@
 // and tells after each, on a line of JSON, what it did. It may be killed at any moment (kill-at.ts).
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { actOn } from '../../agent/act.ts'
 import { recover } from '../../agent/apply/recover.ts'
+import { runApply } from '../../agent/apply-run.ts'
 import { answering } from '../../agent/host/contact.ts'
 import { openHost } from '../../agent/host/host.ts'
-import type { Agent } from '../../agent/look.ts'
+import type { Agent } from '../../agent/inspect.ts'
 import { isInSync } from '../../agent/plan/compare.ts'
 import { openState, type State } from '../../agent/state/state.ts'
 import { createRun } from '../../shared/platform/run.ts'
@@ -76,9 +76,9 @@ async function applied() {
   try {
     const changes: string[] = []
     const onChange = ({ summary }: { readonly summary: string }) => changes.push(summary)
-    const acted = await actOn(agent, desired, lock, { repair: 'everything', full: false, onChange })
+    const acted = await runApply(agent, desired, lock, { repair: 'everything', full: false, onChange })
     const failed = acted.result.services.filter(({ kind }) => kind === 'failed' || kind === 'skipped')
-    const unsettled = isInSync(acted.look.comparison) ? [] : ['out of sync after the apply']
+    const unsettled = isInSync(acted.inspection.comparison) ? [] : ['out of sync after the apply']
     const problems = [...acted.problems.map(problemLine), ...failed.map((one) => JSON.stringify(one)), ...unsettled]
     return { problems, changes, applied: appliedIn(agent.state) }
   } finally {

@@ -1,5 +1,5 @@
 // An agent that has its revision: it syncs nothing and has no secrets.
-import type { Agent } from '../../agent/look.ts'
+import type { Agent } from '../../agent/inspect.ts'
 import { hostNameSchema } from '../../shared/names.ts'
 
 export function agentWithRevision(parts: Pick<Agent, 'host' | 'state'> & Partial<Agent>): Agent {

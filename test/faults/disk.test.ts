@@ -145,11 +145,11 @@ test.runIf(asRoot)('a full state disk fails what would change, and all is well o
   expect(text('f')).toBe('typed')
   rmSync(join(stateDirectory, 'filler'))
   expect(outcome(await applyIn(small, desired, repair))?.kind).toBe('applied')
-  expect(small.state.displaced.list()).toMatchObject([{ path: '/f', was: { size: 5 } }])
+  expect(small.state.archive.list()).toMatchObject([{ path: '/f', was: { size: 5 } }])
 })
 
 async function restoreLatest(): Promise<unknown> {
-  const [version] = world.state.displaced.list()
+  const [version] = world.state.archive.list()
   if (version === undefined) throw new Error('nothing was displaced')
   return await bringBack(version, {
     host: world.host,
@@ -275,7 +275,7 @@ test('a purge of very many files takes less than 150 MiB, and none of them is pa
   const { kind, changes, peakMiB } = measured('purge')
   console.log(`disk: ${count} files purged with a peak of ${Math.round(peakMiB)} MiB`)
   expect(kind).toBe('applied')
-  const kept = world.state.displaced.list().filter(({ was }) => was.type === 'file').length
+  const kept = world.state.archive.list().filter(({ was }) => was.type === 'file').length
   expect(changes.at(-1)?.summary).toContain(`did not keep ${count - kept} more files`)
   expect(peakMiB).toBeLessThan(150)
   expect(readdirSync(at('d'))).toEqual([])
@@ -294,7 +294,7 @@ test('names that are not UTF-8 are purged, put back by a failed apply, and kept'
   expect(treeOf(world.root)).toEqual(before)
   expect(outcome(await applyIn(world, desired(), repair))?.kind).toBe('applied')
   expect(
-    world.state.displaced
+    world.state.archive
       .list()
       .map(({ path }) => path)
       .toSorted(),

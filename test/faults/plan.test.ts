@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { recover } from '../../agent/apply/recover.ts'
 import { forecastsFor } from '../../agent/forecast.ts'
-import { lookAt } from '../../agent/look.ts'
+import { inspectHost } from '../../agent/inspect.ts'
 import { effectOf, effectsOf } from '../../agent/plan/effects.ts'
 import { isEmpty, type Plan, planFor } from '../../agent/plan/plan.ts'
 import { foreseenLines, stepLines } from '../../agent/plan/text.ts'
@@ -220,7 +220,7 @@ type Planned = { readonly plan: Plan; readonly lines: readonly string[] }
 /** As `plumb plan` does. */
 async function planned({ host, state }: World, desired: DesiredHost, repair: Transition['repair']): Promise<Planned> {
   const agent = agentWithRevision({ host, state })
-  const look = await lookAt(agent, { desired, contents }, { full: false })
+  const look = await inspectHost(agent, { desired, contents }, { full: false })
   const plan = planFor(look.comparison, { repair })
   const forecasts = await forecastsFor(agent, look, plan)
   return { plan, lines: plan.services.flatMap(({ steps }) => steps.flatMap((step) => foreseenLines(step, forecasts))) }

@@ -42,9 +42,7 @@ const inTheWay = symlink('/etc/full', 'x')
 async function restoreSome({ state, host }: World): Promise<void> {
   const lock = await state.lock({ purpose: 'test', now: new Date(), waitSeconds: 5 })
   try {
-    const version = state.displaced
-      .list()
-      .findLast(({ path, was }) => path === '/home/app/f' && was.type !== 'not-kept')
+    const version = state.archive.list().findLast(({ path, was }) => path === '/home/app/f' && was.type !== 'not-kept')
     if (version !== undefined)
       await bringBack(version, { host, state, target: file('/home/app/f', '').path, now: new Date() })
   } finally {

@@ -3,7 +3,7 @@
 import { hash } from 'node:crypto'
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { displacedStore } from '../../agent/state/displaced.ts'
+import { archiveStore } from '../../agent/state/archive.ts'
 import type { FakeHost } from './fakes/fake-host.ts'
 import { byHand, serviceNames } from './fleet.ts'
 
@@ -39,7 +39,7 @@ export function seenIn(world: string, host: FakeHost): Seen {
 
 /** Of what was made by hand and an apply took away, the paths that nothing could be brought back to. */
 export function lostIn(world: string): readonly string[] {
-  const kept = displacedStore(join(world, 'state')).list()
+  const kept = archiveStore(join(world, 'state')).list()
   const isKept = (path: string, text: string) =>
     kept.some(
       ({ path: of, was }) => of === path && was.type === 'file' && was.sha256 === hash('sha256', text, 'hex'),

@@ -1,7 +1,8 @@
 // An agent on a real host, bundled and copied there by kills.test.ts: recovers, or applies one of the two revisions, and tells
 // on a line of JSON what came of it. It may be killed at any moment (test/faults/kill-at.ts).
-import { actOn } from '../../agent/act.ts'
+
 import { recover } from '../../agent/apply/recover.ts'
+import { runApply } from '../../agent/apply-run.ts'
 import { openHost } from '../../agent/host/host.ts'
 import { isInSync } from '../../agent/plan/compare.ts'
 import { openState } from '../../agent/state/state.ts'
@@ -35,9 +36,9 @@ async function applied(revision: 1 | 2) {
   try {
     const desired = { desired: killFleet(revision), contents }
     const agent = agentWithRevision({ host, state })
-    const acted = await actOn(agent, desired, lock, { repair: 'everything', full: false })
+    const acted = await runApply(agent, desired, lock, { repair: 'everything', full: false })
     const failed = acted.result.services.filter(({ kind }) => kind === 'failed' || kind === 'skipped')
-    const unsettled = isInSync(acted.look.comparison) ? [] : ['out of sync after the apply']
+    const unsettled = isInSync(acted.inspection.comparison) ? [] : ['out of sync after the apply']
     return { problems: [...acted.problems.map(problemLine), ...failed.map((one) => JSON.stringify(one)), ...unsettled] }
   } finally {
     lock.release()

@@ -1,8 +1,8 @@
 // dnf 4 and pacman themselves, from Debian's packages, each with a repository of trivial packages: hosts of their own
 // kind cannot be made here, but what the providers run and read is the real thing.
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { correlated } from '../../agent/evidence/correlate.ts'
 import { surroundingsOf } from '../../agent/evidence/surroundings.ts'
-import { toldOf } from '../../agent/evidence/told.ts'
 import { dnf } from '../../agent/host/packages/dnf.ts'
 import { pacman } from '../../agent/host/packages/pacman.ts'
 import { maskFor } from '../../agent/plan/mask.ts'
@@ -155,7 +155,7 @@ describe.skipIf(labUnavailable() !== null)('on a booted Debian 12', () => {
     const at = fresh.files.stat(path)?.changedMs ?? now
     const found = { id: resourceId('file', path), path, at }
     const around = await surroundingsOf([found], { host: fresh, now, applies: [] })
-    return toldOf(found, around, { now, mask: maskFor([]) }).packageAction
+    return correlated(found, around, { now, mask: maskFor([]) }).packageAction
   }
 
   /** A host has one package manager of its own: these traces of others are put aside. */

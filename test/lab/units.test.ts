@@ -1,6 +1,6 @@
 // Units on booted Debian hosts through whole applies: exactly what is needed is done, and the plan says it before.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { watchUnits } from '../../agent/host/settle.ts'
+import { watchUnits } from '../../agent/host/watch-units.ts'
 import type { LabHost } from '../../scripts/lab/host.ts'
 import { type Lab, labUnavailable, openLab } from '../../scripts/lab/lab.ts'
 import type { Files } from '../agent/desire/fleet.ts'

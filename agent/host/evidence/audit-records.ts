@@ -2,8 +2,8 @@
 // The form: https://github.com/linux-audit/audit-documentation; what programs really leave: test/agent/evidence/recorded.
 import { posix } from 'node:path'
 import type { AuditRecord } from '../../../shared/evidence.ts'
+import { defined, isoTime, sanitized } from './sanitize.ts'
 import { readingCalls, systemCallNames } from './system-calls.ts'
-import { defined, isoTime, tidy } from './tidy.ts'
 
 /** A record with numbers in the place of names. */
 export type RawAudit = Omit<AuditRecord, 'user'> & { readonly loginUid?: number }
@@ -108,8 +108,8 @@ function recordOf({ line, name }: Call, at: string): RawAudit {
     at,
     // Unset: nobody logged in to start it.
     loginUid: loginUid === 0xffffffff ? undefined : loginUid,
-    executable: tidy(auditText(line, 'exe')),
-    command: tidy(auditText(line, 'comm')),
+    executable: sanitized(auditText(line, 'exe')),
+    command: sanitized(auditText(line, 'comm')),
     pid: numberIn(line, 'pid'),
     systemCall: name,
   })

@@ -2,7 +2,7 @@
 // Only packages by dnf are in it: what rpm was told to do by hand nobody writes down.
 import type { Run } from '../../../shared/command.ts'
 import { actionsWithin, type LoggedAction, type LoggedRun, logTexts, type PackageLog, runsWithin } from './logged.ts'
-import { defined, isoTime, tidy } from './tidy.ts'
+import { defined, isoTime, sanitized } from './sanitize.ts'
 
 export const dnfLog: PackageLog = {
   actions: async (files, window) =>
@@ -63,7 +63,7 @@ export function parseDnfLog(text: string): readonly LoggedRun[] {
     const base = /^Base command: (\S+)$/.exec(said)?.[1]
     // Others may run beside it: metadata is refreshed by a timer, and we ask for locks.
     if (base !== undefined && changingCommands.has(base))
-      open = defined({ from: at, commandLine: tidy(commandLine, 500) })
+      open = defined({ from: at, commandLine: sanitized(commandLine, 500) })
     if (said === 'RPM transaction over.' && open !== undefined) {
       runs.push({ ...open, to: at })
       open = undefined

@@ -9,7 +9,7 @@ import {
   type PackageLog,
   runsWithin,
 } from './logged.ts'
-import { defined, isoTime, tidy } from './tidy.ts'
+import { defined, isoTime, sanitized } from './sanitize.ts'
 
 export const dpkgLog: PackageLog = {
   actions: async (files, window) =>
@@ -62,8 +62,8 @@ export function parseAptHistory(text: string): readonly LoggedRun[] {
       defined({
         from,
         to: localTime(field('End-Date')),
-        commandLine: tidy(field('Commandline'), 500),
-        requestedBy: tidy(field('Requested-By')),
+        commandLine: sanitized(field('Commandline'), 500),
+        requestedBy: sanitized(field('Requested-By')),
       }),
     ]
   })
@@ -78,5 +78,5 @@ function bareName(name: string): string {
 }
 
 function version(text: string | undefined): string | undefined {
-  return text === '<none>' ? undefined : tidy(text)
+  return text === '<none>' ? undefined : sanitized(text)
 }

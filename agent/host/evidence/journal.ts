@@ -1,6 +1,6 @@
 // Entries of systemd's journal, as `journalctl --output=json` prints them: one object a line, fields that are no text left out.
 import type { Run } from '../../../shared/command.ts'
-import { isoTime } from './tidy.ts'
+import { isoTime } from './sanitize.ts'
 
 export type JournalEntry = {
   /** ISO 8601. */

@@ -1,6 +1,6 @@
 // What pacman wrote of its doings and of its commands: /var/log/pacman.log.
 import { actionsWithin, type LoggedAction, type LoggedRun, logTexts, type PackageLog, runsWithin } from './logged.ts'
-import { defined, isoTime, tidy } from './tidy.ts'
+import { defined, isoTime, sanitized } from './sanitize.ts'
 
 export const pacmanLog: PackageLog = {
   actions: async (files, window) =>
@@ -45,7 +45,7 @@ export function parsePacmanRuns(text: string): readonly LoggedRun[] {
     const { at, by, said } = entryIn(line)
     if (at === undefined) continue
     const command = by === 'PACMAN' ? /^Running '(.*)'$/.exec(said)?.[1] : undefined
-    if (command !== undefined) open = defined({ from: at, commandLine: tidy(command, 500) })
+    if (command !== undefined) open = defined({ from: at, commandLine: sanitized(command, 500) })
     if (by === 'ALPM' && /^transaction (?:completed|interrupted|failed)$/.test(said) && open !== undefined) {
       runs.push({ ...open, to: at })
       open = undefined

@@ -6,7 +6,7 @@ import type { Session } from '../../../shared/evidence.ts'
 import { absolutePathSchema } from '../../../shared/names.ts'
 import type { HostReader } from '../host.ts'
 import { type JournalEntry, journalEntries } from './journal.ts'
-import { defined, isoTime, keyValues, systemdTime, tidy } from './tidy.ts'
+import { defined, isoTime, keyValues, sanitized, systemdTime } from './sanitize.ts'
 
 export type Logins = {
   readonly sessions: readonly Session[]
@@ -79,12 +79,12 @@ export function parseSessionIds(stdout: string): readonly string[] {
 export function parseShownSessions(stdout: string): readonly Session[] {
   return stdout.split(/\n\n+/).flatMap((block) => {
     const shown = keyValues(block)
-    const user = tidy(shown['Name'])
+    const user = sanitized(shown['Name'])
     if (user === undefined || !shown['Class']?.startsWith('user')) return []
     return defined({
       user,
-      from: tidy(shown['RemoteHost']),
-      tty: tidy(shown['TTY']),
+      from: sanitized(shown['RemoteHost']),
+      tty: sanitized(shown['TTY']),
       service: serviceName(shown['Service']),
       since: systemdTime(shown['Timestamp']),
     })
@@ -111,7 +111,15 @@ function lastLine(line: string): readonly Session[] {
   // `- crash` and `- down` end at a time that only the boot's own line tells; `gone`: nobody knows when.
   const end = time(until)
   if (end === undefined && isOpen === undefined) return []
-  return [defined({ user: tidy(user) ?? user, from: tidy(from), tty: tidy(tty), since: time(since), until: end })]
+  return [
+    defined({
+      user: sanitized(user) ?? user,
+      from: sanitized(from),
+      tty: sanitized(tty),
+      since: time(since),
+      until: end,
+    }),
+  ]
 }
 
 const sessionBegan = '8d45620c1a4348dbb17410da57c60c66'
@@ -131,7 +139,7 @@ async function toldSessions(query: Run, { from, to, deadlineSeconds }: LoginsAsk
   if (leaders.length === 0) return []
   const of = [...leaders.map((leader) => `_PID=${leader}`), '_UID=0']
   const said = await journalEntries(query, { matches: of, most: 500, from: from - weekMs, deadlineSeconds })
-  return ended.flatMap((session) => toldSession(session, said ?? []))
+  return ended.flatMap((session) => interactiveSession(session, said ?? []))
 }
 
 const weekMs = 7 * 24 * 3600 * 1000
@@ -145,7 +153,7 @@ export function endedSessions(entries: readonly JournalEntry[]): readonly Ended[
     const id = fields['SESSION_ID'] ?? ''
     const began = begun.get(id)
     if (fields['MESSAGE_ID'] === sessionBegan)
-      begun.set(id, { user: tidy(fields['USER_ID']) ?? '?', leader: pid(fields['LEADER']), since: at })
+      begun.set(id, { user: sanitized(fields['USER_ID']) ?? '?', leader: pid(fields['LEADER']), since: at })
     else if (began !== undefined) {
       begun.delete(id)
       ended.push({ ...began, until: at })
@@ -155,7 +163,10 @@ export function endedSessions(entries: readonly JournalEntry[]): readonly Ended[
 }
 
 /** What its leader said tells where it came from, and whether it was a person's: cron opens sessions too. */
-export function toldSession({ user, leader, since, until }: Ended, said: readonly JournalEntry[]): readonly Session[] {
+export function interactiveSession(
+  { user, leader, since, until }: Ended,
+  said: readonly JournalEntry[],
+): readonly Session[] {
   const distance = (at: string) => Math.abs(Date.parse(at) - Date.parse(since))
   // Numbers of processes are used again.
   const own = said.filter(({ at, fields }) => fields['_PID'] === leader && distance(at) < 60_000)
@@ -163,7 +174,7 @@ export function toldSession({ user, leader, since, until }: Ended, said: readonl
   const service = texts.flatMap((text) => /^pam_unix\(([^:)]+):session\): session opened/.exec(text)?.[1] ?? [])[0]
   if (service === undefined || /^(?:cron|crond|atd|systemd-user)$/.test(service)) return []
   const from = texts.flatMap((text) => /^Accepted \S+ for \S+ from (\S+) port /.exec(text)?.[1] ?? [])[0]
-  return [defined({ user, from: tidy(from), service: serviceName(service), since, until })]
+  return [defined({ user, from: sanitized(from), service: serviceName(service), since, until })]
 }
 
 /** Most logins that wtmp has, logind has too: what both know is put together, logind having the last word. */
@@ -193,7 +204,7 @@ function isAbout(one: string | undefined, other: string | undefined): boolean {
 }
 
 function serviceName(service: string | undefined): string | undefined {
-  return service === 'sshd' ? 'ssh' : tidy(service)
+  return service === 'sshd' ? 'ssh' : sanitized(service)
 }
 
 function pid(text: string | undefined): string {

@@ -2,7 +2,7 @@
 
 import type { Run } from '../../../shared/command.ts'
 import { engineOf } from '../engine.ts'
-import { isoTime, keyValues, systemdTime } from './tidy.ts'
+import { isoTime, keyValues, systemdTime } from './sanitize.ts'
 
 export async function unitChangedAt(query: Run, unit: string, deadlineSeconds: number): Promise<string | undefined> {
   const environment = { TZ: 'UTC' }

@@ -4,7 +4,7 @@
 import type { Run } from '../../../shared/command.ts'
 import type { SudoCommand } from '../../../shared/evidence.ts'
 import { journalEntries } from './journal.ts'
-import { defined, tidy } from './tidy.ts'
+import { defined, sanitized } from './sanitize.ts'
 
 export type SudoAsked = { readonly from: number; readonly to: number; readonly deadlineSeconds: number }
 
@@ -32,9 +32,9 @@ const sudoPrograms = [
 export function sudoMessage(at: string, message: string): readonly SudoCommand[] {
   const match = /^\s*(\S+) : (?=[A-Z]+=)(?:.*? ; )?COMMAND=(.*)$/s.exec(message)
   const [, user, ran] = match ?? []
-  const command = tidy(ran, 500)
+  const command = sanitized(ran, 500)
   if (user === undefined || command === undefined) return []
   const before = message.slice(0, message.indexOf('COMMAND='))
-  const field = (name: string) => tidy(new RegExp(`(?:: |; )${name}=(.*?) ;`).exec(before)?.[1])
+  const field = (name: string) => sanitized(new RegExp(`(?:: |; )${name}=(.*?) ;`).exec(before)?.[1])
   return [defined({ at, user: user.slice(0, 200), as: field('USER'), tty: field('TTY'), command })]
 }

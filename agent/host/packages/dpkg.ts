@@ -2,7 +2,7 @@
 
 import { type Command, type Run, whyText } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
-import { eventually } from '../backoff.ts'
+import { pollUntil } from '../poll.ts'
 import { lastLines, type PackageStatus, rows, type Unfinished, type Versions } from './provider.ts'
 
 /** One dpkg-query; a second one only when a package is missing, since it may be a virtual one that another provides. */
@@ -52,8 +52,8 @@ export async function unfinishedPackages(query: Run): Promise<readonly Unfinishe
 
 /** False when somebody was at work to the end. */
 export async function untilUnlocked(query: Run, seconds: number): Promise<boolean> {
-  const look = async () => ((await isLocked(query)) ? undefined : true)
-  return (await eventually(look, { seconds, pauseMs: 1000 })) ?? false
+  const attempt = async () => ((await isLocked(query)) ? undefined : true)
+  return (await pollUntil(attempt, { seconds, pauseMs: 1000 })) ?? false
 }
 
 /** apt's own Lock::Timeout covers dpkg's lock alone; the daily timer holds the other two while it downloads. */

@@ -4,8 +4,8 @@ import { compact } from '../../../shared/compact.ts'
 import { type AbsolutePath, type ResourceId, resourceId, type ServiceName } from '../../../shared/names.ts'
 import { parentsOf } from '../../../shared/places.ts'
 import { type DesiredService, isOfKind } from '../../../shared/resource.ts'
+import type { Archived } from '../../state/archive.ts'
 import type { ServiceBaseline } from '../../state/baseline.ts'
-import type { Displaced } from '../../state/displaced.ts'
 import { isStaying } from '../directory.ts'
 import type { ResourceChange, Subject } from '../kind.ts'
 import { pathInId, pathOf } from '../paths.ts'
@@ -86,7 +86,7 @@ function madeSubject(path: AbsolutePath): Subject {
 /** What an apply takes the place of, or removes. */
 export type DisplacedPath = {
   readonly path: AbsolutePath
-  readonly why: Displaced['why']
+  readonly why: Archived['why']
   /** Hashes and link targets that the repository has, or had when they were applied. */
   readonly known: ReadonlySet<string>
   /** To be in the object store although it is known. */

@@ -2,9 +2,9 @@
 
 import type { Evidence } from '../../../shared/evidence.ts'
 import { evidenceLine } from '../../../shared/evidence-text.ts'
-import { fightText } from '../../../shared/fight-text.ts'
 import type { Finding } from '../../../shared/finding.ts'
 import type { HostName, Revision } from '../../../shared/names.ts'
+import { repairLoopText } from '../../../shared/repair-loop-text.ts'
 import type { IgnoredDrift, Pending } from '../../../shared/report.ts'
 import type { CommitView, HostStateName, HostView } from '../../show/views.ts'
 import { CommitLine, RevisionCode } from './components/commit.tsx'
@@ -117,7 +117,7 @@ function Findings({ host, findings }: { readonly host: HostName; readonly findin
                 Found <HostTime at={finding.seenAt} />; it could not be checked again since.
               </p>
             )}
-            {finding.fight !== undefined && <p class="by">{fightText(finding.fight)}</p>}
+            {finding.fight !== undefined && <p class="by">{repairLoopText(finding.fight)}</p>}
           </li>
         ))}
       </ul>

@@ -11,11 +11,11 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Acted, actOn } from '../../../agent/act.ts'
-import { proveRestart, restartGuarded, takeBackRestart } from '../../../agent/agent-restart.ts'
+import { proveRestart, restartGuarded, rollBackRestart } from '../../../agent/agent-restart.ts'
+import { type ApplyRun, runApply } from '../../../agent/apply-run.ts'
 import { agentDown } from '../../../agent/commands/agent-down.ts'
 import { armRestartGuard } from '../../../agent/host/restart-guard.ts'
-import type { Agent } from '../../../agent/look.ts'
+import type { Agent } from '../../../agent/inspect.ts'
 import { stepLines } from '../../../agent/plan/text.ts'
 import { type AgentRestart, readAgentRestart, writeAgentRestart } from '../../../agent/state/agent-restart.ts'
 import type { Repository } from '../../../agent/sync/repository.ts'
@@ -43,7 +43,7 @@ const implied = {
 const web = (resources: readonly Resource[], more: Partial<DesiredService> = {}, revision = '1') =>
   desiredHost([service('web', resources, more)], revision)
 
-async function act(desired: DesiredHost): Promise<Acted> {
+async function act(desired: DesiredHost): Promise<ApplyRun> {
   const lock = await world.state.lock({ purpose: 'test', now: new Date(), waitSeconds: 5 })
   const agent: Agent = {
     name: hostNameSchema.parse('web-1'),
@@ -54,7 +54,7 @@ async function act(desired: DesiredHost): Promise<Acted> {
     contacts: [],
   }
   try {
-    return await actOn(agent, { desired, contents }, lock, { repair: 'everything', full: false })
+    return await runApply(agent, { desired, contents }, lock, { repair: 'everything', full: false })
   } finally {
     lock.release()
   }
@@ -118,11 +118,11 @@ describe('an agent that does not come up with its changed unit', () => {
   beforeEach(() => writeFileSync(join(world.root, 'etc/systemd/system/plumb.service'), '[Service]'))
 
   /** As `restartGuarded` leaves it, and the timer finds it. */
-  async function takenBack({ restartsAgent }: Pick<Acted, 'restartsAgent'>) {
+  async function takenBack({ restartsAgent }: Pick<ApplyRun, 'restartsAgent'>) {
     await writeAgentRestart(world.state.directory, restartsAgent as AgentRestart)
     systemd.units.set('plumb.service', { active: false, enabled: true, failed: true })
     systemd.log.length = 0
-    await takeBackRestart(hostOf(), world.state)
+    await rollBackRestart(hostOf(), world.state)
   }
 
   test('has it back as it was, and the service that brought it has failed', async () => {
@@ -180,7 +180,7 @@ describe('an agent that does not come up with its changed unit', () => {
       .toSorted()
   const guardText = (kind: string) =>
     readFileSync(join(world.root, `etc/systemd/system/plumb-restart-guard.${kind}`), 'utf8')
-  const armed = ({ restartsAgent }: Pick<Acted, 'restartsAgent'>, run = systemd.run) =>
+  const armed = ({ restartsAgent }: Pick<ApplyRun, 'restartsAgent'>, run = systemd.run) =>
     armRestartGuard(
       { stateDirectory: '/var/lib/plumb', changed: restartsAgent?.files.map((one) => one.path) ?? [] },
       hostOf(run),
@@ -204,7 +204,7 @@ describe('an agent that does not come up with its changed unit', () => {
     await proveRestart(hostOf(), world.state)
     expect(systemd.log).toEqual(['disable plumb-restart-guard.timer', 'daemon-reload'])
     expect(guardFiles()).toEqual([])
-    await takeBackRestart(hostOf(), world.state)
+    await rollBackRestart(hostOf(), world.state)
     expect(existsSync(join(world.root, path))).toBe(true)
     expect(systemd.log).toHaveLength(2)
   })
@@ -215,7 +215,7 @@ describe('an agent that does not come up with its changed unit', () => {
     await takenBack(acted)
     expect(guardFiles()).toEqual([])
     await armed(acted)
-    await takeBackRestart(hostOf(), world.state)
+    await rollBackRestart(hostOf(), world.state)
     expect(guardFiles()).toEqual([])
   })
 

@@ -123,7 +123,7 @@ test('an edit made by hand that an apply overwrites is kept', async () => {
   write('etc/f', 'typed at 3 a.m.')
   await applyIn(world, desiredHost([service('web', [file('/etc/f', 'two')])], '2'))
   expect(text('etc/f')).toBe('two')
-  const [displaced] = world.state.displaced.list()
+  const [displaced] = world.state.archive.list()
   const was = { type: 'file', sha256: sha('typed at 3 a.m.'), mode: 0o644, size: 15 }
   expect(displaced).toMatchObject({ path: '/etc/f', service: 'web', why: 'overwritten', was })
   expect(Buffer.from(world.state.objects.get(was.sha256) ?? '').toString()).toBe('typed at 3 a.m.')
@@ -134,7 +134,7 @@ test('what a link or a directory replaces is kept too', async () => {
   await applyIn(world, web([symlink('/a', 'x'), file('/b', 'x')]))
   write('b', 'typed b')
   await applyIn(world, desiredHost([service('web', [symlink('/a', 'x'), symlink('/b', 'x')])], '2'))
-  expect(world.state.displaced.list().map(({ path }) => path)).toEqual(['/a', '/b'])
+  expect(world.state.archive.list().map(({ path }) => path)).toEqual(['/a', '/b'])
 })
 
 test('a file with a mode of its own only is corrected in place', async () => {
@@ -232,7 +232,7 @@ test('a purged directory loses what the repository does not have, and that is ke
   const result = await applyIn(world, desired, { repair: 'everything' })
   expect(outcome(result)).toMatchObject({ changes: [{ summary: 'removed from /etc/d: link, sub, theirs' }] })
   expect(readdirSync(at('etc/d'))).toEqual(['ours'])
-  expect(world.state.displaced.list().map(({ path }) => path)).toEqual([
+  expect(world.state.archive.list().map(({ path }) => path)).toEqual([
     '/etc/d/link',
     '/etc/d/sub/deep',
     '/etc/d/theirs',

@@ -141,7 +141,7 @@ test('an edit of the file that is put back is kept, and the original is not lost
   write('etc/f', 'edited')
   await applyIn(world, nothing('2'))
   expect(text('etc/f')).toBe('before')
-  expect(world.state.displaced.list().at(-1)).toMatchObject({ path: '/etc/f', was: { type: 'file', size: 6 } })
+  expect(world.state.archive.list().at(-1)).toMatchObject({ path: '/etc/f', was: { type: 'file', size: 6 } })
 })
 
 test('what was right already when it was adopted is kept once a revision replaces it', async () => {
@@ -238,7 +238,7 @@ test.each<[string, (path: string) => void]>([
   expect((await contentsFor(differing, readers)).get(file('/etc/f', '').id)).not.toHaveProperty('large')
   await applyIn(world, desired, { repair: 'everything' })
   expect(text('etc/f')).toBe('mine')
-  expect(world.state.displaced.list()).toMatchObject([{ was: { type: 'not-kept', size: 1024 ** 4 } }])
+  expect(world.state.archive.list()).toMatchObject([{ was: { type: 'not-kept', size: 1024 ** 4 } }])
 })
 
 test('a put back that fails is undone, and tried again', async () => {

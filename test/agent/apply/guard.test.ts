@@ -149,14 +149,14 @@ test('an undo that has begun is carried through, although contact comes back hal
   const before = treeOf(world.root)
   const { state, host } = world
   let undone = 0
-  const dying = { ...host, files: { ...host.files, putBack: host.files.putBack } }
+  const dying = { ...host, files: { ...host.files, putBack: host.files.rollBack } }
   const marked = host.files.marked
   dying.files.marked = (mark) => ({
     ...marked(mark),
-    putBack: async (saved) => {
+    rollBack: async (saved) => {
       undone += 1
       if (undone > 1) throw new Error('the host is switched off')
-      await host.files.marked(mark).putBack(saved)
+      await host.files.marked(mark).rollBack(saved)
     },
   })
   const lock = await state.lock({ purpose: 'test', now: new Date() })

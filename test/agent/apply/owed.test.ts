@@ -2,10 +2,10 @@
 import { appendFileSync, chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type Acted, actOn } from '../../../agent/act.ts'
+import { type ApplyRun, runApply } from '../../../agent/apply-run.ts'
 import { differingText } from '../../../agent/commands/apply.ts'
 import type { HostWriter } from '../../../agent/host/host.ts'
-import type { Agent } from '../../../agent/look.ts'
+import type { Agent } from '../../../agent/inspect.ts'
 import { isInSync } from '../../../agent/plan/compare.ts'
 import { owedAfter } from '../../../agent/plan/owed.ts'
 import type { ResourceChange } from '../../../agent/resources/kind.ts'
@@ -37,7 +37,7 @@ afterEach(() => world.remove())
 
 const at = (path: string) => join(world.root, path)
 
-async function act(desired: DesiredHost, host: HostWriter = world.host): Promise<Acted> {
+async function act(desired: DesiredHost, host: HostWriter = world.host): Promise<ApplyRun> {
   const lock = await world.state.lock({ purpose: 'test', now: new Date(), waitSeconds: 5 })
   const agent: Agent = {
     ...{ host, state: world.state, contacts: [], repository: {} as Repository },
@@ -45,7 +45,7 @@ async function act(desired: DesiredHost, host: HostWriter = world.host): Promise
     secretsDirectory: join(world.directory, 'secrets'),
   }
   try {
-    return await actOn(agent, { desired, contents }, lock, { repair: 'everything', full: false })
+    return await runApply(agent, { desired, contents }, lock, { repair: 'everything', full: false })
   } finally {
     lock.release()
   }
@@ -55,13 +55,13 @@ async function act(desired: DesiredHost, host: HostWriter = world.host): Promise
 function changing(change: () => void, times: number): HostWriter {
   let left = times
   const { files } = world.host
-  const settle = async () => {
-    await files.settle()
+  const syncDirectories = async () => {
+    await files.syncDirectories()
     if (left === 0) return
     left -= 1
     change()
   }
-  return { ...world.host, files: { ...files, settle } }
+  return { ...world.host, files: { ...files, syncDirectories } }
 }
 
 /** A host on which the end of an apply takes a path away, so often. */
@@ -79,10 +79,10 @@ test('a link of the host that one service replaces by a directory: what another 
   renameSync(at('/srv/www'), at('/data/www'))
   symlinkSync('/data/www', at('/srv/www'))
 
-  const { look, result, problems } = await act(desired)
+  const { inspection, result, problems } = await act(desired)
 
   expect(readFileSync(at('/srv/www/index'), 'utf8')).toBe('x')
-  expect(isInSync(look.comparison)).toBe(true)
+  expect(isInSync(inspection.comparison)).toBe(true)
   expect(problems).toEqual([])
   expect(result.services).toMatchObject([{ kind: 'applied' }, { kind: 'applied' }])
 })
@@ -90,9 +90,9 @@ test('a link of the host that one service replaces by a directory: what another 
 test('what is gone right after its apply is applied once more, and told of as one apply', async () => {
   const desired = desiredHost([service('web', [file('/etc/a', 'a'), file('/etc/b', 'b')])])
 
-  const { look, report, problems } = await act(desired, losing('/etc/a', 1))
+  const { inspection, report, problems } = await act(desired, losing('/etc/a', 1))
 
-  expect(isInSync(look.comparison)).toBe(true)
+  expect(isInSync(inspection.comparison)).toBe(true)
   expect(problems).toEqual([])
   expect(report?.changes.map(({ summary }) => summary)).toEqual([
     'wrote /etc/a (new)',
@@ -103,8 +103,8 @@ test('what is gone right after its apply is applied once more, and told of as on
 
 test('what is gone after the second apply, too, is a problem and not only drift', async () => {
   const desired = desiredHost([service('web', [file('/etc/a', 'a')])])
-  const { look, problems } = await act(desired, losing('/etc/a', 2))
-  expect(isInSync(look.comparison)).toBe(false)
+  const { inspection, problems } = await act(desired, losing('/etc/a', 2))
+  expect(isInSync(inspection.comparison)).toBe(false)
   expect(problems).toMatchObject([{ code: 'apply-failed', message: expect.stringContaining('/etc/a') }])
 })
 
@@ -119,7 +119,7 @@ test('what a step of the same service took away undoes the service, with the pat
       ...own,
       publish: (path: typeof kept) => {
         own.publish(path)
-        own.setAside(kept)
+        own.moveAway(kept)
       },
     }
   }
@@ -171,9 +171,9 @@ test.each<[string, () => void]>([
   '%s that a command of the apply changed is not done again without a package, and the last line says it',
   async (what, change) => {
     const desired = desiredHost([service('web', [file('/etc/a', 'a'), file('/etc/b', 'b')])])
-    const { look, changedSince, result } = await act(desired, changing(change, 1))
+    const { inspection, changedSince, result } = await act(desired, changing(change, 1))
     expect([...changedSince]).toEqual(['file:/etc/a'])
-    expect(isInSync(look.comparison)).toBe(false)
+    expect(isInSync(inspection.comparison)).toBe(false)
     const summary = `/etc/a: ${what} differs`
     const finding = findingSchema.parse({
       resource: 'file:/etc/a',

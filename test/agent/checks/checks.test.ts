@@ -4,8 +4,8 @@ import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { eventually } from '../../../agent/host/backoff.ts'
 import { runCheck } from '../../../agent/host/checks.ts'
+import { pollUntil } from '../../../agent/host/poll.ts'
 import { createRun } from '../../../shared/platform/run.ts'
 
 const run = createRun()
@@ -86,8 +86,8 @@ test('a failing command fails the check with its exit code and output', async ()
 
 test('waiting ends with the first answer, and without one when the time is over', async () => {
   let looks = 0
-  expect(await eventually(async () => (++looks === 3 ? 'seen' : undefined), { seconds: 5, pauseMs: 1 })).toBe('seen')
-  expect(await eventually(async () => undefined, { seconds: 0, pauseMs: 10 })).toBeUndefined()
+  expect(await pollUntil(async () => (++looks === 3 ? 'seen' : undefined), { seconds: 5, pauseMs: 1 })).toBe('seen')
+  expect(await pollUntil(async () => undefined, { seconds: 0, pauseMs: 10 })).toBeUndefined()
 })
 
 async function serve(listener: RequestListener): Promise<string> {

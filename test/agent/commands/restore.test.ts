@@ -80,7 +80,7 @@ async function restored(path?: string, options: Partial<RestoreOptions> = {}) {
   return { code, lines }
 }
 
-const times = (path: string) => world.state.displaced.list().flatMap((one) => (one.path === path ? [one.at] : []))
+const times = (path: string) => world.state.archive.list().flatMap((one) => (one.path === path ? [one.at] : []))
 
 test('what an apply overwrote is listed, and comes back with its content, mode and owner', async () => {
   await applyIn(world, web([file('/etc/f', 'one')]))
@@ -126,7 +126,7 @@ test('a link comes back as a link, and what was removed or purged with the reaso
   symlinkSync('/some/where', at('etc/d/link'))
   write('etc/gone', 'edited')
   await applyIn(world, web([directory('/etc/d', { purge: true })], '2'), repair)
-  expect(world.state.displaced.list().map(({ path, why }) => [path, why])).toEqual([
+  expect(world.state.archive.list().map(({ path, why }) => [path, why])).toEqual([
     ['/etc/gone', 'removed'],
     ['/etc/d/link', 'purged'],
   ])
@@ -240,7 +240,7 @@ test('of a purge of more than a thousand files, how many were not kept is told',
   expect(result).toMatchObject({
     changes: [{}, { summary: 'did not keep 100 more files (100 bytes) that were in /d' }],
   })
-  expect(world.state.displaced.list()).toHaveLength(1001)
+  expect(world.state.archive.list()).toHaveLength(1001)
 })
 
 test.each([
@@ -281,7 +281,7 @@ test.each([
   const result = await applyIn(world, desired, repair)
   expect(outcome(result)).toMatchObject({ kind: 'applied' })
   expect(readdirSync(at('d'))).toEqual([])
-  const [kept] = world.state.displaced.list()
+  const [kept] = world.state.archive.list()
   if (kept === undefined) throw new Error('nothing was kept')
   await expect(restored(kept.path, { at: 'latest' })).rejects.toThrow('shortened')
   await restored(kept.path, { at: 'latest', to: '/f' })

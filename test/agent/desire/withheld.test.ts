@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { isStillAs, noting } from '../../../agent/desire/noted-secrets.ts'
+import { recordSecretReads, secretsUnchanged } from '../../../agent/desire/secret-digests.ts'
 import { type Secrets, secretsOf } from '../../../agent/desire/secrets.ts'
 import { desire, ofKind, secretsWith, temporaryDirectory } from './fleet.ts'
 
@@ -130,9 +130,9 @@ test('a compose project whose files are not all there is withheld with them; one
 test('what a host lacks is noted, so that a value that comes, goes or changes is seen', async () => {
   const directory = temporaryDirectory()
   const secret = join(directory, 'db')
-  const { secrets, noted } = noting(await secretsOf(directory))
+  const { secrets, digests } = recordSecretReads(await secretsOf(directory))
   await desire(files, { secrets })
-  const isSame = async () => isStillAs(noted, await secretsOf(directory))
+  const isSame = async () => secretsUnchanged(digests, await secretsOf(directory))
 
   expect(await isSame()).toBe(true)
   write(secret, '')

@@ -5,12 +5,12 @@ import { parseAptHistory, parseDpkgLog, parseOwners } from '../../../agent/host/
 import { parseJournal } from '../../../agent/host/evidence/journal.ts'
 import {
   endedSessions,
+  interactiveSession,
   isTracking,
   merged,
   parseLast,
   parseSessionIds,
   parseShownSessions,
-  toldSession,
   wasOpenAt,
 } from '../../../agent/host/evidence/sessions.ts'
 import { latestOf, unitTime } from '../../../agent/host/evidence/state-times.ts'
@@ -69,7 +69,7 @@ describe('login sessions', () => {
   test('the journal tells of a session without a terminal that wtmp does not know', () => {
     const [, ended] = endedSessions(parseJournal(recorded('journal-logind.jsonl')))
     if (ended === undefined) throw new Error('the second session is not found')
-    const [told] = toldSession(ended, parseJournal(recorded('journal-leaders.jsonl')))
+    const [told] = interactiveSession(ended, parseJournal(recorded('journal-leaders.jsonl')))
     expect(told).toMatchObject({ user: 'anna', from: '10.77.0.1', service: 'ssh' })
     expect(told?.since?.slice(0, 18)).toBe('2026-11-26T12:25:3')
   })
@@ -78,7 +78,7 @@ describe('login sessions', () => {
     const [ended] = endedSessions(parseJournal(recorded('journal-logind.jsonl')))
     if (ended === undefined) throw new Error('no session is found')
     const said = parseJournal(recorded('journal-leaders.jsonl').replaceAll('pam_unix(sshd:', 'pam_unix(cron:'))
-    expect(toldSession(ended, said)).toEqual([])
+    expect(interactiveSession(ended, said)).toEqual([])
   })
 
   test('one login that logind and wtmp tell of is one, with what each knows', () => {

@@ -40,7 +40,7 @@ test.each(reserved)('%s is neither written nor removed nor given away, also thro
     expect(() => files.stageLink(name, '/etc/motd')).toThrow(/reserved/)
     expect(() => files.makeDirectory(name, { mode: 0o755 })).toThrow(/reserved/)
     if (!existsSync(at(own))) continue
-    expect(() => files.setAside(name)).toThrow(/reserved/)
+    expect(() => files.moveAway(name)).toThrow(/reserved/)
     await expect(files.setPermissions(name, 'file', { mode: 0o666 })).rejects.toEqual(refused)
   }
 })
@@ -51,8 +51,8 @@ test.each(['/var/lib/plumb', '../etc/plumb/secrets', '/srv/state', '/way/plumb']
 })
 
 test('directories above are not replaced, not emptied of it, and not given to others', async () => {
-  expect(() => files.setAsideEntries(path('/etc'), ['plumb'])).toThrow(/reserved/)
-  expect(() => files.setAsideEntries(path('/usr/local'), ['bin'])).toThrow(/reserved/)
+  expect(() => files.moveEntriesAway(path('/etc'), ['plumb'])).toThrow(/reserved/)
+  expect(() => files.moveEntriesAway(path('/usr/local'), ['bin'])).toThrow(/reserved/)
   await expect(files.setPermissions(path('/etc'), 'directory', { mode: 0o777 })).rejects.toEqual(refused)
   expect(() => files.makeDirectory(path('/srv'), { mode: 0o755, uid: 1000, gid: 1000 })).toThrow(/reserved/)
   await files.setPermissions(path('/usr/local/bin'), 'directory', { mode: 0o755 })

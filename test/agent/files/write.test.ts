@@ -40,10 +40,10 @@ afterEach(() => rmSync(base, { recursive: true, force: true }))
 const path = (text: string) => absolutePathSchema.parse(text)
 
 async function put(at: AbsolutePath, text: string, mode = 0o644): Promise<SavedPath> {
-  const saved = files.before(at, sha(text))
+  const saved = files.undoPoint(at, sha(text))
   await files.stage(at, Buffer.from(text), { mode })
   files.publish(at)
-  await files.settle()
+  await files.syncDirectories()
   return saved
 }
 
@@ -73,16 +73,16 @@ test('putting back gives the very same file: inode, times, mode and content', as
   writeFileSync(join(root, 'etc/f'), 'mine', { mode: 0o640 })
   const before = treeOf(root)
   const saved = await put(path('/etc/f'), 'yours')
-  await files.putBack(saved)
+  await files.rollBack(saved)
   expect(treeOf(root)).toEqual(before)
-  await files.putBack(saved)
+  await files.rollBack(saved)
   expect(treeOf(root)).toEqual(before)
 })
 
 test('putting back what was not there removes it with the directories made for it', async () => {
   mkdirSync(join(root, 'etc'))
   const saved = await put(path('/etc/a/b/f'), 'new')
-  await files.putBack(saved)
+  await files.rollBack(saved)
   expect(treeOf(root)).toEqual([expect.stringMatching(/^etc /)])
 })
 
@@ -90,20 +90,20 @@ test('putting back does not remove what somebody else made meanwhile', async () 
   const saved = await put(path('/a/f'), 'ours')
   rmSync(join(root, 'a/f'))
   writeFileSync(join(root, 'a/f'), 'theirs')
-  await files.putBack(saved)
+  await files.rollBack(saved)
   expect(readFileSync(join(root, 'a/f'), 'utf8')).toBe('theirs')
 })
 
 test('putting back again removes no empty directory of somebody else that a link leads to by now', async () => {
   mkdirSync(join(root, 'a'))
-  const saved = files.before(path('/a/b/c'))
+  const saved = files.undoPoint(path('/a/b/c'))
   files.makeDirectory(path('/a/b/c'), { mode: 0o755 })
-  await files.putBack(saved)
+  await files.rollBack(saved)
   rmSync(join(root, 'a'), { recursive: true })
   mkdirSync(join(root, 'theirs/b/c'), { recursive: true })
   symlinkSync('/theirs', join(root, 'a'))
   const before = treeOf(root)
-  await files.putBack(saved)
+  await files.rollBack(saved)
   expect(treeOf(root)).toEqual(before)
 })
 
@@ -111,10 +111,10 @@ test('another process puts back from the mark alone, whatever part was done', as
   for (const done of ['nothing', 'staged', 'published'] as const) {
     writeFileSync(join(root, 'f'), 'old')
     const before = treeOf(root)
-    const saved = files.before(path('/f'), sha('new'))
+    const saved = files.undoPoint(path('/f'), sha('new'))
     if (done !== 'nothing') await files.stage(path('/f'), Buffer.from('new'), { mode: 0o644 })
     if (done === 'published') files.publish(path('/f'))
-    await openFiles({ root }).marked(files.mark).putBack(saved)
+    await openFiles({ root }).marked(files.mark).rollBack(saved)
     expect(treeOf(root), done).toEqual(before)
   }
 })
@@ -129,17 +129,17 @@ test('a link, a FIFO and a hard link are replaced and come back; what they lead 
   for (const name of ['link', 'hard', 'fifo']) saved.push(await put(path(`/${name}`), 'ours'))
   for (const name of ['link', 'hard', 'fifo']) expect(readFileSync(join(root, name), 'utf8')).toBe('ours')
   expect(readFileSync(join(base, 'outside'), 'utf8')).toBe('precious')
-  for (const one of saved) await files.putBack(one)
+  for (const one of saved) await files.rollBack(one)
   expect(treeOf(root)).toEqual(before)
 })
 
 test('links are staged and published as files are', async () => {
   writeFileSync(join(root, 'l'), 'a file')
-  const saved = files.before(path('/l'), 'target')
+  const saved = files.undoPoint(path('/l'), 'target')
   files.stageLink(path('/l'), 'target')
   files.publish(path('/l'))
   expect(readlinkSync(join(root, 'l'))).toBe('target')
-  await files.putBack(saved)
+  await files.rollBack(saved)
   expect(readFileSync(join(root, 'l'), 'utf8')).toBe('a file')
 })
 
@@ -154,11 +154,11 @@ test('an empty directory is set aside and comes back; one with something in it s
   mkdirSync(join(root, 'empty'), { mode: 0o711 })
   mkdirSync(join(root, 'full/below'), { recursive: true })
   const before = treeOf(root)
-  const saved = files.before(path('/empty'))
+  const saved = files.undoPoint(path('/empty'))
   expect(files.removeDirectory(path('/empty'))).toBe(true)
   expect(files.removeDirectory(path('/full'))).toBe(false)
   expect(existsSync(join(root, 'empty'))).toBe(false)
-  await files.putBack(saved)
+  await files.rollBack(saved)
   expect(treeOf(root)).toEqual(before)
   files.removeDirectory(path('/empty'))
   await files.forget(path('/empty'))
@@ -171,10 +171,10 @@ test('entries taken out of a directory come back under their names, UTF-8 or not
   writeFileSync(Buffer.concat([Buffer.from(`${root}/d/`), Buffer.from([0xff])]), 'odd')
   symlinkSync('/nowhere', join(root, 'd/link'))
   const before = treeOf(root)
-  const saved = files.before(path('/d'))
-  files.setAsideEntries(path('/d'), files.list(path('/d')))
+  const saved = files.undoPoint(path('/d'))
+  files.moveEntriesAway(path('/d'), files.list(path('/d')))
   expect(files.list(path('/d')).filter((name) => !name.startsWith(files.mark))).toEqual([])
-  await files.putBack(saved)
+  await files.rollBack(saved)
   expect(treeOf(root)).toEqual(before)
 })
 
@@ -183,7 +183,7 @@ test('forgetting removes a taken out tree without following its links', async ()
   mkdirSync(join(root, 'd/sub'), { recursive: true })
   symlinkSync(base, join(root, 'd/sub/link'))
   symlinkSync(base, join(root, 'd/link'))
-  files.setAsideEntries(path('/d'), ['sub', 'link'])
+  files.moveEntriesAway(path('/d'), ['sub', 'link'])
   await files.forget(path('/d'))
   expect(readdirSync(join(root, 'd'))).toEqual([])
   expect(readFileSync(join(base, 'outside'), 'utf8')).toBe('precious')
@@ -192,10 +192,10 @@ test('forgetting removes a taken out tree without following its links', async ()
 test('permissions are corrected in place, and put back', async () => {
   writeFileSync(join(root, 'f'), 'x', { mode: 0o600 })
   const before = treeOf(root)
-  const saved = files.before(path('/f'))
+  const saved = files.undoPoint(path('/f'))
   await files.setPermissions(path('/f'), 'file', { mode: 0o4755 })
   expect(statSync(join(root, 'f')).mode & 0o7777).toBe(0o4755)
-  await files.putBack(saved)
+  await files.rollBack(saved)
   expect(treeOf(root)).toEqual(before)
 })
 
@@ -218,10 +218,10 @@ test.runIf(asRoot)('a full disk is told as such, and what was there stays', asyn
   try {
     writeFileSync(join(root, 'f'), 'old')
     const before = treeOf(root)
-    const saved = files.before(path('/f'))
+    const saved = files.undoPoint(path('/f'))
     const big = Buffer.alloc(400 * 1024)
     await expect(files.stage(path('/f'), big, { mode: 0o644 })).rejects.toMatchObject({ code: 'disk-full' })
-    await files.putBack(saved)
+    await files.rollBack(saved)
     expect(treeOf(root)).toEqual(before)
   } finally {
     execFileSync('umount', [root])
@@ -244,7 +244,7 @@ test.runIf(asRoot)('a read-only file system and an immutable file are told as su
   execFileSync('chattr', ['+i', join(root, 'f')])
   try {
     await expect(put(path('/f'), 'new')).rejects.toMatchObject({ code: 'read-only' })
-    await files.putBack(files.before(path('/f')))
+    await files.rollBack(files.undoPoint(path('/f')))
     expect(readdirSync(root)).toEqual(['f'])
     expect(readFileSync(join(root, 'f'), 'utf8')).toBe('old')
   } finally {
@@ -266,11 +266,11 @@ test.runIf(asRoot).each([
     ],
   }
   try {
-    const saved = files.before(path('/f'))
+    const saved = files.undoPoint(path('/f'))
     await expect(put(path('/f'), 'new')).rejects.toMatchObject(told)
-    expect(() => files.setAside(path('/f'))).toThrow(expect.objectContaining({ code: 'read-only' }))
+    expect(() => files.moveAway(path('/f'))).toThrow(expect.objectContaining({ code: 'read-only' }))
     if (at === 'f') await expect(files.setPermissions(path('/f'), 'file', { mode: 0o600 })).rejects.toMatchObject(told)
-    await files.putBack(saved)
+    await files.rollBack(saved)
     expect(readdirSync(root)).toEqual(['f'])
     expect(readFileSync(join(root, 'f'), 'utf8')).toBe('old')
   } finally {
@@ -307,9 +307,9 @@ test.runIf(hasBindfs).each([
       files.makeDirectory(path('/boot/d'), { mode: 0o755 })
       await files.setPermissions(path('/boot/f'), 'file', { mode: 0o755 })
       await expect(files.setPermissions(path('/boot/f'), 'file', { mode: 0o644 })).rejects.toMatchObject(told)
-      const saved = files.before(path('/boot/f'))
+      const saved = files.undoPoint(path('/boot/f'))
       await expect(files.stage(path('/boot/f'), Buffer.from('y'), { mode: 0o644 })).rejects.toMatchObject(told)
-      await files.putBack(saved)
+      await files.rollBack(saved)
       expect(readFileSync(join(root, 'boot/f'), 'utf8')).toBe('x')
     })
   },
@@ -339,7 +339,7 @@ test.runIf(asRoot)('a mount in a purged directory stays where it is', async () =
   try {
     writeFileSync(join(root, 'd/mounted/f'), 'precious')
     expect([...files.mounts()]).toEqual(['/d/mounted'])
-    files.setAsideEntries(path('/d'), ['mounted', 'plain'])
+    files.moveEntriesAway(path('/d'), ['mounted', 'plain'])
     await files.forget(path('/d'))
     expect(readdirSync(join(root, 'd'))).toEqual(['mounted'])
     expect(readFileSync(join(root, 'd/mounted/f'), 'utf8')).toBe('precious')
@@ -366,14 +366,14 @@ test.runIf(asRoot)('on an overlay, what lies in the lower layer is replaced, set
   try {
     const shown = () => treeOf(root).map((line) => line.replace(/ \d+ [\d.]+ (?=[0-9a-f]{64})/, ' '))
     const before = shown()
-    const saved = [files.before(path('/d')), files.before(path('/empty')), await put(path('/f'), 'new')]
-    files.setAsideEntries(path('/d'), ['sub', 'y'])
+    const saved = [files.undoPoint(path('/d')), files.undoPoint(path('/empty')), await put(path('/f'), 'new')]
+    files.moveEntriesAway(path('/d'), ['sub', 'y'])
     expect(files.removeDirectory(path('/empty'))).toBe(true)
     expect(readdirSync(root)).toEqual(expect.not.arrayContaining(['empty']))
     expect(existsSync(join(root, 'd/sub'))).toBe(false)
-    for (const one of saved) await files.putBack(one)
+    for (const one of saved) await files.rollBack(one)
     expect(shown()).toEqual(before)
-    files.setAsideEntries(path('/d'), ['sub', 'y'])
+    files.moveEntriesAway(path('/d'), ['sub', 'y'])
     await files.forget(path('/d'))
     expect(readdirSync(join(root, 'd'))).toEqual([])
   } finally {
@@ -412,12 +412,12 @@ test.runIf(asRoot)('a parent swapped with a link while files are written leads n
   try {
     for (let round = 0; round < 4000; round += 1) {
       try {
-        const saved = files.before(path('/home/app/f'))
+        const saved = files.undoPoint(path('/home/app/f'))
         await files.stage(path('/home/app/f'), Buffer.from('secret'), { mode: 0o600 })
         files.publish(path('/home/app/f'))
         await files.setPermissions(path('/home/app/f'), 'file', { mode: 0o777, uid: 65534, gid: 65534 })
         outcomes.written += 1
-        await files.putBack(saved)
+        await files.rollBack(saved)
       } catch {
         outcomes.refused += 1
       }

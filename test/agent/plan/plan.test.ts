@@ -217,13 +217,13 @@ test("a resource's own policy goes before its service's; what is ignored is left
     'write /told (content)',
     'write /put-back (content)',
   ])
-  const fighting = new Map([[own[1]?.id ?? idOf('file', '/'), {}]])
-  expect(planned('repair', { repair: 'by-policy', fighting }).services[0]).toMatchObject({
+  const repairLoops = new Map([[own[1]?.id ?? idOf('file', '/'), {}]])
+  expect(planned('repair', { repair: 'by-policy', repairLoops: repairLoops }).services[0]).toMatchObject({
     steps: [],
     leftAlone: ['file:/told', 'file:/put-back'],
     repairs: [],
   })
-  expect(lines(planned('repair', { repair: 'everything', fighting }))).toHaveLength(2)
+  expect(lines(planned('repair', { repair: 'everything', repairLoops: repairLoops }))).toHaveLength(2)
   const committed = [...own.slice(0, 2), { ...file('/left', 'new'), onDrift: ignore }]
   expect(lines(planned('alert', { repair: 'by-policy' }, committed))).toContain('write /left (content)')
 })

@@ -68,43 +68,47 @@ test('a released hold is gone without a trace, and only a hold of that very name
 
 test("the server's list is kept beside a person's hold; what leaves the list is released, the person's is not", async () => {
   await hold(caddy, 1)
-  expect(await holds.adopt([asked('one', caddy, 2), asked('two', base, 2)])).toBe(true)
-  expect(await holds.adopt([asked('one', caddy, 2), asked('two', base, 2)])).toBe(false)
+  expect(await holds.replaceServerHolds([asked('one', caddy, 2), asked('two', base, 2)])).toBe(true)
+  expect(await holds.replaceServerHolds([asked('one', caddy, 2), asked('two', base, 2)])).toBe(false)
   expect(holds.read().of(base)).toMatchObject({ origin: 'server', id: 'two' })
 
-  expect(await holds.adopt([])).toBe(true)
+  expect(await holds.replaceServerHolds([])).toBe(true)
 
   expect(holds.read().active).toMatchObject([{ service: 'caddy', origin: 'host' }])
   expect(holds.read().ended).toEqual([])
 })
 
 test("a hold of the server whose time is over here was ended by time, whether the server's list has it or not", async () => {
-  await holds.adopt([asked('one', caddy, 2)])
+  await holds.replaceServerHolds([asked('one', caddy, 2)])
   pass(2)
 
-  await holds.adopt([])
+  await holds.replaceServerHolds([])
 
   expect(holds.read().ended).toMatchObject([{ id: 'one', service: 'caddy' }])
 })
 
 test("a hold of the server that is released here stays so while the server's list has it", async () => {
-  await holds.adopt([asked('one', caddy, 2)])
+  await holds.replaceServerHolds([asked('one', caddy, 2)])
 
   await holds.release(caddy, 'ben@web-1')
-  await holds.adopt([asked('one', caddy, 2)])
+  await holds.replaceServerHolds([asked('one', caddy, 2)])
 
   expect(holds.read().of(caddy)).toBeUndefined()
   expect(holds.read().ended).toMatchObject([{ id: 'one', releasedBy: 'ben@web-1' }])
-  await holds.adopt([])
+  await holds.replaceServerHolds([])
   expect(holds.read().ended).toEqual([])
 })
 
 test('the server can hold for 14 days, and make no hold that is known longer', async () => {
-  await holds.adopt([asked('long', caddy, 14 * 24), asked('absurd', base, 15 * 24), asked('over', base, -1)])
+  await holds.replaceServerHolds([
+    asked('long', caddy, 14 * 24),
+    asked('absurd', base, 15 * 24),
+    asked('over', base, -1),
+  ])
   expect(holds.read().active.map(({ id }) => id)).toEqual(['long'])
 
   pass(24)
-  await holds.adopt([asked('long', caddy, 14 * 24)])
+  await holds.replaceServerHolds([asked('long', caddy, 14 * 24)])
   expect(holds.read().active).toMatchObject([{ until: '2026-12-07T12:00:00.000Z' }])
 })
 

@@ -21,68 +21,68 @@ afterEach(() => rmSync(directory, { recursive: true }))
 test('the third repair undone within ten minutes is a fight, also for the next process; one that came slower is none', () => {
   const store = open()
   for (const at of [0, 4, 9]) {
-    store.looked(drifted, minute(at))
-    expect(store.fights().size).toBe(0)
+    store.checked(drifted, minute(at))
+    expect(store.loops().size).toBe(0)
     store.repaired([file], minute(at))
   }
-  store.looked(drifted, minute(10))
+  store.checked(drifted, minute(10))
   const fight = { repairs: 3, since: minute(0).toISOString() }
-  expect([...store.fights()]).toEqual([[file, fight]])
-  expect([...open().fights()]).toEqual([[file, fight]])
+  expect([...store.loops()]).toEqual([[file, fight]])
+  expect([...open().loops()]).toEqual([[file, fight]])
 
   const slow = repairStore(join(directory, 'slow.json'))
   for (const at of [0, 6, 12, 18, 24]) {
-    slow.looked(drifted, minute(at))
+    slow.checked(drifted, minute(at))
     slow.repaired([file], minute(at))
-    slow.looked(nothing, minute(at + 1))
+    slow.checked(nothing, minute(at + 1))
   }
-  expect(slow.fights().size).toBe(0)
+  expect(slow.loops().size).toBe(0)
 })
 
 test('a fight is over after ten quiet minutes without drift, and at once when a person puts it right', () => {
   const store = fighting()
-  store.looked(nothing, minute(5))
-  store.looked(drifted, minute(10))
-  store.looked(nothing, minute(11))
-  store.looked(nothing, minute(20))
-  expect(store.fights().size).toBe(1)
-  store.looked(nothing, minute(21))
-  expect(store.fights().size).toBe(0)
+  store.checked(nothing, minute(5))
+  store.checked(drifted, minute(10))
+  store.checked(nothing, minute(11))
+  store.checked(nothing, minute(20))
+  expect(store.loops().size).toBe(1)
+  store.checked(nothing, minute(21))
+  expect(store.loops().size).toBe(0)
 
   const asked = fighting()
   asked.forget([file])
-  expect(asked.fights().size).toBe(0)
+  expect(asked.loops().size).toBe(0)
 })
 
 test('a clock that is set back neither makes a fight nor keeps one for years', () => {
   const store = fighting()
-  store.looked(nothing, minute(1_000_000))
-  store.looked(nothing, minute(20))
-  store.looked(nothing, minute(30))
-  expect(store.fights().size).toBe(0)
+  store.checked(nothing, minute(1_000_000))
+  store.checked(nothing, minute(20))
+  store.checked(nothing, minute(30))
+  expect(store.loops().size).toBe(0)
 
   const ahead = open()
   for (const at of [1000, 1001, 1002]) ahead.repaired([file], minute(at))
-  ahead.looked(drifted, minute(10))
-  expect(ahead.fights().size).toBe(0)
+  ahead.checked(drifted, minute(10))
+  expect(ahead.loops().size).toBe(0)
 })
 
 test('a damaged file is forgotten, and one that cannot be written ends nothing', () => {
   writeFileSync(join(directory, 'repairs.json'), '{"half')
-  expect(open().fights().size).toBe(0)
+  expect(open().loops().size).toBe(0)
   const store = repairStore(join(directory, 'gone', 'repairs.json'))
   for (const at of [0, 1, 2]) store.repaired([file], minute(at))
-  store.looked(drifted, minute(3))
-  expect(store.fights().size).toBe(1)
+  store.checked(drifted, minute(3))
+  expect(store.loops().size).toBe(1)
 })
 
 test('a fight that a person ends beside a running agent is over for the agent too, and does not come back', () => {
   const agent = fighting()
   const verb = open()
   verb.forget([file])
-  expect(agent.fights().size).toBe(0)
-  agent.looked(nothing, minute(4))
-  expect([agent.fights().size, open().fights().size]).toEqual([0, 0])
+  expect(agent.loops().size).toBe(0)
+  agent.checked(nothing, minute(4))
+  expect([agent.loops().size, open().loops().size]).toEqual([0, 0])
 })
 
 test('what one process repairs counts for the other', () => {
@@ -90,8 +90,8 @@ test('what one process repairs counts for the other', () => {
   agent.repaired([file], minute(0))
   other.repaired([file], minute(1))
   agent.repaired([file], minute(2))
-  other.looked(drifted, minute(3))
-  expect(agent.fights().size).toBe(1)
+  other.checked(drifted, minute(3))
+  expect(agent.loops().size).toBe(1)
 })
 
 function open() {
@@ -101,7 +101,7 @@ function open() {
 function fighting() {
   const store = open()
   for (const at of [0, 1, 2]) store.repaired([file], minute(at))
-  store.looked(drifted, minute(3))
-  expect(store.fights().size).toBe(1)
+  store.checked(drifted, minute(3))
+  expect(store.loops().size).toBe(1)
   return store
 }

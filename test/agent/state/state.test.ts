@@ -122,7 +122,7 @@ test('an unreadable memory is an empty one', () => {
   const again = openState(directory)
   expect(again.digests.read().size).toBe(0)
   expect(again.failures.read().get(web)).toBeUndefined()
-  expect(again.displaced.list()).toEqual([])
+  expect(again.archive.list()).toEqual([])
 })
 
 test('contents are kept by hash, and one that rotted on disk is not given out', () => {
@@ -171,8 +171,8 @@ test('a list of what applies overwrote that cannot be read is kept beside the ne
   writeFileSync(join(directory, 'displaced.json'), '[{"at":"2026')
   const sha256 = state.objects.put(Buffer.from('typed'))
   const was = { type: 'file', mode: 0o644, uid: 0, gid: 0, sha256, size: 5 } as const
-  await state.displaced.add([{ at: '2026-11-23T00:00:00.000Z', service: web, path: '/etc/f', why: 'overwritten', was }])
-  expect(state.displaced.list()).toMatchObject([{ path: '/etc/f' }])
+  await state.archive.add([{ at: '2026-11-23T00:00:00.000Z', service: web, path: '/etc/f', why: 'overwritten', was }])
+  expect(state.archive.list()).toMatchObject([{ path: '/etc/f' }])
   expect(readFileSync(join(directory, 'displaced.json.corrupt'), 'utf8')).toBe('[{"at":"2026')
 })
 

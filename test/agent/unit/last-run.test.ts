@@ -119,8 +119,8 @@ test('a failure stays while the next run is under way, and ends with its success
   const earlier: Earlier = { services: await reportsIn(world, backup), at: '2026-11-23T03:00:00.000Z' }
   const next = async (state: Properties) => {
     units['backup.service'] = job(state)
-    const look = { comparison: await compareIn(world, backup) }
-    return withEarlierFindings(await reportsIn(world, backup), look, earlier)[0]?.findings
+    const inspection = { comparison: await compareIn(world, backup) }
+    return withEarlierFindings(await reportsIn(world, backup), inspection, earlier)[0]?.findings
   }
 
   expect(await next({ ActiveState: 'activating', SubState: 'start' })).toEqual(earlier.services[0]?.findings)
@@ -135,7 +135,7 @@ test('a service behind a socket that runs again is well', async () => {
   expect(earlier.services[0]?.findings).toHaveLength(1)
 
   units['echo.service'] = job({ ActiveState: 'active', SubState: 'running', Type: 'simple' }, 'echo.socket')
-  const look = { comparison: await compareIn(world, desired) }
+  const inspection = { comparison: await compareIn(world, desired) }
 
-  expect(withEarlierFindings(await reportsIn(world, desired), look, earlier)[0]?.findings).toEqual([])
+  expect(withEarlierFindings(await reportsIn(world, desired), inspection, earlier)[0]?.findings).toEqual([])
 })

@@ -15,7 +15,7 @@ let gate: AgentGate
 const clients: Socket[] = []
 let changed = () => {}
 let heard = () => {}
-let silentAfterMs = 300_000
+let offlineAfterMs = 300_000
 
 afterEach(async () => {
   for (const client of clients.splice(0)) client.destroy()
@@ -50,7 +50,7 @@ test('a host that has nothing to say is heard of by its answers to pings', async
 })
 
 test('a host that may be offline for some seconds only is asked often enough to be heard of, whatever it is busy with', async () => {
-  silentAfterMs = 4000
+  offlineAfterMs = 4000
   await open({})
   const agent = await authenticated()
   let pings = 0
@@ -62,7 +62,7 @@ test('a host that may be offline for some seconds only is asked often enough to 
   while (pings < 3) await nextWord()
 
   expect(gate.isConnected(web1)).toBe(true)
-  silentAfterMs = 300_000
+  offlineAfterMs = 300_000
 })
 
 test('a host that does not read is cut off before it costs memory', async () => {
@@ -158,7 +158,7 @@ async function open(
     publicKeyOf: async () => key.publicKey,
     events,
     receive,
-    silentAfterMs: () => silentAfterMs,
+    offlineAfterMs: () => offlineAfterMs,
     proved: () => {},
     limits,
   })

@@ -24,7 +24,7 @@ const calm: HostFacts = {
   problems: [],
   endedHolds: [],
   lastSeenAt: '2026-11-23T03:00:00.000Z',
-  silentForMs: 0,
+  unheardForMs: 0,
   heardSinceStart: true,
   uncheckedForMs: 0,
   checkedSinceStart: true,
@@ -34,7 +34,7 @@ const quiet: FleetFacts = {
   unreachable: undefined,
   channelProblems: [],
   refusedEnrollments: [],
-  databasesSetAside: [],
+  quarantinedDatabases: [],
 }
 const drifting: HostFacts = {
   ...calm,
@@ -198,7 +198,7 @@ const ended: RecordedEnd = {
   until: '2026-11-23T03:00:00.000Z',
   findings: 2,
   pending: 1,
-  told: false,
+  notified: false,
 }
 
 const failure = {
@@ -273,7 +273,7 @@ test('a hold that somebody on the host released is not told', () => {
 })
 
 test('the end of a hold is told once, and open for as long as the service is out of sync', () => {
-  const told = { ...ended, told: true }
+  const told = { ...ended, notified: true }
   const findings = [findingOf('/etc/nginx/nginx.conf', 'x')]
   const out = { ...calm, services: [serviceOf('nginx', { findings })] }
   const openAlerts = opened({ hosts: [{ ...out, endedHolds: [ended] }] })
@@ -297,7 +297,7 @@ test('a hold of all services is one alert, open until the last service is in syn
   const openAlerts = opened({ hosts: [{ ...calm, services, endedHolds: [all] }] })
 
   expect(openAlerts.map(({ title }) => title)).toContain('web-1: the hold of all services has ended')
-  expect(judged({ hosts: [{ ...calm, services, endedHolds: [{ ...all, told: true }] }], openAlerts })).toEqual([])
+  expect(judged({ hosts: [{ ...calm, services, endedHolds: [{ ...all, notified: true }] }], openAlerts })).toEqual([])
 })
 
 test('a failed apply says the step and the problem, and another attempt says nothing new', () => {
@@ -326,8 +326,8 @@ test('a failed apply says the step and the problem, and another attempt says not
 })
 
 test('silence is judged by the limit', () => {
-  expect(judged({ hosts: [{ ...calm, silentForMs: 89_999 }] })).toEqual([])
-  expect(judged({ hosts: [{ ...calm, silentForMs: 90_000 }] })).toMatchObject([
+  expect(judged({ hosts: [{ ...calm, unheardForMs: 89_999 }] })).toEqual([])
+  expect(judged({ hosts: [{ ...calm, unheardForMs: 90_000 }] })).toMatchObject([
     {
       kind: 'open',
       cause: { kind: 'host-offline', text: 'Nothing was heard of web-1 since 2026-11-23 03:00:00 UTC.' },
@@ -336,7 +336,7 @@ test('silence is judged by the limit', () => {
 })
 
 test('a server that has just started ends no silence by itself', () => {
-  const openAlerts = opened({ hosts: [{ ...calm, silentForMs: 100_000 }] })
+  const openAlerts = opened({ hosts: [{ ...calm, unheardForMs: 100_000 }] })
 
   expect(judged({ hosts: [{ ...calm, heardSinceStart: false }], openAlerts })).toEqual([])
   expect(judged({ hosts: [calm], openAlerts }).map(({ kind }) => kind)).toEqual(['resolve'])
@@ -348,7 +348,7 @@ test('an agent that answers and finishes no check is an alert; of an offline one
 
   expect(kinds({ ...overdue, uncheckedForMs: 899_999 })).toEqual([])
   expect(kinds(overdue)).toEqual(['check-overdue'])
-  expect(kinds({ ...overdue, silentForMs: 90_000 })).toEqual(['host-offline'])
+  expect(kinds({ ...overdue, unheardForMs: 90_000 })).toEqual(['host-offline'])
   const openAlerts = opened({ hosts: [overdue] })
   expect(judged({ hosts: [overdue], openAlerts })).toEqual([])
   expect(judged({ hosts: [{ ...calm, checkedSinceStart: false }], openAlerts })).toEqual([])
@@ -376,7 +376,7 @@ test('an invalid repository is said once, not once for each host', () => {
     { code: 'repository-invalid', message: 'unknown key "tempalte"', where: { file: 'plumb.yaml', line: 3 } },
   ]
   const hosts = [{ ...calm, problems: invalid }]
-  const surroundings = { silentAfterMs: 90_000, checkOverdueAfterMs: 900_000, repositoryInvalid: true }
+  const surroundings = { offlineAfterMs: 90_000, checkOverdueAfterMs: 900_000, repositoryInvalid: true }
 
   expect(judged({ hosts, fleet: { ...quiet, invalid }, surroundings }).map((change) => causeOf(change).key)).toEqual([
     'repository-invalid',
@@ -396,7 +396,7 @@ test('every condition has its own words and a way out', () => {
     unreachable,
     channelProblems: [{ key: 'k', message: 'no such secret', remedy: 'Write it.' }],
     refusedEnrollments: [{ cause: 'token:1', host: web1, reason: 'the token is used up', address: '10.77.0.9' }],
-    databasesSetAside: ['/var/lib/plumb-server/plumb.sqlite.corrupt-x'],
+    quarantinedDatabases: ['/var/lib/plumb-server/plumb.sqlite.corrupt-x'],
   }
 
   const host = { ...drifting, silentForMs: 1e9, uncheckedForMs: 1e9, problems: [unreachable], endedHolds: [ended] }
@@ -437,7 +437,7 @@ function judged(facts: Partial<Facts>): readonly AlertChange[] {
   return judge({
     hosts: [],
     openAlerts: [],
-    surroundings: { silentAfterMs: 90_000, checkOverdueAfterMs: 900_000, repositoryInvalid: false },
+    surroundings: { offlineAfterMs: 90_000, checkOverdueAfterMs: 900_000, repositoryInvalid: false },
     ...facts,
   })
 }

@@ -8,7 +8,7 @@ import { bounds } from '../../../server/allowance/bounds.ts'
 import type { AlertChange } from '../../../server/judge/judge.ts'
 import { Courier, type CourierParts } from '../../../server/notify/courier.ts'
 import { postJson } from '../../../server/notify/post.ts'
-import { settleAlerts, syncChannels } from '../../../server/notify/settle.ts'
+import { syncChannels, writeAlerts } from '../../../server/notify/write-alerts.ts'
 import { type Cause, listOpenAlerts } from '../../../server/store/alerts.ts'
 import { type OpenDatabase, openDatabase } from '../../../server/store/database.ts'
 import { insertHost } from '../../../server/store/hosts.ts'
@@ -464,8 +464,8 @@ test('alerts that come and go before they are sent are not sent, and do not fill
   await adopt(bySecret)
   await database.db.transaction().execute(async (transaction) => {
     for (let round = 0; round < 510; round += 1) {
-      await settleAlerts(transaction, [open('a')], clock.now())
-      await settleAlerts(transaction, await ends(transaction), clock.now())
+      await writeAlerts(transaction, [open('a')], clock.now())
+      await writeAlerts(transaction, await ends(transaction), clock.now())
     }
   })
 
@@ -568,7 +568,7 @@ async function adopt(...specs: readonly { to: 'webhook' | 'slack'; url: string }
 }
 
 async function settle(...changes: readonly AlertChange[]): Promise<void> {
-  await database.db.transaction().execute((transaction) => settleAlerts(transaction, changes, clock.now()))
+  await database.db.transaction().execute((transaction) => writeAlerts(transaction, changes, clock.now()))
 }
 
 function open(title: string, over: Partial<Cause> = {}): AlertChange {

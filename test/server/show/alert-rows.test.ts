@@ -10,9 +10,9 @@ import { findingOf, serviceOf, someRevision } from '../kit.ts'
 
 const minute = (count: number) => new Date(Date.UTC(2026, 10, 23, 3, count)).toISOString()
 
-function factsOf(host: string, services: readonly ServiceReport[], silentForMs = 0): HostFacts {
+function factsOf(host: string, services: readonly ServiceReport[], unheardForMs = 0): HostFacts {
   return {
-    ...{ host: hostNameSchema.parse(host), revision: undefined, services, silentForMs },
+    ...{ host: hostNameSchema.parse(host), revision: undefined, services, unheardForMs },
     ...{ problems: [], endedHolds: [], lastSeenAt: minute(0), heardSinceStart: true },
     ...{ given: undefined, isElsewhere: false, notGiven: [], isComparable: true, isNamed: true },
     ...{ uncheckedForMs: 0, checkedSinceStart: true },
@@ -24,7 +24,7 @@ function alertsOf(hosts: readonly HostFacts[]): readonly Alert[] {
   const changes = judge({
     hosts,
     openAlerts: [],
-    surroundings: { silentAfterMs: 1, checkOverdueAfterMs: 1, repositoryInvalid: false },
+    surroundings: { offlineAfterMs: 1, checkOverdueAfterMs: 1, repositoryInvalid: false },
   })
   return changes.flatMap((change, index) =>
     change.kind === 'open'

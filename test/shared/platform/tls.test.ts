@@ -5,7 +5,7 @@ import https from 'node:https'
 import net, { type AddressInfo } from 'node:net'
 import { generate } from 'selfsigned'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { askServer } from '../../../agent/report/ask-server.ts'
+import { requestServer } from '../../../agent/report/request-server.ts'
 import { type PinnedOptions, pinnedAgent } from '../../../shared/platform/tls.ts'
 import { certificateFor, makeCertificate } from '../../support/git.ts'
 
@@ -56,7 +56,7 @@ describe('the pinned key is the server', () => {
   ])('%s', async (_name, certificate) => {
     const { url } = await serve({ key: own.key, cert: await certificate() })
     expect(await ask(url, pinned())).toBe(200)
-    const answer = await askServer({ url: new URL(url), certificate: own.cert, remedy: '' })
+    const answer = await requestServer({ url: new URL(url), certificate: own.cert, remedy: '' })
     expect(answer).toMatchObject({ kind: 'answered', json: { ok: true } })
   })
 
@@ -85,7 +85,7 @@ describe('what has not the key hears nothing', () => {
   test('with the right name and a certificate of its own', async () => {
     const { url, heard } = await serve(other)
     await expect(ask(url, pinned())).rejects.toThrow('the server shows another key than the pinned one')
-    await expect(askServer({ url: new URL(url), certificate: own.cert, remedy: '' })).rejects.toMatchObject({
+    await expect(requestServer({ url: new URL(url), certificate: own.cert, remedy: '' })).rejects.toMatchObject({
       problems: [{ code: 'server-untrusted' }],
     })
     expect(heard).toEqual([])

@@ -5,7 +5,7 @@ import { compact } from '../../shared/compact.ts'
 import type { Evidence } from '../../shared/evidence.ts'
 import { absolutePathSchema, parseResourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
-import { isoTime } from '../host/evidence/tidy.ts'
+import { isoTime } from '../host/evidence/sanitize.ts'
 import type { HostReader } from '../host/host.ts'
 import type { ComparedResource } from '../plan/compare.ts'
 import type { LiveResource } from '../resources/kind.ts'
@@ -14,13 +14,14 @@ import { kindNameOf, kinds } from '../resources/registry.ts'
 import { inTime, sourceDeadlineMs } from './surroundings.ts'
 
 /** `isBrief`: only what costs no command. */
-export async function ownWord(
+export async function ownEvidence(
   { id, live, comparison }: ComparedResource,
   host: HostReader,
   { isBrief }: { readonly isBrief: boolean },
 ): Promise<Evidence> {
   const path = pathInId(id)
-  if (path !== undefined) return live.attributes['type'] === 'missing' ? directoryWord(path, host) : inodeWord(live)
+  if (path !== undefined)
+    return live.attributes['type'] === 'missing' ? directoryEvidence(path, host) : inodeEvidence(live)
   const { changedAt } = kinds[kindNameOf(id)]
   if (changedAt === undefined || isBrief || !host.capabilities.commands) return {}
   const { name } = parseResourceId(id)
@@ -28,7 +29,7 @@ export async function ownWord(
   return at === undefined ? {} : { stateChangedAt: at }
 }
 
-function inodeWord({ modifiedAt, changedAt, size, attributes }: LiveResource): Evidence {
+function inodeEvidence({ modifiedAt, changedAt, size, attributes }: LiveResource): Evidence {
   const { owner, group, mode } = attributes
   return {
     ...compact({ modifiedAt, changedAt }),
@@ -40,7 +41,7 @@ function inodeWord({ modifiedAt, changedAt, size, attributes }: LiveResource): E
 }
 
 /** Of the nearest directory that is there: it changed last when something in it appeared or vanished. */
-function directoryWord(path: string, { files }: HostReader): Evidence {
+function directoryEvidence(path: string, { files }: HostReader): Evidence {
   try {
     for (let above = posix.dirname(path); above !== '/'; above = posix.dirname(above)) {
       const stat = files.stat(absolutePathSchema.parse(above))

@@ -11,7 +11,7 @@ import type { ApplyOptions } from './apply/context.ts'
 import { recover } from './apply/recover.ts'
 import { type ApplyResult, appliedIn, applyReport, doneIn, joinedResults } from './apply/result.ts'
 import { answering } from './host/contact.ts'
-import { type Agent, type Desired, type Look, lookAt, maskOf } from './look.ts'
+import { type Agent, type Desired, type HostInspection, inspectHost, maskOf } from './inspect.ts'
 import type { Mask } from './plan/mask.ts'
 import { changedSince, owedAfter, owedProblem } from './plan/owed.ts'
 import { type Plan, type PlanOptions, planFor, type ServicePlan, servicesToTry } from './plan/plan.ts'
@@ -22,7 +22,7 @@ import type { AgentRestart } from './state/agent-restart.ts'
 import { mayTry } from './state/failures.ts'
 import type { Lock } from './state/lock.ts'
 
-export type ActOptions = {
+export type ApplyRunOptions = {
   /** `everything`: a person asked, so drift is put right and no back-off is waited for. */
   readonly repair: PlanOptions['repair']
   readonly full: boolean
@@ -35,9 +35,9 @@ export type ActOptions = {
   readonly stop?: AbortSignal
 }
 
-export type Acted = {
+export type ApplyRun = {
   /** After the apply. */
-  readonly look: Look
+  readonly inspection: HostInspection
   readonly result: ApplyResult
   /** Undefined when nothing changed and nothing failed. */
   readonly report: ApplyReport | undefined
@@ -49,11 +49,16 @@ export type Acted = {
 }
 
 /** The caller holds the lock, so that what is observed still holds when it is applied to. */
-export async function actOn(agent: Agent, desired: Desired, lock: Lock, options: ActOptions): Promise<Acted> {
+export async function runApply(
+  agent: Agent,
+  desired: Desired,
+  lock: Lock,
+  options: ApplyRunOptions,
+): Promise<ApplyRun> {
   const answers = () => answering(agent.contacts)
   const recovery = await recover(agent.state, agent.host, { lock, answering: answers })
   for (const service of recovery.undone) options.onChange?.({ service, summary: putBackFirst })
-  const before = await lookAt(agent, desired, options)
+  const before = await inspectHost(agent, desired, options)
   noteDrift(agent, before, new Date())
   const { plan, refused } = allowedPlan(agent, before, options)
   const mask = await maskOf(agent, before)
@@ -67,13 +72,13 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
   const first = await applyPlan(plan, applying)
   noteRepairs(agent, plan, { result: first, byPolicy, now: new Date() })
   const isOld = plan.services.some(({ isRecorded }) => !isRecorded) || applyReport(first) !== undefined
-  const { result, look, problems } = isOld
-    ? await settledLook(agent, desired, { applying, before, plan, first })
-    : { result: first, look: before, problems: [] }
-  const changed = changedSince(plan, doneIn(result), { before: before.comparison, after: look.comparison })
+  const { result, inspection, problems } = isOld
+    ? await inspectSettled(agent, desired, { applying, before, plan, first })
+    : { result: first, inspection: before, problems: [] }
+  const changed = changedSince(plan, doneIn(result), { before: before.comparison, after: inspection.comparison })
   ended?.()
   return {
-    look,
+    inspection,
     result,
     report: applyReport(result, repairsDone(found, result)),
     restartsAgent: plan.services.some(isRestarting(result)) ? restart : undefined,
@@ -83,9 +88,9 @@ export async function actOn(agent: Agent, desired: Desired, lock: Lock, options:
 }
 
 /** Empty while most services of the host would go, and no person has said that they may. */
-function allowedPlan(agent: Agent, { comparison, ...look }: Look, options: ActOptions) {
+function allowedPlan(agent: Agent, { comparison, ...inspection }: HostInspection, options: ApplyRunOptions) {
   const removal = options.allowRemoval === true ? undefined : waitingRemoval(comparison)
-  const { services, ...about } = planFor(comparison, planOptions(agent, { comparison, ...look }, options))
+  const { services, ...about } = planFor(comparison, planOptions(agent, { comparison, ...inspection }, options))
   const plan: Plan = { ...about, services: removal === undefined ? services : [] }
   trace('plan made', () => ({ ...planFacts(plan), ...(removal === undefined ? {} : { isRemovalRefused: true }) }))
   return { plan, refused: removal === undefined ? [] : [removal] }
@@ -100,7 +105,7 @@ function applyOptions(
   { host, state, contacts }: Agent,
   { desired, contents }: Desired,
   lock: Lock,
-  { mask, stop, onChange, onWait }: ActOptions & { readonly mask: Mask },
+  { mask, stop, onChange, onWait }: ApplyRunOptions & { readonly mask: Mask },
 ): ApplyOptions {
   const guarding = { answering: () => answering(contacts), withinSeconds: desired.connectivityGuardSeconds }
   return {
@@ -113,30 +118,30 @@ function applyOptions(
 
 type Applied = {
   readonly applying: ApplyOptions
-  readonly before: Look
+  readonly before: HostInspection
   readonly plan: Plan
   readonly first: ApplyResult
 }
 
 /** After the apply; what it undid itself is applied once more before anybody is told. */
-async function settledLook(agent: Agent, desired: Desired, { applying, before, plan, first }: Applied) {
-  const look = await lookAt(agent, desired, { full: false })
-  const owedIn = (result: ApplyResult, after: Look) =>
+async function inspectSettled(agent: Agent, desired: Desired, { applying, before, plan, first }: Applied) {
+  const inspection = await inspectHost(agent, desired, { full: false })
+  const owedIn = (result: ApplyResult, after: HostInspection) =>
     owedAfter(plan, doneIn(result), { before: before.comparison, after: after.comparison })
-  const owed = owedIn(first, look)
-  if (owed.services.size === 0) return { result: first, look, problems: [] }
+  const owed = owedIn(first, inspection)
+  if (owed.services.size === 0) return { result: first, inspection, problems: [] }
   const { services, resources } = owed
-  const again: PlanOptions = { repair: 'by-policy', owed: resources, services, holdOf: look.holds.of }
-  const second = await applyPlan(planFor(look.comparison, { ...again, memory: agent.host.memory }), applying)
+  const again: PlanOptions = { repair: 'by-policy', owed: resources, services, holdOf: inspection.holds.of }
+  const second = await applyPlan(planFor(inspection.comparison, { ...again, memory: agent.host.memory }), applying)
   const result = joinedResults(first, second)
-  const latest = await lookAt(agent, desired, { full: false })
+  const latest = await inspectHost(agent, desired, { full: false })
   const left = owedIn(result, latest)
-  return { result, look: latest, problems: left.services.size === 0 ? [] : [owedProblem(left)] }
+  return { result, inspection: latest, problems: left.services.size === 0 ? [] : [owedProblem(left)] }
 }
 
 /** Whether the policy of a service would have something put back that was looked at just now. */
-export function hasRepairsLeft(agent: Agent, look: Look): boolean {
-  const { services } = planFor(look.comparison, planOptions(agent, look, { repair: 'by-policy' }))
+export function hasRepairsLeft(agent: Agent, inspection: HostInspection): boolean {
+  const { services } = planFor(inspection.comparison, planOptions(agent, inspection, { repair: 'by-policy' }))
   return services.some(({ repairs, steps }) => repairs.length > 0 && steps.length > 0)
 }
 
@@ -156,13 +161,13 @@ export async function recoverFirst(agent: Agent): Promise<readonly Problem[]> {
 
 function planOptions(
   { state, host: { memory } }: Agent,
-  { comparison, holds }: Look,
-  { repair }: Pick<ActOptions, 'repair'>,
+  { comparison, holds }: HostInspection,
+  { repair }: Pick<ApplyRunOptions, 'repair'>,
 ): PlanOptions {
   const holdOf = holds.of
   if (repair === 'everything') return { repair, holdOf, memory }
   const now = new Date()
   const failures = state.failures.read()
   const isDue = (service: ServiceName) => mayTry(failures.get(service), comparison.revision, now)
-  return { repair, holdOf, memory, fighting: state.repairs.fights(), services: servicesToTry(comparison, isDue) }
+  return { repair, holdOf, memory, repairLoops: state.repairs.loops(), services: servicesToTry(comparison, isDue) }
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { maskedCommand } from '../../../agent/evidence/command-mask.ts'
+import { correlated } from '../../../agent/evidence/correlate.ts'
 import type { NewFinding, Surroundings } from '../../../agent/evidence/surroundings.ts'
-import { toldOf } from '../../../agent/evidence/told.ts'
 import { maskFor } from '../../../agent/plan/mask.ts'
 import { evidenceSchema } from '../../../shared/evidence.ts'
 import { resourceId } from '../../../shared/names.ts'
@@ -20,7 +20,7 @@ const nothing: Surroundings = {
   applies: [],
 }
 const telling = { now: at, mask: maskFor(['hunter2-value']) }
-const told = (around: Partial<Surroundings>, of = found) => toldOf(of, { ...nothing, ...around }, telling)
+const told = (around: Partial<Surroundings>, of = found) => correlated(of, { ...nothing, ...around }, telling)
 
 test('only sessions that were open then are told; none is told too, and is not the same as not known', () => {
   const sessions = [

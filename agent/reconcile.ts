@@ -2,21 +2,29 @@
 import { type Problem, problemsOf } from '../shared/problem.ts'
 import type { ApplyReport, Change, Report, ServiceReport } from '../shared/report.ts'
 import type { DesiredHost } from '../shared/resource.ts'
-import { recoverFirst } from './act.ts'
-import { actByPolicy } from './act-again.ts'
-import { isStillAs } from './desire/noted-secrets.ts'
+import { runApplyByPolicy } from './apply-by-policy.ts'
+import { recoverFirst } from './apply-run.ts'
+import { secretsUnchanged } from './desire/secret-digests.ts'
 import { secretsOf } from './desire/secrets.ts'
-import { type Agent, type Desired, desireAt, type Look, lookAt, type NotedDesired, serviceReportsOf } from './look.ts'
+import {
+  type Agent,
+  type Desired,
+  desiredAt,
+  type HostInspection,
+  inspectHost,
+  type NotedDesired,
+  serviceReportsOf,
+} from './inspect.ts'
 import type { LoopTiming, PassRequest } from './loop.ts'
 import { type Earlier, notChecked, withEarlierFindings } from './not-checked.ts'
-import { reportOf } from './report-of.ts'
+import { buildReport } from './report/build.ts'
 import type { AgentRestart } from './state/agent-restart.ts'
 import { heldAsNow } from './state/holds.ts'
 import { readStatus } from './state/status.ts'
 import type { RevisionReader } from './sync/revision.ts'
 import { Syncs } from './syncs.ts'
 
-export type PassOutcome = {
+export type ReconcileOutcome = {
   readonly report: Report
   readonly timing: LoopTiming
   /** What the host was looked at for; undefined when no revision could be read. */
@@ -31,10 +39,10 @@ export type PassOptions = PassRequest & { readonly onChange: (change: Change) =>
 export type Reconciler = {
   /** Asks the remote for a new revision, which the next pass applies. True: it answered. */
   sync(stop: AbortSignal): Promise<boolean>
-  pass(options: PassOptions): Promise<PassOutcome>
+  pass(options: PassOptions): Promise<ReconcileOutcome>
 }
 
-export function reconcilerOf(agent: Agent, syncs = new Syncs(agent)): Reconciler {
+export function createReconciler(agent: Agent, syncs = new Syncs(agent)): Reconciler {
   // Recovery comes first of all, also before the network is asked for anything: it may be what the interrupted apply took away.
   let recovery: Promise<Attempt<readonly Problem[]>> | undefined
   let isRecoveryTold = false
@@ -43,7 +51,7 @@ export function reconcilerOf(agent: Agent, syncs = new Syncs(agent)): Reconciler
   const before = readStatus(agent.state.directory)
   let earlier: Earlier = { services: before?.services ?? [], at: before?.at ?? '' }
 
-  const pass = async (options: PassOptions): Promise<PassOutcome> => {
+  const pass = async (options: PassOptions): Promise<ReconcileOutcome> => {
     recovery ??= recovered()
     const recovering = await (isRecoveryTold ? recovered() : recovery)
     isRecoveryTold = true
@@ -51,12 +59,12 @@ export function reconcilerOf(agent: Agent, syncs = new Syncs(agent)): Reconciler
     const known = await attempt(() => unchanged(agent, [latest, syncs.brought], good.value))
     const desired = await desiredNow(agent, good.value, known.value)
     latest = desired.value
-    const outcome = desired.value === undefined ? undefined : await actOrLook(agent, desired.value, options)
-    const now = outcome?.value && withEarlierFindings(outcome.value.services, outcome.value.look, earlier)
+    const outcome = desired.value === undefined ? undefined : await applyOrInspect(agent, desired.value, options)
+    const now = outcome?.value && withEarlierFindings(outcome.value.services, outcome.value.inspection, earlier)
     if (now !== undefined) earlier = { services: now, at: new Date().toISOString() }
     const reasons = [...desired.problems, ...(outcome?.problems ?? []), ...good.problems, ...syncs.problems]
     const holds = agent.state.holds.read()
-    const report = reportOf({
+    const report = buildReport({
       host: agent.name,
       revision: desired.value?.desired.revision ?? good.value?.revision,
       services: heldAsNow(now ?? notChecked(earlier, reasons), holds),
@@ -114,7 +122,7 @@ async function unchanged(
 ): Promise<NotedDesired | undefined> {
   const latest = noted.find((one) => one !== undefined && one.desired.revision === good?.revision)
   if (latest === undefined) return undefined
-  return (await isStillAs(latest.secrets, await secretsOf(agent.secretsDirectory))) ? latest : undefined
+  return (await secretsUnchanged(latest.secrets, await secretsOf(agent.secretsDirectory))) ? latest : undefined
 }
 
 async function desiredNow(
@@ -123,11 +131,11 @@ async function desiredNow(
   known: NotedDesired | undefined,
 ): Promise<Attempt<NotedDesired | undefined>> {
   if (known !== undefined) return { value: known, problems: [] }
-  return attempt(async () => good && (await desireAt(agent, good)))
+  return attempt(async () => good && (await desiredAt(agent, good)))
 }
 
 type Outcome = {
-  readonly look: Look
+  readonly inspection: HostInspection
   readonly services: readonly ServiceReport[]
   readonly apply?: ApplyReport | undefined
   readonly restartsAgent?: AgentRestart | undefined
@@ -135,28 +143,32 @@ type Outcome = {
 }
 
 /** Where nothing can be applied - a full disk has no room for a lock - the host is still looked at. */
-async function actOrLook(agent: Agent, desired: Desired, options: PassOptions): Promise<Attempt<Outcome>> {
-  const acted = await attempt(() => actUnderLock(agent, desired, options))
-  const [reason] = acted.problems
+async function applyOrInspect(agent: Agent, desired: Desired, options: PassOptions): Promise<Attempt<Outcome>> {
+  const run = await attempt(() => actUnderLock(agent, desired, options))
+  const [reason] = run.problems
   // What somebody else is changing at this moment would look like drift.
-  if (reason === undefined || reason.code === 'locked') return acted
-  const looked = await attempt(async () => outcomeOf(agent, await lookAt(agent, desired, options)))
-  return { value: looked.value, problems: [...acted.problems, ...looked.problems] }
+  if (reason === undefined || reason.code === 'locked') return run
+  const inspected = await attempt(async () => outcomeOf(agent, await inspectHost(agent, desired, options)))
+  return { value: inspected.value, problems: [...run.problems, ...inspected.problems] }
 }
 
 async function actUnderLock(agent: Agent, desired: Desired, { full, onChange }: PassOptions): Promise<Outcome> {
   const lock = await agent.state.lock({ purpose: 'plumb agent', now: new Date(), waitSeconds: 600 })
   try {
-    const acted = await actByPolicy(agent, desired, lock, { full, onChange })
-    const { problems, ...outcome } = await outcomeOf(agent, acted.look)
-    const { report: apply, restartsAgent } = acted
-    return { ...outcome, apply, restartsAgent, problems: [...acted.problems, ...problems] }
+    const run = await runApplyByPolicy(agent, desired, lock, { full, onChange })
+    const { problems, ...outcome } = await outcomeOf(agent, run.inspection)
+    const { report: apply, restartsAgent } = run
+    return { ...outcome, apply, restartsAgent, problems: [...run.problems, ...problems] }
   } finally {
     lock.release()
   }
 }
 
-async function outcomeOf(agent: Agent, look: Look): Promise<Outcome> {
-  const unseen = look.comparison.services.flatMap(({ problems }) => problems)
-  return { look, services: await serviceReportsOf(agent, look), problems: [...look.problems, ...unseen] }
+async function outcomeOf(agent: Agent, inspection: HostInspection): Promise<Outcome> {
+  const unseen = inspection.comparison.services.flatMap(({ problems }) => problems)
+  return {
+    inspection,
+    services: await serviceReportsOf(agent, inspection),
+    problems: [...inspection.problems, ...unseen],
+  }
 }

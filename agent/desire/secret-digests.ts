@@ -1,25 +1,25 @@
-// Which values a revision was filled in with, as digests in memory only: while they are the same, so is what is desired.
+// Digests of the secret values that a revision was rendered with, in memory only: while they match, so does what is desired.
 import { hash } from 'node:crypto'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Secrets } from './secrets.ts'
 
 /** By its name, SHA-256 of each value, or of the reason why there is none. */
-export type NotedSecrets = ReadonlyMap<string, string>
+export type SecretDigests = ReadonlyMap<string, string>
 
-/** The same secrets; `noted` has all that were read of them so far. */
-export function noting(secrets: Secrets): { readonly secrets: Secrets; readonly noted: NotedSecrets } {
-  const noted = new Map<string, string>()
+/** The same secrets; `digests` grows with each one that is read. */
+export function recordSecretReads(secrets: Secrets): { readonly secrets: Secrets; readonly digests: SecretDigests } {
+  const digests = new Map<string, string>()
   const read = async (name: string) => {
     const reading = secrets.read(name)
-    noted.set(name, await noteOf(reading))
+    digests.set(name, await noteOf(reading))
     return await reading
   }
-  return { secrets: { ...secrets, read }, noted }
+  return { secrets: { ...secrets, read }, digests }
 }
 
 /** False also where one cannot be read any more, can be read again, or cannot be read for another reason. */
-export async function isStillAs(noted: NotedSecrets, secrets: Secrets): Promise<boolean> {
-  for (const [name, before] of noted) if ((await noteOf(secrets.read(name))) !== before) return false
+export async function secretsUnchanged(digests: SecretDigests, secrets: Secrets): Promise<boolean> {
+  for (const [name, before] of digests) if ((await noteOf(secrets.read(name))) !== before) return false
   return true
 }
 

@@ -2,30 +2,30 @@
 import { compact } from '../../shared/compact.ts'
 import {
   type AuditRecord,
-  auditTold,
+  auditLimit,
   type Evidence,
   type PackageAction,
   type SudoCommand,
-  sessionsTold,
-  sudoTold,
+  sessionsLimit,
+  sudoLimit,
 } from '../../shared/evidence.ts'
 import type { RawAudit } from '../host/evidence/audit-records.ts'
 import { wasOpenAt } from '../host/evidence/sessions.ts'
 import type { Mask } from '../plan/mask.ts'
 import { maskedCommand } from './command-mask.ts'
-import { isNear, wasRunning } from './near.ts'
 import type { NewFinding, Surroundings } from './surroundings.ts'
+import { isNear, wasRunning } from './time-window.ts'
 
-export type Telling = {
+export type CorrelateOptions = {
   /** Ms since the epoch. */
   readonly now: number
   readonly mask: Mask
 }
 
 /** To be added to what the change's own inode, unit, container or package says. */
-export function toldOf(found: NewFinding, around: Surroundings, { now, mask }: Telling): Evidence {
+export function correlated(found: NewFinding, around: Surroundings, { now, mask }: CorrelateOptions): Evidence {
   const sessions = sessionsAt(found, around)
-  const sudo = around.sudo.filter(({ at }) => isNear(at, found.at)).slice(-sudoTold)
+  const sudo = around.sudo.filter(({ at }) => isNear(at, found.at)).slice(-sudoLimit)
   const audit = found.path === undefined ? [] : (around.audit.get(found.path) ?? [])
   const packageAction = packageActionOf(found, around, mask)
   const ownApply = around.applies.findLast((apply) => wasRunning(apply, found.at))
@@ -33,7 +33,7 @@ export function toldOf(found: NewFinding, around: Surroundings, { now, mask }: T
     noticedAt: new Date(now).toISOString(),
     ...(sessions === undefined ? {} : { sessions: [...sessions] }),
     ...(sudo.length === 0 ? {} : { sudo: sudo.map((ran) => masked(ran, mask)) }),
-    ...(audit.length === 0 ? {} : { audit: audit.slice(-auditTold).map((raw) => named(raw, around)) }),
+    ...(audit.length === 0 ? {} : { audit: audit.slice(-auditLimit).map((raw) => named(raw, around)) }),
     ...compact({ packageAction, ownApply }),
   }
 }
@@ -44,7 +44,7 @@ function sessionsAt({ at }: NewFinding, { logins }: Surroundings): Evidence['ses
   const open = logins.sessions.filter((session) => wasOpenAt(session, at))
   const isKnown = logins.knownSince !== undefined && at >= Date.parse(logins.knownSince)
   if (open.length === 0 && !isKnown) return undefined
-  return open.slice(-sessionsTold)
+  return open.slice(-sessionsLimit)
 }
 
 function masked(ran: SudoCommand, mask: Mask): SudoCommand {

@@ -15,9 +15,9 @@ const filesIn: Readonly<Record<string, RegExp>> = {
   'person-applies': /\.json$/,
 }
 
-export function setAsideStrange(directory: string): readonly Problem[] {
+export function quarantineCorruptState(directory: string): readonly Problem[] {
   return Object.entries(filesIn).flatMap(([part, names]) =>
-    strangeIn(join(directory, part), names).flatMap((path) => setAside(path, directory)),
+    strangeIn(join(directory, part), names).flatMap((path) => quarantine(path, directory)),
   )
 }
 
@@ -40,7 +40,7 @@ function leadsToFile(path: string): boolean {
   }
 }
 
-function setAside(path: string, directory: string): readonly Problem[] {
+function quarantine(path: string, directory: string): readonly Problem[] {
   for (let number = 1; number < 100; number += 1) {
     const aside = join(directory, `${basename(path)}.corrupt-${number}`)
     if (statSync(aside, { throwIfNoEntry: false }) !== undefined) continue

@@ -6,7 +6,7 @@ import type { Obstacle, ServiceReport } from '../shared/report.ts'
 import { type DesiredHost, secretsIn } from '../shared/resource.ts'
 import { adoptionsFor } from './adoptions.ts'
 import { desiredFor } from './desire/desire.ts'
-import { type NotedSecrets, noting } from './desire/noted-secrets.ts'
+import { recordSecretReads, type SecretDigests } from './desire/secret-digests.ts'
 import { secretsOf } from './desire/secrets.ts'
 import { evidenceFor } from './evidence/evidence.ts'
 import type { Contact } from './host/contact.ts'
@@ -40,7 +40,7 @@ export type Agent = {
   readonly contacts: readonly Contact[]
 }
 
-export type Look = {
+export type HostInspection = {
   readonly desired: DesiredHost
   /** Bytes of what is desired. */
   readonly contents: ReadContents
@@ -51,18 +51,18 @@ export type Look = {
   readonly problems: readonly Problem[]
 }
 
-export type Desired = Pick<Look, 'desired' | 'contents'>
+export type Desired = Pick<HostInspection, 'desired' | 'contents'>
 /** With the secrets it was filled in with. */
-export type NotedDesired = Desired & { readonly secrets: NotedSecrets }
+export type NotedDesired = Desired & { readonly secrets: SecretDigests }
 
-export type LookOptions = {
+export type InspectOptions = {
   /** Hash everything, with no stat short-cut. */
   readonly full: boolean
 }
 
 /** Throws PlumbError with everything that is wrong with the revision. */
-export async function desireAt(agent: Agent, reader: RevisionReader): Promise<NotedDesired> {
-  const { secrets, noted } = noting(await secretsOf(agent.secretsDirectory))
+export async function desiredAt(agent: Agent, reader: RevisionReader): Promise<NotedDesired> {
+  const { secrets, digests: read } = recordSecretReads(await secretsOf(agent.secretsDirectory))
   const { desired, digests } = await desiredFor({
     reader,
     host: agent.name,
@@ -70,10 +70,14 @@ export async function desireAt(agent: Agent, reader: RevisionReader): Promise<No
     digests: agent.state.digests.read(),
   })
   remember(() => agent.state.digests.write(digests))
-  return { desired, contents: contentsFrom(reader), secrets: noted }
+  return { desired, contents: contentsFrom(reader), secrets: read }
 }
 
-export async function lookAt(agent: Agent, { desired, contents }: Desired, { full }: LookOptions): Promise<Look> {
+export async function inspectHost(
+  agent: Agent,
+  { desired, contents }: Desired,
+  { full }: InspectOptions,
+): Promise<HostInspection> {
   const { baselines, problems } = agent.state.baselines.read()
   const host = readerOf(agent.host)
   const known = identifyHost(desired, baselines, host)
@@ -90,19 +94,19 @@ export async function lookAt(agent: Agent, { desired, contents }: Desired, { ful
 }
 
 /** What a report, `plumb check` and `plumb status` say of each service. */
-export async function serviceReportsOf(agent: Agent, look: Look): Promise<readonly ServiceReport[]> {
-  const findings = look.comparison.services.flatMap((service) =>
+export async function serviceReportsOf(agent: Agent, inspection: HostInspection): Promise<readonly ServiceReport[]> {
+  const findings = inspection.comparison.services.flatMap((service) =>
     drifted(service).map((resource) => ({ ...resource, differences: resource.comparison.drift })),
   )
-  const mask = await maskOf(agent, look)
+  const mask = await maskOf(agent, inspection)
   const needs = { host: readerOf(agent.host), state: agent.state, mask, now: new Date() }
   const [contents, evidence, logs] = await Promise.all([
-    contentsOf(agent, look, findings),
-    evidenceFor(look.comparison, needs),
+    contentsOf(agent, inspection, findings),
+    evidenceFor(inspection.comparison, needs),
     failureLogs(findings, needs.host),
   ])
   const failures = agent.state.failures.read()
-  const adoptions = await adoptionsFor(look.comparison, {
+  const adoptions = await adoptionsFor(inspection.comparison, {
     files: needs.host.files,
     repository: agent.repository,
     memory: needs.host.memory,
@@ -111,34 +115,38 @@ export async function serviceReportsOf(agent: Agent, look: Look): Promise<readon
     contents,
     hasGit: async () => (await needs.host.query(closedGit(['--version']))).code === 0,
   })
-  return serviceReports(look.comparison, {
+  return serviceReports(inspection.comparison, {
     contents,
     logs,
     mask,
     evidence,
     adoptions,
-    obstacles: obstaclesOf(look, agent.host.memory),
-    fights: agent.state.repairs.fights(),
+    obstacles: obstaclesOf(inspection, agent.host.memory),
+    repairLoops: agent.state.repairs.loops(),
     failureOf: (service) => failures.get(service),
-    holdOf: look.holds.of,
+    holdOf: inspection.holds.of,
   })
 }
 
 /** Of an apply that a person asks for now. */
-function obstaclesOf({ comparison, holds }: Look, memory: Memory): ReadonlyMap<ServiceName, Obstacle> {
+function obstaclesOf({ comparison, holds }: HostInspection, memory: Memory): ReadonlyMap<ServiceName, Obstacle> {
   if (comparison.services.every(({ differing, problems }) => differing.length + problems.length === 0)) return new Map()
   const plan = planFor(comparison, { repair: 'everything', holdOf: holds.of, memory })
   return obstaclesIn(plan, { isRemoval: waitingRemoval(comparison) !== undefined })
 }
 
-export function contentsOf(agent: Agent, look: Look, differing: readonly Differing[]): Promise<ContentsByResource> {
-  const readers = { host: readerOf(agent.host), objects: agent.state.objects, contents: look.contents }
+export function contentsOf(
+  agent: Agent,
+  inspection: HostInspection,
+  differing: readonly Differing[],
+): Promise<ContentsByResource> {
+  const readers = { host: readerOf(agent.host), objects: agent.state.objects, contents: inspection.contents }
   return contentsFor(differing, readers)
 }
 
 /** Takes the values of every secret that anything here holds or held out of a text. */
-export async function maskOf(agent: Agent, look: Look): Promise<Mask> {
-  const names = new Set(look.comparison.services.flatMap((service) => secretNames(service, agent.host.memory)))
+export async function maskOf(agent: Agent, inspection: HostInspection): Promise<Mask> {
+  const names = new Set(inspection.comparison.services.flatMap((service) => secretNames(service, agent.host.memory)))
   const secrets = await secretsOf(agent.secretsDirectory)
   const values = await Promise.all([...names].map((name) => secrets.read(name).catch(unreadableIsUnknown)))
   return maskFor(values.filter((value) => value !== undefined))
@@ -164,7 +172,7 @@ function unreadableIsUnknown(error: unknown): undefined {
   throw error
 }
 
-/** Only what saves work the next time: a full disk is no reason not to look. */
+/** Only what saves work the next time: a full disk is no reason not to inspection. */
 function remember(save: () => void): void {
   try {
     save()

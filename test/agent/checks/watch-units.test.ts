@@ -1,7 +1,7 @@
 // Units watched after an apply. What systemctl prints is recorded from booted Debian 12 and 13 hosts, one property changed at a time;
 // units that really crash are in test/lab/units.test.ts.
 import { expect, test } from 'vitest'
-import { watchUnits } from '../../../agent/host/settle.ts'
+import { watchUnits } from '../../../agent/host/watch-units.ts'
 import type { Run } from '../../../shared/command.ts'
 
 type Properties = Readonly<Record<string, string>>

@@ -1,7 +1,7 @@
 // Other programs' words, bounded and on one line, and their times as ISO 8601: what evidence is made of.
 
 /** Undefined when there is nothing in it. */
-export function tidy(text: string | undefined, limit = 200): string | undefined {
+export function sanitized(text: string | undefined, limit = 200): string | undefined {
   const clean = (text ?? '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ').trim()
   return clean === '' ? undefined : clean.slice(0, limit)
 }

@@ -4,7 +4,7 @@ import { opendir, stat } from 'node:fs/promises'
 import { errnoOf } from '../../shared/errno.ts'
 
 /** Those of the paths that have some. What cannot be looked at counts as such. */
-export async function withContent(paths: readonly string[]): Promise<ReadonlySet<string>> {
+export async function nonEmptyPaths(paths: readonly string[]): Promise<ReadonlySet<string>> {
   const found = new Set<string>()
   for (const path of new Set(paths)) if (await hasContent(path)) found.add(path)
   return found

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Each answer is of a look that began after it was asked for. Two looks begin at least `apartMs` after each other. */
-export function sharing<Answer>(look: () => Promise<Answer>, apartMs = 500): () => Promise<Answer> {
+export function coalesced<Answer>(attempt: () => Promise<Answer>, apartMs = 500): () => Promise<Answer> {
   let last: Promise<unknown> = Promise.resolve()
   let next: Promise<Answer> | undefined
   let begun = Number.NEGATIVE_INFINITY
@@ -11,7 +11,7 @@ export function sharing<Answer>(look: () => Promise<Answer>, apartMs = 500): () 
     await sleep(Math.max(0, begun + apartMs - performance.now()))
     begun = performance.now()
     next = undefined
-    return await look()
+    return await attempt()
   }
   return () => {
     if (next === undefined) {

@@ -4,7 +4,7 @@ import { PlumbError } from '../../shared/problem.ts'
 import { httpProblemSchema } from '../../shared/protocol.ts'
 import { distrusted, isDistrust, serverAgent } from './server-tls.ts'
 
-export type Asking = {
+export type ServerRequest = {
   readonly url: URL
   /** Sent as JSON; without it the request is a GET, unless `method` says otherwise. */
   readonly body?: object | undefined
@@ -20,7 +20,7 @@ export type Asking = {
   readonly answerLimitBytes?: number | undefined
 }
 
-export type Answer =
+export type ServerAnswer =
   | { readonly kind: 'answered'; readonly status: number; readonly json: unknown }
   /** In the one shape that every refusal has. */
   | {
@@ -31,7 +31,7 @@ export type Answer =
     }
 
 /** Throws PlumbError `server-unreachable` or `server-untrusted`. */
-export async function askServer(asking: Asking): Promise<Answer> {
+export async function requestServer(asking: ServerRequest): Promise<ServerAnswer> {
   const { status, body } = await exchange(asking)
   if (status >= 200 && status < 300) return { kind: 'answered', status, json: json(body) }
   const told = httpProblemSchema.safeParse(json(body)).data?.error
@@ -51,7 +51,7 @@ export function notAServer({ origin }: URL, status: number, told?: string): Plum
 const defaultLimitBytes = 1024 * 1024
 const deadlineMs = 30_000
 
-async function exchange(asking: Asking): Promise<{ readonly status: number; readonly body: string }> {
+async function exchange(asking: ServerRequest): Promise<{ readonly status: number; readonly body: string }> {
   const { url, certificate, body, method, answerLimitBytes = defaultLimitBytes } = asking
   try {
     const response = await sendRequest({
@@ -69,7 +69,7 @@ async function exchange(asking: Asking): Promise<{ readonly status: number; read
   }
 }
 
-function headersOf({ body, token, credentials }: Asking): Readonly<Record<string, string>> {
+function headersOf({ body, token, credentials }: ServerRequest): Readonly<Record<string, string>> {
   return {
     accept: 'application/json',
     ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -78,7 +78,7 @@ function headersOf({ body, token, credentials }: Asking): Readonly<Record<string
   }
 }
 
-function notReached({ url: { origin }, certificate, remedy }: Asking, thrown: unknown): PlumbError {
+function notReached({ url: { origin }, certificate, remedy }: ServerRequest, thrown: unknown): PlumbError {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown))
   if (isDistrust(error)) return distrusted(origin, error, { isPinned: certificate !== undefined })
   // Several addresses of one name were tried, and the error for all of them has no text.

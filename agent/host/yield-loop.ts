@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 const workMs = 10
 
 /** Resolves at once, except when `workMs` have passed since the event loop last had its turn. */
-export function turns(): () => Promise<void> {
+export function eventLoopYield(): () => Promise<void> {
   let since = performance.now()
   return async () => {
     if (performance.now() - since < workMs) return

@@ -19,7 +19,7 @@ const wasSchema = z.discriminatedUnion('type', [
   }),
 ])
 
-const displacedSchema = z.object({
+const archivedSchema = z.object({
   /** ISO 8601. */
   at: z.string(),
   service: serviceNameSchema,
@@ -34,29 +34,29 @@ const displacedSchema = z.object({
 /** The former format: content alone. */
 const contentOnlySchema = z
   .object({ at: z.string(), service: serviceNameSchema, path: z.string(), sha256: sha256Schema })
-  .transform(({ sha256, ...where }): Displaced => {
+  .transform(({ sha256, ...where }): Archived => {
     // Nobody but root until a person says otherwise.
     const was = { type: 'file', sha256, size: 0, mode: 0o600, uid: 0, gid: 0 } as const
     return { ...where, why: 'overwritten', was }
   })
 
-const entrySchema = z.union([displacedSchema, contentOnlySchema])
+const entrySchema = z.union([archivedSchema, contentOnlySchema])
 
-export type Displaced = Readonly<z.infer<typeof displacedSchema>>
-export type Was = Displaced['was']
+export type Archived = Readonly<z.infer<typeof archivedSchema>>
+export type Was = Archived['was']
 
-export type DisplacedStore = {
-  list(): readonly Displaced[]
+export type ArchiveStore = {
+  list(): readonly Archived[]
   /** On disk when it returns; their contents must be in the object store already. The oldest go when there are too many. */
-  add(displaced: readonly Displaced[]): Promise<void>
+  add(displaced: readonly Archived[]): Promise<void>
 }
 
 /** One file, and all that one apply of a service displaces, may be so large; what is larger is told, not kept. */
-export const displacedFileLimitBytes = 128 * 1024 * 1024
-export const displacedLimitBytes = 256 * 1024 * 1024
+export const archivedFileLimitBytes = 128 * 1024 * 1024
+export const archiveLimitBytes = 256 * 1024 * 1024
 const listLimit = 5000
 
-export function displacedStore(directory: string): DisplacedStore {
+export function archiveStore(directory: string): ArchiveStore {
   const path = join(directory, 'displaced.json')
   const list = () => parse(readIfThere(path)) ?? []
   return {
@@ -71,21 +71,21 @@ export function displacedStore(directory: string): DisplacedStore {
   }
 }
 
-export function displacedContents(displaced: readonly Displaced[]): ReadonlySet<string> {
+export function archivedContents(displaced: readonly Archived[]): ReadonlySet<string> {
   return new Set(displaced.flatMap(({ was }) => (was.type === 'file' ? [was.sha256] : [])))
 }
 
-function youngest(displaced: readonly Displaced[]): readonly Displaced[] {
+function youngest(displaced: readonly Archived[]): readonly Archived[] {
   let bytes = 0
   const first = displaced.findLastIndex(({ was }) => {
     bytes += was.type === 'file' ? was.size : 0
-    return bytes > displacedLimitBytes
+    return bytes > archiveLimitBytes
   })
   return displaced.slice(first + 1)
 }
 
 /** Undefined: it cannot be read. */
-function parse(bytes: Buffer | undefined): readonly Displaced[] | undefined {
+function parse(bytes: Buffer | undefined): readonly Archived[] | undefined {
   try {
     return z
       .array(z.unknown())
@@ -97,7 +97,7 @@ function parse(bytes: Buffer | undefined): readonly Displaced[] | undefined {
 }
 
 /** One that cannot be read hides no other. */
-function known(entry: unknown): readonly Displaced[] {
+function known(entry: unknown): readonly Archived[] {
   const parsed = entrySchema.safeParse(entry)
   return parsed.success ? [parsed.data] : []
 }

@@ -2,13 +2,13 @@
 
 import { randomUUID } from 'node:crypto'
 import { release } from 'node:os'
-import { compact } from '../shared/compact.ts'
-import type { HostName, Revision } from '../shared/names.ts'
-import { type Problem, problemLine } from '../shared/problem.ts'
-import type { ApplyReport, EndedHold, Report, ServiceReport, SyncReport } from '../shared/report.ts'
-import { agentVersion } from './version.ts'
+import { compact } from '../../shared/compact.ts'
+import type { HostName, Revision } from '../../shared/names.ts'
+import { type Problem, problemLine } from '../../shared/problem.ts'
+import type { ApplyReport, EndedHold, Report, ServiceReport, SyncReport } from '../../shared/report.ts'
+import { agentVersion } from '../version.ts'
 
-export type Found = {
+export type ReportParts = {
   readonly host: HostName
   /** Undefined when none was ever synced. */
   readonly revision: Revision | undefined
@@ -20,7 +20,7 @@ export type Found = {
   readonly endedHolds?: readonly EndedHold[]
 }
 
-export function reportOf({
+export function buildReport({
   host,
   revision,
   services,
@@ -29,7 +29,7 @@ export function reportOf({
   apply,
   personApplies = [],
   endedHolds = [],
-}: Found): Report {
+}: ReportParts): Report {
   return {
     id: randomUUID(),
     host,
@@ -38,7 +38,7 @@ export function reportOf({
     platform: `${process.platform} ${process.arch} ${release()}`,
     ...compact({ revision }),
     services: [...services],
-    problems: onceEach(problems).slice(0, 1000),
+    problems: dedupeProblems(problems).slice(0, 1000),
     ...compact({ sync, apply }),
     ...(personApplies.length === 0 ? {} : { personApplies: [...personApplies] }),
     ...(endedHolds.length === 0 ? {} : { endedHolds: [...endedHolds] }),
@@ -47,7 +47,7 @@ export function reportOf({
 }
 
 /** One cause is told once: a full disk is met by every step, a secret that is gone by every revision that uses it. */
-export function onceEach(problems: readonly Problem[]): Problem[] {
+export function dedupeProblems(problems: readonly Problem[]): Problem[] {
   const byCause = new Map<string, Problem>()
   for (const problem of problems) {
     const cause = problem.code === 'disk-full' ? problem.code : problemLine(problem)

@@ -1,12 +1,12 @@
 // What is said of displaced content, by an apply that keeps it and by `plumb restore`.
-import { displacedFileLimitBytes, type Was } from './displaced.ts'
+import { archivedFileLimitBytes, type Was } from './archive.ts'
 
 export function notKeptText(path: string, was: Was): readonly string[] {
   if (was.type !== 'not-kept') return []
   const size = sizeText(was.size)
   switch (was.why) {
     case 'too-large':
-      return [`did not keep what was at ${path}: ${size} is more than ${sizeText(displacedFileLimitBytes)}`]
+      return [`did not keep what was at ${path}: ${size} is more than ${sizeText(archivedFileLimitBytes)}`]
     case 'too-much':
       return [`did not keep what was at ${path} (${size}): this apply displaced too much`]
     case 'too-many':

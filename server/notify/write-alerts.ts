@@ -19,7 +19,7 @@ import {
   deleteMessages,
   insertChannel,
   insertMessage,
-  isTold,
+  isNotified,
   listChannels,
   listUnqueuedAlerts,
   listUnqueuedEnds,
@@ -38,7 +38,7 @@ const updateEveryMs = 30_000
 const togetherMs = 10_000
 
 /** `db` is a transaction of the caller. */
-export async function settleAlerts(db: Db, changes: readonly AlertChange[], now: Date): Promise<void> {
+export async function writeAlerts(db: Db, changes: readonly AlertChange[], now: Date): Promise<void> {
   if (changes.length === 0) return
   const at = now.toISOString()
   const channels = (await listChannels(db)).map((channel) => channel.key)
@@ -81,7 +81,7 @@ export async function syncChannels(db: Db, targets: readonly AlertTarget[], now:
 }
 
 /** Opens that found no room in the outbox are queued once there is some. */
-export async function queueWhatHadNoRoom(db: Db, channel: string, now: Date): Promise<void> {
+export async function queueDeferred(db: Db, channel: string, now: Date): Promise<void> {
   await db.transaction().execute(async (transaction) => {
     const unqueued = new Set(await listUnqueuedAlerts(transaction, channel))
     if (unqueued.size === 0) return
@@ -91,7 +91,7 @@ export async function queueWhatHadNoRoom(db: Db, channel: string, now: Date): Pr
 }
 
 /** The channel took these messages. What ended before it knew of the beginning gets its end now. */
-export async function settleDelivered(
+export async function recordDelivered(
   db: Db,
   channel: string,
   { sent, now }: { readonly sent: readonly Waiting[]; readonly now: Date },
@@ -115,21 +115,21 @@ async function tellResolved(
   { channels, now }: { readonly channels: readonly string[]; readonly now: Date },
 ): Promise<void> {
   for (const channel of channels) {
-    const told = await isTold(db, channel, alert.id)
+    const told = await isNotified(db, channel, alert.id)
     const events = told || noticeKinds.has(alert.kind) ? ['updated'] : ['updated', 'opened']
     await deleteMessages(db, { channel, alert: alert.id, events })
     if (told) await enqueue(db, { event: 'resolved', alert, channels: [channel], now })
   }
 }
 
-type Telling = {
+type AlertNotice = {
   readonly event: AlertEvent
   readonly alert: Alert
   readonly channels: readonly string[]
   readonly now: Date
 }
 
-async function enqueue(db: Db, { event, alert, channels, now }: Telling): Promise<void> {
+async function enqueue(db: Db, { event, alert, channels, now }: AlertNotice): Promise<void> {
   const body = bodyOf(event, alert)
   for (const channel of channels) {
     // That a channel is broken is not told to the channel itself.
@@ -154,17 +154,21 @@ async function isCurrent(db: Db, { message: { channel, body }, alert }: Updated)
   const waiting = { channel, alert: alert.id }
   if (await replaceMessage(db, { ...waiting, event: 'opened', body: bodyOf('opened', alert) })) return true
   if (await replaceMessage(db, { ...waiting, event: 'updated', body })) return true
-  return !(await isTold(db, channel, alert.id))
+  return !(await isNotified(db, channel, alert.id))
 }
 
 /** The end of what a channel was told of always has. */
-async function hasRoom(db: Db, channel: string, { event, alert }: Pick<Telling, 'event' | 'alert'>): Promise<boolean> {
+async function hasRoom(
+  db: Db,
+  channel: string,
+  { event, alert }: Pick<AlertNotice, 'event' | 'alert'>,
+): Promise<boolean> {
   if (event === 'resolved') return true
   return (await countWaitingOf(db, channel, alert.host ?? null)) < bounds.messagesWaiting.limit
 }
 
 /** Where there is one host, there is nothing to wait for. */
-async function waitOf(db: Db, { event, alert }: Pick<Telling, 'event' | 'alert'>): Promise<number> {
+async function waitOf(db: Db, { event, alert }: Pick<AlertNotice, 'event' | 'alert'>): Promise<number> {
   if (event === 'updated') return updateEveryMs
   return alert.common !== undefined && (await listHostNames(db)).length > 1 ? togetherMs : 0
 }

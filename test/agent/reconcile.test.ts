@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openAgent } from '../../agent/commands/open.ts'
-import type { Agent } from '../../agent/look.ts'
-import { type PassOptions, type PassOutcome, type Reconciler, reconcilerOf } from '../../agent/pass.ts'
+import type { Agent } from '../../agent/inspect.ts'
+import { createReconciler, type PassOptions, type ReconcileOutcome, type Reconciler } from '../../agent/reconcile.ts'
 import { holdStore } from '../../agent/state/holds.ts'
 import { writeStatus } from '../../agent/state/status.ts'
 import { type SyncLimits, Syncs } from '../../agent/syncs.ts'
@@ -278,7 +278,7 @@ describe('a remote that answers slowly', () => {
 
   async function following(url: string, syncLimits: SyncLimits): Promise<Reconciler> {
     const { agent } = await openAgent({ root: at('root'), state: at('state'), repo: url, host: 'web-1' })
-    return reconcilerOf(agent, new Syncs(agent, syncLimits))
+    return createReconciler(agent, new Syncs(agent, syncLimits))
   }
 })
 
@@ -334,7 +334,7 @@ test('what is put back by policy is told as it was found, with diff and evidence
   ])
   expect(report.services[0]?.findings).toEqual([])
   const agent = await openedAgent()
-  expect(agent.state.displaced.list()).toMatchObject([{ path: '/etc/base.conf' }])
+  expect(agent.state.archive.list()).toMatchObject([{ path: '/etc/base.conf' }])
 })
 
 test('what is changed again after each of three repairs is left, and told as a fight; another file is still put back', async () => {
@@ -444,7 +444,7 @@ test('a held service is not repaired until the hold ends; the next pass then rep
   let now = new Date('2026-11-23T12:00:00.000Z')
   const holds = holdStore(at('state'), () => now)
   const agent = await openedAgent()
-  reconciler = reconcilerOf({ ...agent, state: { ...agent.state, holds } })
+  reconciler = createReconciler({ ...agent, state: { ...agent.state, holds } })
   await holds.add({ service: serviceNameSchema.parse('base'), by: 'anna@web-1', why: 'a fix', seconds: 7200 })
   await writeFile(at('root/etc/base.conf'), 'typed\n')
 
@@ -473,7 +473,7 @@ function at(path: string): string {
 }
 
 async function opened(): Promise<Reconciler> {
-  return reconcilerOf(await openedAgent())
+  return createReconciler(await openedAgent())
 }
 
 async function openedAgent(): Promise<Agent> {
@@ -487,7 +487,7 @@ async function run({
 }: {
   readonly sync: boolean
   readonly onChange?: PassOptions['onChange']
-}): Promise<PassOutcome & { readonly report: Report }> {
+}): Promise<ReconcileOutcome & { readonly report: Report }> {
   if (sync) await reconciler.sync(new AbortController().signal)
   const outcome = await reconciler.pass({ full: false, onChange })
   reportSchema.parse(JSON.parse(JSON.stringify(outcome.report)))
