@@ -1,5 +1,5 @@
 // show: what is recorded, and what the repository says -> the plain data that pages and API give out.
-import { listAlerts } from '../store/alerts.ts'
+import { listAlerts, listOpenAlertTitles } from '../store/alerts.ts'
 import { alertRows } from './alert-rows.ts'
 import { driftView } from './drift-view.ts'
 import { fleetView, heldViews } from './fleet-view.ts'
@@ -18,6 +18,7 @@ export function createViews(parts: ViewParts): Views {
     service: (service) => serviceView(parts, service),
     drift: (host, resource) => driftView(parts, host, resource),
     alerts: async () => alertRows(await listAlerts(db, {}, shown.resolvedAlerts)),
+    openAlertCount: async () => alertRows(await listOpenAlertTitles(db)).length,
     why: (path, asked = {}) => whyView(parts, path, asked),
   }
 }

@@ -244,6 +244,8 @@ export type Views = {
   holds(): Promise<readonly HoldView[]>
   /** Open ones first - critical, then newest - and after them the latest resolved. */
   alerts(): Promise<readonly AlertView[]>
+  /** How many of them are open. */
+  openAlertCount(): Promise<number>
   /** The commit behind a path on a host, or behind a path of the repository. */
   why(path: string, asked?: WhyAsked): Promise<readonly PathView[]>
 }

@@ -86,6 +86,17 @@ export async function listOpenAlerts(db: Db, scopes?: readonly Scope[]): Promise
   return rows.map(alert)
 }
 
+/** Without the texts and diffs, which may be megabytes: to count them, on every page. */
+export async function listOpenAlertTitles(db: Db): Promise<readonly Alert[]> {
+  const rows = await db
+    .selectFrom('alerts')
+    .select(['id', 'cause', 'open_cause', 'scope', 'kind', 'severity', 'title', 'host', 'service'])
+    .select(['common_key', 'common_title', 'opened_at', 'updated_at', 'resolved_at', 'end_reason'])
+    .where('open_cause', 'is not', null)
+    .execute()
+  return rows.map((row) => alert({ ...row, text: '', remedy: null, diff: null }))
+}
+
 export async function listAlertsById(db: Db, ids: readonly number[]): Promise<readonly Alert[]> {
   const rows = await db
     .selectFrom('alerts')

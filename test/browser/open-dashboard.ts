@@ -20,6 +20,8 @@ export const pagesByRoute: Readonly<Record<string, readonly string[]>> = {
   '/why': ['/why?path=/etc/nginx/nginx.conf&host=web-2', '/why?path=/etc/nginx', '/why?path=/none'],
   '/alerts': ['/alerts'],
   '/login': ['/login', '/login?required=1'],
+  // Leads to /enroll.
+  '/enrol': [],
   '/enroll': ['/enroll', '/enroll?host=edge-6'],
   '/enroll/:line': ['/enroll/long-gone'],
   '/*': ['/nowhere'],

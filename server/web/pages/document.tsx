@@ -34,7 +34,7 @@ export async function showPage(c: Context, parts: PageParts, page: Page): Promis
     address: addressOf(c),
     now: parts.clock.now(),
     operator,
-    openAlerts: reads ? await openAlerts(parts) : undefined,
+    openAlerts: reads ? await parts.views.openAlertCount() : undefined,
     unrecorded: await parts.recordingProblem(),
     isNotified: !reads || (await parts.isNotified()),
     notice: takeNotice(c),
@@ -47,10 +47,6 @@ export async function showPage(c: Context, parts: PageParts, page: Page): Promis
 function addressOf(c: Context): string | undefined {
   const { pathname, search } = new URL(c.req.url)
   return c.req.method === 'GET' && pathname !== '/login' ? pathname + search : undefined
-}
-
-async function openAlerts(parts: PageParts): Promise<number> {
-  return (await parts.views.alerts()).filter((alert) => alert.resolvedAt === undefined).length
 }
 
 /** Asks nothing of the views: they may be what failed. */

@@ -242,3 +242,16 @@ function serviceIn(state: string): ServiceReport {
   }
   return serviceOf(state, services[state])
 }
+
+test('each page counts the open alerts as the rows that they are', async () => {
+  for (const host of ['web-1', 'web-2']) {
+    const line = await (await enrollAgent(server, host)).connect()
+    await line.report(drifted(host))
+  }
+  await server.openAlerts()
+
+  const alerts = z.array(z.object({ resolvedAt: z.string().optional() })).parse(await json('/api/v1/alerts'))
+  const open = alerts.filter(({ resolvedAt }) => resolvedAt === undefined).length
+  expect(open).toBeGreaterThan(0)
+  expect(await (await server.get('/services/nginx')).text()).toContain(`<title>(${open}) nginx`)
+})

@@ -41,6 +41,7 @@ export function viewsOf(fixture: () => FixtureFleet): Views {
     service: async (name) => fixture().services.find((view) => view.service === name),
     drift: async (name, id) => fixture().drifts.find((view) => view.host === name && view.finding.resource === id),
     alerts: async () => fixture().alerts,
+    openAlertCount: async () => fixture().alerts.filter(({ resolvedAt }) => resolvedAt === undefined).length,
     why: async (path, { host: named } = {}) =>
       fixture()
         .paths.filter((view) => [view.path, view.source].some((at) => at === path || at.startsWith(`${path}/`)))

@@ -73,6 +73,11 @@ describe('the fleet page', () => {
     expect(text).toContain('No host or service named like “zebra” is held. Show all 13 hosts')
   })
 
+  test('needs no alert for the number of open ones', async () => {
+    const alerts = () => Promise.reject(new Error('alerts were read'))
+    expect(await dashboard({ views: { alerts } }).html('/')).toContain('<title>(3) Fleet')
+  })
+
   test('calls what an offline host last said the past', async () => {
     expect(await dashboard().html('/?state=offline')).toContain('<span>was in sync</span>')
     expect(textOf(await dashboard().html('/'))).toContain('1 host is not connected: dashed')
