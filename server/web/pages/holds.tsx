@@ -45,7 +45,7 @@ function placedNotice(host: string, { service }: HoldRequest, placed: Placed): s
         ? `${host} was asked to hold ${service} until ${end}.`
         : `${service} is to be held until ${end}; ${host} is not connected and is told when it is back.`
     }
-    case 'nobody':
+    case 'no-host':
       return `Nothing was held: ${placed.message}`
     case 'too-many':
       return 'Nothing was held: there are too many holds already. Release some.'
