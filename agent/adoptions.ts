@@ -15,6 +15,7 @@ import { appliedSource, type OpenRevision, openRevision } from './adopt/revision
 import type { Secrets } from './desire/secrets.ts'
 import { entriesBelow, type HostEntry } from './host/entries-below.ts'
 import type { FileReader } from './host/files.ts'
+import { type Memory, slotByObject } from './memory.ts'
 import type { ContentSides, ContentsByResource } from './observe/contents.ts'
 import { type ComparedResource, drifted, type HostComparison } from './plan/compare.ts'
 import type { Mask } from './plan/mask.ts'
@@ -30,6 +31,7 @@ export type AdoptionParts = {
   readonly contents: ContentsByResource
   /** A host that follows a remote over http(s) needs no git, and `plumb adopt` does. */
   readonly hasGit: () => Promise<boolean>
+  readonly memory: Memory
 }
 
 /** Of more findings at once the rest is not established: `plumb adopt` says it of each. */
@@ -47,6 +49,7 @@ export async function adoptionsFor(
     .flatMap((service) => drifted(service).map((resource) => ({ resource, service })))
     .filter(({ resource }) => !resource.comparison.drift.some(({ name }) => name === 'extra'))
     .slice(0, mostEstablished)
+  const latest = parts.memory.at(latestAdoptions)
   const known = latest.get(parts.repository)
   const before = known?.revision === comparison.revision ? known.byKey : new Map<string, FindingAdoption>()
   const byKey = new Map<string, FindingAdoption>()
@@ -90,7 +93,7 @@ const gitMissing: Problem = {
   remedy: 'Adopt it from a clone on another machine (--host, --server), or install git here.',
 }
 
-const latest = new WeakMap<
+const latestAdoptions = slotByObject<
   Pick<Repository, 'readerAt'>,
   { readonly revision: Revision; readonly byKey: ReadonlyMap<string, FindingAdoption> }
 >()

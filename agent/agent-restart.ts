@@ -27,7 +27,7 @@ type Host = { readonly root: string; readonly run: Run }
 
 /** Before the apply; undefined when nothing of it restarts the agent. */
 export function agentRestartOf({ services, revision }: Plan, { root }: Host, state: State): AgentRestart | undefined {
-  const restarting = services.filter(({ steps }) => steps.some(({ kind }) => kind === 'restart-agent'))
+  const restarting = services.filter(restartsAgent)
   if (restarting.length === 0) return undefined
   const failures = state.failures.read()
   return {
@@ -100,7 +100,11 @@ function didNotComeUp(journal: string): Problem {
   })
 }
 
-function pathsBehind({ steps }: ServicePlan) {
-  const ids = steps.flatMap((step) => (step.kind === 'restart-agent' ? step.of : []))
+export function restartsAgent(servicePlan: ServicePlan): boolean {
+  return servicePlan.steps.some(({ kind }) => kind === 'restart-agent')
+}
+
+function pathsBehind(servicePlan: ServicePlan) {
+  const ids = servicePlan.steps.flatMap((step) => (step.kind === 'restart-agent' ? step.of : []))
   return ids.filter((id) => pathInId(id) !== undefined && !isOfKind(id, 'directory')).map(pathOf)
 }

@@ -5,14 +5,16 @@ import type { ResourceId, ServiceName } from '../shared/names.ts'
 import { trace } from '../shared/platform/trace.ts'
 import type { Problem } from '../shared/problem.ts'
 import type { ApplyReport, Change } from '../shared/report.ts'
-import { agentRestartOf } from './agent-restart.ts'
-import { type ApplyOptions, type ApplyResult, applyPlan, applyReport, joinedResults } from './apply/apply.ts'
+import { agentRestartOf, restartsAgent } from './agent-restart.ts'
+import { applyPlan } from './apply/apply.ts'
+import type { ApplyOptions } from './apply/context.ts'
 import { recover } from './apply/recover.ts'
+import { type ApplyResult, appliedIn, applyReport, doneIn, joinedResults } from './apply/result.ts'
 import { answering } from './host/contact.ts'
 import { type Agent, type Desired, type HostInspection, inspectHost, maskOf } from './inspect.ts'
 import type { Mask } from './plan/mask.ts'
 import { changedSince, owedAfter, owedProblem } from './plan/owed.ts'
-import { type Plan, type PlanOptions, planFor, servicesToTry } from './plan/plan.ts'
+import { type Plan, type PlanOptions, planFor, type ServicePlan, servicesToTry } from './plan/plan.ts'
 import { planFacts } from './plan/plan-facts.ts'
 import { waitingRemoval } from './plan/removal.ts'
 import { noteDrift, noteRepairs, repairsDone, repairsFound } from './repairs.ts'
@@ -58,10 +60,7 @@ export async function runApply(
   for (const service of recovery.undone) options.onChange?.({ service, summary: putBackFirst })
   const before = await inspectHost(agent, desired, options)
   noteDrift(agent, before, new Date())
-  const removal = options.allowRemoval === true ? undefined : waitingRemoval(before.comparison)
-  const planned = planFor(before.comparison, planOptions(agent, before, options))
-  const plan = removal === undefined ? planned : { ...planned, services: [] }
-  trace('plan made', () => ({ ...planFacts(plan), isRemovalRefused: removal !== undefined }))
+  const { plan, refused } = allowedPlan(agent, before, options)
   const mask = await maskOf(agent, before)
   const byPolicy = options.repair === 'by-policy'
   const found = byPolicy ? await repairsFound(agent, before, plan) : []
@@ -82,16 +81,24 @@ export async function runApply(
     inspection,
     result,
     report: applyReport(result, repairsDone(found, result)),
-    restartsAgent: restartsAgent(plan, result) ? restart : undefined,
+    restartsAgent: plan.services.some(isRestarting(result)) ? restart : undefined,
     changedSince: new Set(changed.map(({ resource }) => resource.id)),
-    problems: [
-      ...recovery.problems,
-      ...before.problems,
-      ...result.problems,
-      ...problems,
-      ...(removal === undefined ? [] : [removal]),
-    ],
+    problems: [...recovery.problems, ...before.problems, ...result.problems, ...problems, ...refused],
   }
+}
+
+/** Empty while most services of the host would go, and no person has said that they may. */
+function allowedPlan(agent: Agent, { comparison, ...inspection }: HostInspection, options: ApplyRunOptions) {
+  const removal = options.allowRemoval === true ? undefined : waitingRemoval(comparison)
+  const { services, ...about } = planFor(comparison, planOptions(agent, { comparison, ...inspection }, options))
+  const plan: Plan = { ...about, services: removal === undefined ? services : [] }
+  trace('plan made', () => ({ ...planFacts(plan), isRemovalRefused: removal !== undefined }))
+  return { plan, refused: removal === undefined ? [] : [removal] }
+}
+
+function isRestarting(result: ApplyResult) {
+  const applied = appliedIn(result)
+  return (servicePlan: ServicePlan) => applied.has(servicePlan.service) && restartsAgent(servicePlan)
 }
 
 function applyOptions(
@@ -124,27 +131,12 @@ async function inspectSettled(agent: Agent, desired: Desired, { applying, before
   const owed = owedIn(first, inspection)
   if (owed.services.size === 0) return { result: first, inspection, problems: [] }
   const { services, resources } = owed
-  const again = planFor(inspection.comparison, {
-    repair: 'by-policy',
-    owed: resources,
-    services,
-    holdOf: inspection.holds.of,
-  })
-  const result = joinedResults(first, await applyPlan(again, applying))
+  const again: PlanOptions = { repair: 'by-policy', owed: resources, services, holdOf: inspection.holds.of }
+  const second = await applyPlan(planFor(inspection.comparison, { ...again, memory: agent.host.memory }), applying)
+  const result = joinedResults(first, second)
   const latest = await inspectHost(agent, desired, { full: false })
   const left = owedIn(result, latest)
   return { result, inspection: latest, problems: left.services.size === 0 ? [] : [owedProblem(left)] }
-}
-
-function doneIn({ services }: ApplyResult): ReadonlySet<ServiceName> {
-  return new Set(services.flatMap(({ kind, service }) => (kind === 'applied' || kind === 'unchanged' ? service : [])))
-}
-
-function restartsAgent({ services }: Plan, { services: outcomes }: ApplyResult): boolean {
-  const applied = new Set(outcomes.filter(({ kind }) => kind === 'applied').map(({ service }) => service))
-  return services.some(
-    ({ service, steps }) => applied.has(service) && steps.some(({ kind }) => kind === 'restart-agent'),
-  )
 }
 
 /** Whether the policy of a service would have something put back that was looked at just now. */
@@ -168,14 +160,14 @@ export async function recoverFirst(agent: Agent): Promise<readonly Problem[]> {
 }
 
 function planOptions(
-  { state }: Agent,
+  { state, host: { memory } }: Agent,
   { comparison, holds }: HostInspection,
   { repair }: Pick<ApplyRunOptions, 'repair'>,
 ): PlanOptions {
   const holdOf = holds.of
-  if (repair === 'everything') return { repair, holdOf }
+  if (repair === 'everything') return { repair, holdOf, memory }
   const now = new Date()
   const failures = state.failures.read()
   const isDue = (service: ServiceName) => mayTry(failures.get(service), comparison.revision, now)
-  return { repair, holdOf, repairLoops: state.repairs.loops(), services: servicesToTry(comparison, isDue) }
+  return { repair, holdOf, memory, repairLoops: state.repairs.loops(), services: servicesToTry(comparison, isDue) }
 }

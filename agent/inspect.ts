@@ -11,6 +11,7 @@ import { secretsOf } from './desire/secrets.ts'
 import { evidenceFor } from './evidence/evidence.ts'
 import type { Contact } from './host/contact.ts'
 import { type HostWriter, readerOf } from './host/host.ts'
+import { type Memory, slotByObject } from './memory.ts'
 import { type ContentsByResource, contentsFor, type Differing } from './observe/contents.ts'
 import { failureLogs } from './observe/failure-logs.ts'
 import { identifyHost, liveByIdentity } from './observe/identify.ts'
@@ -79,11 +80,11 @@ export async function inspectHost(
 ): Promise<HostInspection> {
   const { baselines, problems } = agent.state.baselines.read()
   const host = readerOf(agent.host)
-  const known = identifyHost(desired, baselines, host.files)
+  const known = identifyHost(desired, baselines, host)
   const live = liveByIdentity(await observeHost(known.desired, known.baselines, host, { full }), known)
   remember(() => agent.state.hashes.save())
   const holds = agent.state.holds.read()
-  const compared = compareHost(known.desired, known.baselines, live)
+  const compared = compareHost(known.desired, known.baselines, live, host.memory)
   const comparison = await withRefusedSuccessors(
     compared,
     { desired: known.desired, contents, stateDirectory: agent.state.directory },
@@ -108,6 +109,7 @@ export async function serviceReportsOf(agent: Agent, inspection: HostInspection)
   const adoptions = await adoptionsFor(inspection.comparison, {
     files: needs.host.files,
     repository: agent.repository,
+    memory: needs.host.memory,
     secrets: await secretsOf(agent.secretsDirectory),
     mask,
     contents,
@@ -119,7 +121,7 @@ export async function serviceReportsOf(agent: Agent, inspection: HostInspection)
     mask,
     evidence,
     adoptions,
-    obstacles: obstaclesOf(inspection),
+    obstacles: obstaclesOf(inspection, agent.host.memory),
     repairLoops: agent.state.repairs.loops(),
     failureOf: (service) => failures.get(service),
     holdOf: inspection.holds.of,
@@ -127,9 +129,9 @@ export async function serviceReportsOf(agent: Agent, inspection: HostInspection)
 }
 
 /** Of an apply that a person asks for now. */
-function obstaclesOf({ comparison, holds }: HostInspection): ReadonlyMap<ServiceName, Obstacle> {
+function obstaclesOf({ comparison, holds }: HostInspection, memory: Memory): ReadonlyMap<ServiceName, Obstacle> {
   if (comparison.services.every(({ differing, problems }) => differing.length + problems.length === 0)) return new Map()
-  const plan = planFor(comparison, { repair: 'everything', holdOf: holds.of })
+  const plan = planFor(comparison, { repair: 'everything', holdOf: holds.of, memory })
   return obstaclesIn(plan, { isRemoval: waitingRemoval(comparison) !== undefined })
 }
 
@@ -144,14 +146,15 @@ export function contentsOf(
 
 /** Takes the values of every secret that anything here holds or held out of a text. */
 export async function maskOf(agent: Agent, inspection: HostInspection): Promise<Mask> {
-  const names = new Set(inspection.comparison.services.flatMap(secretNames))
+  const names = new Set(inspection.comparison.services.flatMap((service) => secretNames(service, agent.host.memory)))
   const secrets = await secretsOf(agent.secretsDirectory)
   const values = await Promise.all([...names].map((name) => secrets.read(name).catch(unreadableIsUnknown)))
   return maskFor(values.filter((value) => value !== undefined))
 }
 
 /** Memoized per comparison. Also those of what could not be compared: texts of its neighbors may hold their values. */
-function secretNames(service: ServiceComparison): readonly string[] {
+function secretNames(service: ServiceComparison, memory: Memory): readonly string[] {
+  const namesIn = memory.at(secretsByService)
   const names = namesIn.get(service) ?? [
     ...service.resources.flatMap(({ desired, baseline }) => [...secretsIn(desired), ...(baseline?.secrets ?? [])]),
     ...service.unseen.flatMap(({ subject }) => secretsIn(subject.desired)),
@@ -161,7 +164,7 @@ function secretNames(service: ServiceComparison): readonly string[] {
   return names
 }
 
-const namesIn = new WeakMap<ServiceComparison, readonly string[]>()
+const secretsByService = slotByObject<ServiceComparison, readonly string[]>()
 
 /** A value that is gone cannot be looked for; desire reports that it is missing. */
 function unreadableIsUnknown(error: unknown): undefined {

@@ -1,11 +1,12 @@
 // Drift that is put back by the repository's policy: told as it was found, and counted, so that a fight is noticed.
 import type { ResourceId } from '../shared/names.ts'
 import { type Repair, repairedDiffLimitBytes, repairsLimit } from '../shared/report.ts'
-import type { ApplyResult } from './apply/apply.ts'
+import { type ApplyResult, appliedIn } from './apply/result.ts'
 import { type Agent, type HostInspection, serviceReportsOf } from './inspect.ts'
 import { drifted } from './plan/compare.ts'
 import { withinBudget } from './plan/findings.ts'
-import { changesIn, type Plan } from './plan/plan.ts'
+import type { Plan } from './plan/plan.ts'
+import { changesIn } from './resources/change-step.ts'
 
 export function noteDrift({ state }: Agent, { comparison }: HostInspection, now: Date): void {
   state.repairs.checked(new Set(comparison.services.flatMap(drifted).map(({ id }) => id)), now)
@@ -31,7 +32,7 @@ export function noteRepairs(
 ): void {
   const applied = appliedIn(result)
   const services = plan.services.filter(({ service }) => applied.has(service))
-  const repairs = services.flatMap((service) => service.repairs)
+  const repairs = services.flatMap((servicePlan) => servicePlan.repairs)
   const changed = services.flatMap(changesIn).map(({ id }) => id)
   state.repairs.forget(byPolicy ? changed.filter((id) => !repairs.includes(id)) : [...changed, ...repairs])
   if (byPolicy) state.repairs.repaired(repairs, now)
@@ -44,8 +45,4 @@ export function repairsDone(found: readonly Repair[], result: ApplyResult): Repa
 
 function repairsIn({ services }: Plan): ReadonlySet<ResourceId> {
   return new Set(services.flatMap(({ repairs }) => repairs))
-}
-
-function appliedIn({ services }: ApplyResult): ReadonlySet<string> {
-  return new Set(services.flatMap(({ kind, service }) => (kind === 'applied' ? service : [])))
 }

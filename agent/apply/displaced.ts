@@ -6,21 +6,11 @@ import { compact } from '../../shared/compact.ts'
 import type { AbsolutePath, ServiceName } from '../../shared/names.ts'
 import type { FileStat, PurgedEntry, TakePart } from '../host/files.ts'
 import type { HostWriter } from '../host/host.ts'
+import type { DisplacedPath } from '../resources/removal/leaving.ts'
 import { type Archived, archivedFileLimitBytes, type Was } from '../state/archive.ts'
 import { notKeptText } from '../state/archive-text.ts'
 import type { ObjectBatch } from '../state/objects.ts'
 import type { State } from '../state/state.ts'
-
-export type DisplacedPath = {
-  readonly path: AbsolutePath
-  readonly why: Archived['why']
-  /** Hashes and link targets that the repository has, or had when they were applied. */
-  readonly known: ReadonlySet<string>
-  /** To be in the object store although it is known. */
-  readonly wanted: string | undefined
-  /** The hash that was seen when the apply was planned. */
-  readonly seen?: string
-}
 
 export type Displacing = {
   readonly service: ServiceName

@@ -3,15 +3,7 @@
 import { PlumbError } from '../../shared/problem.ts'
 import type { FileReader } from '../host/files.ts'
 import type { ServicePlan } from '../plan/plan.ts'
-import type { Step } from '../plan/steps.ts'
 import { pathInId, pathOf } from '../resources/paths.ts'
-
-const pathKinds: ReadonlySet<string> = new Set(['file', 'symlink', 'directory'])
-
-export function isLastOfPaths(step: Step, steps: readonly Step[]): boolean {
-  const last = steps.findLast((one) => one.kind === 'change' && pathKinds.has(one.resource))
-  return step === last
-}
 
 /** Throws PlumbError, so that all of the service is undone. */
 export async function verifyPaths(

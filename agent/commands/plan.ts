@@ -8,13 +8,15 @@ import type { Hold } from '../../shared/report.ts'
 import { type Forecasts, forecastsFor } from '../forecast.ts'
 import { type Agent, contentsOf, type HostInspection, inspectHost, maskOf } from '../inspect.ts'
 import type { ServiceComparison } from '../plan/compare.ts'
+import { changeDiff } from '../plan/content-diff.ts'
 import { criticalPath, criticalPathText } from '../plan/critical-path.ts'
-import { changeDiff, type FindingInput } from '../plan/findings.ts'
+import type { FindingInput } from '../plan/findings.ts'
 import { holdText } from '../plan/hold-text.ts'
 import { leftData } from '../plan/moved-data.ts'
-import { changesIn, isEmpty, type Plan, planFor, type ServicePlan } from '../plan/plan.ts'
+import { isEmpty, type Plan, planFor, type ServicePlan } from '../plan/plan.ts'
 import { waitingRemoval } from '../plan/removal.ts'
 import { foreseenLines, stepLines } from '../plan/text.ts'
+import { changesIn } from '../resources/change-step.ts'
 import { kinds } from '../resources/registry.ts'
 import { desiredHere } from './desired-here.ts'
 import { counted, type Output } from './output.ts'
@@ -26,7 +28,11 @@ export async function plan(agent: Agent, options: PlanOptions, output: Output): 
   const { desired, problems: fromSync } = await desiredHere(agent, options.revision)
   const unfinished = await unfinishedApply(agent.state)
   const inspection = await inspectHost(agent, desired, { full: false })
-  const planned = planFor(inspection.comparison, { repair: 'everything', holdOf: inspection.holds.of })
+  const planned = planFor(inspection.comparison, {
+    repair: 'everything',
+    holdOf: inspection.holds.of,
+    memory: agent.host.memory,
+  })
   const forecasts = await forecastsFor(agent, inspection, planned)
   const described = await describe(agent, inspection, { services: planned.services, forecasts })
   const waiting = criticalPath(planned.services, (project) => {

@@ -18,17 +18,22 @@ import type { ManagedFile, ManagedService } from './managed-files.ts'
 /** By path inside the repository. */
 type Texts = ReadonlyMap<string, string>
 
-/** The service of a quadlet or its drop-in by its file name: networks and volumes have one that is never restarted for a change. */
+/** The service of a quadlet or its drop-in by its file name. */
 export function serviceOfQuadlet(target: string): string | undefined {
+  return quadletHere(target)?.usualService
+}
+
+/** Of a network or volume. */
+export function isOfObject(target: string): boolean {
   const quadlet = quadletHere(target)
-  return quadlet === undefined || isObject(quadlet) ? undefined : quadlet.usualService
+  return quadlet !== undefined && isObject(quadlet)
 }
 
 /** With the services that `ServiceName=` names. */
 export function withServiceNames(service: ManagedService, texts: Texts): ManagedService {
   const files = service.files.map((file) => {
     const quadlet = quadletHere(file.target)
-    if (quadlet === undefined || isObject(quadlet)) return file
+    if (quadlet === undefined) return file
     const generates = generatedService(quadlet, settingsOf(quadlet, service.files, texts))
     return generates === quadlet.usualService ? file : { ...file, generates }
   })

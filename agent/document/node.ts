@@ -44,7 +44,10 @@ export function identityOf(node: DocumentNode): string {
   return identity
 }
 
-/** Parts are compared with each other again and again. */
+/**
+ * Parts are compared with each other again and again. Kept in the module and not in a Memory: nodes never change, so nothing that is
+ * computed can show it, and it goes with them.
+ */
 const identities = new WeakMap<ListNode | MapNode, string>()
 
 function contentOf(node: ListNode | MapNode): string {

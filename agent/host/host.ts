@@ -5,6 +5,7 @@ import type { Run } from '../../shared/command.ts'
 import { compact } from '../../shared/compact.ts'
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
+import { Memory } from '../memory.ts'
 import type { FileReader, FileWriter, HashMemory } from './files.ts'
 import { openFiles } from './files-open.ts'
 import { groundWith, openGround } from './ground.ts'
@@ -27,6 +28,8 @@ export type HostReader = {
   readonly files: FileReader
   /** Starts a command that only reads (`systemctl show`, `dpkg-query`). */
   readonly query: Run
+  /** What was seen of it before. */
+  readonly memory: Memory
 }
 
 /** Held by apply/ alone. */
@@ -62,7 +65,7 @@ export function openHost({ root, run, hashes, own = [] }: HostOptions): HostWrit
     containers: whole,
     commands: whole,
   }
-  return { root: real, capabilities, files, query: run, run }
+  return { root: real, capabilities, files, query: run, run, memory: new Memory() }
 }
 
 /** A path of this machine as a path below the root; none when it is elsewhere. */
@@ -73,7 +76,8 @@ function pathBelow(root: AbsolutePath, path: string): readonly string[] {
 
 /** The same host without the means to change it. */
 export function readerOf(host: HostWriter): HostReader {
-  return { root: host.root, capabilities: host.capabilities, files: host.files, query: host.query }
+  const { root, capabilities, files, query, memory } = host
+  return { root, capabilities, files, query, memory }
 }
 
 function realRoot(root: string): AbsolutePath {

@@ -1,6 +1,7 @@
 // Volumes and networks of podman that an apply made, and that go when it is undone.
 import { z } from 'zod'
-import type { Run } from '../../shared/command.ts'
+import { type Command, type CommandResult, lastLines, type Run, whyText } from '../../shared/command.ts'
+import { PlumbError } from '../../shared/problem.ts'
 import type { MadeObject } from '../../shared/resource.ts'
 import { systemctl } from './systemd.ts'
 
@@ -78,20 +79,28 @@ function parsedOrUndefined<Parsed>(schema: z.ZodType<Parsed>, text: string): Par
 
 export type UnitContainer = { readonly mounts: Readonly<Record<string, string>>; readonly image: string }
 
-/** By unit, what its containers have mounted; those without a container are not in it. */
+/**
+ * By unit, what its containers have mounted; those without a container are not in it. None where podman is not installed. Throws
+ * PlumbError when podman does not answer: what a container has is then not known.
+ */
 export async function containersOfUnits(
   units: readonly string[],
   query: Run,
 ): Promise<ReadonlyMap<string, UnitContainer>> {
-  const { code, stdout } = await query({
+  const listing: Command = {
     args: ['podman', 'ps', '--all', '--quiet', '--no-trunc', '--filter', 'label=PODMAN_SYSTEMD_UNIT'],
     outputLimitBytes: 4 << 20,
-  })
-  const ids = code === 0 ? stdout.split('\n').filter((id) => /^[0-9a-f]{64}$/.test(id)) : []
+  }
+  const listed = await query(listing)
+  if (listed.code === 127) return new Map()
+  if (listed.code !== 0) throw noAnswer(listing, listed)
+  const ids = listed.stdout.split('\n').filter((id) => /^[0-9a-f]{64}$/.test(id))
   if (ids.length === 0) return new Map()
-  const inspected = await query({ args: ['podman', 'container', 'inspect', '--', ...ids], outputLimitBytes: 16 << 20 })
-  if (inspected.stdout.trim() === '') return new Map()
-  const all = containersSchema.parse(JSON.parse(inspected.stdout))
+  const inspecting: Command = { args: ['podman', 'container', 'inspect', '--', ...ids], outputLimitBytes: 16 << 20 }
+  const inspected = await query(inspecting)
+  // It fails where one has just been removed, and prints the others.
+  const all = parsedOrUndefined(containersSchema, inspected.stdout)
+  if (all === undefined) throw noAnswer(inspecting, inspected)
   return new Map(
     units.flatMap((unit) => {
       const own = all.filter(({ Config }) => Config.Labels?.['PODMAN_SYSTEMD_UNIT'] === unit)
@@ -101,6 +110,14 @@ export async function containersOfUnits(
       return [[unit, { mounts: Object.fromEntries(mounts), image: first.ImageName ?? '' }] as const]
     }),
   )
+}
+
+function noAnswer(command: Command, result: CommandResult): PlumbError {
+  return new PlumbError({
+    code: 'observe-failed',
+    message: `What containers have mounted is not known: ${whyText(command, result, lastLines(result, 1))}.`,
+    remedy: 'podman ps --all has to work on this host.',
+  })
 }
 
 /** A volume without a name is gone with its container. */

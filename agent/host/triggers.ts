@@ -4,7 +4,7 @@ import { type Command, endText, outputText, type Run } from '../../shared/comman
 import { PlumbError, problemsOf } from '../../shared/problem.ts'
 import type { TriggerAction, UnitTrigger } from '../../shared/resource.ts'
 import { hasMounted } from './mounted.ts'
-import { type UnitStatus, unitStatuses } from './systemd.ts'
+import { stopUnits, type UnitStatus, unitStatuses } from './systemd.ts'
 import { reloadUnit, restartUnits } from './unit-start.ts'
 
 /** Returns a past-tense line; undefined when the unit does not run and so has nothing to be told. Throws PlumbError. */
@@ -15,6 +15,9 @@ export async function runTrigger(action: TriggerAction, run: Run): Promise<strin
   switch (await whatToDo(action, unit, run)) {
     case 'nothing':
       return undefined
+    case 'stop':
+      await stopUnits([action.unit], run)
+      return `stopped ${action.unit}`
     case 'restart':
       await restartUnits([action.unit], run)
       return `restarted ${action.unit}`
@@ -32,7 +35,9 @@ async function whatToDo(
   { kind, unit: name }: UnitTrigger,
   unit: UnitStatus,
   run: Run,
-): Promise<'nothing' | 'restart' | 'reload' | 'remount'> {
+): Promise<'nothing' | 'stop' | 'restart' | 'reload' | 'remount'> {
+  // Without the file that it was made of, systemd cannot start it again.
+  if (kind === 'stop' || (kind === 'restart' && unit.loadState === 'not-found')) return 'stop'
   // One whose start has not ended cannot be told to reload, and may have read the old files: it is started again.
   if (kind === 'restart' || unit.activeState === 'activating') return 'restart'
   if (kind === 'reload') return 'reload'

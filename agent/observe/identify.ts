@@ -1,14 +1,20 @@
 // Which names of desired and applied paths are one place on this host: the links on the way and the mounts are read once, before
 // anything is compared.
 import type { DesiredHost } from '../../shared/resource.ts'
-import type { FileReader } from '../host/files.ts'
+import type { HostReader } from '../host/host.ts'
+import { slotByObject } from '../memory.ts'
 import { directoriesIn, type Identified, identified } from '../resources/identity.ts'
 import { missing } from '../resources/paths.ts'
 import type { Baselines } from '../state/baseline.ts'
 import type { LiveHost } from './observe.ts'
 
 /** The same result for the same objects while no link and no mount moved: what is remembered of a look is found by it. */
-export function identifyHost(desired: DesiredHost, baselines: Baselines, files: FileReader): Identified {
+export function identifyHost(
+  desired: DesiredHost,
+  baselines: Baselines,
+  { files, memory }: Pick<HostReader, 'files' | 'memory'>,
+): Identified {
+  const latest = memory.at(latestIdentified)
   const known = latest.get(desired)
   const directories = known?.baselines === baselines ? known.directories : directoriesIn(desired, baselines)
   const ways = files.waysInto(directories)
@@ -30,7 +36,7 @@ type Known = {
   readonly result: Identified
 }
 
-const latest = new WeakMap<DesiredHost, Known>()
+const latestIdentified = slotByObject<DesiredHost, Known>()
 
 /** What is live, without what cannot be distinguished, and without what is only seen through a link that leaves. */
 export function liveByIdentity(live: LiveHost, { conflicts, unlinked }: Identified): LiveHost {

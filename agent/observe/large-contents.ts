@@ -2,6 +2,7 @@
 import { sha256Schema } from '../../shared/names.ts'
 import { hashedBytes } from '../host/files-read.ts'
 import type { HostReader } from '../host/host.ts'
+import { type Memory, slotByText } from '../memory.ts'
 import type { AttributeDifference, Subject } from '../resources/kind.ts'
 import { pathOf } from '../resources/paths.ts'
 import type { ObjectStore } from '../state/objects.ts'
@@ -30,7 +31,8 @@ export async function largeOf(
   if (size > hashedBytes || !sha256Schema.safeParse(live).success) return undefined
   const content = await expectedContent(expected, objects, keptBytes)
   if (content === undefined) return undefined
-  return differenceOnce(content, { size, sha256: live, parts: () => pulled((take) => host.files.parts(path, take)) })
+  const seen = { size, sha256: live, parts: () => pulled((take) => host.files.parts(path, take)) }
+  return differenceOnce(content, seen, host.memory)
 }
 
 /** Read as a whole once, as an apply does, and from then on in parts from what was kept. */
@@ -57,17 +59,19 @@ async function* wholePart(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 /** A drift is reported again and again until a person decides. */
-const rememberedDifferences = 4
-const remembered = new Map<string, LargeDifference>()
+const largeDifferences = slotByText<LargeDifference>(4)
 
-async function differenceOnce(expected: KnownContent, live: KnownContent): Promise<LargeDifference | undefined> {
+async function differenceOnce(
+  expected: KnownContent,
+  live: KnownContent,
+  memory: Memory,
+): Promise<LargeDifference | undefined> {
+  const remembered = memory.at(largeDifferences)
   const key = `${expected.sha256} ${live.sha256}`
   const known = remembered.get(key)
   if (known !== undefined) return known
   const found = await largeDifference(expected, live)
   if (found === undefined) return undefined
-  const [oldest] = remembered.keys()
-  if (oldest !== undefined && remembered.size >= rememberedDifferences) remembered.delete(oldest)
   remembered.set(key, found)
   return found
 }

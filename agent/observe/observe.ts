@@ -3,6 +3,7 @@ import type { ResourceId } from '../../shared/names.ts'
 import { PlumbError, type Problem, problemsOf } from '../../shared/problem.ts'
 import type { DesiredHost, ResourceKindName } from '../../shared/resource.ts'
 import type { Capabilities, HostReader } from '../host/host.ts'
+import { type Memory, slotByObject } from '../memory.ts'
 import { leavingInstances } from '../resources/instances.ts'
 import type { LiveResource, Subject } from '../resources/kind.ts'
 import { unitOverrides } from '../resources/overrides.ts'
@@ -35,8 +36,8 @@ export async function observeHost(
   { full }: ObserveOptions,
 ): Promise<LiveHost> {
   const reader = full ? { ...host, files: host.files.withoutMemory() } : host
-  const services = subjectsOf(desired, baselines)
-  const subjects = subjectsByKind(services)
+  const services = subjectsOf(desired, baselines, host.memory)
+  const subjects = subjectsByKind(services, host.memory)
   const own = await observeSubjects(subjects, reader)
   const overrides = unitOverrides({ desired, subjects, live: own }, reader.files)
   const instances = await instancesOf(subjects, reader)
@@ -65,14 +66,15 @@ async function instancesOf(subjects: ByKind, host: HostReader): Promise<LiveHost
 type ByKind = ReadonlyMap<ResourceKindName, readonly Subject[]>
 
 /** Lists that are the same as long as the services are: what is remembered of a look is found by them. */
-function subjectsByKind(services: readonly ServiceSubjects[]): ByKind {
+function subjectsByKind(services: readonly ServiceSubjects[], memory: Memory): ByKind {
+  const lists = memory.at(listsByServices)
   const all = () => [...services.flatMap(({ subjects }) => subjects), ...triggeredUnits(services)]
   const sorted = lists.get(services) ?? byKind(all())
   lists.set(services, sorted)
   return sorted
 }
 
-const lists = new WeakMap<readonly ServiceSubjects[], ByKind>()
+const listsByServices = slotByObject<readonly ServiceSubjects[], ByKind>()
 
 function byKind(subjects: readonly Subject[]): ByKind {
   return Map.groupBy(subjects, ({ id }) => kindNameOf(id))

@@ -6,12 +6,13 @@ import { parentsOf } from '../../shared/places.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { type DesiredHost, type DesiredService, isOfKind } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
+import { Memory, slotByObject } from '../memory.ts'
 import type { LiveHost } from '../observe/observe.ts'
 import { stayingFor, withExtras } from '../resources/directory.ts'
 import type { LiveResource, Subject } from '../resources/kind.ts'
 import { pathInId } from '../resources/paths.ts'
 import { type Compared, compareSubject, withCodes } from '../resources/registry.ts'
-import { isReturning } from '../resources/returning.ts'
+import { isReturning } from '../resources/removal/originals.ts'
 import { type ServiceSubjects, subjectsOf } from '../resources/subjects.ts'
 import { unitActions } from '../resources/unit-actions.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
@@ -47,9 +48,14 @@ export type HostComparison = {
   readonly units: ReadonlyMap<ResourceId, LiveResource>
 }
 
-export function compareHost(desired: DesiredHost, baselines: Baselines, live: LiveHost): HostComparison {
+export function compareHost(
+  desired: DesiredHost,
+  baselines: Baselines,
+  live: LiveHost,
+  memory = new Memory(),
+): HostComparison {
   const { host, revision } = desired
-  const compared = subjectsOf(desired, baselines).map((service) => comparedService(service, live))
+  const compared = subjectsOf(desired, baselines, memory).map((service) => comparedService(service, live, memory))
   const isSomethingLeaving = compared.some(({ differing }) => differing.some(isLeaving))
   const services = isSomethingLeaving ? withoutLeavingPaths(compared) : compared
   const units = new Map<ResourceId, LiveResource>()
@@ -59,8 +65,9 @@ export function compareHost(desired: DesiredHost, baselines: Baselines, live: Li
   return { host, revision, capabilities: live.capabilities, services, units }
 }
 
-/** On a host at rest the same is compared again and again: where nothing is another, neither is the verdict. */
-function comparedService(service: ServiceSubjects, live: LiveHost): ServiceComparison {
+/** Memoized: on a host at rest the same is compared again and again, with the same verdict. */
+function comparedService(service: ServiceSubjects, live: LiveHost, memory: Memory): ServiceComparison {
+  const latest = memory.at(latestComparisons)
   const isCalm = service.subjects.every(({ id }) => !live.problems.has(id) && !live.found.has(id))
   const seen = service.subjects.map(({ id }) => live.resources.get(id))
   const known = latest.get(service)
@@ -72,7 +79,7 @@ function comparedService(service: ServiceSubjects, live: LiveHost): ServiceCompa
 
 type Latest = { readonly seen: readonly (LiveResource | undefined)[]; readonly compared: ServiceComparison }
 
-const latest = new WeakMap<ServiceSubjects, Latest>()
+const latestComparisons = slotByObject<ServiceSubjects, Latest>()
 
 /** Kinds that ask commands make new objects each time. */
 function isSameLive(one: LiveResource | undefined, other: LiveResource | undefined): boolean {

@@ -2,7 +2,8 @@
 
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import { isOfKind } from '../../shared/resource.ts'
-import { changesIn, type ServicePlan } from './plan.ts'
+import { changesIn } from '../resources/change-step.ts'
+import type { ServicePlan } from './plan.ts'
 
 export type CriticalPath = {
   readonly seconds: number

@@ -6,9 +6,10 @@ import { lastRunName } from '../../shared/finding-kind.ts'
 import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import { isOfKind } from '../../shared/resource.ts'
+import { changesIn } from '../resources/change-step.ts'
 import { pathInId } from '../resources/paths.ts'
 import { type ComparedResource, type HostComparison, whyIgnored } from './compare.ts'
-import { changesIn, type Plan } from './plan.ts'
+import type { Plan } from './plan.ts'
 
 export type Owed = { readonly services: ReadonlySet<ServiceName>; readonly resources: ReadonlySet<ResourceId> }
 
@@ -18,7 +19,7 @@ export type Looks = { readonly before: HostComparison; readonly after: HostCompa
 export function owedAfter(plan: Plan, done: ReadonlySet<ServiceName>, looks: Looks): Owed {
   const hasInstalled = plan.services
     .filter(({ service }) => done.has(service))
-    .some((service) => changesIn(service).some(({ id }) => isOfKind(id, 'package')))
+    .some((servicePlan) => changesIn(servicePlan).some(({ id }) => isOfKind(id, 'package')))
   const owed = changedSince(plan, done, looks).filter(
     ({ resource, isIgnored }) => isOfAnotherType(resource) || (hasInstalled && !isIgnored && isOfScripts(resource)),
   )

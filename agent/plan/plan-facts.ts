@@ -12,8 +12,8 @@ export function planFacts({ revision, services }: Plan): PlanFacts {
 }
 
 /** A field is there only where it says something. */
-function serviceFacts(plan: ServicePlan): Readonly<Record<string, unknown>> {
-  const { service, steps, repairs, leftAlone, leftDiffering, blocked, held, waits, isLeaving } = plan
+function serviceFacts(servicePlan: ServicePlan): Readonly<Record<string, unknown>> {
+  const { service, steps, repairs, leftAlone, leftDiffering, blocked, held, waits, isLeaving } = servicePlan
   return {
     service,
     ...listed('steps', steps.flatMap(stepNames)),

@@ -1,16 +1,14 @@
 // In: a comparison. Out: the ordered steps that would make live as desired, and what is then to be recorded. Pure.
-import { compact } from '../../shared/compact.ts'
 import { policyOf, reasonToIgnore } from '../../shared/drift-policy.ts'
 import { isLeftToPerson } from '../../shared/finding-kind.ts'
 import type { AbsolutePath, HostName, ResourceId, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { Hold } from '../../shared/report.ts'
-import type { DesiredService, UnitTrigger } from '../../shared/resource.ts'
+import type { DesiredService } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
-import type { BaselineResource, ResourceChange } from '../resources/kind.ts'
-import type { Before } from '../resources/original.ts'
-import { kinds } from '../resources/registry.ts'
-import type { HandedOver } from '../resources/released.ts'
+import { Memory, slotByObject } from '../memory.ts'
+import { changesIn } from '../resources/change-step.ts'
+import type { HandedOver } from '../resources/removal/leaving.ts'
 import type { ServiceBaseline } from '../state/baseline.ts'
 import { awaitedProjects, startsEngine } from './awaited.ts'
 import { withBelowLinks } from './below-links.ts'
@@ -24,6 +22,7 @@ import {
 } from './compare.ts'
 import { type Forecast, forecastAfter, forecastAt } from './forecast.ts'
 import { waitsText } from './hold-text.ts'
+import { recordedBy, type ServiceRecord } from './record.ts'
 import { type Step, stepsFor } from './steps.ts'
 import { readsOne, replacedPaths, restartedAfter } from './touched.ts'
 import { type HoldOf, type Waits, waitsIn } from './waits.ts'
@@ -60,8 +59,6 @@ export type ServicePlan = {
   readonly untaken: readonly AbsolutePath[]
 }
 
-export type ServiceRecord = Omit<ServiceBaseline, 'appliedAt'>
-
 export type Plan = {
   readonly host: HostName
   readonly revision: Revision
@@ -79,17 +76,28 @@ export type PlanOptions = {
   readonly holdOf?: (service: ServiceName) => Hold | undefined
   /** Applied whatever the policy: an apply has just left them other than it made them. */
   readonly owed?: ReadonlySet<ResourceId>
+  /** Plans of services at rest; default: an empty one. */
+  readonly memory?: Memory
 }
 
 export function planFor({ host, revision, capabilities, services, units }: HostComparison, options: PlanOptions): Plan {
-  const { repair, repairLoops = new Map(), holdOf = () => undefined, owed = new Set() } = options
+  const { repair, repairLoops = new Map(), holdOf = () => undefined, owed = new Set(), memory = new Memory() } = options
   const plans: ServicePlan[] = []
   let forecast = forecastAt(units)
   let isEngineStarted = false
   const replaced = new Set<string>()
   const planned = services.filter(({ service: name }) => options.services?.has(name) ?? true)
   const after = restartedAfter(planned, holdOf)
-  const always = { revision, capabilities, repair, repairLoops, holdOf, owed, replaced }
+  const always = {
+    revision,
+    capabilities,
+    repair,
+    repairLoops,
+    holdOf,
+    owed,
+    replaced,
+    plansAtRest: memory.at(plansAtRest),
+  }
   for (const service of planned) {
     const restartedLater = after.get(service.service) ?? new Set()
     const plan = servicePlan(service, { ...always, forecast, isEngineStarted, restartedLater })
@@ -100,10 +108,6 @@ export function planFor({ host, revision, capabilities, services, units }: HostC
     for (const path of replacedPaths(changesIn(plan))) replaced.add(path)
   }
   return { host, revision, services: withWaits(plans, services, holdOf) }
-}
-
-export function changesIn({ steps }: ServicePlan): readonly ResourceChange[] {
-  return steps.flatMap((step) => (step.kind === 'change' ? step.changes : []))
 }
 
 export function isEmpty({ services }: Plan): boolean {
@@ -132,6 +136,7 @@ type Context = {
   readonly repairLoops: ReadonlyMap<ResourceId, unknown>
   readonly holdOf: HoldOf
   readonly owed: ReadonlySet<ResourceId>
+  readonly plansAtRest: WeakMap<ServiceComparison, ServicePlan>
   /** Before this service. */
   readonly forecast: Forecast
   /** A container engine that does not answer is started by a service before this one. */
@@ -144,12 +149,12 @@ type Context = {
 
 /** Where nothing differs nothing is to be done, whatever the rest says: on a host at rest that is worked out once. */
 function servicePlan(compared: ServiceComparison, context: Context): ServicePlan {
-  const known = isReading(compared, context.replaced) ? undefined : plansAtRest.get(compared)
+  const known = isReading(compared, context.replaced) ? undefined : context.plansAtRest.get(compared)
   if (known !== undefined && context.holdOf(compared.service) === undefined) return known
   const plan = newServicePlan(compared, context)
   const differs = compared.differing.length + compared.problems.length + plan.steps.length
   const isAtRest = differs === 0 && plan.isRecorded && plan.held === undefined
-  if (isAtRest) plansAtRest.set(compared, plan)
+  if (isAtRest) context.plansAtRest.set(compared, plan)
   return plan
 }
 
@@ -159,7 +164,7 @@ function isReading({ resources }: ServiceComparison, replaced: ReadonlySet<strin
   )
 }
 
-const plansAtRest = new WeakMap<ServiceComparison, ServicePlan>()
+const plansAtRest = slotByObject<ServiceComparison, ServicePlan>()
 
 function newServicePlan(compared: ServiceComparison, context: Context): ServicePlan {
   const { revision, holdOf } = context
@@ -218,102 +223,4 @@ function withWaits(plans: readonly ServicePlan[], services: readonly ServiceComp
 
 function onlyDrifted(resources: readonly ComparedResource[]): readonly ComparedResource[] {
   return resources.filter(({ comparison }) => comparison.drift.length > 0 && comparison.pending.length === 0)
-}
-
-/** What is to be recorded, and whether the baseline says so already. */
-function recordedBy(compared: ServiceComparison, revision: Revision, awaited: readonly ComparedResource[]): Recorded {
-  const resources = awaited.length === 0 ? compared.resources : [...compared.resources, ...awaited]
-  const record = recordOf({ ...compared, resources }, revision)
-  return isSame(record, compared.baseline) ? { record: compared.baseline, isKnown: true } : { record, isKnown: false }
-}
-
-type Recorded = { readonly record: ServiceRecord | undefined; readonly isKnown: boolean }
-
-/** Also right for what is left alone: an attribute that only drifted has the desired value in its baseline already. */
-function recordOf(compared: ServiceComparison, revision: Revision): ServiceRecord | undefined {
-  const { service, desired, baseline, resources, before, moved } = compared
-  if (desired === undefined && before.size === 0 && moved.length === 0) return undefined
-  const triggers = unitTriggersOf(desired)
-  const recorded = resources.flatMap((resource): readonly (readonly [ResourceId, BaselineResource])[] => {
-    const { id, desired: wanted } = resource
-    if (wanted === undefined) return []
-    const attributes = kinds[wanted.kind].attributes(wanted)
-    const source = 'source' in wanted ? { source: wanted.source } : {}
-    const blob = wanted.kind === 'file' && wanted.content.kind === 'blob' ? { blob: wanted.content.oid } : {}
-    const secrets = wanted.kind === 'file' && wanted.secrets.length > 0 ? { secrets: wanted.secrets } : {}
-    const newest = resource.live.newest === undefined ? {} : { newest: resource.live.newest }
-    const ran = resource.baseline?.ran === true || resource.live.unit?.isUp === true ? { ran: true } : {}
-    const told = triggers.get(id)
-    return [
-      [
-        id,
-        {
-          attributes,
-          ...source,
-          ...blob,
-          ...secrets,
-          ...newest,
-          ...ran,
-          ...compact({ triggers: told }),
-        },
-      ],
-    ]
-  })
-  const held = moved.flatMap((id): readonly (readonly [ResourceId, BaselineResource])[] => {
-    const known = baseline?.resources.get(id)
-    return known === undefined ? [] : [[id, known]]
-  })
-  const onRemove = desired?.onRemove ?? baseline?.onRemove ?? 'delete'
-  return {
-    service,
-    revision,
-    onRemove,
-    resources: new Map([...recorded, ...held]),
-    ...(before.size === 0 ? {} : { before }),
-  }
-}
-
-/** Of each file, the units that are told; a command of the repository may leave together with its file. */
-function unitTriggersOf(desired: DesiredService | undefined): ReadonlyMap<ResourceId, readonly UnitTrigger[]> {
-  const pairs = (desired?.triggers ?? []).flatMap(({ on, action }) =>
-    action.kind === 'run' ? [] : on.map((id) => [id, action] as const),
-  )
-  const byId = Map.groupBy(pairs, ([id]) => id)
-  return new Map([...byId].map(([id, own]) => [id, own.map(([, action]) => action)]))
-}
-
-function isSame(record: ServiceRecord | undefined, baseline: ServiceBaseline | undefined): boolean {
-  if (record === undefined || baseline === undefined) return record === baseline
-  return (
-    record.revision === baseline.revision &&
-    record.onRemove === baseline.onRemove &&
-    record.resources.size === baseline.resources.size &&
-    isSameBefore(record.before ?? new Map(), baseline.before ?? new Map()) &&
-    [...record.resources].every(([id, resource]) => sameResource(resource, baseline.resources.get(id)))
-  )
-}
-
-function isSameBefore(one: Before, other: Before): boolean {
-  return (
-    one.size === other.size &&
-    [...one].every(([path, taken]) => JSON.stringify(taken) === JSON.stringify(other.get(path)))
-  )
-}
-
-function sameResource(one: BaselineResource, other: BaselineResource | undefined): boolean {
-  return (
-    other !== undefined &&
-    one.source === other.source &&
-    one.blob === other.blob &&
-    one.newest === other.newest &&
-    one.ran === other.ran &&
-    (one.secrets ?? []).join() === (other.secrets ?? []).join() &&
-    triggersText(one) === triggersText(other) &&
-    Object.keys(one.attributes).length === Object.keys(other.attributes).length &&
-    Object.entries(one.attributes).every(([name, value]) => other.attributes[name] === value)
-  )
-}
-
-function triggersText({ triggers = [] }: BaselineResource): string {
-  return triggers.map(({ kind, unit }) => `${kind} ${unit}`).join()
 }

@@ -1,7 +1,9 @@
 // The order inside one service: what leaves, packages, users, files, validation of them all, tools, units, compose, triggers, checks.
 
+import { compact } from '../../shared/compact.ts'
 import type { ResourceId } from '../../shared/names.ts'
 import { parentsOf } from '../../shared/places.ts'
+import { quadletAt } from '../../shared/repository/quadlet.ts'
 import { agentUnit } from '../../shared/repository/reserved.ts'
 import type { JobAtStart } from '../../shared/repository/timer-start.ts'
 import {
@@ -9,28 +11,25 @@ import {
   type DesiredService,
   isOfKind,
   type ResourceKindName,
+  type Trigger,
   type TriggerAction,
   type UnitTrigger,
 } from '../../shared/resource.ts'
 import type { Capabilities } from '../host/host.ts'
 import { type ChangedPaths, daemonReloadTool, type ToolStep, toolSteps } from '../host/tools.ts'
+import type { ChangeStep } from '../resources/change-step.ts'
 import type { ResourceChange } from '../resources/kind.ts'
 import { pathInId, pathOf } from '../resources/paths.ts'
 import { kindNameOf, kindNamesOf, kinds } from '../resources/registry.ts'
-import { isReturning } from '../resources/returning.ts'
+import { isReturning } from '../resources/removal/originals.ts'
 import { triggersOnLeaving } from '../resources/subjects.ts'
 import type { ComparedResource, ServiceComparison } from './compare.ts'
+import { deepestFirst, directories, isReplacing, purges, purgesUnseen } from './directory-changes.ts'
 import { type Forecast, type Foreseen, forecastAfter, foreseen, isUnit, mayComeRunning } from './forecast.ts'
 import { projectsTouched, withoutRepeats } from './touched.ts'
 
 export type Step =
-  | {
-      readonly kind: 'change'
-      readonly resource: ResourceKindName
-      readonly changes: readonly ResourceChange[]
-      /** Of units, those that a package installed just before may have started itself. */
-      readonly uncertain?: readonly ResourceId[]
-    }
+  | ChangeStep
   | { readonly kind: 'tools'; readonly tools: readonly ToolStep[] }
   /** A program's own check of all its files, when they are in place and before anything is told of them. */
   | { readonly kind: 'validate'; readonly command: string }
@@ -41,6 +40,8 @@ export type Step =
       readonly foreseen: Foreseen
       /** Of a timer of the service that is restarted. */
       readonly startsJob?: JobAtStart
+      /** What systemd restarts with it: by then it has read the new files. */
+      readonly dependents?: readonly string[]
     }
   | { readonly kind: 'check'; readonly check: Check }
   /** Of the agent's own unit: taken when the whole apply is recorded, since it ends this process. */
@@ -133,7 +134,9 @@ function resourceSteps(
     ...change('symlink', [...wanted('symlink'), ...later('symlink')]),
     ...change('directory', isInstalling ? [] : purges(wanted('directory'))),
     ...change('directory', deepestFirst(later('directory'))),
-    ...(isInstalling ? purgesUnseen(purged, purges(wanted('directory'))) : []),
+    ...(isInstalling ? purgesUnseen(purged, purges(wanted('directory'))) : []).flatMap((one) =>
+      change('directory', [one]),
+    ),
     ...returns(changes.filter(isReturning)),
     ...validation,
     ...run(tools.filter(({ when }) => when === 'after-files')),
@@ -173,60 +176,6 @@ function run(tools: readonly ToolStep[]): readonly Step[] {
   return tools.length === 0 ? [] : [{ kind: 'tools', tools }]
 }
 
-/** Made and corrected before the files in them; purged after them, when everything new is in place. */
-function directories(changes: readonly ResourceChange[], counts: (name: string) => boolean): readonly ResourceChange[] {
-  return deepestFirst(changes)
-    .toReversed()
-    .flatMap((directory) => {
-      const differences = directory.differences.filter(({ name }) => counts(name))
-      return differences.length === 0 ? [] : [{ ...directory, differences }]
-    })
-}
-
-/** A directory that takes the place of something else. */
-function isReplacing({ differences }: ResourceChange): boolean {
-  return differences.some(({ name, live }) => name === 'type' && live !== 'missing')
-}
-
-/** In the order they are removed; they are made the other way round. */
-function deepestFirst(changes: readonly ResourceChange[]): readonly ResourceChange[] {
-  return changes.toSorted((one, other) => (one.id < other.id ? 1 : -1))
-}
-
-function purges(changes: readonly ResourceChange[]): readonly ResourceChange[] {
-  return directories(changes, (name) => name === 'extra')
-}
-
-/**
- * What a package of this very apply puts into a purged directory cannot be seen before it is installed: whatever is there
- * goes, once all that leaves by itself has left, but for drift that is left alone.
- */
-function purgesUnseen(purged: readonly ComparedResource[], chosen: readonly ResourceChange[]): readonly Step[] {
-  return purged.flatMap(({ comparison: _, ...directory }) =>
-    change('directory', [
-      purgeUnseen(
-        directory,
-        chosen.find(({ id }) => id === directory.id),
-      ),
-    ]),
-  )
-}
-
-function purgeUnseen(
-  { live, desired, ...directory }: ResourceChange,
-  chosen: ResourceChange | undefined,
-): ResourceChange {
-  const spared = chosen === undefined ? (live.extras ?? []) : []
-  const seen = chosen?.differences.map((extra) => `${extra.live} and `) ?? []
-  const left = `${seen.join('')}what its packages leave there`
-  return {
-    ...directory,
-    desired: desired?.kind === 'directory' ? { ...desired, keep: [...desired.keep, ...spared] } : desired,
-    live: { attributes: { type: 'directory' } },
-    differences: [{ name: 'extra', expected: 'none', live: left, codes: ['extra'] }],
-  }
-}
-
 /** sysusers.d: users have to be there before files that are theirs. */
 function isForUsers({ id }: ResourceChange): boolean {
   return toolSteps({ written: [pathOf(id)], removed: [] }).some(({ when }) => when === 'before-files')
@@ -255,15 +204,19 @@ function triggerSteps(
   changes: readonly ResourceChange[],
   after: Forecast,
 ): readonly Step[] {
-  const fired = firedBy(desired, changes).filter((action) => !isOfAgent(action))
-  const unique = [...new Map(fired.map((action) => [keyOf(action), action])).values()]
-  const restarted = new Set(unique.flatMap((action) => (action.kind === 'restart' ? action.unit : [])))
-  const needed = unique.filter((action) => action.kind === 'run' || !isCovered(action, restarted, after))
-  return needed.map((action) => ({
+  const fired = firedBy(desired, changes).filter(({ action }) => !isOfAgent(action))
+  const unique = [...new Map(fired.map((one) => [keyOf(one.action), one])).values()]
+  const restarted = new Set(unique.flatMap(({ action }) => (action.kind === 'restart' ? action.unit : [])))
+  const needed = unique.filter(({ action }) => action.kind === 'run' || !isCovered(action, restarted, after))
+  const [first, others] = split(needed, ({ dependents }) => dependents !== undefined)
+  const along = new Set(first.flatMap((one) => (willRun(one, after) ? (one.dependents ?? []) : [])))
+  const remaining = others.filter(({ action }) => action.kind === 'run' || !along.has(action.unit))
+  return [...first, ...remaining].map(({ action, dependents }) => ({
     kind: 'trigger',
     action,
     foreseen: action.kind === 'run' ? 'yes' : foreseen(action.unit, after),
     ...jobOf(action, desired),
+    ...compact({ dependents }),
   }))
 }
 
@@ -273,12 +226,27 @@ function jobOf(action: TriggerAction, desired: DesiredService | undefined): { re
   return unit?.kind === 'unit' && unit.startsJob !== undefined ? { startsJob: unit.startsJob } : {}
 }
 
-function firedBy(desired: DesiredService | undefined, changes: readonly ResourceChange[]): readonly TriggerAction[] {
+type Fired = Pick<Trigger, 'action' | 'dependents'>
+
+function firedBy(desired: DesiredService | undefined, changes: readonly ResourceChange[]): readonly Fired[] {
   const changed = new Set(changes.map(({ id }) => id))
+  const ofNew = new Set(changes.filter(isNewQuadlet).map(({ id }) => id))
   return [
-    ...(desired?.triggers ?? []).filter(({ on }) => on.some((id) => changed.has(id))).map(({ action }) => action),
-    ...changes.flatMap(triggersOnLeaving),
+    ...(desired?.triggers ?? []).filter(({ on, action }) =>
+      on.some((id) => changed.has(id) && (action.kind === 'run' || !ofNew.has(id))),
+    ),
+    ...changes.flatMap(triggersOnLeaving).map((action) => ({ action })),
   ]
+}
+
+/** Of what it makes nothing ran before this apply. */
+function isNewQuadlet({ id, live }: ResourceChange): boolean {
+  const path = pathInId(id)
+  return path !== undefined && live.attributes['type'] === 'missing' && quadletAt(path)?.main === path
+}
+
+function willRun({ action }: Fired, after: Forecast): boolean {
+  return action.kind !== 'run' && foreseen(action.unit, after) === 'yes'
 }
 
 function isOfAgent(action: TriggerAction): boolean {
@@ -290,7 +258,9 @@ function agentRestarts(
   changes: readonly ResourceChange[],
   after: Forecast,
 ): readonly Step[] {
-  const of = changes.filter((one) => firedBy(desired, [one]).some(isOfAgent)).map(({ id }) => id)
+  const of = changes
+    .filter((one) => firedBy(desired, [one]).some(({ action }) => isOfAgent(action)))
+    .map(({ id }) => id)
   return of.length > 0 && foreseen(agentUnit, after) !== 'no' ? [{ kind: 'restart-agent', of }] : []
 }
 

@@ -7,27 +7,32 @@ import { composeModel, composeVersion, configHashes, servicesToRecreate } from '
 import type { ComposeModel } from '../host/compose-model.ts'
 import { type Container, noEngine } from '../host/docker.ts'
 import type { HostReader } from '../host/host.ts'
+import { type Memory, slotByText } from '../memory.ts'
 import { type Declaration, hashMismatches, labelsFor } from './compose-state.ts'
 import { isAsDesired } from './judged.ts'
 
 /** By compose file and digest of the project's files; what a declaration is does not change for them. */
-const declarations = new Map<string, Declaration>()
+const declarations = slotByText<Declaration>(500)
 
 /** Undefined while the files on disk are not the applied ones: what they declare would say nothing of the containers. */
 export async function declarationFor(desired: ComposeResource, applied: string, host: HostReader) {
-  const known = declarations.get(`${desired.file}\0${applied}`)
+  const known = host.memory.at(declarations).get(`${desired.file}\0${applied}`)
   if (known !== undefined || (applied !== 'none' && applied !== desired.sha256)) return known
   for (const file of desired.files) if (!(await isAsDesired(file, host))) return undefined
   try {
-    return await declare(desired, host.query)
+    return await declare(desired, { run: host.query, memory: host.memory })
   } catch (error) {
     if (error instanceof PlumbError) return undefined
     throw error
   }
 }
 
-export async function declare(desired: ComposeResource, query: Run): Promise<Declaration> {
-  return remembered(desired, await declarationOf(desired, await composeModel(desired, query), query))
+/** What compose is asked with, and what it answered before. */
+export type Asking = { readonly run: Run; readonly memory: Memory }
+
+export async function declare(desired: ComposeResource, { run, memory }: Asking): Promise<Declaration> {
+  const declaration = await declarationOf(desired, await composeModel(desired, run), run)
+  return remembered(desired, declaration, memory)
 }
 
 /** Of a model that compose resolved already. */
@@ -40,9 +45,8 @@ export async function declarationOf(desired: ComposeResource, model: ComposeMode
   return { services, objects, labels, hashes, composeVersion: version, unset }
 }
 
-function remembered({ file, sha256 }: ComposeResource, declaration: Declaration): Declaration {
-  if (declarations.size >= 500) declarations.clear()
-  declarations.set(`${file}\0${sha256}`, declaration)
+function remembered({ file, sha256 }: ComposeResource, declaration: Declaration, memory: Memory): Declaration {
+  memory.at(declarations).set(`${file}\0${sha256}`, declaration)
   return declaration
 }
 
@@ -51,12 +55,12 @@ export async function corrected(
   desired: ComposeResource,
   own: readonly Container[],
   declared: Declaration,
-  query: Run,
+  { run, memory }: Asking,
 ) {
-  const right = await rightHashes({ desired, own, declared }, query)
+  const right = await rightHashes({ desired, own, declared }, run)
   return right.size === 0
     ? declared
-    : remembered(desired, { ...declared, hashes: new Map([...declared.hashes, ...right]) })
+    : remembered(desired, { ...declared, hashes: new Map([...declared.hashes, ...right]) }, memory)
 }
 
 type Doubt = {

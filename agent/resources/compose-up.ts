@@ -19,6 +19,7 @@ import {
 import { pollUntil } from '../host/poll.ts'
 import { withLogins } from '../host/registry-login.ts'
 import { startTimes } from '../host/start-times.ts'
+import { slotByObject } from '../memory.ts'
 import {
   actionsBetween,
   doneText,
@@ -28,7 +29,7 @@ import {
   servicesToBringUp,
   undeclaredContainers,
 } from './compose-actions.ts'
-import { corrected, declare } from './compose-declaration.ts'
+import { type Asking, corrected, declare } from './compose-declaration.ts'
 import { guardProject } from './compose-guard.ts'
 import { containerFaults, type Declaration, faultsText } from './compose-state.ts'
 import type { ApplyHost } from './kind.ts'
@@ -38,9 +39,9 @@ import { type Mounting, replacedMountsOf } from './replaced-mounts.ts'
 export async function bringUp(
   desired: ComposeResource,
   own: readonly Container[],
-  { run, waiting }: Pick<ApplyHost, 'run' | 'waiting'>,
+  { run, waiting, memory }: Pick<ApplyHost, 'run' | 'waiting' | 'memory'>,
 ): Promise<string | undefined> {
-  const declared = await corrected(desired, own, await declare(desired, run), run)
+  const declared = await corrected(desired, own, await declare(desired, { run, memory }), { run, memory })
   const listing = await listedContainers(run)
   await guardProject({ desired, model: declared, root: '' }, listing, run)
   const { replaceProject } = desired
@@ -68,7 +69,7 @@ export async function bringUp(
   await removeContainers(undeclared, run)
   await recreateStale(project, mounting, run, unhealthyIn(own))
   await restartLooping(desired.project, own, run)
-  const now = await waiting(() => settled(desired, declared, run))
+  const now = await waiting(() => settled(desired, declared, { run, memory }))
   const restarted = await startTimes(idsOf(own.filter(({ id }) => has(now, id))), run)
   const again = new Set([...restarted].flatMap(([id, at]) => (startedAt.get(id) === at ? [] : [id])))
   const actions = actionsBetween(own, now, again)
@@ -98,10 +99,14 @@ function staleServices(
  * `up --wait` is not used: it fails for services that are meant to end, and takes a container that crashes a moment
  * later for a success. Twice the same containers, well, a second apart, is asked for.
  */
-async function settled(desired: ComposeResource, declared: Declaration, run: Run): Promise<readonly Container[]> {
+async function settled(
+  desired: ComposeResource,
+  declared: Declaration,
+  { run, memory }: Asking,
+): Promise<readonly Container[]> {
   let own: readonly Container[] = []
   let fault: Container | undefined
-  const list = sharedListing(run)
+  const list = sharedListing({ run, memory })
   const isRestarting = dockerRestarts()
   const attempt = async () => {
     const before = own
@@ -129,13 +134,14 @@ async function settled(desired: ComposeResource, declared: Declaration, run: Run
 }
 
 /** Projects that come up side by side look at one listing of all containers. */
-function sharedListing(run: Run): () => ReturnType<typeof listedContainers> {
+function sharedListing({ run, memory }: Asking): () => ReturnType<typeof listedContainers> {
+  const listings = memory.at(listingsByRun)
   const known = listings.get(run) ?? coalesced(() => listedContainers(run))
   listings.set(run, known)
   return known
 }
 
-const listings = new WeakMap<Run, () => ReturnType<typeof listedContainers>>()
+const listingsByRun = slotByObject<Run, () => ReturnType<typeof listedContainers>>()
 
 function isFaulty(container: Container, { services }: Declaration): boolean {
   if (container.health === 'unhealthy') return true

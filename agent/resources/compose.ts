@@ -114,7 +114,8 @@ type SeenProject = {
 async function seeProject(subject: Subject<ComposeResource>, listing: Listing, host: HostReader): Promise<SeenProject> {
   const own = containersOf(nameOf(subject.id), listing)
   const known = isJudged(subject) ? await declarationFor(subject.desired, contentOf(subject), host) : undefined
-  const declared = known && subject.desired && (await corrected(subject.desired, own, known, host.query))
+  const declared =
+    known && subject.desired && (await corrected(subject.desired, own, known, { run: host.query, memory: host.memory }))
   return { subject, own, declared }
 }
 

@@ -20,7 +20,8 @@ import {
   putBackAll,
   unreachable,
 } from './paths.ts'
-import { becomesOf, compareLeaving, isReturning, leaveText, leftText, putBackOriginal } from './returning.ts'
+import { contentOf, isReturning } from './removal/originals.ts'
+import { compareLeaving, leaveText, leftText, putBackOriginal } from './returning.ts'
 
 const namesShown = 20
 
@@ -45,7 +46,7 @@ export const directoryKind: ResourceKind<DirectoryResource, SavedPath> = {
   planText,
   stepText: (path) => `make ${path ?? 'directories'}`,
   save: async (changes, host) =>
-    host.files.pass(async () => changes.map((one) => host.files.undoPoint(pathOf(one.id), becomesOf(one)))),
+    host.files.pass(async () => changes.map((one) => host.files.undoPoint(pathOf(one.id), contentOf(one.original)))),
   change,
   restore: (saved, host) => putBackAll(inOrderOfChange(saved), host),
 }

@@ -5,6 +5,7 @@ import type { FileResource } from '../../shared/resource.ts'
 import { aclOf, capabilitiesOf } from '../host/file-attributes.ts'
 import type { FileStat, StatCache } from '../host/files.ts'
 import type { HostReader } from '../host/host.ts'
+import { type Memory, slotByObject } from '../memory.ts'
 import { inspectJudged } from './judged.ts'
 import type { Attributes, LiveResource, Subject } from './kind.ts'
 import { livePath, missing, modeText, type Ownership, ownership, pathOf, unreachable } from './paths.ts'
@@ -16,7 +17,7 @@ export async function observeFiles(
   subjects: readonly FileSubject[],
   host: HostReader,
 ): Promise<ReadonlyMap<ResourceId, LiveResource>> {
-  const cache = host.files.statCache(pathsOf(subjects))
+  const cache = host.files.statCache(pathsOf(subjects, host.memory))
   const last = await lastLook(cache, host)
   const moved = await cache.refresh()
   if (last !== undefined && moved.length === 0) return last.live
@@ -30,30 +31,31 @@ export async function observeFiles(
     if (stat !== undefined) cache.note(position, stat, startedAt)
     if (!isDeepStrictEqual(seen, live.get(subject.id))) live.set(subject.id, seen)
   }
-  looks.set(cache, { live, owners })
+  host.memory.at(looks).set(cache, { live, owners })
   return live
 }
 
 type Look = { readonly live: ReadonlyMap<ResourceId, LiveResource>; readonly owners: Ownership }
 
-const looks = new WeakMap<StatCache, Look>()
+const looks = slotByObject<StatCache, Look>()
 
 /** Undefined: none, or users were renamed, which no file shows. */
 async function lastLook(cache: StatCache, host: HostReader): Promise<Look | undefined> {
-  const last = looks.get(cache)
+  const last = host.memory.at(looks).get(cache)
   if (last === undefined || (await last.owners.isStill(host))) return last
   cache.forgetAll()
   return undefined
 }
 
 /** The same list for the same subjects. */
-function pathsOf(subjects: readonly FileSubject[]): readonly AbsolutePath[] {
+function pathsOf(subjects: readonly FileSubject[], memory: Memory): readonly AbsolutePath[] {
+  const paths = memory.at(pathsBySubjects)
   const known = paths.get(subjects) ?? subjects.map(({ id, desired }) => desired?.path ?? pathOf(id))
   paths.set(subjects, known)
   return known
 }
 
-const paths = new WeakMap<readonly FileSubject[], readonly AbsolutePath[]>()
+const pathsBySubjects = slotByObject<readonly FileSubject[], readonly AbsolutePath[]>()
 
 /** Without a stat where the next look cannot be spared. */
 type Observed = { readonly live: LiveResource; readonly stat?: FileStat | 'missing' }

@@ -20,7 +20,8 @@ import type {
   Subject,
 } from './kind.ts'
 import { describePath, modeText, pathCodes, pathOf, permissionsFor, putBackAll } from './paths.ts'
-import { becomesOf, compareLeaving, isReturning, leaveText, leftText, putBackOriginal } from './returning.ts'
+import { contentOf, isReturning } from './removal/originals.ts'
+import { compareLeaving, leaveText, leftText, putBackOriginal } from './returning.ts'
 
 /** Contents held in memory at a time. */
 const batchBytes = 8 * 1024 * 1024
@@ -49,7 +50,7 @@ export const fileKind: ResourceKind<FileResource, SavedPath> = {
   stepText: (path) => `write ${path ?? 'files'}`,
   save: async (changes, host) =>
     host.files.pass(async () =>
-      changes.map((one) => host.files.undoPoint(pathOf(one.id), one.desired?.sha256 ?? becomesOf(one))),
+      changes.map((one) => host.files.undoPoint(pathOf(one.id), one.desired?.sha256 ?? contentOf(one.original))),
     ),
   change,
   restore: putBackAll,

@@ -1,20 +1,43 @@
 // Data that the containers of quadlets have now and would not have after an apply: what a running container has mounted, or else what the
 // unit was last applied with, as far as there is anything in it.
 import { absolutePathSchema, parseResourceId, type ResourceId } from '../../shared/names.ts'
+import { type Problem, problemsOf } from '../../shared/problem.ts'
 import type { UnitResource } from '../../shared/resource.ts'
 import type { HostReader } from '../host/host.ts'
-import { containersOfUnits, type PodmanVolume, volumesNamed } from '../host/podman-objects.ts'
+import { containersOfUnits, type PodmanVolume, type UnitContainer, volumesNamed } from '../host/podman-objects.ts'
 import type { HeldData, Subject } from './kind.ts'
 import { mountsIn } from './unit-mounts.ts'
 
-/** Nothing is asked while every unit is to have what it was applied with. */
-export async function heldData(
-  subjects: readonly Subject<UnitResource>[],
+export type Held = {
+  readonly data: ReadonlyMap<ResourceId, HeldData>
+  readonly unknown: ReadonlyMap<ResourceId, Problem>
+}
+
+/**
+ * Nothing is asked while every unit is to have what it was applied with. Unknown: of those that were never applied here, while podman
+ * does not answer.
+ */
+export async function heldData(subjects: readonly Subject<UnitResource>[], host: HostReader): Promise<Held> {
+  const changing = subjects.filter(isChanging)
+  if (changing.length === 0) return { data: new Map(), unknown: new Map() }
+  try {
+    const running = await containersOfUnits(changing.map(nameOf), host.query)
+    return { data: await dataOf(changing, running, host), unknown: new Map() }
+  } catch (error) {
+    const [problem] = problemsOf(error)
+    const open = changing.filter(({ baseline }) => mountsIn(baseline?.attributes) === undefined)
+    return {
+      data: await dataOf(changing, new Map(), host),
+      unknown: new Map(open.flatMap(({ id }) => (problem === undefined ? [] : [[id, problem] as const]))),
+    }
+  }
+}
+
+async function dataOf(
+  changing: readonly Subject<UnitResource>[],
+  running: ReadonlyMap<string, UnitContainer>,
   host: HostReader,
 ): Promise<ReadonlyMap<ResourceId, HeldData>> {
-  const changing = subjects.filter(isChanging)
-  if (changing.length === 0) return new Map()
-  const running = await containersOfUnits(changing.map(nameOf), host.query)
   const held = changing.flatMap((subject) => {
     const had = running.get(nameOf(subject)) ?? mountsIn(subject.baseline?.attributes)
     const others = Object.entries(had?.mounts ?? {}).filter(([at, source]) => subject.desired?.mounts?.[at] !== source)

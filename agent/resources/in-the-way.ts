@@ -4,9 +4,8 @@ import type { ResourceId, ServiceName } from '../../shared/names.ts'
 import { parentsOf } from '../../shared/places.ts'
 import { isOfKind } from '../../shared/resource.ts'
 import type { Subject } from './kind.ts'
-import type { Own } from './leaving.ts'
 import { pathInId } from './paths.ts'
-import type { HandedOver } from './released.ts'
+import type { HandedOver, Own } from './removal/leaving.ts'
 
 export type Cleared = {
   /** What an earlier service removes of this one's: recorded on until that one has been applied. */

@@ -10,6 +10,7 @@ import { type Meaning, meaningOf, rulesIn, rulesText } from '../document/meaning
 import { documentBytes, formatName, tooLarge } from '../document/read.ts'
 import type { Inspection } from '../host/files.ts'
 import type { HostReader } from '../host/host.ts'
+import { slotByText } from '../memory.ts'
 import type { Attributes, JudgedLive, LiveResource, Subject } from './kind.ts'
 
 type FileSubject = Subject<FileResource>
@@ -40,15 +41,15 @@ export type JudgedInspection = Inspection & { readonly judged?: JudgedLive }
 export async function inspectJudged(
   path: AbsolutePath,
   subject: FileSubject,
-  { files }: HostReader,
+  host: Pick<HostReader, 'files' | 'memory'>,
 ): Promise<JudgedInspection | undefined> {
   for (let attempt = 1; ; attempt += 1) {
-    const found = await files.inspect(path)
+    const found = await host.files.inspect(path)
     const content = found?.content
     if (found === undefined || content === undefined || isExpected(content, subject)) return found
     const rules = rulesFor(subject)
     if (rules.length === 0) return found
-    const meanings = await meaningsAt(path, content, rules, files)
+    const meanings = await meaningsAt(path, content, rules, host)
     if (meanings !== undefined) return { ...found, ...judgedLive(meanings, subject) }
     // Written again meanwhile: what was inspected is not what was read.
     if (attempt === attempts) return found
@@ -70,11 +71,11 @@ export function seenContent({ desired, baseline }: FileSubject, live: LiveResour
 }
 
 /** Of a file that another resource reads. */
-export async function isAsDesired({ path, sha256, judged }: ProjectFile, { files }: HostReader): Promise<boolean> {
-  const content = (await files.inspect(path))?.content
+export async function isAsDesired({ path, sha256, judged }: ProjectFile, host: HostReader): Promise<boolean> {
+  const content = (await host.files.inspect(path))?.content
   if (content === sha256) return true
   if (content === undefined || judged?.meaning === undefined) return false
-  const [found] = (await meaningsAt(path, content, [judged.rules], files))?.values() ?? []
+  const [found] = (await meaningsAt(path, content, [judged.rules], host))?.values() ?? []
   return found?.meaning.kind === 'known' && found.meaning.digest === judged.meaning
 }
 
@@ -105,9 +106,10 @@ async function meaningsAt(
   path: AbsolutePath,
   content: string,
   rules: readonly CompareRules[],
-  files: HostReader['files'],
+  { files, memory }: Pick<HostReader, 'files' | 'memory'>,
 ): Promise<Meanings | undefined> {
   const meanings = new Map<string, { readonly rules: CompareRules; readonly meaning: Meaning }>()
+  const remembered = memory.at(meaningsByContent)
   let bytes: Uint8Array | undefined
   for (const each of rules) {
     const key = rulesText(each)
@@ -116,7 +118,7 @@ async function meaningsAt(
       bytes ??= await files.read(path, Math.max(...rules.map(({ as }) => documentBytes(as))))
       if (bytes !== undefined && hash('sha256', bytes, 'hex') !== content) return undefined
       meaning = bytes === undefined ? tooLarge(each.as) : meaningOf(bytes, each)
-      if (bytes !== undefined) remember(`${content} ${key}`, meaning)
+      if (bytes !== undefined) remembered.set(`${content} ${key}`, meaning)
     }
     meanings.set(key, { rules: each, meaning })
   }
@@ -124,13 +126,7 @@ async function meaningsAt(
 }
 
 /** What bytes mean never changes: while the agent runs, each is read for it once. */
-const remembered = new Map<string, Meaning>()
-const rememberedMeanings = 5000
-
-function remember(key: string, meaning: Meaning): void {
-  if (remembered.size >= rememberedMeanings) remembered.clear()
-  remembered.set(key, meaning)
-}
+const meaningsByContent = slotByText<Meaning>(5000)
 
 function judgedLive(found: Meanings, { desired }: FileSubject): { readonly judged: JudgedLive } {
   const known = [...found].flatMap(([key, { meaning }]) =>

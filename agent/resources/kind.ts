@@ -6,7 +6,7 @@ import type { AbsolutePath, ResourceId, Sha256 } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { ContentSource, EngineObject, Resource, ResourceKindName, UnitTrigger } from '../../shared/resource.ts'
 import type { Capabilities, HostReader, HostWriter } from '../host/host.ts'
-import type { Original } from './original.ts'
+import type { Original } from './removal/originals.ts'
 
 /**
  * The state of one resource as named strings, so that desired, baseline and live compare, store and print alike:

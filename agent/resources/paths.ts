@@ -33,7 +33,10 @@ export function pathInId(id: ResourceId): string | undefined {
   return name.startsWith('/') ? name : undefined
 }
 
-/** The same text for the same mode: of thousands of files there are two or three. */
+/**
+ * The same text for the same mode: of thousands of files there are two or three. Kept in the module and not in a Memory, since
+ * every caller would have to pass one for a text that never changes.
+ */
 export function modeText(mode: number): string {
   const text = modeTexts.get(mode) ?? mode.toString(8).padStart(4, '0')
   modeTexts.set(mode, text)

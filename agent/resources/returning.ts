@@ -5,8 +5,8 @@ import { PlumbError } from '../../shared/problem.ts'
 import type { Permissions } from '../host/files.ts'
 import { compareAttributes, differencesFrom } from './compare.ts'
 import type { ApplyHost, Attributes, Comparison, LiveResource, ResourceChange, Subject } from './kind.ts'
-import type { Original } from './original.ts'
 import { modeText, pathOf } from './paths.ts'
+import { isReturning, type Original } from './removal/originals.ts'
 
 /** Of a path that no desired resource has any more. */
 export function compareLeaving(subject: Subject, live: LiveResource): Comparison {
@@ -25,33 +25,6 @@ function compareReturning(original: Original, { baseline }: Subject, live: LiveR
   const drift =
     baseline === undefined || type === 'missing' ? [] : differencesFrom(baseline.attributes, live.attributes)
   return { drift, pending: differencesFrom(attributesOf(original), live.attributes) }
-}
-
-/** False: it is to be removed, because nothing was there before, or what was there cannot be had again. */
-export function isReturning({
-  desired,
-  original,
-  live,
-}: Pick<ResourceChange, 'desired' | 'original' | 'live'>): boolean {
-  if (desired !== undefined || original === undefined) return false
-  switch (original.type) {
-    case 'file':
-      return original.kept === 'yes' || (original.kept === 'live' && live.attributes['content'] === original.sha256)
-    case 'symlink':
-    case 'directory':
-      return true
-    case 'missing':
-    case 'fifo':
-    case 'socket':
-    case 'device':
-      return false
-  }
-}
-
-/** What an undo takes for our own: the hash or target that putting it back brings. */
-export function becomesOf({ original }: Pick<ResourceChange, 'original'>): string | undefined {
-  if (original?.type === 'file') return original.sha256
-  return original?.type === 'symlink' ? original.target : undefined
 }
 
 /** What was done; and, before it is, what is to be done. */

@@ -1,6 +1,7 @@
 // What there is to look at on a host: for each service its desired resources, and those it was last applied with and no longer has.
 import { type AbsolutePath, type ResourceId, resourceId, type ServiceName } from '../../shared/names.ts'
 import { triggerOfChange } from '../../shared/repository/changed-unit.ts'
+import { quadletAt } from '../../shared/repository/quadlet.ts'
 import {
   claimsOf,
   type DesiredHost,
@@ -10,13 +11,13 @@ import {
   type UnitTrigger,
   type WithheldResource,
 } from '../../shared/resource.ts'
+import { type Memory, slotByObject } from '../memory.ts'
 import type { Baselines, ServiceBaseline } from '../state/baseline.ts'
 import { clearedFirst } from './in-the-way.ts'
 import type { BaselineResource, Subject } from './kind.ts'
-import { type Own, withReleased } from './leaving.ts'
-import type { Before } from './original.ts'
-import { pathInId } from './paths.ts'
-import { type HandedOver, type TakenPath, takenPaths } from './released.ts'
+import { pathInId, pathOf } from './paths.ts'
+import { type HandedOver, type Own, withRemovals } from './removal/leaving.ts'
+import { type AppliedPaths, type Before, type TakenPath, takenPaths } from './removal/originals.ts'
 
 export type ServiceSubjects = {
   readonly service: ServiceName
@@ -37,7 +38,8 @@ export type ServiceSubjects = {
  * Services that left come first: what takes their place may need their ports and paths. Worked out once for the same two objects:
  * a look asks twice, and in a host at rest every look asks the same.
  */
-export function subjectsOf(desiredHost: DesiredHost, baselines: Baselines): readonly ServiceSubjects[] {
+export function subjectsOf(desiredHost: DesiredHost, baselines: Baselines, memory: Memory): readonly ServiceSubjects[] {
+  const latest = memory.at(latestSubjects)
   const known = latest.get(desiredHost)
   if (known?.baselines === baselines) return known.subjects
   const subjects = workedOut(desiredHost, baselines)
@@ -47,14 +49,14 @@ export function subjectsOf(desiredHost: DesiredHost, baselines: Baselines): read
 
 type WorkedOut = { readonly baselines: Baselines; readonly subjects: readonly ServiceSubjects[] }
 
-const latest = new WeakMap<DesiredHost, WorkedOut>()
+const latestSubjects = slotByObject<DesiredHost, WorkedOut>()
 
 function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly ServiceSubjects[] {
   const { services } = desiredHost
   const host: HostView = {
     applied: appliedResources(baselines),
     claimed: claimedBy(services),
-    taken: takenPaths(desiredHost, baselines),
+    taken: takenPaths(services, [...baselines.values()].map(appliedPaths)),
   }
   const present = new Set(services.map(({ name }) => name))
   const left = [...baselines.values()].filter(({ service }) => !present.has(service))
@@ -62,7 +64,7 @@ function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly Ser
     ...left.map((baseline) => leftService(baseline, host)),
     ...services.map((desired) => presentService(desired, baselines.get(desired.name), host)),
   ]
-  return withReleased(clearedFirst(all), host.taken).map(({ cleared, ...service }) => {
+  return withRemovals(clearedFirst(all), host.taken).map(({ cleared, ...service }) => {
     const moved = [...cleared, ...movedResources(service.baseline, service.desired, { baselines, host })]
     return { ...service, handedOver: [...service.handedOver, ...moved], moved: moved.map(({ id }) => id) }
   })
@@ -70,14 +72,6 @@ function workedOut(desiredHost: DesiredHost, baselines: Baselines): readonly Ser
 
 /** Units that are no subjects, but may be told to reload or restart. */
 export function triggeredUnits(services: readonly ServiceSubjects[]): readonly Subject[] {
-  const known = triggered.get(services) ?? triggeredOnly(services)
-  triggered.set(services, known)
-  return known
-}
-
-const triggered = new WeakMap<readonly ServiceSubjects[], readonly Subject[]>()
-
-function triggeredOnly(services: readonly ServiceSubjects[]): readonly Subject[] {
   const known = new Set(services.flatMap(({ subjects }) => subjects.map(({ id }) => id)))
   const actions = services.flatMap(({ desired, subjects }) => [
     ...(desired?.triggers ?? []).flatMap(({ action }) => (action.kind === 'run' ? [] : [action])),
@@ -87,13 +81,17 @@ function triggeredOnly(services: readonly ServiceSubjects[]): readonly Subject[]
   return [...ids].filter((id) => !known.has(id)).map((id) => ({ id, desired: undefined, baseline: undefined }))
 }
 
-/** A file that is gone is a change like any other to the unit that read it. */
-export function triggersOnLeaving({ desired, baseline, overrides }: Subject): readonly UnitTrigger[] {
+/** A file that is gone is a change like any other to the unit that read it, but for one that systemd made of it. */
+export function triggersOnLeaving({ id, desired, baseline, original, overrides }: Subject): readonly UnitTrigger[] {
   if (overrides !== undefined) {
     const action = triggerOfChange(overrides.unit)
     return action === undefined ? [] : [action]
   }
-  return desired === undefined ? (baseline?.triggers ?? []) : []
+  if (desired !== undefined) return []
+  const path = pathInId(id)
+  const quadlet = path === undefined || original !== undefined ? undefined : quadletAt(path)
+  const isMadeOfIt = (unit: string) => quadlet?.main === path && quadlet?.usualService === unit
+  return (baseline?.triggers ?? []).map(({ kind, unit }) => ({ kind: isMadeOfIt(unit) ? 'stop' : kind, unit }))
 }
 
 type HostView = {
@@ -126,6 +124,11 @@ function presentService(desired: DesiredService, baseline: ServiceBaseline | und
   const gone = baseline === undefined ? [] : leftSubjects(baseline, desired.onRemove, host)
   const untaken = desired.resources.flatMap(pathsOf).filter((path) => !applied.paths.has(path) && !taken.has(path))
   return { service: desired.name, desired, baseline, subjects: [...own, ...gone], untaken }
+}
+
+function appliedPaths({ service, before = new Map(), onRemove, resources }: ServiceBaseline): AppliedPaths {
+  const ids = onRemove === 'keep' ? [] : [...resources.keys()].filter((id) => isOfKind(id, 'directory'))
+  return { service, before, directories: ids.map(pathOf) }
 }
 
 function appliedResources(baselines: Baselines): Applied {

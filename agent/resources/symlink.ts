@@ -5,7 +5,8 @@ import type { HostReader } from '../host/host.ts'
 import { compareAttributes } from './compare.ts'
 import type { ApplyHost, LiveResource, ResourceChange, ResourceKind, Subject } from './kind.ts'
 import { describePath, livePath, missing, pathCodes, pathOf, putBackAll, unreachable } from './paths.ts'
-import { becomesOf, compareLeaving, isReturning, leaveText, leftText, putBackOriginal } from './returning.ts'
+import { contentOf, isReturning } from './removal/originals.ts'
+import { compareLeaving, leaveText, leftText, putBackOriginal } from './returning.ts'
 
 export const symlinkKind: ResourceKind<SymlinkResource, SavedPath> = {
   kind: 'symlink',
@@ -30,7 +31,7 @@ export const symlinkKind: ResourceKind<SymlinkResource, SavedPath> = {
   stepText: (path) => `link ${path ?? 'links'}`,
   save: async (changes, host) =>
     host.files.pass(async () =>
-      changes.map((one) => host.files.undoPoint(pathOf(one.id), one.desired?.target ?? becomesOf(one))),
+      changes.map((one) => host.files.undoPoint(pathOf(one.id), one.desired?.target ?? contentOf(one.original))),
     ),
   change,
   restore: putBackAll,

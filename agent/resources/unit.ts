@@ -1,6 +1,7 @@
 // systemd units: enabled or not, running or not. Their files are files; a unit whose file changed is restarted by its
 // trigger, not here. A unit that left the repository is stopped and disabled when its file is not a package's; a
 // package's unit is left as it is, like the package itself (package.ts): nobody wants ssh stopped for a line removed.
+import { compact } from '../../shared/compact.ts'
 import { type AbsolutePath, parseResourceId, type ResourceId } from '../../shared/names.ts'
 import { problemsOf } from '../../shared/problem.ts'
 import type { EngineObject, UnitResource } from '../../shared/resource.ts'
@@ -85,7 +86,9 @@ async function observe(subjects: readonly Subject<UnitResource>[], host: HostRea
     return new Map(
       statuses.map(([subject, unit]) => {
         const live = withLastRun(withFacts(subject, unit, overrides.get(unit.name) ?? []), runs.get(unit.name))
-        return [subject.id, withLinks(withHeld(withObjects(live, objects), held.get(subject.id)), subject, host)]
+        const problem = live.attributes['type'] === 'missing' ? undefined : held.unknown.get(subject.id)
+        const seen = withHeld(withObjects(live, objects), held.data.get(subject.id))
+        return [subject.id, { ...withLinks(seen, subject, host), ...compact({ problem }) }]
       }),
     )
   } catch (error) {

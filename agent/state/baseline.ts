@@ -22,8 +22,8 @@ import {
 import type { Problem } from '../../shared/problem.ts'
 import { isSettled } from '../host/stat-cache.ts'
 import type { BaselineResource } from '../resources/kind.ts'
-import { type Before, takenSchema } from '../resources/original.ts'
 import { isKindName } from '../resources/registry.ts'
+import { type Before, takenSchema } from '../resources/removal/originals.ts'
 
 const baselineResourceSchema = z.object({
   attributes: z.record(z.string(), z.string()),

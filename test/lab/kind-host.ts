@@ -22,7 +22,7 @@ export function kindHost(lab: LabHost): KindHost {
   if (init === null) throw new Error(`${lab.name} is off`)
   const outside = createRun()
   const run: Run = (command) => outside({ ...command, args: [...entering(init), ...command.args] })
-  const { files } = openHost({ root: rootOf(lab.record.number), run: outside })
+  const { files, memory } = openHost({ root: rootOf(lab.record.number), run: outside })
   const all = { ownership: true, packages: true, units: true, containers: true, commands: true }
   return {
     root: openHost({ root: '/', run: outside }).root,
@@ -30,6 +30,7 @@ export function kindHost(lab: LabHost): KindHost {
     files,
     query: run,
     run,
+    memory,
     contents: async () => [],
     async *kept() {},
     waiting: (wait) => wait(),

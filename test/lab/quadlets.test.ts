@@ -197,6 +197,31 @@ describe.skipIf(reason !== null)('on a booted Debian 13 with podman', () => {
     await sh('podman volume rm systemd-v systemd-w')
   })
 
+  test('a volume and a network with another name reach the container', async () => {
+    const app = container('Volume=v.volume:/d\nNetwork=n.network')
+    const named = (name: string) => ({
+      'service.yaml': 'quadlets: { moveMounts: [a] }\n',
+      'v.volume': `[Volume]\nVolumeName=${name}\n`,
+      'n.network': `[Network]\nNetworkName=${name}\n`,
+      'app.container': app,
+    })
+    expect((await fleet.apply(inService(named('a')))).failures).toEqual([])
+    await sh('echo > "$(podman volume inspect a --format {{.Mountpoint}})/x"')
+
+    const outcome = await fleet.apply(inService(named('b')))
+
+    expect(outcome.failures).toEqual([])
+    const seen =
+      "podman inspect systemd-app --format '{{range .Mounts}}{{.Name}} {{end}}{{range $n, $_ := .NetworkSettings.Networks}}{{$n}}{{end}}'"
+    expect((await sh(seen)).trim().split(/\s+/)).toEqual(['b', 'b'])
+    // Nothing of it is left to be restarted when they leave.
+    await fleet.apply(nothing)
+    expect(await linesOf("systemctl list-units --state=active --plain --no-legend 'v-volume*' 'n-network*'")).toEqual(
+      [],
+    )
+    await sh('podman volume rm a b; podman network rm a b')
+  })
+
   test('a volume that is gone is no data, and a container that was made by hand has its own', async () => {
     expect((await fleet.apply(inService({ 'app.container': container('Volume=a:/d') }))).failures).toEqual([])
     await sh('systemctl stop app.service || true; podman volume rm a')

@@ -2,7 +2,7 @@
 // exactly that moment. Containers and units are fakes.
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { applyPlan } from '../../../agent/apply/apply.ts'
-import { settled } from '../../../agent/apply/settling.ts'
+import { settled } from '../../../agent/apply/stability.ts'
 import { isInSync } from '../../../agent/plan/compare.ts'
 import { createRun } from '../../../shared/platform/run.ts'
 import type { DesiredHost } from '../../../shared/resource.ts'
@@ -67,7 +67,7 @@ test('what falls over just before the settle time ends is seen: the last look be
     looks.push(performance.now())
     return performance.now() >= endsAt ? 'it fell over' : undefined
   }
-  await expect(settled({ seconds: 1, endsAt, watches: [falls] })).rejects.toThrow(
+  await expect(settled({ kind: 'settling', seconds: 1, endsAt, watches: [falls] })).rejects.toThrow(
     /did not stay up for 1 s: it fell over/,
   )
   expect(looks.at(-1)).toBeGreaterThanOrEqual(endsAt)
@@ -81,9 +81,9 @@ test('a look that lasts longer than what is left of the settle time is followed 
     if (begun.length === 1) await new Promise((resolve) => setTimeout(resolve, 60))
     return undefined
   }
-  await settled({ seconds: 1, endsAt: performance.now() - 1, watches: [slow] })
+  await settled({ kind: 'settling', seconds: 1, endsAt: performance.now() - 1, watches: [slow] })
   expect(begun).toHaveLength(1)
   begun.length = 0
-  await settled({ seconds: 1, endsAt, watches: [slow] })
+  await settled({ kind: 'settling', seconds: 1, endsAt, watches: [slow] })
   expect(begun.at(-1)).toBeGreaterThanOrEqual(endsAt)
 })

@@ -3,8 +3,9 @@ import { hash } from 'node:crypto'
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ApplyResult, applyPlan } from '../../../agent/apply/apply.ts'
+import { applyPlan } from '../../../agent/apply/apply.ts'
 import { recover } from '../../../agent/apply/recover.ts'
+import type { ApplyResult } from '../../../agent/apply/result.ts'
 import { evidenceFor } from '../../../agent/evidence/evidence.ts'
 import { type Capabilities, type HostWriter, openHost } from '../../../agent/host/host.ts'
 import { contentsFor } from '../../../agent/observe/contents.ts'
@@ -68,9 +69,9 @@ export function makeWorld(options: WorldOptions = {}): World {
 
 export async function compareIn(world: World, desired: DesiredHost, full = false): Promise<HostComparison> {
   const { baselines } = world.state.baselines.read()
-  const known = identifyHost(desired, baselines, world.host.files)
+  const known = identifyHost(desired, baselines, world.host)
   const live = liveByIdentity(await observeHost(known.desired, known.baselines, world.host, { full }), known)
-  return compareHost(known.desired, known.baselines, live)
+  return compareHost(known.desired, known.baselines, live, world.host.memory)
 }
 
 export async function planIn(world: World, desired: DesiredHost, options?: Partial<PlanOptions>): Promise<Plan> {

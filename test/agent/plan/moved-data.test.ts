@@ -2,12 +2,12 @@
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { leftData, movedDataProblems } from '../../../agent/plan/moved-data.ts'
 import { heldData } from '../../../agent/resources/held-data.ts'
 import type { Subject } from '../../../agent/resources/kind.ts'
 import { unitKind } from '../../../agent/resources/unit.ts'
-import type { Run } from '../../../shared/command.ts'
+import type { CommandResult, Run } from '../../../shared/command.ts'
 import type { ResourceId } from '../../../shared/names.ts'
 import type { Resource, UnitResource } from '../../../shared/resource.ts'
 import { makeWorld } from '../apply/world.ts'
@@ -26,13 +26,21 @@ const inService = (files: Quadlets) =>
 const isUnit = (resource: Resource): resource is UnitResource => resource.kind === 'unit'
 
 /** A host on which podman has these volumes, with something in those whose name does not begin with `empty`. */
-function hostWith({ running = {} }: { readonly running?: Readonly<Record<string, readonly object[]>> } = {}) {
+type Podman = {
+  readonly running?: Readonly<Record<string, readonly object[]>>
+  /** By `ps` and `container`. */
+  readonly instead?: Readonly<Record<string, CommandResult>>
+}
+
+function hostWith({ running = {}, instead = {} }: Podman = {}) {
   const world = makeWorld({ capabilities: { units: true, commands: true } })
   onTestFinished(() => world.remove())
   const asked: string[] = []
   const query: Run = async ({ args }) => {
     asked.push(args.slice(1, 3).join(' '))
     const answer = (stdout: string) => ({ code: 0, stdout, stderr: '' })
+    const other = instead[args[1] ?? '']
+    if (other !== undefined) return other
     const id = (name: string) => Buffer.from(name).toString('hex').padEnd(64, '0').slice(0, 64)
     if (args[1] === 'ps') return answer(Object.keys(running).map(id).join('\n'))
     if (args[1] === 'container')
@@ -73,11 +81,16 @@ async function movedBetween(before: Quadlets | undefined, after: Quadlets, on = 
   )
   const held = await heldData(units, on.host)
   const resources = subjects.map((subject) => {
-    const mine = held.get(subject.id)
+    const mine = held.data.get(subject.id)
     const unit = { isOfPackage: false, isStale: false, ...(mine === undefined ? {} : { held: mine }) }
     return { ...subject, live: { attributes: {}, unit }, comparison: { drift: [], pending: [] }, differences: [] }
   })
-  return { problems: movedDataProblems({ resources }), left: leftData({ resources }), asked: on.asked }
+  return {
+    problems: movedDataProblems({ resources }),
+    left: leftData({ resources }),
+    unknown: [...held.unknown.keys()],
+    asked: on.asked,
+  }
 }
 
 const container = (line: string) => ({ 'web.container': `[Container]\nImage=localhost/box:1\n${line}\n` })
@@ -236,4 +249,35 @@ test.each(['', '[{"Name": "a"'])('a podman that prints %j holds what it is not k
 test('podman is not asked while every quadlet is to have what it was applied with', async () => {
   const same = container('Volume=a:/x\nVolume=/srv/a:/y')
   expect((await movedBetween(same, same)).asked).toEqual([])
+})
+
+describe('while podman does not answer', () => {
+  const failed: CommandResult = { code: 125, stdout: '', stderr: 'cannot connect' }
+  const cases: readonly (readonly [what: string, instead: Readonly<Record<string, CommandResult>>])[] = [
+    ['podman ps fails', { ps: failed }],
+    ['podman ps does not end', { ps: { ...failed, code: 'deadline' } }],
+    ['its answer is cut short', { container: { code: 'deadline', stdout: '[{"Image', stderr: '' } }],
+    ['its answer is empty', { container: { code: 'deadline', stdout: '', stderr: '' } }],
+  ]
+  const running = { 'web.service': [{ Type: 'volume', Name: 'mine', Destination: '/x' }] }
+
+  test.each(cases)('what a container made by hand has is not known: %s', async (_, instead) => {
+    const { unknown } = await movedBetween(undefined, container('Volume=theirs:/x'), hostWith({ running, instead }))
+    expect(unknown).toEqual(['unit:web.service'])
+  })
+
+  test.each(cases)('what a unit was last applied with counts: %s', async (_, instead) => {
+    const { problems, unknown } = await movedBetween(
+      container('Volume=a:/x'),
+      container('Volume=b:/x'),
+      hostWith({ running, instead }),
+    )
+    expect(unknown).toEqual([])
+    expect(problems).toHaveLength(1)
+  })
+
+  test('where podman is not installed, nothing is unknown', async () => {
+    const none = hostWith({ instead: { ps: { ...failed, code: 127 } } })
+    expect((await movedBetween(undefined, container('Volume=theirs:/x'), none)).unknown).toEqual([])
+  })
 })

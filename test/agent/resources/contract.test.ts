@@ -1,7 +1,7 @@
 // What every resource kind does, through plan and apply: seen, changed once, drifted, repaired, rolled back, removed. Compose projects need
 // an engine: what they do on a host is shown in test/lab/kinds.test.ts, what is pure of them below.
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { ApplyResult } from '../../../agent/apply/apply.ts'
+import type { ApplyResult } from '../../../agent/apply/result.ts'
 import { stepLines } from '../../../agent/plan/text.ts'
 import type { CodedDifference } from '../../../agent/resources/kind.ts'
 import { compareSubject, kindNameOf, kinds } from '../../../agent/resources/registry.ts'

@@ -1,45 +1,40 @@
 // What an apply started or restarted has to stay up for the settle time of its service: a unit that dies five seconds after
 // its start has passed every check by then.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type ResourceId, resourceId } from '../../shared/names.ts'
+import { resourceId } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { ComposeResource } from '../../shared/resource.ts'
 import type { HostReader } from '../host/host.ts'
 import { watchUnits } from '../host/watch-units.ts'
-import type { ServicePlan } from '../plan/plan.ts'
 import { declarationFor } from '../resources/compose-declaration.ts'
 import { type WatchedProject, watchContainers } from '../resources/compose-settle.ts'
+import type { ApplyContext, Settling, Transaction } from './context.ts'
 
-/** Says what is wrong by now, or undefined. */
-export type Watch = () => Promise<string | undefined>
-
-export type Settling = {
-  readonly seconds: number
-  /** Of `performance.now()`. */
-  readonly endsAt: number
-  readonly watches: readonly Watch[]
+/** When everything of the service is up: it stays so for its settle time. What was there before is kept until `conclude`. */
+export async function stability(transaction: Transaction, { settling: sideBySide }: ApplyContext): Promise<void> {
+  const { service } = transaction.servicePlan
+  const settling = await settlingOf(transaction)
+  if (settling === undefined) return
+  transaction.at = settling
+  sideBySide.set(service, settling)
+  try {
+    await transaction.host.waiting(() => settled(settling, () => sideBySide.size), { isStarting: false })
+  } finally {
+    sideBySide.delete(service)
+  }
+  transaction.at = undefined
 }
 
-export type Touched = {
-  /** Units that were started, restarted or reloaded, and projects of which containers were. */
-  readonly ids: ReadonlySet<ResourceId>
-  /** When the first of them can have been, in ms since the epoch. */
-  readonly since: number
-}
-
-/** To be called when everything of the service is up. Undefined: nothing of it was started, or it has no settle time. */
-export async function settlingOf(
-  { watched, settleSeconds }: ServicePlan,
-  { ids: touched, since }: Touched,
-  host: HostReader,
-): Promise<Settling | undefined> {
+/** Undefined: nothing of the service was started, or it has no settle time. */
+async function settlingOf({ servicePlan, touched, since, host }: Transaction): Promise<Settling | undefined> {
+  const { watched, settleSeconds } = servicePlan
   const { units } = watched
   const projects = watched.projects.filter(({ id }) => touched.has(id))
   if (units.length + projects.length === 0 || settleSeconds === 0) return undefined
   const started = new Set(units.filter((unit) => touched.has(resourceId('unit', unit))))
   const declared = await Promise.all(projects.map((project) => watchedProject(project, host)))
   const watches = [await watchUnits(units, host.query, started), await watchContainers(declared, host.query, since)]
-  return { seconds: settleSeconds, endsAt: performance.now() + settleSeconds * 1000, watches }
+  return { kind: 'settling', seconds: settleSeconds, endsAt: performance.now() + settleSeconds * 1000, watches }
 }
 
 export function settleText({ seconds }: Settling): string {
