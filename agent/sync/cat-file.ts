@@ -1,5 +1,5 @@
-// Reads objects through one long-running `git cat-file --batch`. Not through `Run`, which returns the text of a finished command:
-// objects are bytes, requested by the thousand, and a process for each would dominate the cost.
+// Reads objects through one long-running `git cat-file --batch`. Not through `Run`, which returns the text of a
+// finished command: objects are bytes, requested by the thousand, and a process for each would dominate the cost.
 
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { Socket } from 'node:net'

@@ -34,7 +34,10 @@ export async function bringHead(parts: CopyParts, wanted: Wanted): Promise<Broug
   }
 }
 
-/** Reduces the number of packs. Only while the head is the mark, when a shallow clone is complete. A failure changes nothing. */
+/**
+ * Reduces the number of packs. Only while the head is the mark, when a shallow clone is complete. A failure changes
+ * nothing.
+ */
 export async function compacted(parts: CopyParts, head: RemoteHead, copy: string): Promise<string> {
   try {
     const clone = await cloned(parts, { head, mark: undefined, allowRewind: false })
@@ -111,8 +114,8 @@ async function activated({ store }: CopyParts, { copy, revision }: Brought): Pro
 const wholeHistory = 2_147_483_647
 
 /**
- * Verifies a revision before anything is read from it: it must descend from the mark. Signatures (`trust`), by the signers of the
- * last trusted revision, belong here too.
+ * Verifies a revision before anything is read from it: it must descend from the mark. Signatures (`trust`), by the
+ * signers of the last trusted revision, belong here too.
  */
 async function verify({ transport, url }: CopyParts, wanted: Wanted, { copy, revision }: Brought): Promise<void> {
   const { head, mark, allowRewind } = wanted
@@ -123,7 +126,7 @@ async function verify({ transport, url }: CopyParts, wanted: Wanted, { copy, rev
     code: 'repository-rewound',
     message:
       `${url}: ${branchName(head.ref)} is at ${revision}, whose history does not contain ${mark.revision}, ` +
-      `which this host last accepted${from}. Somebody rewound or replaced the history. Nothing of it is applied.`,
+      `which this host last accepted${from}. The history was rewound or replaced. Nothing of it is applied.`,
     remedy: 'If that was meant: plumb apply --allow-rewind. If not, push the lost commits again.',
   })
 }

@@ -1,5 +1,6 @@
-// A revision's files from git's tree objects. Parsed here: isomorphic-git's own parser refuses names that systemd's escaping
-// makes (`a\x2db.mount`), and `git ls-tree` has no end when one tree is named many times on many levels.
+// Lists a revision's files from git's tree objects. Parsed here: isomorphic-git's own parser refuses names that
+// systemd's escaping makes (`a\x2db.mount`), and `git ls-tree` has no end when one tree is named many times on many
+// levels.
 import { PlumbError } from '../../shared/problem.ts'
 import { entryKind } from '../../shared/repository/listing.ts'
 import type { TreeEntry } from '../../shared/repository/tree.ts'

@@ -1,5 +1,5 @@
-// The listing and the parsed texts of one revision, cached in a file, so that a check at an unchanged revision starts no git and
-// unpacks nothing.
+// The listing and the parsed texts of one revision, cached in a file, so that a check at an unchanged revision starts
+// no git and unpacks nothing.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'

@@ -12,7 +12,10 @@ const markSchema = z.object({
   /** Address of the remote, without credentials. */
   url: z.string(),
   ref: z.string(),
-  /** What the remote's HEAD named when it was last followed; null: a branch was given each time. Older agents leave it out: then `ref`. */
+  /**
+   * What the remote's HEAD named when it was last followed; null: a branch was given each time. Older agents leave it
+   * out: then `ref`.
+   */
   head: z.string().nullable().exactOptional(),
 })
 

@@ -17,7 +17,7 @@ export function corrupt(directory: string, what: string, cause?: unknown): Plumb
     {
       code: 'repository-corrupt',
       message: `The copy of the repository in ${directory} is damaged: ${what}.`,
-      remedy: 'The next sync sets it aside and clones again: plumb apply.',
+      remedy: 'The next sync moves it away and clones again: plumb apply.',
     },
     cause === undefined ? {} : { cause },
   )
@@ -151,7 +151,7 @@ const certificateReasons: Readonly<Record<string, Reason>> = {
 }
 
 const untrusted: Reason = {
-  why: 'its TLS certificate is signed by nobody this host trusts',
+  why: 'its TLS certificate is not signed by an authority that this host trusts',
   remedy: "Add the authority to the system's (update-ca-certificates), or pin it: plumb install --certificate FILE.",
 }
 

@@ -1,5 +1,5 @@
-// Syncs with the remote: fetches a revision that descends from the last accepted one. On any failure the last good revision stays
-// readable.
+// Syncs with the remote: fetches a revision that descends from the last accepted one. On any failure the last good
+// revision stays readable.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Run } from '../../shared/command.ts'
@@ -43,7 +43,10 @@ export type Repository = {
   accept(revision: Revision): Promise<void>
   /** The last accepted revision, without network access; undefined when there is none, or no readable copy of it. */
   lastGood(): Promise<RevisionReader | undefined>
-  /** A branch, a tag, a full or an abbreviated id; asks the remote when the copy lacks it. Throws `usage` when it is not found. */
+  /**
+   * A branch, a tag, a full or an abbreviated id; asks the remote when the copy lacks it. Throws `usage` when it is not
+   * found.
+   */
   readerAt(name: string): Promise<RevisionReader>
 }
 

@@ -1,4 +1,4 @@
-// The directories of the copy: `current` links to a complete bare repository, and is switched to another one by one rename.
+// The directories of the copy: `current` links to a complete bare repository, and is replaced in one rename.
 import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises'
@@ -10,7 +10,10 @@ export type Store = {
   current(): string | undefined
   /** A new directory for a clone, beside the current one. */
   incoming(): Promise<string>
-  /** Makes a finished clone the current one and returns its path. Keeps the one before it for present readers, removes older ones. */
+  /**
+   * Makes a finished clone the current one and returns its path. Keeps the one before it for present readers, removes
+   * older ones.
+   */
   activate(incoming: string): Promise<string>
   /** Removes leftovers of syncs that were killed or ran out of disk; only under the lock. */
   removeUnfinished(): Promise<void>
@@ -54,8 +57,8 @@ export function createStore(directory: string): Store {
 }
 
 /**
- * Seals a copy that was verified while its packs had these sizes, so that a few stats suffice later. A copy that is found damaged
- * nevertheless is unsealed, and verified in full by the next sync.
+ * Seals a copy that was verified while its packs had these sizes, so that a few stats suffice later. A copy that is
+ * found damaged nevertheless is unsealed, and verified in full by the next sync.
  */
 export async function seal(copy: string): Promise<void> {
   await replaceDurably([{ path: join(copy, sealName), content: sealOf(packSizes(copy)) }])

@@ -78,8 +78,8 @@ type Parts = {
 /** Reads the files of a local repository; runs git when they do not suffice. */
 async function headOf(parts: Parts, branch: string | undefined): Promise<RemoteHead> {
   const { kind, url } = parts.address
-  const told = kind === 'local' ? await localHead(url, branch) : undefined
-  if (told !== undefined) return told
+  const known = kind === 'local' ? await localHead(url, branch) : undefined
+  if (known !== undefined) return known
   if (kind === 'local') await requireDirectory(url)
   const asked = branch === undefined ? 'HEAD' : `refs/heads/${branch}`
   const args = ['ls-remote', ...(await uploadPack(parts)), '--symref', '--', url, asked]

@@ -65,7 +65,7 @@ export function saidInOneLine(stderr: string): string {
 }
 
 // No garbage collection: a copy that has grown is cloned again beside itself. Packs are kept as they
-// come, so that their sizes alone tell whether the copy is whole.
+// come, so that their sizes alone show whether the copy is complete.
 const settings = `[core]
 	fsync = committed
 	bigFileThreshold = 16m

@@ -17,8 +17,8 @@ export type Transport = {
   /** Makes an empty bare repository in a directory that does not exist yet. */
   create(directory: string): Promise<void>
   /**
-   * Fetches `ref` with its objects; resolves to its commit at that moment. Without `depth` only new commits are transferred; with
-   * it the history has at least that many commits.
+   * Fetches `ref` with its objects; resolves to its commit at that moment. Without `depth` only new commits are
+   * transferred; with it the history has at least that many commits.
    */
   fetch(directory: string, ref: string, depth?: number): Promise<Revision>
   /** Fetches the single commit that a branch, a tag or an id names at the remote; undefined when it names none. */
