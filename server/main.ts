@@ -155,7 +155,7 @@ async function openRecords(
   const database = opened.adopt(await openDatabase(data, clock.now(), recording), ({ close }) => close())
   const { db, setAside } = database
   if (setAside !== undefined)
-    log.error({ setAside }, 'THE DATABASE WAS DAMAGED and was set aside; an empty one is used')
+    log.error({ quarantined: setAside }, 'THE DATABASE WAS DAMAGED and was quarantined; an empty one is used')
   const ended = await endWorkOfReplacedToken(db, tokens.operatorTokenHash, clock.now().toISOString())
   if (ended !== undefined && ended.sessions + ended.enrollmentTokens > 0)
     log.warn(

@@ -21,7 +21,7 @@ export const differenceSchema = z.object({
   liveCut: z.boolean().exactOptional(),
 })
 
-/** It was put back so often since then (ISO 8601), and changed again each time: it is not put back any more. */
+/** Repairs since that time (ISO 8601), each undone by another program: the resource is no longer repaired. */
 export const repairLoopSchema = z.object({ repairs: z.number().int().positive(), since: z.string().max(40) })
 
 export const logLimit = 4000

@@ -40,7 +40,7 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
     const { desired, problems: fromSync } = await desiredHere(agent, options.revision, allowed)
     const { revision } = desired.desired
     if (options.revision === undefined && fromSync.length === 0) await agent.repository.accept(revision)
-    const run = await runApply(agent, desired, lock, {
+    const acted = await runApply(agent, desired, lock, {
       repair: 'everything',
       full: options.full === true,
       allowRemoval: options.allowRemoval === true,
@@ -48,24 +48,24 @@ export async function apply(agent: Agent, options: ApplyOptions, output: Output)
       onWait,
       onChange: ({ service, summary }) => output.progress(`${service}: ${summary}`),
     })
-    restart = run.restartsAgent
-    const services = await serviceReportsOf(agent, run.inspection)
-    const unseen = run.inspection.comparison.services.flatMap((service) => service.problems)
-    const found = { host: agent.name, revision, services, problems: [...fromSync, ...run.problems, ...unseen] }
-    const untold = tellStatus(agent.state, { ...found, apply: run.report })
-    if (run.report !== undefined) agent.state.personApplies.add({ ...run.report, by: `${person()}@${agent.name}` })
-    const changes = run.report?.changes ?? []
-    const beside = dedupeProblems([...fromSync, ...run.problems, ...untold])
+    restart = acted.restartsAgent
+    const services = await serviceReportsOf(agent, acted.inspection)
+    const unseen = acted.inspection.comparison.services.flatMap((service) => service.problems)
+    const found = { host: agent.name, revision, services, problems: [...fromSync, ...acted.problems, ...unseen] }
+    const untold = tellStatus(agent.state, { ...found, apply: acted.report })
+    if (acted.report !== undefined) agent.state.personApplies.add({ ...acted.report, by: `${person()}@${agent.name}` })
+    const changes = acted.report?.changes ?? []
+    const beside = dedupeProblems([...fromSync, ...acted.problems, ...untold])
     output.print({
       json: { ...found, changes, problems: dedupeProblems([...found.problems, ...untold]) },
       text: [
-        ...run.result.services.flatMap(outcomeLines),
+        ...acted.result.services.flatMap(outcomeLines),
         ...beside.map(problemLine),
         ...services.flatMap(leftLines),
-        summary(run, services, { isLastGood: fromSync.length > 0, problems: beside.length }),
+        summary(acted, services, { isLastGood: fromSync.length > 0, problems: beside.length }),
       ],
     })
-    return isInSync(run.inspection.comparison) && beside.length === 0 && run.result.services.every(isWell) ? 0 : 1
+    return isInSync(acted.inspection.comparison) && beside.length === 0 && acted.result.services.every(isWell) ? 0 : 1
   } finally {
     lock.release()
     if (restart !== undefined) await restarted(restart, agent)

@@ -1,10 +1,10 @@
-// Command lines as evidence may tell them: without the values of known secrets, nor what looks like a secret of somebody else's.
+// Masks command lines of evidence: values of known secrets, and whatever looks like the secret of another program.
 
 import { maskText } from '../../shared/mask-text.ts'
 import type { Mask } from '../plan/mask.ts'
 
 export function maskedCommand(command: string, mask: Mask): string {
-  // A value too short to be found could be anywhere in it.
+  // Some secret is too short to be masked reliably, so only the program name is kept.
   const known = mask.isReliable ? mask.text(command) : (command.split(' ')[0] ?? '')
   return known
     .replace(

@@ -1,4 +1,4 @@
-// In: one change and what was around it. Out: what is told of it as evidence, within bounds and with secrets masked. Pure.
+// Correlates one change with the activity around it into bounded evidence, with secrets masked. Pure.
 import { compact } from '../../shared/compact.ts'
 import {
   type AuditRecord,
@@ -22,7 +22,7 @@ export type CorrelateOptions = {
   readonly mask: Mask
 }
 
-/** To be added to what the change's own inode, unit, container or package says. */
+/** Complements the evidence of the resource itself (own-evidence.ts). */
 export function correlated(found: NewFinding, around: Surroundings, { now, mask }: CorrelateOptions): Evidence {
   const sessions = sessionsAt(found, around)
   const sudo = around.sudo.filter(({ at }) => isNear(at, found.at)).slice(-sudoLimit)
@@ -38,7 +38,7 @@ export function correlated(found: NewFinding, around: Surroundings, { now, mask 
   }
 }
 
-/** Undefined where nobody can know: no list of sessions goes back that far. */
+/** Undefined when unknown: no list of sessions goes back that far. */
 function sessionsAt({ at }: NewFinding, { logins }: Surroundings): Evidence['sessions'] {
   if (logins === undefined) return undefined
   const open = logins.sessions.filter((session) => wasOpenAt(session, at))
@@ -55,7 +55,7 @@ function named({ loginUid, ...record }: RawAudit, around: Surroundings): AuditRe
   return { ...record, ...(loginUid === undefined ? {} : { user: around.userNames.get(loginUid) ?? String(loginUid) }) }
 }
 
-/** What was done to files comes before what was only configured; then the nearest in time, of one second the last. */
+/** Prefers actions on files over mere configuration, then the nearest in time, then the last within a second. */
 function packageActionOf(found: NewFinding, around: Surroundings, mask: Mask): PackageAction | undefined {
   const names = found.package === undefined ? (around.owners.get(found.path ?? '') ?? []) : [found.package]
   const distance = (at: string) => Math.abs(Date.parse(at) - found.at)
@@ -66,7 +66,7 @@ function packageActionOf(found: NewFinding, around: Surroundings, mask: Mask): P
     .toSorted((one, other) => rank(one.action) - rank(other.action) || distance(one.at) - distance(other.at))
   if (done === undefined) return undefined
   const at = Date.parse(done.at)
-  // Both logs count whole seconds.
+  // Both logs have a resolution of one second.
   const run = around.packageRuns.findLast(
     ({ from, to }) => Date.parse(from) <= at + 1000 && (to === undefined || Date.parse(to) >= at - 1000),
   )

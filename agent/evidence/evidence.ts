@@ -1,4 +1,4 @@
-// In: what is drifted now. Out: the evidence of each, gathered when it was first seen as it is, and the same ever since.
+// Evidence of every drifted resource, gathered when the drift was first seen and kept unchanged as long as it lasts.
 
 import { compact } from '../../shared/compact.ts'
 import { changeTimeOf, type Evidence } from '../../shared/evidence.ts'
@@ -17,12 +17,12 @@ import { type NewFinding, surroundingsOf } from './surroundings.ts'
 export type EvidenceNeeds = {
   readonly host: HostReader
   readonly state: Pick<State, 'evidence' | 'applies'>
-  /** Of command lines. */
+  /** Masks command lines. */
   readonly mask: Mask
   readonly now: Date
 }
 
-/** Of everything that is drifted. Never throws: a source that fails tells nothing. */
+/** Evidence of all drifted resources. Never throws: a failing source contributes nothing. */
 export async function evidenceFor(
   { services }: HostComparison,
   needs: EvidenceNeeds,
@@ -47,7 +47,7 @@ export async function evidenceFor(
   return new Map([...known].map(([id, { evidence }]) => [id, evidence]))
 }
 
-/** More at once are told with what their own inodes say. */
+/** Resources beyond this number get only the evidence of their own inode. */
 const gatheredAtOnce = 200
 
 async function gather(
@@ -62,12 +62,12 @@ async function gather(
     })),
   )
   const changes = own.slice(0, gatheredAtOnce).map(({ resource, evidence }) => changeOf(resource, evidence, now))
-  const around = await surroundingsOf(changes, { host, now: now.getTime(), applies: state.applies.read() })
+  const surroundings = await surroundingsOf(changes, { host, now: now.getTime(), applies: state.applies.read() })
   return new Map(
     own.map(({ resource, evidence }, index) => {
       const change = changes[index]
-      const told = change === undefined ? {} : correlated(change, around, { now: now.getTime(), mask })
-      return [resource.id, { state: stateOf(resource), evidence: { ...evidence, ...told } }]
+      const around = change === undefined ? {} : correlated(change, surroundings, { now: now.getTime(), mask })
+      return [resource.id, { state: stateOf(resource), evidence: { ...evidence, ...around } }]
     }),
   )
 }
@@ -83,12 +83,12 @@ function changeOf({ id }: ComparedResource, evidence: Evidence, now: Date): NewF
   }
 }
 
-/** What of it is live, not when: a program that writes the same bytes again and again has not made another finding. */
+/** Identifies the drift by live values without times: a program that keeps writing the same bytes is still one finding. */
 function stateOf({ comparison }: ComparedResource): string {
   return JSON.stringify(comparison.drift.map(({ name, live }) => [name, live])).slice(0, 4000)
 }
 
-/** Drifted in the same way, and not put right meanwhile only to drift in that way again. */
+/** The same drift as before, and not one that was repaired meanwhile and occurred again. */
 function isStill(
   known: KnownEvidence | undefined,
   { resource, appliedAt }: { readonly resource: ComparedResource; readonly appliedAt: string | undefined },

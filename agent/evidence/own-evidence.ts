@@ -1,4 +1,4 @@
-// What a drifted resource says of itself: its inode, its unit, its containers, or the log line of its package.
+// Evidence from the drifted resource itself: its inode, its unit, its containers, or the log line of its package.
 
 import { posix } from 'node:path'
 import { compact } from '../../shared/compact.ts'
@@ -13,7 +13,7 @@ import { pathInId } from '../resources/paths.ts'
 import { kindNameOf, kinds } from '../resources/registry.ts'
 import { inTime, sourceDeadlineMs } from './surroundings.ts'
 
-/** `isBrief`: only what costs no command. */
+/** `isBrief`: only evidence that needs no command. */
 export async function ownEvidence(
   { id, live, comparison }: ComparedResource,
   host: HostReader,
@@ -40,7 +40,7 @@ function inodeEvidence({ modifiedAt, changedAt, size, attributes }: LiveResource
   }
 }
 
-/** Of the nearest directory that is there: it changed last when something in it appeared or vanished. */
+/** From the nearest existing directory: its mtime is when an entry last appeared or vanished. */
 function directoryEvidence(path: string, { files }: HostReader): Evidence {
   try {
     for (let above = posix.dirname(path); above !== '/'; above = posix.dirname(above)) {

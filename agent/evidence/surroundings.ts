@@ -1,5 +1,5 @@
-// In: what changed and when. Out: everything the host can tell of what was around it, each source for all changes at once.
-// A source that fails or takes longer than its time tells nothing; a look at the host never fails by it, nor waits for it.
+// Collects the activity around changes: sessions, sudo, package manager, audit log. Each source is read once for all changes.
+// A source that fails or exceeds its deadline contributes nothing, so that a check never fails or waits because of it.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OwnApply, SudoCommand } from '../../shared/evidence.ts'
 import type { ResourceId } from '../../shared/names.ts'
@@ -12,14 +12,14 @@ import { sudoCommands } from '../host/evidence/sudo.ts'
 import type { HostReader } from '../host/host.ts'
 import { isNear, minuteMs, wasRunning } from './time-window.ts'
 
-/** A drifted resource that was not known as such before. */
+/** A drifted resource that had no finding before. */
 export type NewFinding = {
   readonly id: ResourceId
-  /** Of a file, symlink or directory. */
+  /** Path of a file, symlink or directory. */
   readonly path?: string
-  /** Of a package. */
+  /** Name of a package. */
   readonly package?: string
-  /** Ms since the epoch: of the change, or of now where that is not known. */
+  /** Ms since the epoch: time of the change, or now when it is unknown. */
   readonly at: number
 }
 
@@ -46,7 +46,7 @@ export async function surroundingsOf(
   found: readonly NewFinding[],
   { host, now, applies }: Gathering,
 ): Promise<Surroundings> {
-  // In a sandbox these would be this machine's.
+  // In a sandbox these sources would describe this machine.
   if (!host.capabilities.commands || found.length === 0)
     return { logins: undefined, sudo: [], ...noPackages, ...notAudited, applies }
   const times = found.map(({ at }) => at)
@@ -63,15 +63,15 @@ export async function surroundingsOf(
   return { logins, sudo, ...packages, ...audit, applies }
 }
 
-/** Milliseconds after which a source is not waited for any longer. */
+/** Deadline of one source in milliseconds. */
 export const sourceDeadlineMs = 2000
 
-/** `fallback` when the source throws, or does not tell in time. */
-export async function inTime<T>(tell: () => Promise<T>, fallback: T, deadlineMs = sourceDeadlineMs): Promise<T> {
+/** Returns `fallback` when the source throws or exceeds the deadline. */
+export async function inTime<T>(read: () => Promise<T>, fallback: T, deadlineMs = sourceDeadlineMs): Promise<T> {
   const timer = new AbortController()
   const overdue = sleep(deadlineMs, fallback, timer).catch(() => fallback)
   try {
-    return await Promise.race([tell(), overdue])
+    return await Promise.race([read(), overdue])
   } catch {
     return fallback
   } finally {
@@ -84,7 +84,7 @@ const deadlineSeconds = sourceDeadlineMs / 1000
 type Packages = Pick<Surroundings, 'packageActions' | 'packageRuns' | 'owners'>
 const noPackages: Packages = { packageActions: [], packageRuns: [], owners: new Map() }
 
-/** Who owns a path is only asked when the package manager was at work at that time. */
+/** Queries owners of paths only when the package manager was active at that time. */
 async function packagesOf(
   found: readonly NewFinding[],
   window: Window,
@@ -103,7 +103,7 @@ async function packagesOf(
   return { packageActions, owners, packageRuns }
 }
 
-/** Each path is a search through auditd's logs: the first ten. */
+/** Upper bound, because each path is a search through auditd's logs. */
 const auditedPaths = 10
 
 type Audited = Pick<Surroundings, 'audit' | 'userNames'>
@@ -112,7 +112,7 @@ const notAudited: Audited = { audit: new Map(), userNames: new Map() }
 async function auditOf(found: readonly NewFinding[], { host, applies }: Gathering): Promise<Audited> {
   if (!isAuditing()) return notAudited
   const { query, files } = host
-  // What an apply of ours wrote is no drift.
+  // Writes of the agent's own applies are not drift.
   const isOwn = ({ executable, at }: RawAudit) =>
     executable === process.execPath && applies.some((apply) => wasRunning(apply, Date.parse(at)))
   const asked = found.flatMap(({ path, at }) => (path === undefined ? [] : [{ path, at }])).slice(0, auditedPaths)
@@ -120,8 +120,8 @@ async function auditOf(found: readonly NewFinding[], { host, applies }: Gatherin
     asked.map(async ({ path, at }) => {
       const window = { from: at - minuteMs, to: at + minuteMs }
       const audited = auditedPath(path, files)
-      const told = await auditRecords(query, { audited, ...window, deadlineSeconds })
-      return [path, told.filter((record) => !isOwn(record))] as const
+      const found = await auditRecords(query, { audited, ...window, deadlineSeconds })
+      return [path, found.filter((record) => !isOwn(record))] as const
     }),
   )
   const uids = [...new Set(records.flatMap(([, of]) => of.flatMap(({ loginUid }) => loginUid ?? [])))]

@@ -1,4 +1,4 @@
-// What counts as "at that time": logs count whole seconds, and a command is logged when it starts, not when it writes.
+// Defines "at that time": logs have a resolution of one second, and a command is logged when it starts, not when it writes.
 import type { OwnApply } from '../../shared/evidence.ts'
 
 export const minuteMs = 60_000
@@ -8,7 +8,7 @@ export function isNear(time: string, at: number): boolean {
   return Math.abs(Date.parse(time) - at) <= minuteMs
 }
 
-/** One that never ended was killed: it counts for as long as an apply may take. The inode's clock is some ms behind. */
+/** An apply without an end was killed and counts for ten minutes. The kernel's inode clock is some ms behind. */
 export function wasRunning({ startedAt, endedAt }: OwnApply, at: number): boolean {
   const start = Date.parse(startedAt)
   const end = endedAt === undefined ? start + 10 * minuteMs : Date.parse(endedAt)

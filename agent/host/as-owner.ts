@@ -1,5 +1,5 @@
-// Root at work in somebody else's directory, with its owner's rights: a link in it leads to no more than they could write themselves.
-// Decision: docs/decisions/2026-11-30-read-as-the-owner.md
+// Runs root's work in a directory of another user with its owner's rights: a link in it leads to no more than they
+// could write themselves. Decision: docs/decisions/2026-11-30-read-as-the-owner.md
 
 import { stat } from 'node:fs/promises'
 import type { Account, Run } from '../../shared/command.ts'
@@ -7,7 +7,7 @@ import { errnoOf } from '../../shared/errno.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { accountWithGroup } from './operator.ts'
 
-/** The rights are the whole process's: nothing else goes on meanwhile. Whoever is not root works with their own. */
+/** The rights are the whole process's: nothing else may run meanwhile. Without root, the caller's own rights apply. */
 export async function asOwner<Result>(directory: string, run: Run, work: () => Promise<Result>): Promise<Result> {
   const { uid } = await stat(directory)
   if (process.geteuid?.() !== 0 || uid === 0) return await work()

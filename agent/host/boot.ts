@@ -1,4 +1,4 @@
-// Tells one boot of the machine from the next.
+// Identifies the present boot of the machine.
 import { readFileSync } from 'node:fs'
 
 export function bootId(): string {

@@ -10,7 +10,7 @@ export type Project = {
   readonly project: string
   readonly file: string
   readonly overrides?: readonly string[]
-  /** Per service, the digest of the mounted files: put on its containers, so that another digest makes them anew. */
+  /** Per service, the digest of the mounted files: set on its containers, so that a different digest recreates them. */
   readonly labels: Readonly<Record<string, string>>
 }
 
@@ -34,7 +34,10 @@ export async function composeModelText(project: Omit<Project, 'labels'>, query: 
 
 type ModelText = { readonly text: string; readonly unset: readonly string[] }
 
-/** `level=warning msg="The \"X\" variable is not set. Defaulting to a blank string."`, of the compose file, `.env` and env_file. */
+/**
+ * `level=warning msg="The \"X\" variable is not set. Defaulting to a blank string."`, of the compose file, `.env` and
+ * env_file.
+ */
 function unsetIn(stderr: string): readonly string[] {
   const names = [...stderr.matchAll(/The \\?"([^"\\]+)\\?" variable is not set/g)].flatMap(([, name]) => name ?? [])
   return [...new Set(names)].toSorted()
@@ -55,7 +58,7 @@ export async function configHashes(
   return new Map(lines.map((line) => line.split(' ')).map(([name = '', hash = '']) => [name, hash]))
 }
 
-/** Compose's own word on which services it would make anew; undefined when it gives none. Slower than comparing hashes. */
+/** The services that compose itself would recreate; undefined when it does not say. Slower than comparing hashes. */
 export async function servicesToRecreate(
   { model, ...project }: Project & { readonly model?: ComposeModel },
   own: readonly Container[],
@@ -89,7 +92,7 @@ export type UpOptions = {
   readonly environment?: Readonly<Record<string, string>>
 }
 
-/** Only containers whose declaration, image or label differs are made anew. Pulls and builds may take their time. */
+/** Recreates only containers whose declaration, image or label differs. Pulls and builds have no short deadline. */
 export async function composeUp(project: Project, run: Run, options: UpOptions = {}): Promise<void> {
   const { recreate, services, build, isOffline, environment } = options
   const chosen = services === undefined ? [] : ['--', ...services]
@@ -131,12 +134,12 @@ function compose(project: Project, args: readonly string[], run: Run, more: Part
   const services = Object.fromEntries(
     Object.entries(project.labels).map(([name, files]) => [name, { labels: { [filesLabel]: files } }]),
   )
-  const labelled = Object.keys(services).length > 0
-  const files = [project.file, ...(project.overrides ?? []), ...(labelled ? ['-'] : [])].flatMap((file) => [
+  const withLabel = Object.keys(services).length > 0
+  const files = [project.file, ...(project.overrides ?? []), ...(withLabel ? ['-'] : [])].flatMap((file) => [
     '--file',
     file,
   ])
-  const stdin = labelled ? { stdin: JSON.stringify({ services }) } : {}
+  const stdin = withLabel ? { stdin: JSON.stringify({ services }) } : {}
   return ask({ ...more, ...stdin, args: ['--project-name', project.project, ...files, ...args] }, run)
 }
 

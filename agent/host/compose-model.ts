@@ -33,7 +33,7 @@ export type DeclaredService = {
   /** Meant to end: `restart: "no"` or `on-failure` is written, or another service waits for its completion. */
   readonly ends: boolean
   readonly dependsOn: readonly string[]
-  /** Of these, the ones with `restart: true`: when they are made anew, this one is started again at least. */
+  /** Dependencies with `restart: true`: when one is recreated, this service is at least restarted. */
   readonly restartsWith: readonly string[]
 }
 
@@ -74,11 +74,11 @@ export function withLabels(
   values: Readonly<Record<string, string>>,
 ): unknown {
   const services = labelledSchema.parse(resolved['services'] ?? {})
-  const labelled = Object.entries(services).map(([name, service]) => {
+  const withLabel = Object.entries(services).map(([name, service]) => {
     const value = values[name]
     return [name, value === undefined ? service : { ...service, labels: { ...service.labels, [label]: value } }]
   })
-  return { ...resolved, services: Object.fromEntries(labelled) }
+  return { ...resolved, services: Object.fromEntries(withLabel) }
 }
 
 const definitionSchema = z.looseObject({ file: z.string().optional() })

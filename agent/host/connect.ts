@@ -26,7 +26,7 @@ export async function httpAnswer(text: string, { method = 'GET', verified }: Htt
       method,
       deadlineMs: attemptMs,
       lookup: sharedLookup,
-      // On the loopback nobody sits in the middle, and the certificate there names the public name.
+      // On loopback no attacker can intercept, and the certificate names the public name.
       rejectUnauthorized: verified ?? !isLoopback(url.hostname),
     })
     destroy()
@@ -61,14 +61,14 @@ const lookups = new Map<string, Found[]>()
  */
 function sharedLookup(hostname: string, { all }: LookupOptions, callback: (...found: never[]) => void): void {
   const found = callback as (error: Error | null, ...addresses: unknown[]) => void
-  const tell: Found = (error, addresses) => {
+  const answer: Found = (error, addresses) => {
     const [first] = addresses
     if (all === true || error !== null) found(error, addresses)
     else found(null, first?.address, first?.family)
   }
   const waiting = lookups.get(hostname)
-  if (waiting !== undefined) return void waiting.push(tell)
-  const asking = [tell]
+  if (waiting !== undefined) return void waiting.push(answer)
+  const asking = [answer]
   lookups.set(hostname, asking)
   lookUp(hostname, { all: true }, (error, addresses) => {
     lookups.delete(hostname)

@@ -1,5 +1,6 @@
-// Commands that only speak to a daemon - docker's to dockerd, systemctl's to PID 1 - while an apply restarts that daemon: such a failure
-// says nothing of what was asked, so the command is run again once the daemon is back. Told by errno and by the daemon's own files.
+// Commands that only speak to a daemon - docker's to dockerd, systemctl's to PID 1 - while an apply restarts that
+// daemon: such a failure says nothing of what was asked, so the command is run again once the daemon is back. Detected
+// by errno and by the daemon's own files.
 import { statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,7 +11,7 @@ export type Daemon = {
   readonly program: string
   /** Where it listens. */
   readonly socket: string
-  /** Files that it makes anew whenever it starts. */
+  /** Files that the daemon creates again at each start. */
   readonly marks: readonly string[]
 }
 
@@ -50,7 +51,7 @@ export function daemonStart(program: string): string {
   return daemon === undefined ? '' : startOf(daemon)
 }
 
-/** True for a while after docker was started anew, counted from the moment this was made: its containers are just being started again. */
+/** True for a while after a restart of docker since this object was created: its containers are still being started again. */
 export function dockerRestarts(): () => boolean {
   let start = daemonStart('docker')
   let until = Number.NEGATIVE_INFINITY
@@ -76,7 +77,7 @@ function within(command: Command, giveUpAt: number): Command {
   return { ...command, deadlineSeconds: Math.max(1, (giveUpAt - performance.now()) / 1000) }
 }
 
-/** A deadline is over for the next attempt, too; a program that is missing (127) speaks to nobody. */
+/** Excludes expired deadlines, which a retry cannot meet, and a missing program (127), which contacts no daemon. */
 function mayBeBroken({ code }: CommandResult): boolean {
   return code !== 0 && code !== 127 && code !== 126 && code !== 'deadline'
 }

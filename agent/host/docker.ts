@@ -22,7 +22,7 @@ export type Container = {
   readonly health: 'starting' | 'healthy' | 'unhealthy' | 'none'
   /** The image's name, or its id when the name has moved on to another image since. */
   readonly image: string
-  /** Told by podman alone, which shows no other image when the name has moved on. */
+  /** Only from podman, which still shows the old image when the name has moved on. */
   readonly imageId: string
   readonly configHash: string
   /** Of the compose that made it: hashes of different versions do not compare. */
@@ -105,7 +105,7 @@ export async function removeContainers(ids: readonly string[], run: Run): Promis
   })
 }
 
-/** The same where containers are to be changed; throws when docker is not there or does not answer. */
+/** The same, before containers are changed; throws when docker is missing or does not answer. */
 export async function listedContainers(query: Run): Promise<Listing> {
   const listing = await listContainers(query)
   if (listing.kind === 'absent') throw noEngine('neither docker nor podman is installed here')
@@ -179,7 +179,7 @@ export function parseContainers(stdout: string): readonly Container[] {
     })
 }
 
-/** What somebody paused: compose fails to bring it up. A health check that could not answer meanwhile is waited for. */
+/** Unpauses containers, which compose cannot bring up otherwise, and waits for health checks that were paused too. */
 export async function unpause(containers: readonly Container[], run: Run): Promise<void> {
   const paused = containers.filter(({ state }) => state === 'paused').map(({ id }) => id)
   if (paused.length === 0) return

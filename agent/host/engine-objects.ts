@@ -27,7 +27,7 @@ export function declaredObjects(resolved: Readonly<Record<string, unknown>>): re
   ]
 }
 
-/** Those of these names that exist. Podman tells of its networks in a form of its own, which is not looked at. */
+/** Those of these names that exist. Podman has its own format for networks, which is not parsed. */
 export async function existingObjects(named: readonly EngineObject[], query: Run): Promise<readonly EngineObject[]> {
   if (named.length === 0) return []
   const engine = await engineOf(query)

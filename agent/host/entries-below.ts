@@ -1,4 +1,4 @@
-// Everything at and below a path, as somebody who takes it elsewhere needs it: types, modes, names of owners, contents up to a limit.
+// Everything at and below a path, as needed to copy it elsewhere: types, modes, names of owners, contents up to a limit.
 // No link is followed, no mount entered.
 import { createHash } from 'node:crypto'
 import { type AbsolutePath, absolutePathSchema } from '../../shared/names.ts'

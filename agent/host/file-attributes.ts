@@ -4,7 +4,7 @@ import type { HostReader } from './host.ts'
 
 type Reader = Pick<HostReader, 'files' | 'query'>
 
-/** Named entries as `user:anna:r--`, sorted; `none`; or in words why they cannot be told. */
+/** Named entries as `user:anna:r--`, sorted; `none`; or a text that says why they cannot be read. */
 export async function aclOf(path: AbsolutePath, { files, query }: Reader): Promise<string> {
   const args = ['getfacl', '--absolute-names', '--omit-header', '--', files.commandPath(path)]
   const { code, stdout } = await query({ args })
@@ -13,19 +13,19 @@ export async function aclOf(path: AbsolutePath, { files, query }: Reader): Promi
   return aclText(namedEntries(stdout))
 }
 
-/** `cap_net_bind_service=ep`, `none`, or in words why they cannot be told. */
+/** `cap_net_bind_service=ep`, `none`, or a text that says why they cannot be read. */
 export async function capabilitiesOf(path: AbsolutePath, { files, query }: Reader): Promise<string> {
   const at = files.commandPath(path)
   const { code, stdout } = await query({ args: ['getcap', '--', at] })
   if (code === 127) return 'unknown, getcap is not installed'
   if (code !== 0) return 'unknown, getcap failed'
   // libcap before 2.41 writes `PATH = cap_x+ep`.
-  const told = stdout
+  const listed = stdout
     .trim()
     .slice(at.length)
     .replace(/^\s*=\s+/, '')
     .trim()
-  return told === '' ? 'none' : told.split(' ').map(capabilitiesText).join(' ')
+  return listed === '' ? 'none' : listed.split(' ').map(capabilitiesText).join(' ')
 }
 
 export type Extended = {
@@ -56,8 +56,8 @@ export async function extendedBelow(
   }
   for (const line of capabilities.stdout.split('\n')) {
     // libcap before 2.41 writes `PATH = cap_x+ep`.
-    const [, file, told] = /^(.*?)(?: =)? (cap_[a-z0-9_,]+[=+][eip]+)$/.exec(line) ?? []
-    if (file !== undefined && told !== undefined) add(file, { capabilities: capabilitiesText(told) })
+    const [, file, listed] = /^(.*?)(?: =)? (cap_[a-z0-9_,]+[=+][eip]+)$/.exec(line) ?? []
+    if (file !== undefined && listed !== undefined) add(file, { capabilities: capabilitiesText(listed) })
   }
   return found
 }

@@ -1,4 +1,4 @@
-// The links on the way to paths: what tells that two names are one place. Read as they are, by lstat and readlink alone.
+// The links on the way to paths, to recognize two names of one place. Read by lstat and readlink only.
 import { lstatSync, readlinkSync, type Stats } from 'node:fs'
 import { errnoOf } from '../../shared/errno.ts'
 import { join, parentOf } from './files-walk.ts'
@@ -9,8 +9,8 @@ export type Links = ReadonlyMap<string, string>
 const linkLimit = 40
 
 /**
- * The links that are met on the way into these directories, and on the way to where they lead. A link that files-walk.ts would not
- * follow, because an unprivileged user could have placed it, is not among them.
+ * The links that are met on the way into these directories, and on the way to where they lead. A link that
+ * files-walk.ts would not follow, because an unprivileged user could have placed it, is not among them.
  */
 export function linksInto(root: string, directories: Iterable<string>): Links {
   const looking: Looking = { root, links: new Map(), seen: new Map() }

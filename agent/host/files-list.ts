@@ -1,4 +1,4 @@
-// What is in a directory, by names that can be shown and told apart.
+// Lists a directory, with names that are printable and distinct.
 import { readdirSync } from 'node:fs'
 import { fileError } from '../../shared/file-error.ts'
 import type { Walk } from './files-walk.ts'

@@ -44,7 +44,7 @@ export function formerMethods(writing: Writing): Former {
   }
 }
 
-/** Also in a directory that was set aside or purged after it, and perhaps made again. */
+/** Also in a directory that was moved away or purged after it, and perhaps made again. */
 function formerEntry(writing: Writing, path: string): Entry | undefined {
   const [found] = formerDirectories(writing, parentOf(path)).flatMap((directory) => {
     const kept = keptEntry(writing, { directory, name: nameOf(path) })

@@ -29,8 +29,9 @@ import { eventLoopYield } from './yield-loop.ts'
 const smallBytes = 1024 * 1024
 const attempts = 3
 /**
- * A larger file is not read: the repository has no file of more than 32 MiB (`revisionLimits`), and anyone who can write in a directory
- * can make a sparse file of terabytes there. As much as an apply archives is hashed, for diffs and what was there before.
+ * A larger file is not read: the repository has no file of more than 32 MiB (`revisionLimits`), and anyone who can
+ * write in a directory can make a sparse file of terabytes there. As much as an apply archives is hashed, for diffs and
+ * what was there before.
  */
 export const hashedBytes = 256 * 1024 * 1024
 const readAsync = promisify(readFd)
@@ -159,7 +160,10 @@ type Hashed = { readonly stat: FileStat } & (
   | { readonly content: SizeMark; readonly startedAt?: never }
 )
 
-/** Undefined: not there, or not a regular file. The same stat before and after reading means that the content is one moment's. */
+/**
+ * Undefined: not there, or not a regular file. The same stat before and after reading means that the content is one
+ * moment's.
+ */
 async function hashEntry(entry: Entry): Promise<Hashed | 'unstable' | undefined> {
   const fd = openToHash(entry)
   if (fd === undefined) return undefined
@@ -204,7 +208,7 @@ function hashSmall(fd: number, size: number): string | undefined {
   return undefined
 }
 
-/** Undefined: it grew; whoever appends to it could otherwise keep us reading for ever. */
+/** Undefined when it grew: a process that keeps appending could otherwise keep us reading for ever. */
 async function hashLarge(fd: number, size: number): Promise<string | undefined> {
   const digest = createHash('sha256')
   const buffer = Buffer.allocUnsafe(smallBytes)
@@ -271,8 +275,8 @@ function reachedAt(walk: Walk, path: AbsolutePath): Pick<SavedPath, 'reached'> {
 }
 
 /**
- * The directories that writing the path would make, outermost first, as they will be after following links. What stands in the way of
- * one is not among them: whoever replaces it puts it back.
+ * The directories that writing the path would make, outermost first, as they will be after following links. What stands
+ * in the way of one is not among them: the code that replaces the file restores it.
  */
 function missingAbove(walk: Walk, path: string): readonly string[] {
   const parent = walk.directory(parentOf(path))

@@ -44,7 +44,7 @@ const changeFlags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONB
 const createFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
 /**
- * All are written before the first is synced: on ext4 making a file waits for the sync of another one in its directory.
+ * All are written before the first is synced: on ext4 making a file waits for the sync of other files in its directory.
  */
 export async function stageAll(writing: Writing, files: readonly NewContent[]): Promise<void> {
   const open: { readonly path: string; readonly fd: number }[] = []
@@ -64,7 +64,7 @@ export async function stageAll(writing: Writing, files: readonly NewContent[]): 
   }
 }
 
-/** The open file: whoever gets it closes it. */
+/** The open file; the caller must close it. */
 async function writeBeside(writing: Writing, { path, bytes, permissions }: NewContent): Promise<number> {
   const target = withFileErrors(path, () => parentMade(writing, path))
   const entry = stagedEntry(writing, target)
@@ -122,7 +122,7 @@ export function stageLink(writing: Writing, path: string, target: string): void 
   if (stat !== undefined) writing.staged.set(path, stat)
 }
 
-/** As far as it can be told: what others could exchange leads nowhere that we would write to. */
+/** As far as can be determined: a path that other users could exchange is not written to. */
 function leadsTo(walk: Walk, { directory }: Entry, target: string): string {
   const path = linkedPath(join(directory.path, '.'), target)
   try {
@@ -146,13 +146,13 @@ export function publish(writing: Writing, path: string): void {
   if (staged === undefined || live === undefined || !sameInode(staged, live))
     throw unsafePath(
       path,
-      'somebody exchanged the staged file while it was put in place.',
+      'another process exchanged the staged file while it was put in place.',
       'Make its directory writable for root only, then apply again.',
     )
   writing.staged.delete(path)
 }
 
-/** A second name for what is at the path: rename then replaces it, and putting back is a rename too. */
+/** A second name for what is at the path: rename then replaces it, and the rollback is a rename too. */
 function keep(writing: Writing, target: Entry, path: string): void {
   const there = statOf(target)
   if (there === undefined) return
@@ -203,7 +203,7 @@ function refuseImmutable(target: Entry): void {
   try {
     closeSync(openSync(pathOf(target), changeFlags))
   } catch (error) {
-    // EACCES: it is somebody else's in a directory that is ours, and may be replaced.
+    // EACCES: the file of another user, in a directory that is ours, may be replaced.
     if (errnoOf(error) === 'EPERM') throw error
   }
 }

@@ -1,4 +1,4 @@
-// The end of a change to a path: forget what was kept of its former content, or put that back.
+// The end of a change to a path: forget its former content, or roll back to it.
 // Both may run after a crash, in another process, whatever part of the change was done, and twice as well as once.
 import { closeSync, constants, lstatSync, openSync, readdirSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
 import { fileError } from '../../shared/file-error.ts'
@@ -51,7 +51,7 @@ async function rollBack(writing: Writing, saved: SavedPath, read: ReadMethods): 
   for (const parent of saved.missingParents.toReversed()) removeMade(writing, parent, parent)
 }
 
-/** Not through a link: an undo that is run again may find one that is back already, and it may lead to somebody's directory. */
+/** Not through a link: a repeated rollback may find a link restored already, and it may lead into a user's directory. */
 function removeMade(writing: Writing, path: string, place: string): void {
   const entry = entryAt(writing.walk, path)
   if (entry !== undefined && join(entry.directory.path, entry.name) === place) removeEmpty(writing, path)
@@ -74,7 +74,7 @@ function returnKept({ writing, target, kept, keptStat }: Returning): void {
   else renameSync(pathOf(kept), pathOf(target))
 }
 
-/** Nothing was there before; what somebody else put there meanwhile stays. */
+/** Nothing was there before; what another program created there meanwhile stays. */
 async function removeOwn(
   writing: Writing,
   saved: SavedPath,
@@ -135,7 +135,7 @@ async function forget(writing: Writing, path: string): Promise<void> {
   if (statOf(target)?.type === 'directory') await forgetEntries(writing, path)
 }
 
-/** What somebody put into it since it was set aside brings it back. */
+/** A directory into which something was written since it was moved away is restored. */
 function forgetDirectory({ mark }: Writing, { kept, target }: { readonly kept: Entry; readonly target: Entry }): void {
   if (withDirectory(kept, (fd) => removeMarked(fd, wholeMark(mark)))) rmdirSync(pathOf(kept))
   else if (statOf(target) === undefined) renameSync(pathOf(kept), pathOf(target))

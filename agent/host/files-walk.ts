@@ -75,7 +75,7 @@ export class Walk {
     return this.make(path, onTouched)
   }
 
-  /** To be called when a directory was renamed or removed: what is below is looked up anew. */
+  /** Must be called when a directory was renamed or removed: paths below it are resolved again. */
   changed(path: string): void {
     for (const [open, fd] of this.#open)
       if (open === path || open.startsWith(`${path}/`)) {
@@ -124,7 +124,7 @@ export class Walk {
     return at
   }
 
-  /** Undefined: not a link. Only root and we ourselves may have placed it, in a directory nobody else can write. */
+  /** Undefined: not a link. Only root and we ourselves may have placed it, in a directory that no other user can write. */
   #trustedTarget(entry: Entry, path: string): string | undefined {
     try {
       const link = lstatSync(pathOf(entry))
@@ -135,7 +135,7 @@ export class Walk {
       const whose = `a link of uid ${link.uid} in a directory of uid ${directory.uid}, mode ${(directory.mode & 0o7777).toString(8)}`
       throw unsafePath(
         path,
-        `it is ${whose}: somebody other than root could lead it anywhere, so it is not followed.`,
+        `it is ${whose}: a user other than root could lead it anywhere, so it is not followed.`,
         'Replace the link by a directory, or make it and its directory root-owned and writable for root only.',
       )
     } catch (error) {
@@ -194,7 +194,7 @@ export function parentOf(path: string): string {
   return slash <= 0 ? '/' : path.slice(0, slash)
 }
 
-/** The last component; refuses what is not a plain name, whoever made the path. */
+/** The last component; throws unless it is a plain name, independent of the path's origin. */
 export function nameOf(path: string): string {
   const name = path.slice(path.lastIndexOf('/') + 1)
   if (!path.startsWith('/') || name === '' || name === '.' || name === '..' || name.includes('\0'))

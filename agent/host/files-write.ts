@@ -1,4 +1,5 @@
-// Writing below a root: stage beside the target, publish by rename, keep what was there until it is forgotten or put back.
+// Writing below a root: stage beside the target, publish by rename, keep the former content until it is forgotten or
+// rolled back.
 import {
   closeSync,
   constants,
@@ -112,7 +113,8 @@ export async function setPermissions(
 }
 
 /**
- * Set aside by rename, not removed: it may hold what this very apply set aside in it, and has to come back with that.
+ * Moved away by rename, not removed: it may contain entries that this apply moved away, and a rollback must restore
+ * them with it.
  */
 function removeDirectory(writing: Writing, path: string): boolean {
   const entry = entryAt(writing.walk, path)
@@ -134,7 +136,7 @@ function removeDirectory(writing: Writing, path: string): boolean {
   return true
 }
 
-/** It holds nothing but what this apply set aside. A directory in it that nobody removed is somebody's, however empty. */
+/** It contains only entries that this apply moved away. A directory in it that was not removed is not ours, even when empty. */
 function isEmptied(writing: Writing, path: string): boolean {
   const directory = writing.walk.directory(path)
   if (directory.kind !== 'directory' || !isSamePlace(writing, directory, path)) return false

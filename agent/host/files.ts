@@ -17,14 +17,14 @@ export type FileStat = {
   readonly size: number
   readonly device: number
   readonly inode: number
-  /** Since the epoch. As floating-point numbers, these and the inode's are exact enough to tell one state of a file from another. */
+  /** Since the epoch. As floating-point numbers, these and the inode's are exact enough to distinguish two states of a file. */
   readonly modifiedMs: number
   readonly changedMs: number
 }
 
 /**
- * `content` only of regular files; 'unstable': it changed during each of three attempts to hash it; its size where that alone tells it
- * from everything that a repository can hold.
+ * `content` only of regular files; 'unstable': it changed during each of three attempts to hash it; its size where that
+ * alone distinguishes it from everything that a repository can hold.
  */
 export type Inspection = { readonly stat: FileStat; readonly content?: Sha256 | 'unstable' | SizeMark }
 
@@ -46,9 +46,9 @@ export type HashMemory = {
   set(path: AbsolutePath, stat: FileStat, sha256: Sha256, startedAt: number): void
 }
 
-/** Tells which of many paths are as they were when they were noted. */
+/** Finds which of many paths have changed since they were noted. */
 export type StatCache = {
-  /** Positions of those that are not, in order: those that moved, and those of which it cannot be told. They are no longer noted. */
+  /** Positions of paths that changed or cannot be compared, in order. They are no longer noted. */
   refresh(): Promise<readonly number[]>
   /** What was seen there by a look that began at `startedAt`, in ms since the epoch. */
   note(position: number, seen: FileStat | 'missing', startedAt: number): void
@@ -57,7 +57,10 @@ export type StatCache = {
 
 /** Names of users and groups as this root's etc/passwd and etc/group know them (on `/` also getent). */
 export type Accounts = {
-  /** `preferred` when it has this id too, else the first name of the id, else the id as text. Undefined: not known in a sandbox. */
+  /**
+   * `preferred` when it has this id too, else the first name of the id, else the id as text. Undefined: not known in a
+   * sandbox.
+   */
   userName(uid: number, preferred?: string): Promise<string | undefined>
   groupName(gid: number, preferred?: string): Promise<string | undefined>
   /** A name, or a number as text. */
@@ -75,7 +78,7 @@ export type SavedPath = {
     | { readonly type: FileType; readonly mode: number; readonly uid: number; readonly gid: number }
   /** Parent directories that were not there, outermost first. */
   readonly missingParents: readonly string[]
-  /** SHA-256 or link target that the change brings: tells our own file from one that somebody made meanwhile. */
+  /** SHA-256 or link target that the change brings: distinguishes our own file from one that another program made meanwhile. */
   readonly becomes?: string | undefined
 }
 
@@ -135,10 +138,10 @@ export type OpenStaged = {
   clearCapabilities(): void
 }
 
-/** A part is used again for the next one: whoever keeps it copies it. */
+/** The buffer is reused for the next part: a caller that keeps a part must copy it. */
 export type TakePart = (part: Uint8Array) => void | Promise<void>
 
-/** What this writer replaced or set aside, by the path it had, until it is forgotten or put back. */
+/** What this writer replaced or moved away, by its former path, until it is forgotten or rolled back. */
 export type Former = {
   stat(path: AbsolutePath): FileStat | undefined
   readLink(path: AbsolutePath): string | undefined
@@ -165,7 +168,7 @@ export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
   withoutMemory(): FileReader
   /** `.plumb-<random>`, one per writer. */
   readonly mark: string
-  /** The same writer using another one's mark: to finish or undo what that one began. */
+  /** The same writer with the mark of an earlier writer, to finish or roll back its work. */
   marked(mark: string): FileWriter
   /** The same writer with a mark of its own: what it keeps at a path is not taken for what another part keeps there. */
   part(): FileWriter
@@ -178,7 +181,7 @@ export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
   stageLink(path: AbsolutePath, target: string): void
   /** Where a command finds the staged file. */
   stagedPath(path: AbsolutePath): string
-  /** The staged file and what is to be replaced by it, opened: no name leads elsewhere meanwhile. */
+  /** Opens the staged file and the file that it will replace, so that no name can lead elsewhere meanwhile. */
   withStaged<T>(path: AbsolutePath, work: (open: OpenStaged) => Promise<T>): Promise<T>
   /** Renames the staged file over `path`, keeping what was there under a temporary name. */
   publish(path: AbsolutePath): void
@@ -190,7 +193,7 @@ export type FileWriter = Omit<FileReader, 'withoutMemory'> & {
   makeDirectory(path: AbsolutePath, permissions: Permissions): void
   /** Changes mode and owner in place. */
   setPermissions(path: AbsolutePath, type: 'file' | 'directory', permissions: Permissions): Promise<void>
-  /** Sets an empty directory aside; false when there is anything in it, or it is a mount. */
+  /** Moves an empty directory away; false when there is anything in it, or it is a mount. */
   removeDirectory(path: AbsolutePath): boolean
   /** The same, but only for one that this very writer emptied, with the directories in it. */
   removeEmptied(path: AbsolutePath): boolean

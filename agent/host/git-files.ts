@@ -1,5 +1,6 @@
-// What git would open of a repository on this host: a FIFO among it would hold every git for as long as it may take, a device longer.
-// Looked at by lstat alone; who can write there can still exchange a file afterwards, and the time limit of the command is left then.
+// What git would open of a repository on this host: a FIFO among it would hold every git for as long as it may take, a
+// device longer. Looked at by lstat alone; who can write there can still exchange a file afterwards, and the time limit
+// of the command is left then.
 
 import { constants, type Dirent } from 'node:fs'
 import { lstat, open, opendir, stat } from 'node:fs/promises'
@@ -97,7 +98,7 @@ type Look = {
 async function awaitedIn({ directory, isRead, budget }: Look): Promise<AwaitedFile | undefined> {
   const below: string[] = []
   const entries = await opendir(directory).catch(() => undefined)
-  // Whoever may not look there cannot have git read it either.
+  // A user without access to the directory cannot have git read it either.
   if (entries === undefined) return undefined
   for await (const entry of entries) {
     budget.entries -= 1
@@ -120,7 +121,7 @@ function isReadInWorkTree(name: string): boolean {
   return name === '.gitattributes' || name === '.gitignore' || name === '.mailmap'
 }
 
-/** A link counts as what it leads to; one that leads nowhere holds nobody. */
+/** A link counts as its target; a dangling one as not present. */
 async function awaitedAt(path: string, entry?: Dirent): Promise<AwaitedFile | undefined> {
   const found = entry?.isSymbolicLink() === false ? entry : await stat(path).catch(() => undefined)
   if (found === undefined || found.isFile() || found.isDirectory()) return undefined

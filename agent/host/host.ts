@@ -89,7 +89,7 @@ function realRoot(root: string): AbsolutePath {
         code: 'usage',
         message: 'the root directory is not there, or cannot be entered.',
         where: { file: root },
-        remedy: 'Make it first, or name another one.',
+        remedy: 'Create it first, or name another directory.',
       },
       { cause },
     )

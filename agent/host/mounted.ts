@@ -1,4 +1,5 @@
-// Whether a mount unit has mounted already what its files name now: then a remount brings its other options, and nothing is unmounted.
+// Whether a mount unit has mounted already what its files name now: then a remount brings its other options, and
+// nothing is unmounted.
 
 import { type Command, type Run, whyText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
@@ -6,7 +7,7 @@ import { unitSettings } from '../../shared/repository/unit-settings.ts'
 import { type Mount, mountsOf } from './mountinfo.ts'
 import { firstLine, systemctl } from './systemd.ts'
 
-/** False also where that cannot be told: a remount changes the options of whatever is mounted, and never what that is. */
+/** False also when that is unknown: a remount changes the options of whatever is mounted, and never what that is. */
 export async function hasMounted(unit: string, run: Run): Promise<boolean> {
   const wanted = wantedMount(await output(systemctl(['cat', '--', unit]), run))
   const mounted = mountAt(wanted.where, await output({ args: ['cat', '/proc/self/mountinfo'] }, run))
@@ -146,6 +147,6 @@ async function output(command: Command, run: Run): Promise<string> {
   if (result.code === 0) return result.stdout
   throw new PlumbError({
     code: 'apply-failed',
-    message: `what is mounted cannot be told: ${whyText(command, result, firstLine(result))}.`,
+    message: `mounts cannot be listed: ${whyText(command, result, firstLine(result))}.`,
   })
 }

@@ -1,4 +1,5 @@
-// What is mounted below a root, and which places have a second path through a bind mount, or through a file system mounted twice.
+// What is mounted below a root, and which places have a second path through a bind mount, or through a file system
+// mounted twice.
 import { readFileSync } from 'node:fs'
 import type { MountedPlaces } from '../../shared/places.ts'
 import { join, parentOf } from './files-walk.ts'
@@ -10,7 +11,10 @@ export type Mounts = {
   readonly places: MountedPlaces
 }
 
-/** `root` is a real path. The kernel is asked once per turn of the event loop; what it says is worked through when it is new. */
+/**
+ * `root` is a real path. The kernel is asked once per turn of the event loop; what it says is worked through when it is
+ * new.
+ */
 export function mountsBelow(root: string): () => Mounts {
   let text: string | undefined
   let parsed: { readonly text: string; readonly mounts: Mounts } | undefined
@@ -63,7 +67,7 @@ type MountTree = {
   over(path: string): Mount
 }
 
-/** Undefined where the root is no mount point, as in a chroot: nothing can be told there. */
+/** Undefined when the root is not a mount point, as in a chroot: the mounts are unknown there. */
 function mountTree(mounts: readonly Mount[]): MountTree | undefined {
   const ids = new Set(mounts.map(({ id }) => id))
   const children = new Map<string, Map<string, Mount>>()

@@ -1,5 +1,5 @@
-// The person who called: their account, home and environment, for what is done in their name. Under sudo that is not root: what runs in a
-// clone of theirs runs as them, and finds their credentials.
+// The person who called: their account, home and environment, for what is done in their name. Under sudo that is not
+// root: what runs in a clone of theirs runs as them, and finds their credentials.
 
 import { withoutUserInformation } from '../../shared/address.ts'
 import type { Account, Run } from '../../shared/command.ts'
@@ -9,7 +9,7 @@ import { createRun, type RunOptions } from '../../shared/platform/run.ts'
 import { endingSignals } from './interruptible.ts'
 
 export type Operator = {
-  /** Undefined: whoever runs plumb. */
+  /** Undefined: the user who runs plumb. */
   readonly user: Account | undefined
   readonly environment: Readonly<Record<string, string>>
   readonly run: Run
@@ -43,8 +43,9 @@ export async function operatorFrom(environment: NodeJS.ProcessEnv): Promise<Oper
 }
 
 /**
- * What the person's git needs to find their settings, identity, keys and way to the remote. Everything else stays here: a token of
- * ours, what would lead git to another repository than the one that is meant, and what changes how programs are loaded.
+ * What the person's git needs to find their settings, identity, keys and way to the remote. Everything else stays here:
+ * a token of ours, what would lead git to another repository than the one that is meant, and what changes how programs
+ * are loaded.
  */
 function isForGit(name: string): boolean {
   return forGit.some((pattern) => pattern.test(name))
@@ -73,8 +74,8 @@ export async function accountWithGroup(uid: number, run: Run): Promise<Account> 
 }
 
 /**
- * Runs a program that may ask the person something: it keeps the terminal, and has all the time they need. Resolves to its exit code and what
- * it said.
+ * Runs a program that may ask the person something: it keeps the terminal, and has all the time they need. Resolves to
+ * its exit code and what it said.
  */
 export function runAttended(
   { user, environment }: Operator,

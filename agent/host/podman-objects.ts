@@ -1,4 +1,4 @@
-// Volumes and networks of podman that an apply made, and that go when it is undone.
+// Volumes and networks of podman that an apply made, and that are removed when it is rolled back.
 import { z } from 'zod'
 import { type Command, type CommandResult, lastLines, type Run, whyText } from '../../shared/command.ts'
 import { PlumbError } from '../../shared/problem.ts'
@@ -80,8 +80,8 @@ function parsedOrUndefined<Parsed>(schema: z.ZodType<Parsed>, text: string): Par
 export type UnitContainer = { readonly mounts: Readonly<Record<string, string>>; readonly image: string }
 
 /**
- * By unit, what its containers have mounted; those without a container are not in it. None where podman is not installed. Throws
- * PlumbError when podman does not answer: what a container has is then not known.
+ * By unit, what its containers have mounted; those without a container are not in it. None where podman is not
+ * installed. Throws PlumbError when podman does not answer: what a container has is then not known.
  */
 export async function containersOfUnits(
   units: readonly string[],

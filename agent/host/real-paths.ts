@@ -12,6 +12,6 @@ export async function realPaths(paths: readonly string[], query: Run): Promise<r
   if (result.code === 0 && real.length === paths.length) return real
   throw new PlumbError({
     code: 'observe-failed',
-    message: `Where the mounts of a compose file lead to cannot be told: ${whyText(command, result, lastLines(result, 1))}`,
+    message: `The targets of the mounts of a compose file cannot be resolved: ${whyText(command, result, lastLines(result, 1))}`,
   })
 }

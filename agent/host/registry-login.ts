@@ -1,4 +1,4 @@
-// Logins of registries for the time of one command: a docker configuration of its own, in memory, that nobody else can read.
+// Logins of registries for the time of one command: a docker configuration of its own, in memory, that no other user can read.
 
 import { type Run, whyText } from '../../shared/command.ts'
 import { compact } from '../../shared/compact.ts'

@@ -1,4 +1,4 @@
-// The agent's own restart, for a changed drop-in of its unit: begun when the apply is recorded, and waited for by nobody, since
+// The agent's own restart, for a changed drop-in of its unit: begun when the apply is recorded, and not waited for, since
 // `systemctl restart` waits for the very process that would wait for it.
 import type { Run } from '../../shared/command.ts'
 import { startChild } from '../../shared/platform/child.ts'
@@ -29,7 +29,7 @@ export async function whyAgentIsDown(query: Run): Promise<string | undefined> {
   return unit.activeState === 'failed' ? `failed (${unit.result})` : unit.activeState
 }
 
-/** It is started at boot: that it does not run is nobody's wish. */
+/** The agent is enabled at boot, so it is not stopped on purpose. */
 export async function isAgentEnabled(query: Run): Promise<boolean> {
   return (await unitStatuses([agentUnit], query)).get(agentUnit)?.enablement === 'enabled'
 }

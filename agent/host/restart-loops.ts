@@ -3,5 +3,5 @@
 
 /** By systemd or the container engine, since a person or an apply started it. */
 export const loopRestarts = 3
-/** Since the last of them; of containers, about as long, since the engine tells it in words. */
+/** Since the last of them; of containers, about as long, since the engine reports it as text. */
 export const loopSeconds = 120

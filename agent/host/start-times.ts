@@ -1,4 +1,4 @@
-// When containers were started, to tell those that were started again from those that were left alone.
+// When containers were started, to distinguish restarted ones from unchanged ones.
 
 import type { Run } from '../../shared/command.ts'
 import { engineOf } from './engine.ts'

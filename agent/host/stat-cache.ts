@@ -1,5 +1,5 @@
-// Which of many paths are as they were at the last look, by one lstat for each and nothing else: at rest that is all of a check.
-// Decision: docs/decisions/2026-11-26-a-check-at-rest-is-lstat.md
+// Which of many paths are as they were at the last look, by one lstat for each and nothing else: at rest that is all of
+// a check. Decision: docs/decisions/2026-11-26-a-check-at-rest-is-lstat.md
 import { lstatSync } from 'node:fs'
 import { errnoOf } from '../../shared/errno.ts'
 import type { AbsolutePath } from '../../shared/names.ts'
@@ -13,12 +13,12 @@ import { eventLoopYield } from './yield-loop.ts'
  */
 const settledMs = 2000
 
-/** By now its stat tells one content from any other. */
+/** The change is old enough for its stat to identify the content. */
 export function isSettled(changedMs: number, nowMs = Date.now()): boolean {
   return nowMs - changedMs >= settledMs
 }
 
-/** Mode, owner and number of links are not kept: whoever changes them changes the ctime. */
+/** Mode, owner and number of links are not kept: changing them changes the ctime. */
 const width = 5
 
 export function statCache(root: string, paths: readonly AbsolutePath[]): StatCache {
@@ -64,7 +64,7 @@ function onMachine(root: string, path: string): string {
   return root === '/' ? path : `${root}${path}`
 }
 
-/** False also where it cannot be told; whoever looks at it carefully is told why. */
+/** False also when the stat fails; the full inspection then reports the reason. */
 function isAsNoted(rows: Float64Array, at: number, path: string): boolean {
   try {
     const stat = lstatSync(path, { throwIfNoEntry: false })

@@ -145,7 +145,7 @@ export async function journalEnd(name: string, run: Run): Promise<string> {
   return result.code === 0 ? result.stdout.trim() : ''
 }
 
-/** What kept a unit from being started: `ConditionPathExists=/etc/x`; undefined where systemd does not tell. */
+/** What kept a unit from being started: `ConditionPathExists=/etc/x`; undefined when systemd does not say. */
 export async function unmetCondition(name: string, query: Run): Promise<string | undefined> {
   const { stdout } = await query(systemctl(['status', '--full', '--lines=0', '--', name]))
   return /^\W*(Condition\w+=.*) was not met$/m.exec(stdout)?.[1]

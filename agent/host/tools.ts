@@ -12,7 +12,7 @@ export type ToolStep = {
   readonly summary: string
   /** Only where this path exists: udev does not run in a container. */
   readonly needs?: string
-  /** What it tells may not be able to listen, which is not the repository's fault. */
+  /** The program that it notifies may not be ready, which is not the repository's fault. */
   readonly mayFail?: true
 }
 

@@ -1,4 +1,4 @@
-// What a changed file sets off: a unit is told to reload or is restarted, or a command of the repository is run.
+// What a changed file triggers: a unit is reloaded or restarted, or a command of the repository is run.
 
 import { type Command, endText, outputText, type Run } from '../../shared/command.ts'
 import { PlumbError, problemsOf } from '../../shared/problem.ts'
@@ -7,7 +7,7 @@ import { hasMounted } from './mounted.ts'
 import { stopUnits, type UnitStatus, unitStatuses } from './systemd.ts'
 import { reloadUnit, restartUnits } from './unit-start.ts'
 
-/** Returns a past-tense line; undefined when the unit does not run and so has nothing to be told. Throws PlumbError. */
+/** Returns a past-tense line; undefined when the unit does not run, so there is nothing to trigger. Throws PlumbError. */
 export async function runTrigger(action: TriggerAction, run: Run): Promise<string | undefined> {
   if (action.kind === 'run') return runCommand(action.command, run)
   const unit = (await unitStatuses([action.unit], run)).get(action.unit)
@@ -38,7 +38,7 @@ async function whatToDo(
 ): Promise<'nothing' | 'stop' | 'restart' | 'reload' | 'remount'> {
   // Without the file that it was made of, systemd cannot start it again.
   if (kind === 'stop' || (kind === 'restart' && unit.loadState === 'not-found')) return 'stop'
-  // One whose start has not ended cannot be told to reload, and may have read the old files: it is started again.
+  // A unit that is still starting cannot reload, and may have read the old files: it is restarted.
   if (kind === 'restart' || unit.activeState === 'activating') return 'restart'
   if (kind === 'reload') return 'reload'
   // An automount takes away with itself whatever is mounted by it.

@@ -1,10 +1,11 @@
-// Whether units that an apply started, restarted or reloaded stay up: what is noted now is compared with what is so a little later.
+// Whether units that an apply started, restarted or reloaded stay up: what is noted now is compared with what is so a
+// little later.
 import type { Run } from '../../shared/command.ts'
 import { journalEnd, type UnitStatus, unitStatuses } from './systemd.ts'
 
 /**
- * Notes how the units are. The returned function says in words what has gone wrong since, with the end of the journal; undefined
- * when nothing has. A restart by a person is no fault. Both throw PlumbError when systemd does not answer.
+ * Notes how the units are. The returned function says in words what has gone wrong since, with the end of the journal;
+ * undefined when nothing has. A restart by a person is no fault. Both throw PlumbError when systemd does not answer.
  *
  * `started`: units that the caller started, restarted or reloaded. One of them may end before this function sees it run.
  */
@@ -24,8 +25,8 @@ export async function watchUnits(
     const [first] = faults
     if (first === undefined) return undefined
     const journal = await journalEnd(first.name, query)
-    const told = faults.map(({ text }) => text).join('; ')
-    return journal === '' ? told : `${told}. The journal of ${first.name} ends:\n${journal}`
+    const text = faults.map(({ text }) => text).join('; ')
+    return journal === '' ? text : `${text}. The journal of ${first.name} ends:\n${journal}`
   }
 }
 
@@ -56,7 +57,10 @@ function wasUp({ activeState }: UnitStatus): boolean {
   return ['active', 'reloading', 'refreshing', 'activating'].includes(activeState)
 }
 
-/** A job that ended well, a timer that has nothing left to wait for, a service that a socket, timer or path starts when it is needed. */
+/**
+ * A job that ended well, a timer that has nothing left to wait for, a service that a socket, timer or path starts when
+ * it is needed.
+ */
 function mayRest({ name, type, result, triggeredBy }: UnitStatus): boolean {
   if (result !== 'success') return false
   return type === 'oneshot' || name.endsWith('.timer') || triggeredBy.length > 0

@@ -55,7 +55,7 @@ export type FindingInput = {
   readonly evidence?: ReadonlyMap<ResourceId, Evidence>
   /** Of units that failed, the end of the journal. */
   readonly logs?: ReadonlyMap<ResourceId, string>
-  /** Of what is not put back any more. */
+  /** Resources that are no longer repaired. */
   readonly repairLoops?: ReadonlyMap<ResourceId, RepairLoop>
   /** What `plumb adopt` would do. */
   readonly adoptions?: ReadonlyMap<ResourceId, FindingAdoption>

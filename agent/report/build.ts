@@ -1,4 +1,4 @@
-// What a look at the host found, as a report: for the server, and for `plumb status`.
+// Builds the report of a check, for the server and for `plumb status`.
 
 import { randomUUID } from 'node:crypto'
 import { release } from 'node:os'
@@ -10,7 +10,7 @@ import { agentVersion } from '../version.ts'
 
 export type ReportParts = {
   readonly host: HostName
-  /** Undefined when none was ever synced. */
+  /** Undefined before the first sync. */
   readonly revision: Revision | undefined
   readonly services: readonly ServiceReport[]
   readonly problems: readonly Problem[]
@@ -46,7 +46,7 @@ export function buildReport({
   }
 }
 
-/** One cause is told once: a full disk is met by every step, a secret that is gone by every revision that uses it. */
+/** Keeps one problem per cause: every step meets a full disk, and every revision that uses a missing secret reports it. */
 export function dedupeProblems(problems: readonly Problem[]): Problem[] {
   const byCause = new Map<string, Problem>()
   for (const problem of problems) {

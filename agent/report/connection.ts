@@ -1,5 +1,5 @@
-// The agent's one connection to its server: dials out, proves who it is, sends what the spool holds, and hears what the server asks. Always
-// trying; a server that is away, or is hostile, stops nothing else.
+// The agent's one connection to its server: dials out, proves who it is, sends what the spool holds, and hears what the
+// server asks. Always trying; a server that is away, or is hostile, stops nothing else.
 import { WebSocket } from 'ws'
 import type { ServerHold } from '../../shared/hold.ts'
 import type { HostName } from '../../shared/names.ts'
@@ -220,7 +220,7 @@ export class ServerConnection {
     }
   }
 
-  /** Once on each connection: nobody gets this host's signature under two texts. */
+  /** Only once per connection, so that no server gets this host's signature under two texts. */
   #sayHello(session: Session, nonce: string): void {
     const { host, identity, agentVersion, machine: marker } = this.#parts
     session.stage = 'hello-said'

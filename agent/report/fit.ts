@@ -8,14 +8,14 @@ export const reportLimitBytes = frameLimit - 64 * 1024
 
 export function fitted(report: Report, limitBytes: number = reportLimitBytes): Report {
   if (sizeOf(report) <= limitBytes) return report
-  const plain = told({ ...report, services: report.services.map(withoutDiffs) }, 'their diffs')
+  const plain = withProblem({ ...report, services: report.services.map(withoutDiffs) }, 'their diffs')
   if (sizeOf(plain) <= limitBytes) return plain
   for (const most of [1000, 100, 10]) {
-    const short = told(shortened(plain, most), `more than the first ${most} of each service`)
+    const short = withProblem(shortened(plain, most), `more than the first ${most} of each service`)
     if (sizeOf(short) <= limitBytes) return short
   }
   // At least one of each stays: a service with findings must not look as if it had none.
-  return told(shortened(plain, 1), 'more than the first of each service')
+  return withProblem(shortened(plain, 1), 'more than the first of each service')
 }
 
 function withoutDiffs(service: ServiceReport): ServiceReport {
@@ -52,7 +52,7 @@ function shortenedApply({ changes, repaired, ...apply }: ApplyReport, most: numb
   }
 }
 
-function told(report: Report, missing: string): Report {
+function withProblem(report: Report, missing: string): Report {
   const findings = report.services.reduce((sum, service) => sum + service.findings.length, 0)
   const message = `This report was too large to send; it does not have ${missing}. ${findings} findings are in it.`
   const problem = { code: 'internal' as const, message, remedy: 'See all of them on the host: plumb check.' }

@@ -1,4 +1,4 @@
-// What tells this machine from a copy of it that has the same key.
+// Identifies this machine, to distinguish it from a copy with the same key.
 import { createHmac, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { readIfThere } from '../../shared/platform/durable.ts'
@@ -8,10 +8,13 @@ import type { Identity } from './identity.ts'
 
 export type MachineMarker = Omit<Machine, 'signature'>
 
-/** This process: of two agents that are connected at once, one is a copy, even when a clone of a container has all else in common. */
+/**
+ * This process: of two agents that are connected at once, one is a copy, even when a clone of a container has all else
+ * in common.
+ */
 const run = randomUUID()
 
-/** `root`: of a sandbox, which has the machine-id of the machine unless it has its own. */
+/** `root`: of a sandbox, which uses the machine's own machine-id unless it has one. */
 export function machineMarker(root: string): MachineMarker {
   const own = readIfThere(join(root, 'etc/machine-id')) ?? readIfThere('/etc/machine-id')
   // machine-id(5): it is confidential, and is hashed with a key of the application before it leaves the machine.

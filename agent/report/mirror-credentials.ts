@@ -1,4 +1,4 @@
-// What this host shows to read the server's mirror of the repository: a password that its key signs anew for every request.
+// Credentials for the server's mirror of the repository: a password that the host's key signs for each request.
 import type { HostName } from '../../shared/names.ts'
 import { mirrorText } from '../../shared/protocol.ts'
 import type { Remote } from '../sync/revision.ts'
@@ -6,7 +6,7 @@ import { readIdentity } from './identity.ts'
 
 export type MirrorReader = { readonly stateDirectory: string; readonly host: HostName }
 
-/** A host without a key shows an empty password and is told so by the server's 401. */
+/** A host without a key sends an empty password and gets a 401. */
 export function mirrorCredentials({ stateDirectory, host }: MirrorReader): NonNullable<Remote['credentials']> {
   return () => {
     const issuedAt = Math.floor(Date.now() / 1000)

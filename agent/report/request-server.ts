@@ -1,4 +1,4 @@
-// One HTTP request to the server: who it must be, how long it may take and how much it may answer.
+// One HTTP request to the server, with authentication, a deadline and a bounded answer.
 import { BodyTooLarge, basicAuthorization, sendRequest, wholeBody } from '../../shared/platform/http.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import { httpProblemSchema } from '../../shared/protocol.ts'
@@ -14,7 +14,7 @@ export type ServerRequest = {
   /** PEM of a certificate with the one key the server may have. */
   readonly certificate?: string | undefined
   readonly credentials?: { readonly username: string; readonly password: string } | undefined
-  /** What to do when it does not answer. */
+  /** The remedy of the error when the server does not answer. */
   readonly remedy: string
   /** Default 1 MiB. */
   readonly answerLimitBytes?: number | undefined
@@ -22,7 +22,7 @@ export type ServerRequest = {
 
 export type ServerAnswer =
   | { readonly kind: 'answered'; readonly status: number; readonly json: unknown }
-  /** In the one shape that every refusal has. */
+  /** A refusal in the API's error format. */
   | {
       readonly kind: 'refused'
       readonly status: number
@@ -34,13 +34,13 @@ export type ServerAnswer =
 export async function requestServer(asking: ServerRequest): Promise<ServerAnswer> {
   const { status, body } = await exchange(asking)
   if (status >= 200 && status < 300) return { kind: 'answered', status, json: json(body) }
-  const told = httpProblemSchema.safeParse(json(body)).data?.error
-  if (told === undefined || status >= 500) throw notAServer(asking.url, status, told?.message)
-  return { kind: 'refused', status, message: told.message, remedy: told.remedy }
+  const problem = httpProblemSchema.safeParse(json(body)).data?.error
+  if (problem === undefined || status >= 500) throw notAServer(asking.url, status, problem?.message)
+  return { kind: 'refused', status, message: problem.message, remedy: problem.remedy }
 }
 
-export function notAServer({ origin }: URL, status: number, told?: string): PlumbError {
-  const message = `${origin} answered ${status}${told === undefined ? ', and not as a Plumbline server does' : `: ${told}`}`
+export function notAServer({ origin }: URL, status: number, reason?: string): PlumbError {
+  const message = `${origin} answered ${status}${reason === undefined ? ', not in the format of a Plumbline server' : `: ${reason}`}`
   return new PlumbError({
     code: 'server-unreachable',
     message: message,
@@ -81,7 +81,7 @@ function headersOf({ body, token, credentials }: ServerRequest): Readonly<Record
 function notReached({ url: { origin }, certificate, remedy }: ServerRequest, thrown: unknown): PlumbError {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown))
   if (isDistrust(error)) return distrusted(origin, error, { isPinned: certificate !== undefined })
-  // Several addresses of one name were tried, and the error for all of them has no text.
+  // When several addresses of a name fail, the combined error has no message of its own.
   const said = error.message || (error instanceof AggregateError ? String(error.errors.at(-1)) : error.name)
   return new PlumbError(
     { code: 'server-unreachable', message: `${origin} cannot be reached: ${said}.`, remedy },

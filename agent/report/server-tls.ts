@@ -1,5 +1,5 @@
-// Whom the agent takes for its server: with a pinned certificate whoever has its key, whatever the names; else what the system's
-// authorities vouch for. Without TLS only this machine itself.
+// Which servers the agent trusts: with a pinned certificate the holder of its key, under any name; else those certified by the
+// system's authorities. Plain http is accepted only on this machine.
 
 import { X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
@@ -9,7 +9,10 @@ import { errnoOf } from '../../shared/errno.ts'
 import { NotPinned, pinnedAgent, systemAuthorities } from '../../shared/platform/tls.ts'
 import { PlumbError } from '../../shared/problem.ts'
 
-/** Throws PlumbError `server-untrusted` for plain http to another machine: whoever sits in between could read and answer. */
+/**
+ * Throws PlumbError `server-untrusted` for plain http to another machine, which an attacker in between could read and
+ * forge.
+ */
 export function serverUrl(server: string): URL {
   const { url: address, credentials } = splitAddress(server)
   if (credentials !== undefined)
@@ -28,7 +31,7 @@ export function serverUrl(server: string): URL {
   })
 }
 
-/** A PEM file as an option names it. Throws PlumbError `usage`. */
+/** Reads the PEM file named by an option. Throws PlumbError `usage`. */
 export async function certificateIn(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8')
@@ -46,7 +49,7 @@ export async function certificateIn(file: string): Promise<string> {
   }
 }
 
-/** `certificate`: PEM, of the server's key. Throws PlumbError `usage` when it is none. */
+/** `certificate`: PEM of the server's certificate. Throws PlumbError `usage` when it is not one. */
 export function serverAgent(certificate: string | undefined): https.Agent {
   if (certificate !== undefined) return pinnedAgent(parsed(certificate))
   return new https.Agent({ ca: systemAuthorities() })
@@ -55,16 +58,16 @@ export function serverAgent(certificate: string | undefined): https.Agent {
 /** Where a server with --tls-self-signed keeps its certificate. */
 const ownCertificate = 'tls/certificate.pem in its data directory'
 
-/** Of an error that `isDistrust`; `isPinned`: a certificate was given. */
+/** For an error that satisfies `isDistrust`; `isPinned`: a certificate was given. */
 export function distrusted(origin: string, error: Error, { isPinned }: { readonly isPinned: boolean }): PlumbError {
-  // Node's advice is for those who can start node with other options.
+  // Node's own advice (command line options) does not apply here.
   const said = error.message.replace(/; if the root CA is installed locally.*$/s, '')
   return new PlumbError(
     {
       code: 'server-untrusted',
       message: `${origin} is not the server it should be: ${said}.`,
       remedy: isPinned
-        ? 'Take the certificate, or the install line, from the server again. If it did not change its key, somebody is in between.'
+        ? 'Take the certificate, or the install line, from the server again. If it did not change its key, another machine intercepts the connection.'
         : `If it is self-signed, name its certificate: --certificate FILE. The server keeps it as ${ownCertificate}.`,
     },
     { cause: error },

@@ -1,5 +1,5 @@
-// Reports that the server has not acknowledged yet, on disk. Each says all of the host's state, so that an older one is wanted
-// only for the apply it tells of. Bounded; what is not sent is counted, and the next report says so.
+// Reports that the server has not acknowledged yet, on disk. Each has the host's full state, so that an older one is
+// needed only for its apply. Bounded; dropped reports are counted in the next one.
 import { join } from 'node:path'
 import { z } from 'zod'
 import { readIfThere, replaceFile } from '../../shared/platform/durable.ts'
@@ -7,12 +7,12 @@ import { appliesIn, type Report, reportSchema } from '../../shared/report.ts'
 import { fitted } from './fit.ts'
 
 export type Spool = {
-  /** Never throws for want of disk space: the report is then kept in memory alone. */
+  /** Never throws on a full disk: the report is then kept in memory only. */
   add(report: Report): void
-  /** The oldest that waits. It is on its way from now on: not replaced by a newer one until it is acknowledged. */
+  /** The oldest queued report. It counts as in flight, and is not replaced by a newer one until it is acknowledged. */
   next(): Report | undefined
   acknowledge(id: string): void
-  /** The server will not have it, however often it is sent. */
+  /** The server rejects the report for good. */
   giveUp(id: string): void
 }
 
@@ -29,7 +29,7 @@ export function openSpool(stateDirectory: string, limits: SpoolLimits = defaultL
     try {
       replaceFile({ path, content: JSON.stringify(waiting) })
     } catch {
-      // A full disk is an alert of its own; the reports still go out from memory.
+      // A full disk has its own alert; reports are still sent from memory.
     }
   }
   return {
@@ -57,11 +57,11 @@ export function openSpool(stateDirectory: string, limits: SpoolLimits = defaultL
 type Waiting = {
   /** Oldest first. */
   readonly reports: readonly Report[]
-  /** After the last of them: for the next one to say. */
+  /** Dropped after the last of them; counted in the next report. */
   readonly dropped: number
 }
 
-/** What is left out is counted by the report after it. */
+/** A left-out report is counted by the one after it. */
 function without({ reports, dropped }: Waiting, isLeftOut: (report: Report) => boolean): Waiting {
   const kept: Report[] = []
   let missing = 0
@@ -75,7 +75,7 @@ function without({ reports, dropped }: Waiting, isLeftOut: (report: Report) => b
   return { reports: kept, dropped: dropped + missing }
 }
 
-/** Leaves out the oldest until the rest fits; neither the newest nor the one on its way. */
+/** Drops the oldest until the rest fits, but neither the newest nor the one in flight. */
 function bounded(waiting: Waiting, limits: SpoolLimits, onItsWay: string | undefined): Waiting {
   const sizes = waiting.reports.map((report) => Buffer.byteLength(JSON.stringify(report)))
   let count = sizes.length
@@ -93,7 +93,7 @@ function bounded(waiting: Waiting, limits: SpoolLimits, onItsWay: string | undef
 
 const fileSchema = z.object({ reports: z.array(z.unknown()), dropped: z.number().int().nonnegative() })
 
-/** What cannot be read any more counts as dropped; the next pass reports the whole state anyway. */
+/** An unreadable spool counts as dropped; the next report has the full state anyway. */
 function read(path: string): Waiting {
   const file = fileSchema.safeParse(contentOf(path))
   if (!file.success) return { reports: [], dropped: 0 }

@@ -1,5 +1,5 @@
-// What is needed to take back a change of the agent's own unit from outside, when the agent that was restarted for it does not come up:
-// the files as they were, and what was recorded of the services that changed them.
+// State for rolling back a change of the agent's own unit from outside, when the restarted agent does not come up: the
+// former files, and the former records of the services that changed them.
 import {
   chmodSync,
   lstatSync,
@@ -48,14 +48,14 @@ export type AgentRestart = {
   readonly files: readonly KeptFile[]
   readonly services: readonly {
     readonly service: ServiceName
-    /** Undefined: it had not been applied before. */
+    /** Undefined when it had not been applied before. */
     readonly baseline?: ServiceBaseline
-    /** An apply that succeeds clears it, and this one did not. */
+    /** A successful apply clears it; this one was rolled back. */
     readonly failure?: Failure
   }[]
 }
 
-/** Undefined: no restart waits for its proof. */
+/** Undefined when no restart waits for confirmation. */
 export function readAgentRestart(stateDirectory: string): AgentRestart | undefined {
   const text = readIfThere(pathIn(stateDirectory))?.toString('utf8')
   try {
@@ -65,7 +65,7 @@ export function readAgentRestart(stateDirectory: string): AgentRestart | undefin
   }
 }
 
-/** Where one waits already, what was before that one counts: it is the last that an agent came up with. */
+/** When a restart is pending already, its former files stay: they are the last with which an agent came up. */
 export async function writeAgentRestart(stateDirectory: string, restart: AgentRestart): Promise<void> {
   const earlier = readAgentRestart(stateDirectory)
   const files = new Map([...restart.files, ...(earlier?.files ?? [])].map((file) => [file.path, file]))
@@ -82,7 +82,7 @@ export function removeAgentRestart(stateDirectory: string): void {
   removeIfThere(pathIn(stateDirectory))
 }
 
-/** As it is now. */
+/** The present content. */
 export function keptFile(path: AbsolutePath, root: string): KeptFile {
   const at = join(root, path)
   const stat = lstatSync(at, { throwIfNoEntry: false })
@@ -91,7 +91,7 @@ export function keptFile(path: AbsolutePath, root: string): KeptFile {
   return { type: 'file', path, mode: stat.mode & 0o7777, content: readFileSync(at).toString('base64') }
 }
 
-/** A directory that stands there by now is somebody's, and stays. */
+/** A directory that has appeared there meanwhile is not ours, and stays. */
 export function restoreKeptFile(file: KeptFile, root: string): void {
   const at = join(root, file.path)
   if (lstatSync(at, { throwIfNoEntry: false })?.isDirectory()) return

@@ -1,5 +1,5 @@
-// When the agent's last applies ran, so that a change they made is not taken for somebody else's. For evidence only: nothing is
-// decided by it, so that it need not survive a power cut.
+// When the agent's last applies ran, so that evidence does not attribute their changes to another user. No decision
+// depends on it, so it need not survive a power cut.
 import { z } from 'zod'
 import { type OwnApply, ownApplySchema } from '../../shared/evidence.ts'
 import type { Revision } from '../../shared/names.ts'
@@ -7,9 +7,9 @@ import { readIfThere, replaceFile } from '../../shared/platform/durable.ts'
 import { PlumbError } from '../../shared/problem.ts'
 
 export type ApplyTimes = {
-  /** The last fifty, the oldest first. */
+  /** The last fifty, oldest first. */
   read(): readonly OwnApply[]
-  /** Notes the start, and returns what notes the end. */
+  /** Records the start, and returns a function that records the end. */
   begin(revision: Revision, now: () => Date): () => void
 }
 
@@ -20,7 +20,7 @@ export function applyTimes(path: string): ApplyTimes {
     try {
       replaceFile({ path, content: JSON.stringify(applies.slice(-kept)) })
     } catch (error) {
-      // A full disk ends no apply.
+      // A full disk must not stop an apply.
       if (!(error instanceof PlumbError)) throw error
     }
   }

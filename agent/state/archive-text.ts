@@ -1,4 +1,4 @@
-// What is said of displaced content, by an apply that keeps it and by `plumb restore`.
+// Texts about archived content, for applies and for `plumb restore`.
 import { archivedFileLimitBytes, type Was } from './archive.ts'
 
 export function notKeptText(path: string, was: Was): readonly string[] {
@@ -6,11 +6,11 @@ export function notKeptText(path: string, was: Was): readonly string[] {
   const size = sizeText(was.size)
   switch (was.why) {
     case 'too-large':
-      return [`did not keep what was at ${path}: ${size} is more than ${sizeText(archivedFileLimitBytes)}`]
+      return [`did not archive the content of ${path}: ${size} is more than ${sizeText(archivedFileLimitBytes)}`]
     case 'too-much':
-      return [`did not keep what was at ${path} (${size}): this apply displaced too much`]
+      return [`did not archive the content of ${path} (${size}): this apply replaced too much`]
     case 'too-many':
-      return [`did not keep ${was.files} more files (${size}) that were in ${path}`]
+      return [`did not archive ${was.files} more files (${size}) that were in ${path}`]
   }
 }
 

@@ -1,4 +1,5 @@
-// What applies overwrote or removed that the repository never had: an index into the object store, newest last, bounded.
+// The archive: index of content that applies overwrote or removed and the repository never had. The content is in the
+// object store. Newest last, bounded.
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -10,7 +11,7 @@ const ownerSchema = { uid: z.number(), gid: z.number() }
 const wasSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('file'), sha256: sha256Schema, size: z.number(), mode: z.number(), ...ownerSchema }),
   z.object({ type: z.literal('symlink'), target: z.string(), ...ownerSchema }),
-  /** So that nothing is lost in silence: how much of what was there is not in the store, and why. */
+  /** Content that was not archived, with its size and the reason, so that the loss is reported. */
   z.object({
     type: z.literal('not-kept'),
     size: z.number(),
@@ -23,7 +24,7 @@ const archivedSchema = z.object({
   /** ISO 8601. */
   at: z.string(),
   service: serviceNameSchema,
-  /** As on the host; of what was not UTF-8, as it is shown. */
+  /** Path on the host; escaped when it is not UTF-8. */
   path: z.string(),
   isEscaped: z.boolean().exactOptional(),
   /** `restored`: replaced by `plumb restore`. */
@@ -31,11 +32,11 @@ const archivedSchema = z.object({
   was: wasSchema,
 })
 
-/** The former format: content alone. */
+/** The former format: content only. */
 const contentOnlySchema = z
   .object({ at: z.string(), service: serviceNameSchema, path: z.string(), sha256: sha256Schema })
   .transform(({ sha256, ...where }): Archived => {
-    // Nobody but root until a person says otherwise.
+    // Mode and owner are unknown: readable by root only until a person changes it.
     const was = { type: 'file', sha256, size: 0, mode: 0o600, uid: 0, gid: 0 } as const
     return { ...where, why: 'overwritten', was }
   })
@@ -47,11 +48,11 @@ export type Was = Archived['was']
 
 export type ArchiveStore = {
   list(): readonly Archived[]
-  /** On disk when it returns; their contents must be in the object store already. The oldest go when there are too many. */
-  add(displaced: readonly Archived[]): Promise<void>
+  /** On disk when it returns; the contents must be in the object store already. Drops the oldest beyond the limits. */
+  add(entries: readonly Archived[]): Promise<void>
 }
 
-/** One file, and all that one apply of a service displaces, may be so large; what is larger is told, not kept. */
+/** Limits of one file, and of one apply of a service. Larger content is reported, not archived. */
 export const archivedFileLimitBytes = 128 * 1024 * 1024
 export const archiveLimitBytes = 256 * 1024 * 1024
 const listLimit = 5000
@@ -61,30 +62,30 @@ export function archiveStore(directory: string): ArchiveStore {
   const list = () => parse(readIfThere(path)) ?? []
   return {
     list,
-    add: async (displaced) => {
-      if (displaced.length === 0) return
-      // What is in the store can still be found by who reads the damaged list.
+    add: async (entries) => {
+      if (entries.length === 0) return
+      // The damaged list is kept, so that a person can still find the contents.
       if (parse(readIfThere(path)) === undefined) renameSync(path, `${path}.corrupt`)
-      const content = JSON.stringify(youngest([...list(), ...displaced].slice(-listLimit)))
+      const content = JSON.stringify(youngest([...list(), ...entries].slice(-listLimit)))
       await replaceDurably([{ path, content }])
     },
   }
 }
 
-export function archivedContents(displaced: readonly Archived[]): ReadonlySet<string> {
-  return new Set(displaced.flatMap(({ was }) => (was.type === 'file' ? [was.sha256] : [])))
+export function archivedContents(entries: readonly Archived[]): ReadonlySet<string> {
+  return new Set(entries.flatMap(({ was }) => (was.type === 'file' ? [was.sha256] : [])))
 }
 
-function youngest(displaced: readonly Archived[]): readonly Archived[] {
+function youngest(entries: readonly Archived[]): readonly Archived[] {
   let bytes = 0
-  const first = displaced.findLastIndex(({ was }) => {
+  const first = entries.findLastIndex(({ was }) => {
     bytes += was.type === 'file' ? was.size : 0
     return bytes > archiveLimitBytes
   })
-  return displaced.slice(first + 1)
+  return entries.slice(first + 1)
 }
 
-/** Undefined: it cannot be read. */
+/** Undefined when it cannot be read. */
 function parse(bytes: Buffer | undefined): readonly Archived[] | undefined {
   try {
     return z
@@ -96,7 +97,7 @@ function parse(bytes: Buffer | undefined): readonly Archived[] | undefined {
   }
 }
 
-/** One that cannot be read hides no other. */
+/** An unreadable entry is skipped. */
 function known(entry: unknown): readonly Archived[] {
   const parsed = entrySchema.safeParse(entry)
   return parsed.success ? [parsed.data] : []

@@ -1,4 +1,4 @@
-// Baselines: what was last applied successfully, one JSON file per service. Without one, everything is pending, nothing is drift.
+// Baselines: the last successful apply of each service, one JSON file each. Without one, differences are pending, not drift.
 import { hash } from 'node:crypto'
 import { lstatSync, readdirSync, renameSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
@@ -37,7 +37,7 @@ const baselineResourceSchema = z.object({
     .exactOptional(),
 })
 
-/** What an agent that knew more kinds has applied cannot be compared, and must not be taken for something else. */
+/** A baseline of a newer agent with unknown kinds cannot be compared, and must not be misread. */
 const knownIdSchema = resourceIdSchema.refine(
   (id) => isKindName(parseResourceId(id).kind),
   'a resource of a known kind',
@@ -48,10 +48,10 @@ export const serviceBaselineSchema = z.object({
   revision: revisionSchema,
   /** ISO 8601: when the last apply that changed something ended. */
   appliedAt: z.string(),
-  /** What to do when the service leaves the repository: the revision then no longer says. */
+  /** What to do when the service leaves the repository, because the revision then no longer says. */
   onRemove: z.enum(['delete', 'restore', 'keep']),
   resources: z.array(z.tuple([knownIdSchema, baselineResourceSchema])).transform((entries) => new Map(entries)),
-  /** What was at each of its paths before the first apply, as far as it is to be known. */
+  /** The originals: content of each path before the first apply, as far as known. */
   before: z
     .array(z.tuple([absolutePathSchema, takenSchema]))
     .transform((entries) => new Map(entries))
@@ -64,21 +64,21 @@ export type ServiceBaseline = Readonly<Omit<z.infer<typeof serviceBaselineSchema
 }
 export type Baselines = ReadonlyMap<ServiceName, ServiceBaseline>
 
-/** What `serviceBaselineSchema` reads. */
+/** The JSON form, as read by `serviceBaselineSchema`. */
 export function baselineJson(baseline: ServiceBaseline): object {
   const { resources, before, ...about } = baseline
   return { ...about, resources: [...resources], ...(before === undefined ? {} : { before: [...before] }) }
 }
 
 export type BaselineStore = {
-  /** Those that cannot be read are set aside and told as `state-corrupt`, once. */
+  /** Unreadable baselines are quarantined and reported once as `state-corrupt`. */
   read(): { readonly baselines: Baselines; readonly problems: readonly Problem[] }
   /** On disk when it returns. */
   write(baselines: readonly ServiceBaseline[]): Promise<void>
   remove(services: readonly ServiceName[]): Promise<void>
 }
 
-/** `lost`: what else was set aside; told with what is read first. */
+/** `lost`: problems of other quarantined files; reported with the first read. */
 export function baselineStore(directory: string, lost: readonly Problem[] = []): BaselineStore {
   makeStateDirectory(directory)
   const untold = [...lost]
@@ -105,7 +105,7 @@ export function baselineStore(directory: string, lost: readonly Problem[] = []):
   }
 }
 
-/** By file name, what was parsed last, and its digest or stat to know it by. Another process may write them, each time as a new file. */
+/** Parsed files by name, validated by stat or digest: another process may replace a file at any time. */
 type ParsedFiles = Map<string, { readonly from: string | Stats; readonly baseline: ServiceBaseline }>
 
 function readAll(directory: string, parsed: ParsedFiles) {
@@ -122,7 +122,7 @@ function readAll(directory: string, parsed: ParsedFiles) {
   return { baselines, problems }
 }
 
-/** The same object then: what was worked out from it need not be worked out again. */
+/** Returns the same object for unchanged content, so that values derived from it stay cached. */
 function isSameAs(all: Baselines, latest: Baselines): boolean {
   return all.size === latest.size && [...all].every(([service, baseline]) => latest.get(service) === baseline)
 }
@@ -157,8 +157,8 @@ function setAside(path: string): Problem {
   renameSync(path, aside)
   return {
     code: 'state-corrupt',
-    message: `the record of what was applied cannot be read; it was set aside as ${aside}.`,
+    message: `the baseline cannot be read; it was quarantined as ${aside}.`,
     where: { file: path },
-    remedy: 'Nothing is lost on the host: the service counts as never applied, and the next apply records it anew.',
+    remedy: 'Nothing is lost on the host: the service counts as never applied, and the next apply records it again.',
   }
 }

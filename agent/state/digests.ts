@@ -1,4 +1,4 @@
-// SHA-256 and size of git objects by their id, so that desiring a revision reads only the blobs that are new in it.
+// SHA-256 and size of git objects by their id, so that loading a revision reads only its new blobs.
 import { z } from 'zod'
 import { sha256Schema } from '../../shared/names.ts'
 import { readIfThere, replaceFile } from '../../shared/platform/durable.ts'
@@ -11,19 +11,19 @@ const digestSchema = z.object({
   meanings: z.record(z.string(), sha256Schema).exactOptional(),
 })
 
-/** Version 2: every blob was looked at for foreign content. What an older agent remembers is read again. */
+/** Version 2: every blob was scanned for foreign content. Entries of an older agent are read again. */
 const fileSchema = z.object({ version: z.literal(2), digests: z.record(z.string(), digestSchema) })
 
 export type StoredDigest = z.infer<typeof digestSchema>
 
 export type DigestStore = {
-  /** Empty when there is none yet or it cannot be read. */
+  /** Empty when the file is missing or unreadable. */
   read(): ReadonlyMap<string, StoredDigest>
-  /** Replaces what is remembered; not synced, since it can be computed again. */
+  /** Replaces the file; not synced, because it can be computed again. */
   write(digests: ReadonlyMap<string, StoredDigest>): void
 }
 
-/** Not held in memory: a host asks for it once for each revision. */
+/** Not held in memory: it is needed once per revision. */
 export function digestStore(path: string): DigestStore {
   return {
     read: () => parse(readIfThere(path)),

@@ -1,5 +1,5 @@
-// The evidence of what is drifted now, as it was gathered when it was first seen: it is repeated word for word, so that an alert
-// that is told once is not told again because a login session has ended since.
+// Evidence of present drift, as gathered when it was first seen. It is repeated unchanged, so that an alert is not sent
+// again only because a login session has ended since.
 import { z } from 'zod'
 import { type Evidence, evidenceSchema } from '../../shared/evidence.ts'
 import type { ResourceId } from '../../shared/names.ts'
@@ -7,14 +7,14 @@ import { readIfThere, replaceFile } from '../../shared/platform/durable.ts'
 import { PlumbError } from '../../shared/problem.ts'
 
 export type KnownEvidence = {
-  /** Says how it was drifted; in another state it is another finding. */
+  /** Identifies the drift; a different state is a different finding. */
   readonly state: string
   readonly evidence: Evidence
 }
 
 export type EvidenceStore = {
   read(): ReadonlyMap<ResourceId, KnownEvidence>
-  /** All that is drifted now; what is not in it is forgotten. */
+  /** Replaces all entries: resources that no longer drift are dropped. */
   write(known: ReadonlyMap<ResourceId, KnownEvidence>): void
 }
 
@@ -26,7 +26,7 @@ export function evidenceStore(path: string): EvidenceStore {
   let known: ReadonlyMap<ResourceId, KnownEvidence> | undefined
   let written = ''
   return {
-    // The file's word is for a process that has just begun; one that runs on remembers also where the disk is full.
+    // The file is only for the next process. A running one keeps its memory, also when the disk is full.
     read: () => {
       known ??= read(path)
       return known

@@ -1,4 +1,4 @@
-// Failed services: which revision, how often, and when it may be tried again, so that a broken commit is not applied for ever.
+// Failed services: revision, number of attempts and time of the next one, so that a broken commit is retried with backoff.
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { Revision, ServiceName } from '../../shared/names.ts'
@@ -12,25 +12,25 @@ export type NewFailure = {
   readonly at: Date
   readonly step: string
   readonly problem: Problem
-  /** The failure before this one, where it has been cleared since. */
+  /** The previous failure, when it has been cleared since. */
   readonly earlier?: Failure | undefined
 }
 
 export type Failures = ReadonlyMap<string, Failure>
 
 export type FailureStore = {
-  /** As they are now; asks the disk, so it is read once for a thousand services. */
+  /** Reads the file; called once for all services. */
   read(): Failures
-  /** Counts on when the same revision failed before. */
+  /** Increments the count when the same revision failed before. */
   add(failure: NewFailure): Failure
   clear(services: readonly ServiceName[]): void
 }
 
-/** False while a failed revision waits for its next try. */
+/** False while a failed revision waits for its next attempt. */
 export function mayTry(failure: Failure | undefined, revision: Revision, now: Date): boolean {
   if (failure === undefined || failure.revision !== revision) return true
   const waitedMs = now.getTime() - Date.parse(failure.at)
-  // A failure that is yet to come was told by a clock that has been set back since: its wait could last for years.
+  // A failure in the future means that the clock was set back since; its wait could last for years.
   return waitedMs < 0 || waitedMs >= retryDelaySeconds(failure.attempts, failure.problem.code) * 1000
 }
 

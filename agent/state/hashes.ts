@@ -1,4 +1,4 @@
-// Content hashes by path and stat: a check of a host on which nothing moved reads no file.
+// Content hashes by path and stat, so that a check of an unchanged host reads no file.
 import { z } from 'zod'
 import { type Sha256, sha256Schema } from '../../shared/names.ts'
 import type { FileStat, HashMemory } from '../host/files.ts'
@@ -18,14 +18,14 @@ export function hashStore(path: string): HashStore {
     get,
     set: (file, stat, sha256, startedAt) => {
       if (!isSettled(stat.changedMs, startedAt)) entries.delete(file)
-      // A full check finds again what is known: then nothing has to be written.
+      // A full check usually confirms known hashes: then nothing is written.
       else if (get(file, stat) !== sha256) entries.set(file, signatureOf(stat) + sha256)
     },
     save: () => entries.save(),
   }
 }
 
-/** Stat and digest in one text: it is held for every file, and a pair of texts takes twice as much. */
+/** Stat and digest in one string, because it is held for every file and two strings take twice the memory. */
 const entrySchema = z
   .string()
   .max(300)

@@ -1,5 +1,5 @@
-// Holds: what a person on this host, or the server for one, wants left alone, by whom, why and until when. On disk, and read from
-// there each time, because `plumb hold` works beside a running agent. The wall clock ends them: people name a time of day.
+// Holds made by a person on this host or by the server. Read from disk each time, because `plumb hold` runs beside the
+// agent. They end by the wall clock, because people name a time of day.
 
 import { renameSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ const keptSchema = holdSchema.extend({
   since: z.iso.datetime(),
   until: z.iso.datetime(),
   origin: z.enum(['host', 'server']),
-  /** Who on this host ended a hold of the server; kept until the server ends it too. */
+  /** The person who released a hold of the server on this host; kept until the server ends the hold too. */
   releasedBy: z.string().max(200).optional(),
   /** Its end is in the agent's log. */
   isLogged: z.boolean().optional(),
@@ -26,7 +26,7 @@ const keptSchema = holdSchema.extend({
 export type KeptHold = z.infer<typeof keptSchema>
 
 export type HoldsNow = {
-  /** Of those that cover the service, the one that ends last. */
+  /** The hold that covers the service and ends last. */
   of(service: ServiceName): Hold | undefined
   readonly active: readonly KeptHold[]
   /** Newest last. */
@@ -43,19 +43,19 @@ export type NewHold = {
 
 export type HoldStore = {
   read(): HoldsNow
-  /** Takes the place of what somebody on this host held before. On disk when it returns. */
+  /** Replaces an earlier hold of the same target made on this host. On disk when it returns. */
   add(hold: NewHold): Promise<{ readonly hold: KeptHold; readonly replaced: KeptHold | undefined }>
-  /** Those of exactly this target that were in force; the server's are released for this host. */
+  /** Releases holds in force of exactly this target; those of the server only for this host. Returns them. */
   release(service: HoldTarget, by: string): Promise<readonly KeptHold[]>
-  /** All that the server has for this host now. True when that changes what is held. */
+  /** Replaces the server's holds by its present list. True when that changes the holds. */
   replaceServerHolds(holds: readonly ServerHold[]): Promise<boolean>
-  /** Those that time ended and that nobody has logged yet. */
+  /** Expired holds whose end has not been logged yet. */
   takeUnlogged(): Promise<readonly EndedHold[]>
 }
 
 export function holdStore(directory: string, now: () => Date = () => new Date()): HoldStore {
   const path = join(directory, 'holds.json')
-  /** One writer at a time, whichever process it is; `change` says undefined when there is nothing to write. */
+  /** One writer at a time among all processes; `change` returns undefined when there is nothing to write. */
   const changing = async <T>(change: (kept: readonly KeptHold[], at: Date) => Change<T>): Promise<T> => {
     const lock = await acquireLock(join(directory, 'holds-lock'), { purpose: 'hold', now: now(), waitSeconds: 10 })
     try {
@@ -94,7 +94,7 @@ export function holdStore(directory: string, now: () => Date = () => new Date())
   }
 }
 
-/** A hold counts from the moment it is made, and to its end; the last look may be older. */
+/** Applies the present holds to service reports, which may come from an earlier check. */
 export function heldAsNow(services: readonly ServiceReport[], holds: HoldsNow): readonly ServiceReport[] {
   return services.map(({ hold: _, ...service }) => {
     const hold = holds.of(service.service)
@@ -134,12 +134,12 @@ function endedOf({ isLogged: _, ...hold }: KeptHold): EndedHold {
   return hold
 }
 
-/** The server's list has it still: what is forgotten here would come back with it. */
+/** Kept with its release: the server's list still has the hold, which would otherwise return. */
 function releasedHere(hold: KeptHold, by: string): readonly KeptHold[] {
   return hold.origin === 'host' ? [] : [{ ...hold, releasedBy: by }]
 }
 
-/** What is known stays as it came first, so that no second message makes a hold longer. */
+/** A known hold stays as first received, so that a later message cannot extend it. */
 function mergedHolds(holds: readonly ServerHold[], kept: readonly KeptHold[], at: Date): readonly KeptHold[] {
   const listed = new Set(holds.map(({ id }) => id))
   const known = new Set(kept.map(({ id }) => id))
@@ -152,7 +152,7 @@ function isOngoing({ until }: { readonly until: string }, at: Date): boolean {
   return at.getTime() < Date.parse(until)
 }
 
-/** By this host's clock, whatever the server says of its own; an hour is for clocks that differ. */
+/** Limits the length by this host's clock; the hour allows for clocks that differ. */
 function isOfSaneLength({ until }: ServerHold, at: Date): boolean {
   return Date.parse(until) - at.getTime() <= (longestHoldSeconds + 3600) * 1000
 }
@@ -160,7 +160,7 @@ function isOfSaneLength({ until }: ServerHold, at: Date): boolean {
 async function takeUnlogged(path: string, now: () => Date, changing: Changing): Promise<readonly EndedHold[]> {
   const isNews = (one: KeptHold, at: Date) =>
     !isActive(one, at) && one.releasedBy === undefined && one.isLogged !== true
-  // Each pass asks: nearly always there is nothing to say, and nothing to write.
+  // Called by every pass; usually there is nothing to log or write.
   if (!readKept(path).kept.some((one) => isNews(one, now()))) return []
   return await changing((kept, at) => ({
     kept: kept.map((one) => (isNews(one, at) ? { ...one, isLogged: true } : one)),
@@ -168,7 +168,7 @@ async function takeUnlogged(path: string, now: () => Date, changing: Changing): 
   }))
 }
 
-/** Longer than any server is away that anybody waits for. */
+/** Longer than any outage of a server that matters. */
 const endedKeptMs = 30 * 86_400_000
 const keptLimit = 500
 
@@ -191,8 +191,8 @@ function setAside(path: string): Problem {
   renameSync(path, aside)
   return {
     code: 'state-corrupt',
-    message: `the record of what is held cannot be read; it was set aside as ${aside}. Nothing is held any more.`,
+    message: `the record of holds cannot be read; it was quarantined as ${aside}. No service is held any more.`,
     where: { file: path },
-    remedy: 'Hold again what is to be left alone: plumb hold SERVICE --for 2h --why "..."',
+    remedy: 'Hold the services again that must not change: plumb hold SERVICE --for 2h --why "..."',
   }
 }

@@ -1,4 +1,4 @@
-// The journal of an apply: JSON lines appended and synced before what they speak of is done. A line cut by a crash is not there.
+// The journal of an apply: JSON lines, appended and synced before the action they describe. A line cut by a crash is ignored.
 import { closeSync, constants, existsSync, fdatasync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { fileError } from '../../shared/file-error.ts'
@@ -9,11 +9,11 @@ const fdatasyncAsync = promisify(fdatasync)
 export type JournalFile = {
   /** On disk when it returns. */
   append(record: object): Promise<void>
-  /** What was appended, by whichever process. */
+  /** All records, by any process. */
   read(): readonly unknown[]
-  /** This process has appended to it: nothing was killed since. */
+  /** This process has appended to it, so no crash happened since. */
   isOwn(): boolean
-  /** Also when nothing in it can be read: its first line was cut by a crash. */
+  /** True also when no record is readable, because a crash cut the first line. */
   isThere(): boolean
   remove(): Promise<void>
 }
@@ -43,13 +43,13 @@ export function journalFile(path: string): JournalFile {
 async function opened(path: string): Promise<{ fd: number; length: number }> {
   const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, 0o600)
   await syncDirectories([path])
-  // What an earlier process was cut off in is not to become the beginning of our first line.
+  // The cut line of an earlier process must not become the beginning of our first line.
   const length = (readIfThere(path)?.lastIndexOf('\n') ?? -1) + 1
   ftruncateSync(fd, length)
   return { fd, length }
 }
 
-/** The new length. A record that the full disk cut short is taken back, so that the next one starts on its own line. */
+/** Returns the new length. A record that a full disk cut short is truncated, so that the next one starts on its own line. */
 async function appended(
   { fd, length }: { readonly fd: number; readonly length: number },
   line: string,

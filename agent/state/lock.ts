@@ -1,4 +1,4 @@
-// One apply at a time per state directory. A holder that died - killed, power cut, another boot - holds nothing.
+// One apply at a time per state directory. The lock of a dead holder (killed, power cut, earlier boot) is void.
 import { closeSync, linkSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,10 +12,10 @@ import { bootId } from '../host/boot.ts'
 
 const holderSchema = z.object({
   pid: z.number().int(),
-  /** Clock ticks since boot, from /proc: tells a process from another one that got its number. */
+  /** Clock ticks since boot, from /proc: distinguishes a process from a later one with the same pid. */
   started: z.string(),
   boot: z.string(),
-  /** What it is doing, for people: `plumb apply`. */
+  /** What the holder is doing, for messages: `plumb apply`. */
   purpose: z.string(),
   at: z.string(),
   released: z.boolean(),
@@ -29,17 +29,17 @@ export type Lock = { readonly purpose: string; release(): void }
 export type LockOptions = {
   readonly purpose: string
   readonly now: Date
-  /** How long to wait for another holder to end; default 0. */
+  /** How long to wait for the present holder; default 0. */
   readonly waitSeconds?: number
-  /** Aborted: no longer waited for. */
+  /** Aborting ends the wait. */
   readonly stop?: AbortSignal | undefined
-  /** Told who it is that is waited for, once, when it takes longer than a look does. */
+  /** Called once with the holder when the wait takes longer than a check. */
   readonly onWait?: (text: string) => void
 }
 
 /**
  * The file with the highest number in the directory says who holds the lock. To take it over from a dead or released
- * holder is to create the next number, which only one can; the highest is never deleted, so nobody can mistake an
+ * holder is to create the next number, which only one can; the highest is never deleted, so no process can mistake an
  * old number for a free lock.
  */
 export async function acquireLock(directory: string, options: LockOptions): Promise<Lock> {
@@ -61,7 +61,7 @@ export async function acquireLock(directory: string, options: LockOptions): Prom
 
 const quietWaitMs = 1000
 
-/** The path of the lock that is now ours, or who holds it. */
+/** The path of the acquired lock, or its holder. */
 function attempt(directory: string, options: LockOptions): string | Holder {
   const mine = join(directory, `${process.pid}.mine`)
   try {
@@ -86,7 +86,7 @@ function attempt(directory: string, options: LockOptions): string | Holder {
   }
 }
 
-/** By link, so that whoever sees the name sees all of its content. False: somebody else was first. */
+/** By link, so that the file is complete as soon as its name exists. False when another process was first. */
 function createWhole({
   path,
   mine,
@@ -106,7 +106,7 @@ function createWhole({
   }
 }
 
-/** In place and no longer than before, so that it works on a full disk too. */
+/** Writes in place without growing the file, so that it works on a full disk too. */
 function release(path: string): void {
   const holder = holderAt(path)
   if (holder === undefined) return
@@ -126,7 +126,7 @@ function numbersIn(directory: string): readonly number[] {
     .sort((one, other) => one - other)
 }
 
-/** Undefined: it cannot be read, so nobody is known to hold it. */
+/** Undefined when it cannot be read: no holder is known. */
 function holderAt(path: string): Holder | undefined {
   try {
     return holderSchema.parse(JSON.parse(readFileSync(path, 'utf8')))

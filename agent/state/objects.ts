@@ -1,4 +1,4 @@
-// Contents by their SHA-256, root-only and bounded: what was applied (one side of a drift's diff), and what an apply overwrote.
+// Contents by SHA-256, root-only and bounded: applied content (one side of a drift's diff) and archived content.
 import { createHash, type Hash, hash, randomBytes } from 'node:crypto'
 import {
   closeSync,
@@ -23,35 +23,38 @@ import {
 import { PlumbError } from '../../shared/problem.ts'
 
 export type ObjectStore = {
-  /** Can be had again from the repository: not synced. */
+  /** For content that the repository has: not synced. */
   put(bytes: Uint8Array): Sha256
-  /** For what exists nowhere else: stored when `settle` of the batch returns. */
+  /** For content that exists nowhere else: stored when `settle` of the batch returns. */
   batch(): ObjectBatch
-  /** Undefined when it is not there, or no longer what its name says. */
+  /** Undefined when it is missing or its content does not match its name. */
   get(sha256: string): Uint8Array | undefined
-  /** Undefined when it is not there. */
+  /** Undefined when it is missing. */
   size(sha256: string): number | undefined
-  /** The same for what is too large to be held; throws PlumbError at its end when it is not what its name says. */
+  /** The same as a stream, for large content; throws PlumbError at the end when the content does not match its name. */
   parts(sha256: Sha256): AsyncIterable<Uint8Array>
-  /** Until the store is within its limit: removes the oldest that no group names, then the oldest of the first group, and so on; never of the last. */
+  /**
+   * Brings the store within its limit: removes the oldest in no group, then the oldest of the first group, and so on,
+   * but never of the last.
+   */
   prune(groups: readonly ReadonlySet<string>[]): void
 }
 
-/** Contents on their way into the store. */
+/** Contents being written to the store. */
 export type ObjectBatch = {
-  /** Of any size, given part by part by `read`. */
+  /** Content of any size, streamed by `read`. */
   add(read: (take: (part: Uint8Array) => void) => Promise<unknown>): Promise<StoredObject>
   /** On disk when it returns. */
   settle(): Promise<void>
-  /** Instead: leaves nothing behind. */
+  /** Alternative to `settle`: discards everything. */
   drop(): void
 }
 
 export type StoredObject = { readonly sha256: Sha256; readonly size: number }
 
-/** The host needs room for other things than what may be wanted back one day. */
+/** Free space that archiving must leave to the host. */
 const leftFreeBytes = 16 * 1024 * 1024
-/** Left by a process that died. */
+/** Leftover of a process that died. */
 const abandonedMs = 60 * 60 * 1000
 
 export function objectStore(directory: string, limitBytes = 512 * 1024 * 1024): ObjectStore {
@@ -118,7 +121,7 @@ async function writtenTo(path: string, digest: Hash, read: Parameters<ObjectBatc
   }
 }
 
-/** Large contents come in parts of a mebibyte: what would fill the disk is refused before it does. */
+/** Large contents come in parts of a mebibyte, so that content is refused before it fills the disk. */
 function refuseToFill(path: string, bytes: number): void {
   const { bavail, bsize } = statfsSync(path)
   if (bavail * bsize >= bytes + leftFreeBytes) return
@@ -150,7 +153,7 @@ async function* partsOf(path: string, sha256: Sha256): AsyncGenerator<Uint8Array
   })
 }
 
-/** Freshened, so that what is used again counts as young. */
+/** Updates the mtime, so that reused content counts as young. */
 function isThere(path: string, size: number): boolean {
   if (statSync(path, { throwIfNoEntry: false })?.size !== size) return false
   const now = new Date()
@@ -172,7 +175,7 @@ function prune(directory: string, groups: readonly ReadonlySet<string>[], limitB
   }
 }
 
-/** -1: in none. */
+/** -1 when in no group. */
 function groupOf(name: string, groups: readonly ReadonlySet<string>[]): number {
   return groups.findLastIndex((group) => group.has(name))
 }

@@ -1,4 +1,4 @@
-// What `plumb apply` did, for the running agent to report: a file each, so that the two processes need no lock.
+// Results of `plumb apply` for the running agent to report: one file each, so that the processes need no lock.
 import { randomUUID } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,13 +8,13 @@ import { PlumbError } from '../../shared/problem.ts'
 import { type ApplyReport, applyResultSchema, personAppliesLimit } from '../../shared/report.ts'
 
 export type PersonApplies = {
-  /** A full disk costs the line in the history, and no apply. */
+  /** On a full disk the entry of the history is lost; the apply goes on. */
   add(apply: ApplyReport): void
-  /** All that were added since, the oldest first; they are gone from the disk with that. */
+  /** Returns all added entries, oldest first, and deletes them from disk. */
   take(): readonly ApplyReport[]
 }
 
-/** Of a longer list the host's journal has the rest. */
+/** Upper bound; the journal of the host has the rest. */
 const changesKept = 1000
 
 export function personApplies(directory: string): PersonApplies {

@@ -1,11 +1,11 @@
-// What stands where a plain file of the state directory belongs - a directory, a socket, a link to itself - is set aside and
-// told: nothing that the agent remembers is worth that it can no longer apply. Damaged content is each store's own business.
+// Quarantines whatever is not a plain file where the state directory needs one (a directory, a socket, a link to
+// itself), and reports it: no cached state may block an apply. Damaged content is handled by each store.
 import { readdirSync, renameSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { errnoOf } from '../../shared/errno.ts'
 import type { Problem } from '../../shared/problem.ts'
 
-/** Of each part of the state directory, the names that are files. */
+/** Names that must be files, by part of the state directory. */
 const filesIn: Readonly<Record<string, RegExp>> = {
   '.': /^(?:(?:agent-restart|applies|digests|displaced|evidence|failures|hashes|holds|repairs|spool|status)\.json|journal)$/,
   baseline: /\.json$/,
@@ -31,7 +31,7 @@ function strangeIn(directory: string, names: RegExp): readonly string[] {
   }
 }
 
-/** A link that leads to a file somewhere else is how somebody wants it; one that leads nowhere is no file yet. */
+/** A link to a file elsewhere is the administrator's choice; a dangling link is a file that does not exist yet. */
 function leadsToFile(path: string): boolean {
   try {
     return statSync(path).isFile()
@@ -48,7 +48,7 @@ function quarantine(path: string, directory: string): readonly Problem[] {
       renameSync(path, aside)
       return [strange(path, aside)]
     } catch {
-      // On a read-only file system nothing can be written either: whoever has to, says so.
+      // On a read-only file system the first write reports the problem.
       return []
     }
   }
@@ -58,8 +58,8 @@ function quarantine(path: string, directory: string): readonly Problem[] {
 function strange(path: string, aside: string): Problem {
   return {
     code: 'state-corrupt',
-    message: `this is no file that can be read; it was set aside as ${aside}.`,
+    message: `this is not a readable file; it was quarantined as ${aside}.`,
     where: { file: path },
-    remedy: 'See what put it there, then remove it. The agent goes on without what it remembered there.',
+    remedy: 'Find out what created it, then remove it. The agent goes on without the state that was stored there.',
   }
 }

@@ -1,4 +1,4 @@
-// Small maps on disk for what is costly to compute and can be computed again: no sync, and unreadable means empty.
+// Caches on disk: small maps of values that are costly to compute and can be recomputed. Not synced; unreadable means empty.
 import { z } from 'zod'
 import { readIfThere, replaceFile } from '../../shared/platform/durable.ts'
 
@@ -6,7 +6,7 @@ export type Remembered<Value> = {
   get(key: string): Value | undefined
   set(key: string, value: Value): void
   delete(key: string): void
-  /** Writes what this process asked for or set, if that differs from the file; what nobody uses any more is forgotten. */
+  /** Writes the entries that this process read or set, if they differ from the file; unused entries are dropped. */
   save(): void
 }
 

@@ -1,5 +1,5 @@
-// When drift was put back by policy, so that a fight is noticed: what another program undoes again and again is not put back any
-// more, and told instead.
+// When drift was repaired by policy, to detect repair loops: a resource whose repairs another program keeps undoing is
+// no longer repaired, but reported.
 import { z } from 'zod'
 import { type RepairLoop, repairLoopSchema } from '../../shared/finding.ts'
 import { type ResourceId, resourceIdSchema } from '../../shared/names.ts'
@@ -7,16 +7,19 @@ import { PlumbError } from '../../shared/problem.ts'
 import { sharedRecord } from './shared-record.ts'
 
 export type RepairStore = {
-  /** What is not put back any more. */
+  /** Resources in a repair loop, which are no longer repaired. */
   loops(): ReadonlyMap<ResourceId, RepairLoop>
-  /** To be told what each look found drifted, before it is decided what to put back. */
+  /** Must be called with the drift of each check, before repairs are planned. */
   checked(drifted: ReadonlySet<ResourceId>, now: Date): void
   repaired(resources: readonly ResourceId[], now: Date): void
-  /** A person or a commit has put them right: nobody fights yet. */
+  /** A person or a commit has repaired them: ends their repair loops. */
   forget(resources: readonly ResourceId[]): void
 }
 
-/** So many repairs undone within so many milliseconds are a fight; it is over when nothing drifted for as long. */
+/**
+ * This many repairs that another program reverted within `loopWithinMs` are a repair loop. It ends after the same time
+ * without drift.
+ */
 export const loopRepairs = 3
 export const loopWithinMs = 10 * 60_000
 
@@ -25,7 +28,7 @@ const recordSchema = z.object({
   /** ISO 8601, the oldest first. */
   repairedAt: z.array(z.iso.datetime()).max(loopRepairs),
   fight: repairLoopSchema.optional(),
-  /** Since when a fight is quiet. */
+  /** Since when the resource of a repair loop has been in sync. */
   quietSince: z.iso.datetime().optional(),
 })
 
@@ -46,7 +49,7 @@ export function repairStore(path: string): RepairStore {
   }
   return {
     loops: () =>
-      new Map([...records.get()].flatMap(([id, { fight }]) => (fight === undefined ? [] : [[id, fight] as const]))),
+      new Map([...records.get()].flatMap(([id, { fight: loop }]) => (loop === undefined ? [] : [[id, loop] as const]))),
     checked: (drifted, now) => change(afterCheck(records.get(), drifted, now)),
     repaired: (resources, now) => change(afterRepair(records.get(), resources, now)),
     forget: (resources) => change(new Map([...records.get()].filter(([id]) => !resources.includes(id)))),
@@ -77,7 +80,7 @@ function seenInSync(record: RepairRecord, now: Date): RepairRecord | undefined {
   }
   const quietSince = record.quietSince ?? now.toISOString()
   const quietForMs = now.getTime() - Date.parse(quietSince)
-  // A clock that was set back makes no fight last for years.
+  // A clock that was set back must not make a repair loop last for years.
   if (quietForMs < 0) return { ...record, quietSince: now.toISOString() }
   return quietForMs >= loopWithinMs ? undefined : { ...record, quietSince }
 }

@@ -1,11 +1,14 @@
-// What the agent remembers in one small file that a verb beside it may replace too: `plumb apply` forgets a fight, and an agent
-// that went on with its own copy would write the fight back. Where only this process wrote, memory counts: also on a full disk.
+// State in one small file that a verb may replace too: `plumb apply` ends a repair loop, and an agent
+// that kept its own copy would write the loop again. While only this process writes, its memory counts, also on a full disk.
 import { lstatSync } from 'node:fs'
 import { readIfThere, removeIfThere, replaceFile } from '../../shared/platform/durable.ts'
 
 export type SharedRecord<T> = {
   get(): T
-  /** `content` undefined: there is no file for this. Throws PlumbError when it cannot be written; it is remembered all the same. */
+  /**
+   * `content` undefined: there is no file for this. Throws PlumbError when it cannot be written; it is remembered all
+   * the same.
+   */
   set(value: T, content: string | undefined): void
 }
 

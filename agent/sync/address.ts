@@ -1,4 +1,4 @@
-// What kind of remote an address is, and the address without the credentials it may carry.
+// Classifies the address of a remote, and strips credentials from it.
 
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,7 +12,7 @@ export type Address =
   | { readonly kind: 'ssh'; readonly url: string }
   | { readonly kind: 'local'; readonly url: string }
 
-/** Throws PlumbError `usage` for what is none. `url` is fit for messages and argument lists. */
+/** Throws PlumbError `usage` when it is not an address. `url` is safe for messages and argument lists. */
 export function addressOf(remote: Remote): Address {
   const { url, credentials } = splitAddress(remote.url)
   if (url === '' || url.startsWith('-') || /^[\w+]+::/.test(url) || url.includes('\0')) throw noAddress(url)

@@ -1,5 +1,5 @@
-// Objects by one long `git cat-file --batch`. Not by `Run`, which gives the text of a command that ends: these are bytes,
-// asked for one by one and by the thousand, and a process each would cost more than everything else.
+// Reads objects through one long-running `git cat-file --batch`. Not through `Run`, which returns the text of a
+// finished command: objects are bytes, requested by the thousand, and a process for each would dominate the cost.
 
 import type { ChildProcessWithoutNullStreams } from 'node:child_process'
 import { Socket } from 'node:net'
@@ -11,15 +11,15 @@ import { packLimits } from './pack/limits.ts'
 export type CatFileOptions = {
   /** `git cat-file --batch` in a repository. */
   readonly command: Command
-  /** Default 60: without a byte for so long, git has hung. */
+  /** Default 60: git counts as hung when it sends nothing for this long. */
   readonly silenceSeconds?: number
-  /** Default 32 MiB: a larger file is not taken into memory. A tree or a commit has its limit from `packLimits`. */
+  /** Default 32 MiB: larger files are not read into memory. Trees and commits are limited by `packLimits`. */
   readonly limitBytes?: number
-  /** Default 2: kept for the next question for so long. */
+  /** Default 2: how long an idle git is kept for the next request. */
   readonly idleSeconds?: number
 }
 
-/** Starts git when it is first asked, and again when it has ended. Does not keep the agent's process alive by itself. */
+/** Starts git on the first request, and again when it has ended. Does not keep the agent's process alive. */
 export class CatFile {
   readonly #options: CatFileOptions
   #session: Session | undefined
@@ -28,7 +28,7 @@ export class CatFile {
     this.#options = options
   }
 
-  /** Undefined when it is not there. Rejects with a plain Error that says what became of git. */
+  /** Undefined when the object is missing. Rejects with a plain Error that says how git ended. */
   find(oid: string, kind: ObjectKind): Promise<Uint8Array | undefined> {
     if (!/^[0-9a-f]{40}$/.test(oid)) return Promise.reject(new Error(`"${oid}" is not the id of an object`))
     if (this.#session === undefined || this.#session.ended) this.#session = new Session(this.#options)
@@ -64,7 +64,7 @@ class Session {
   readonly #limitBytes: number
   #held: Buffer[] = []
   #heldBytes = 0
-  /** How many bytes must be held before it is worth looking at them. */
+  /** Bytes to receive before parsing is worthwhile. */
   #needed = 1
   #timer: NodeJS.Timeout | undefined
   #said = ''
@@ -130,7 +130,7 @@ class Session {
       return 0
     }
     this.#asked.shift()
-    // Copied, so that one kept file does not keep a whole chunk of others.
+    // Copied, so that a retained file does not retain a whole chunk.
     if (heading === `${question.oid} ${question.kind} ${size}`)
       question.answer(Uint8Array.from(bytes.subarray(line + 1, end - 1)))
     else if (heading === `${question.oid} missing`) question.answer(undefined)
@@ -142,7 +142,7 @@ class Session {
     return kind === 'blob' ? this.#limitBytes : packLimits.headerBytes
   }
 
-  /** git would go on sending it: it is ended, and whatever else was asked has to be asked again. */
+  /** git would keep sending the object, so it is killed; other pending requests must be repeated. */
   #refuse(question: Question, why: string): 0 {
     this.#asked.shift()
     question.fail(new ObjectTooLarge(why))
@@ -152,7 +152,7 @@ class Session {
     return 0
   }
 
-  /** While something is asked, silence is counted and the process waits; else idleness is, and it does not. */
+  /** With requests pending, the timer detects a hang and keeps the process alive; otherwise it only ends an idle git. */
   #watch(): void {
     clearTimeout(this.#timer)
     if (this.ended) return

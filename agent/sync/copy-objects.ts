@@ -1,4 +1,4 @@
-// Reads a copy that was fetched over http(s): all its objects are in packs (pack/), its few refs are files.
+// Reads a copy that was fetched over http(s): all objects are in packs (pack/), the few refs are files.
 import git from 'isomorphic-git'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
@@ -23,7 +23,7 @@ export function createCopyObjects(gitdir: string): Objects {
     entries: (revision) =>
       reading(async (packs) => {
         const { bytes } = await packs.read(revision)
-        // One after the other: neighbors are often built on each other, and are inflated once then.
+        // Sequentially: neighbors in a pack are often deltas of each other, and each base is then inflated once.
         const readTree = async (oid: string) => (await packs.read(oid)).bytes
         return await entriesBelow(headerOf(bytes, 'tree')[0] ?? '', { readTree, atOnce: 1 })
       }),
@@ -42,7 +42,7 @@ export function createCopyObjects(gitdir: string): Objects {
 
 type UsingPacks = <Result>(work: (packs: PackedObjects) => Promise<Result>) => Promise<Result>
 
-/** Open packs and inflated objects are megabytes that an agent at rest does not need. */
+/** Releases open packs and inflated objects, megabytes that an idle agent does not need. */
 function createIdlePacks(gitdir: string, idleSeconds: number): UsingPacks {
   let packs: PackedObjects | undefined
   let active = 0
@@ -75,7 +75,7 @@ async function reaches(packs: PackedObjects, revision: string, ancestor: string)
   return false
 }
 
-/** A tag with a message is an object of its own: the commit behind it is meant. */
+/** Resolves an annotated tag to its commit. */
 async function commitOf(packs: PackedObjects, oid: string): Promise<Revision | undefined> {
   let at: string | undefined = oid
   for (let tags = 0; at !== undefined && tags < 10; tags += 1) {

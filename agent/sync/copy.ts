@@ -1,5 +1,5 @@
-// The agent's copy of the repository: kept sound, brought up to the remote's head, made anew when it is damaged or has grown.
-// Every function changes the copy and is called under the lock.
+// The agent's copy of the repository: brought up to the remote's head, and cloned again when it is damaged or has grown. All
+// functions change the copy and must be called under the lock.
 import { rm } from 'node:fs/promises'
 import type { Revision } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
@@ -13,14 +13,14 @@ export type Brought = { readonly copy: string; readonly revision: Revision }
 
 export type Wanted = {
   readonly head: RemoteHead
-  /** What is kept readable; undefined before the first revision was accepted. */
+  /** The revision that must stay readable; undefined before the first one was accepted. */
   readonly mark: Mark | undefined
-  /** A history without the mark is meant. */
+  /** Accepts a history without the mark. */
   readonly allowRewind: boolean
 }
 
 /**
- * The head in a sound copy: the one that is here with what is new, or a new one when there is none to go on from. Throws
+ * Resolves to the head in a sound copy: the present copy after a fetch, or a new clone when there is no usable copy. Throws
  * `repository-rewound` when the head does not descend from the mark.
  */
 export async function bringHead(parts: CopyParts, wanted: Wanted): Promise<Brought> {
@@ -34,7 +34,10 @@ export async function bringHead(parts: CopyParts, wanted: Wanted): Promise<Broug
   }
 }
 
-/** Fewer packs. Only while the head is the mark: a shallow clone then holds all that is needed. A failure changes nothing. */
+/**
+ * Reduces the number of packs. Only while the head is the mark, when a shallow clone is complete. A failure changes
+ * nothing.
+ */
 export async function compacted(parts: CopyParts, head: RemoteHead, copy: string): Promise<string> {
   try {
     const clone = await cloned(parts, { head, mark: undefined, allowRewind: false })
@@ -50,7 +53,7 @@ export function isDamage(error: unknown): boolean {
   return error instanceof PlumbError && error.code === 'repository-corrupt'
 }
 
-/** Undefined when there is no copy, or when what matters in it cannot be read. */
+/** Undefined when there is no copy, or its needed objects cannot be read. */
 async function soundCopy({ store, transport }: CopyParts, { head, mark }: Wanted): Promise<string | undefined> {
   const copy = store.current()
   if (copy === undefined || sealedPacks(copy) !== undefined) return copy
@@ -82,7 +85,7 @@ async function advanced(parts: CopyParts, wanted: Wanted, copy: string): Promise
   return { copy, revision }
 }
 
-/** Beside the current copy, with as much history as it takes to reach the mark. */
+/** Clones beside the current copy, with as much history as needed to reach the mark. */
 async function cloned(parts: CopyParts, wanted: Wanted): Promise<Brought> {
   const { store, transport } = parts
   const { head, mark, allowRewind } = wanted
@@ -107,12 +110,12 @@ async function activated({ store }: CopyParts, { copy, revision }: Brought): Pro
   return { copy: await store.activate(copy), revision }
 }
 
-/** git's own number for a depth without end. */
+/** git's value for unlimited depth. */
 const wholeHistory = 2_147_483_647
 
 /**
- * What a revision must pass before anything is read from it: it descends from the mark. Signatures (`trust`), by the signers
- * of the last trusted revision, belong here too.
+ * Verifies a revision before anything is read from it: it must descend from the mark. Signatures (`trust`), by the
+ * signers of the last trusted revision, belong here too.
  */
 async function verify({ transport, url }: CopyParts, wanted: Wanted, { copy, revision }: Brought): Promise<void> {
   const { head, mark, allowRewind } = wanted
@@ -123,7 +126,7 @@ async function verify({ transport, url }: CopyParts, wanted: Wanted, { copy, rev
     code: 'repository-rewound',
     message:
       `${url}: ${branchName(head.ref)} is at ${revision}, whose history does not contain ${mark.revision}, ` +
-      `which this host last accepted${from}. Somebody rewound or replaced the history. Nothing of it is applied.`,
+      `which this host last accepted${from}. The history was rewound or replaced. Nothing of it is applied.`,
     remedy: 'If that was meant: plumb apply --allow-rewind. If not, push the lost commits again.',
   })
 }

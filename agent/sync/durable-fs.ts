@@ -1,6 +1,6 @@
-// The file system given to isomorphic-git: node's own, but it shows no pack, which the library would take into memory as a
-// whole (pack/ reads them), and files appear whole or not at all. A SIGKILL or a power cut then
-// never leaves half an index, from which the library does not recover.
+// The file system given to isomorphic-git: node's own, with two changes. Packs are hidden, because the library would
+// read them into memory as a whole (pack/ reads them), and files are written atomically, because the library does not
+// recover from a partial index after a SIGKILL or a power cut.
 import fs, { type PathLike } from 'node:fs'
 import { replaceDurably } from '../../shared/platform/durable.ts'
 

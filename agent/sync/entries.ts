@@ -1,17 +1,18 @@
-// A revision's files from git's tree objects. Parsed here: isomorphic-git's own parser refuses names that systemd's escaping
-// makes (`a\x2db.mount`), and `git ls-tree` has no end when one tree is named many times on many levels.
+// Lists a revision's files from git's tree objects. Parsed here: isomorphic-git's own parser refuses names that
+// systemd's escaping makes (`a\x2db.mount`), and `git ls-tree` has no end when one tree is named many times on many
+// levels.
 import { PlumbError } from '../../shared/problem.ts'
 import { entryKind } from '../../shared/repository/listing.ts'
 import type { TreeEntry } from '../../shared/repository/tree.ts'
 
 export type TreeReader = {
-  /** The bytes of a tree object; each is asked for once. */
+  /** Reads a tree object; called once for each. */
   readTree(oid: string): Promise<Uint8Array>
-  /** How many may be asked for side by side. */
+  /** Upper bound on concurrent reads. */
   readonly atOnce: number
 }
 
-/** Throws PlumbError `repository-invalid` as soon as there is more than `revisionShape` allows, before the rest is read. */
+/** Throws PlumbError `repository-invalid` as soon as `revisionShape` is exceeded, before the rest is read. */
 export async function entriesBelow(root: string, { readTree, atOnce }: TreeReader): Promise<readonly TreeEntry[]> {
   const trees = new Map<string, readonly TreeLine[]>()
   const count = { files: 0, trees: 0 }
@@ -30,13 +31,13 @@ export async function entriesBelow(root: string, { readTree, atOnce }: TreeReade
   return unfolded(root, trees)
 }
 
-/** Beyond what `safeEntries` takes, and still little enough for the memory of a small host. */
+/** Above the limits of `safeEntries`, and still small enough for the memory of a small host. */
 export const revisionShape = {
   files: 200_000,
   directories: 200_000,
-  /** Directories in each other. */
+  /** Nesting depth of directories. */
   depth: 256,
-  /** Of all paths together. */
+  /** Total length of all paths. */
   pathCharacters: 16 * 1024 * 1024,
 } as const
 
@@ -45,7 +46,7 @@ type DirectoryLine = { readonly kind: 'tree'; readonly name: string; readonly oi
 type TreeLine = FileLine | DirectoryLine
 type Count = { files: number; trees: number }
 
-/** Never cut short in silence: a file that is not listed would be removed from hosts. */
+/** Never truncates: a file missing from the list would be removed from hosts. */
 function unfolded(root: string, trees: ReadonlyMap<string, readonly TreeLine[]>): readonly TreeEntry[] {
   const entries: TreeEntry[] = []
   let directories = 0
@@ -78,7 +79,7 @@ function linesOf(bytes: Uint8Array, count: Count): readonly TreeLine[] {
     if (space < 0 || end < 0 || end + 21 > tree.length) throw new Error('a tree object is malformed')
     const mode = tree.toString('latin1', start, space)
     const kind = mode === directoryMode ? 'tree' : entryKind(mode)
-    // What git knows by no mode is on no host.
+    // Entries with modes unknown to git are not deployed.
     if (kind !== undefined) {
       count[kind === 'tree' ? 'trees' : 'files'] += 1
       if (count.files > revisionShape.files || count.trees > revisionShape.directories) throw tooManyFiles()

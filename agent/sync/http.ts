@@ -1,4 +1,4 @@
-// HTTP for isomorphic-git. Its own client has no deadlines and, from Node 19 on, hangs up after 5 idle seconds.
+// HTTP client for isomorphic-git, whose own client has no deadlines and, since Node 19, disconnects after 5 idle seconds.
 import { X509Certificate } from 'node:crypto'
 import http from 'node:http'
 import https from 'node:https'
@@ -8,7 +8,7 @@ import { PlumbError } from '../../shared/problem.ts'
 import type { Address } from './address.ts'
 import { later, unreachable, unreachableByCode } from './reasons.ts'
 
-/** The shape isomorphic-git asks for. */
+/** The interface that isomorphic-git requires. */
 export type HttpCall = {
   readonly url: string
   readonly method?: string | undefined
@@ -25,7 +25,7 @@ export type HttpAnswer = {
   readonly body: AsyncIterableIterator<Uint8Array>
 }
 
-/** Takes something out of the body of an answer while it is read. */
+/** Extracts a part of the response body while it is read. */
 export type BodyFilter = (body: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>
 
 export type GitHttp = {
@@ -37,12 +37,12 @@ export type GitHttp = {
 }
 
 export type HttpLimits = {
-  /** Between two bytes, the first included. */
+  /** Longest wait for the next byte, the first included. */
   readonly idleSeconds: number
   /** For one request and its answer. */
   readonly totalSeconds: number
   readonly bodyBytes: number
-  /** What is left of a body after its filter: it is held in memory. */
+  /** Bound of the filtered body, which is held in memory. */
   readonly heldBytes: number
 }
 
@@ -62,7 +62,7 @@ export function createGitHttp(
 ): GitHttp {
   const origin = new URL(address.url).origin
   const agents = createAgents(certificate)
-  // As git does: once the first request was sent on to a new address, the ones after it go there directly.
+  // As git does: after the first request was redirected, later ones go directly to the new address.
   let moved: { readonly from: string; readonly to: string } | undefined
   let active = 0
   const client = (stop: AbortSignal | undefined): GitHttp => ({
@@ -75,7 +75,7 @@ export function createGitHttp(
     within: (also) => client(stop === undefined ? also : AbortSignal.any([stop, also])),
     rest: () => {
       moved = undefined
-      // `destroy` also breaks off what another sync of this process is still reading.
+      // `destroy` also aborts a response that another sync of this process is still reading.
       if (active === 0) agents.destroy()
     },
   })
@@ -136,7 +136,7 @@ type Sent = {
   readonly stop: AbortSignal | undefined
 }
 
-/** The whole answer is read before it is handed on: one that breaks off is an error here, never half a pack. */
+/** Reads the whole response first, so that an aborted one is an error here and never a partial pack. */
 async function send(call: Sent, agent: http.Agent | https.Agent, limits: HttpLimits): Promise<HttpAnswer> {
   const response = await sendRequest({
     ...call,
@@ -166,7 +166,7 @@ async function read(
   return chunks
 }
 
-/** Lets go of each chunk as it is read: the pack is in memory once, not twice. */
+/** Releases each chunk as it is read, so that the pack is in memory once, not twice. */
 async function* released(chunks: Uint8Array[]): AsyncGenerator<Uint8Array> {
   chunks.reverse()
   for (let chunk = chunks.pop(); chunk !== undefined; chunk = chunks.pop()) yield chunk
@@ -197,7 +197,7 @@ function createAgents(certificate: string | undefined): Agents {
   }
 }
 
-/** The system's authorities and `certificate`. A server with the key of exactly that certificate may have any name. */
+/** Trusts the system's authorities and `certificate`. A server with the key of exactly that certificate may have any name. */
 function secureAgent(certificate: string | undefined): https.Agent {
   const authorities = systemAuthorities()
   const options = { keepAlive: true, proxyEnv: process.env }

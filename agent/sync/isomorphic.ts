@@ -37,7 +37,7 @@ export function createHttpTransport(
     head: () => remoteHead({ url, branch, http }).catch((error) => Promise.reject(remoteFault(url, error))),
     create: async (directory) => {
       await git.init({ fs, gitdir: directory, bare: true, defaultBranch: 'main' })
-      // A fetch wants to know where to; the address is not kept, it is given to every fetch.
+      // A fetch needs a remote in the configuration; the address is not stored, but passed to every fetch.
       const refspec = { path: 'remote.origin.fetch', value: '+refs/heads/*:refs/remotes/origin/*' }
       await git.setConfig({ fs, gitdir: directory, ...refspec })
     },
@@ -60,7 +60,7 @@ async function remoteHead({ url, branch, http }: Asked & { branch: string | unde
   const format = formatNoting(http)
   const refs = await git
     .listServerRefs({ http: format, url, protocolVersion: 2, prefix, symrefs: true })
-    // Asked in the words of SHA-1, a server of SHA-256 breaks off.
+    // A SHA-256 repository aborts a SHA-1 request.
     .catch((error) => Promise.reject(format.isSha256() ? unreachable(url, sha256, error) : error))
   const found = refs.find((candidate) => candidate.ref === prefix)
   if (found === undefined) throw unreachable(url, branch === undefined ? await noHead({ url, http }) : noBranch(branch))
@@ -71,7 +71,7 @@ async function remoteHead({ url, branch, http }: Asked & { branch: string | unde
   return { ref, revision: revision.data }
 }
 
-/** The library passes over what a server says of its object format. */
+/** The library ignores the object format that a server announces. */
 function formatNoting(http: GitHttp): { request(call: HttpCall): Promise<HttpAnswer>; isSha256(): boolean } {
   let seen = ''
   async function* noting(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -86,7 +86,7 @@ function formatNoting(http: GitHttp): { request(call: HttpCall): Promise<HttpAns
   }
 }
 
-/** Protocol version 2 does not name the branch of a HEAD that leads nowhere. */
+/** Protocol version 2 does not name the branch of a dangling HEAD. */
 async function noHead({ url, http }: Asked): Promise<Reason> {
   const prefix = 'refs/heads/'
   const refs = await git.listServerRefs({ http, url, protocolVersion: 2, prefix })
@@ -94,7 +94,7 @@ async function noHead({ url, http }: Asked): Promise<Reason> {
   return branches.length === 0 ? noCommit : danglingHead(undefined, branches)
 }
 
-/** Branches before tags, as everywhere; an id is asked for as it is, which not every forge allows. */
+/** Branches before tags, as everywhere. An id is requested directly, which not every forge allows. */
 async function remoteName({ url, name, http }: Asked & { name: string }): Promise<string | undefined> {
   if (revisionSchema.safeParse(name).success) return name
   for (const prefix of [`refs/heads/${name}`, `refs/tags/${name}`]) {
@@ -122,7 +122,7 @@ async function fetchRef(fetch: Fetch): Promise<Revision> {
   }
 }
 
-/** The library speaks with the remote; the pack is taken out of its answer, and never gets as far as the library. */
+/** The library talks to the remote; the pack is extracted from the response and never reaches the library. */
 async function fetched({ url, http, directory: gitdir, ref, depth }: Fetch): Promise<Revision> {
   const pack = incomingPack(gitdir)
   const isPack = ({ url: to, method }: HttpCall) => method === 'POST' && to.endsWith('/git-upload-pack')
@@ -157,7 +157,7 @@ function remoteFault(url: string, error: unknown): unknown {
   return unreachable(url, { why, remedy: 'Try git ls-remote on the address.' }, error)
 }
 
-/** What the library says of the other side; a plain Error is the text of the server's own complaint. */
+/** Maps the library's errors about the remote; a plain Error has the server's own message. */
 function isRemoteFault(error: unknown): boolean {
   if (error instanceof PlumbError) return true
   const remote = [

@@ -1,5 +1,5 @@
-// The listing and the parsed texts of one revision, kept in a file, so that a check of a host that has not moved starts no
-// git and unpacks nothing.
+// The listing and the parsed texts of one revision, cached in a file, so that a check at an unchanged revision starts
+// no git and unpacks nothing.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
@@ -9,11 +9,11 @@ import { parsedEntries, type TreeEntry } from '../../shared/repository/tree.ts'
 
 export type KeptListing = {
   readonly entries: readonly TreeEntry[]
-  /** By object id; not every text that is parsed need be here. */
+  /** By object id; may lack some of the parsed texts. */
   readonly texts: ReadonlyMap<string, Uint8Array>
 }
 
-/** Undefined when none is kept for this revision, or what is kept is not what was written. */
+/** Undefined when none is cached for this revision, or the file is damaged. */
 export function readKeptListing(path: string, revision: Revision): KeptListing | undefined {
   const text = textAt(path)
   const end = text.indexOf('\n')
@@ -34,7 +34,7 @@ export function readKeptListing(path: string, revision: Revision): KeptListing |
   }
 }
 
-/** Best effort: without it the next check is slower, and nothing else. */
+/** Best effort: without it the next check is only slower. */
 export function writeKeptListing(path: string, revision: Revision, { entries, texts }: KeptListing): void {
   const body = JSON.stringify({
     revision,
@@ -44,11 +44,11 @@ export function writeKeptListing(path: string, revision: Revision, { entries, te
   try {
     replaceFile({ path, content: `${checksumOf(body)} ${revision}\n${body}` })
   } catch {
-    // A full disk is reported by whoever must write.
+    // A full disk is reported by writes that must succeed.
   }
 }
 
-/** The texts worth keeping: those that every pass parses, as long as they are small. */
+/** Texts worth caching: those that every pass parses, if they are small. */
 export async function keepableTexts(
   entries: readonly TreeEntry[],
   readMany: (oids: readonly string[]) => Promise<readonly Uint8Array[]>,

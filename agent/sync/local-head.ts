@@ -1,17 +1,17 @@
-// Where a repository in a directory of this host stands, from its files alone: a check each minute starts no process.
+// Reads the head of a local repository from its files, so that a check each minute starts no process.
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Revision, revisionSchema } from '../../shared/names.ts'
 import type { RemoteHead } from './transport.ts'
 
-/** Undefined when it is not told by the files git has always had (a linked work tree, reftables): git itself must be asked. */
+/** Undefined when the classic files do not have it (a linked work tree, reftables): then git itself must be run. */
 export async function localHead(directory: string, branch: string | undefined): Promise<RemoteHead | undefined> {
   const inside = join(directory, '.git')
   return (await headIn(inside, branch)) ?? (await headIn(directory, branch))
 }
 
-/** Also of a branch that does not exist. */
+/** Also for a branch that does not exist. */
 export async function branchOfHead(directory: string): Promise<string | undefined> {
   const head = (await smallText(join(directory, '.git/HEAD'))) ?? (await smallText(join(directory, 'HEAD')))
   return /^ref: refs\/heads\/(\S+)\n?$/.exec(head ?? '')?.[1]
@@ -43,7 +43,7 @@ async function packed(gitDirectory: string, ref: string): Promise<Revision | und
 
 const smallBytes = 16 * 1024 * 1024
 
-/** A FIFO or a device in its place is not waited for: the directory may be somebody else's. */
+/** Never blocks on a FIFO or a device in its place: another user may own the directory. */
 async function smallText(path: string): Promise<string | undefined> {
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined)
   if (file === undefined) return undefined

@@ -9,10 +9,13 @@ import { PlumbError } from '../../shared/problem.ts'
 const markSchema = z.object({
   version: z.literal(1),
   revision: revisionSchema,
-  /** Where it came from, without credentials. */
+  /** Address of the remote, without credentials. */
   url: z.string(),
   ref: z.string(),
-  /** What the remote's HEAD named when it was last followed; null: a branch was given each time. Older agents leave it out: then `ref`. */
+  /**
+   * What the remote's HEAD named when it was last followed; null: a branch was given each time. Older agents leave it
+   * out: then `ref`.
+   */
   head: z.string().nullable().exactOptional(),
 })
 
@@ -40,7 +43,7 @@ export async function writeMark(path: string, mark: Mark): Promise<void> {
   await replaceDurably([{ path, content: `${JSON.stringify(mark)}\n` }])
 }
 
-/** Never taken for "no mark": whoever can damage the file could then rewind the history. */
+/** Never treated as "no mark": damaging the file would then allow the history to be rewound. */
 function unreadable(path: string, why: string): PlumbError {
   return new PlumbError({
     code: 'state-corrupt',

@@ -1,4 +1,4 @@
-// Reads one revision from a copy on this host; damage that is met on the way is remembered for the next sync.
+// Reads one revision from a copy on this host; damage that is found is recorded for the next sync.
 import type { Revision } from '../../shared/names.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { TreeEntry } from '../../shared/repository/tree.ts'

@@ -1,4 +1,4 @@
-// Why a remote could not be reached, in plain words: errors classified by their codes, with the way out.
+// Why a remote could not be reached: errors classified by their codes, each with a remedy.
 import { errnoOf } from '../../shared/errno.ts'
 import { PlumbError } from '../../shared/problem.ts'
 import type { Address } from './address.ts'
@@ -17,7 +17,7 @@ export function corrupt(directory: string, what: string, cause?: unknown): Plumb
     {
       code: 'repository-corrupt',
       message: `The copy of the repository in ${directory} is damaged: ${what}.`,
-      remedy: 'The next sync sets it aside and clones again: plumb apply.',
+      remedy: 'The next sync moves it away and clones again: plumb apply.',
     },
     cause === undefined ? {} : { cause },
   )
@@ -51,7 +51,7 @@ export function diskFull(directory: string, cause?: unknown): PlumbError {
   )
 }
 
-/** Of a pack that would cost more than it may. It is the content's fault: to try again does not help. */
+/** For a pack beyond the limits. The content is at fault, so a retry does not help. */
 export function tooLarge(where: string, cause: Error): PlumbError {
   return new PlumbError(
     {
@@ -101,7 +101,7 @@ export const noSmartHttp: Reason = {
 
 export const noCommit: Reason = { why: 'the repository has no commit yet', remedy: 'Push a first commit.' }
 
-/** There are commits, but not where HEAD says: a default branch that was renamed. */
+/** There are commits, but HEAD leads nowhere, as after the default branch was renamed. */
 export function danglingHead(named: string | undefined, branches: readonly string[]): Reason {
   const missing = named === undefined ? 'a branch that does not exist' : `the branch "${named}", which does not exist`
   const more = branches.length > 5 ? ` and ${branches.length - 5} more` : ''
@@ -151,7 +151,7 @@ const certificateReasons: Readonly<Record<string, Reason>> = {
 }
 
 const untrusted: Reason = {
-  why: 'its TLS certificate is signed by nobody this host trusts',
+  why: 'its TLS certificate is not signed by an authority that this host trusts',
   remedy: "Add the authority to the system's (update-ca-certificates), or pin it: plumb install --certificate FILE.",
 }
 

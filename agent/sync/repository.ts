@@ -1,5 +1,5 @@
-// The remote goes in, a revision that is on this host and descends from the last accepted one comes out. Whatever goes wrong
-// on the way, the last good revision stays readable.
+// Syncs with the remote: fetches a revision that descends from the last accepted one. On any failure the last good
+// revision stays readable.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Run } from '../../shared/command.ts'
@@ -15,39 +15,42 @@ import { createStore, sealedPacks, unseal } from './store.ts'
 import { branchName, type RemoteHead, type Transport } from './transport.ts'
 
 export type RepositoryOptions = {
-  /** The agent's; the copy lives below it. */
+  /** The agent's state directory; the copy is below it. */
   readonly stateDirectory: string
   readonly remote: Remote
   readonly run: Run
-  /** A copy with more packs is made anew beside itself; default 50. */
+  /** A copy with more packs is cloned again beside itself; default 50. */
   readonly packsAtMost?: number
 }
 
 export type SyncOptions = {
-  /** A person has said that a history without the mark is meant. */
+  /** A person accepts a history without the mark. */
   readonly allowRewind: boolean
-  /** A person has said that the branch which the remote's HEAD names by now is meant. */
+  /** A person accepts the branch that the remote's HEAD names now. */
   readonly allowBranchChange?: boolean
-  /** Aborted: the remote is no longer waited for. */
+  /** Aborting ends the wait for the remote. */
   readonly stop?: AbortSignal
 }
 
 /** Every failure is a PlumbError. */
 export type Repository = {
   /**
-   * Looks at the remote, brings what is new, and resolves to its head. Throws `repository-unreachable`, `git-missing`,
+   * Fetches from the remote and resolves to its head. Throws `repository-unreachable`, `git-missing`,
    * `repository-rewound`, `branch-changed`, `disk-full`...; the last good revision stays as it was.
    */
   sync(options: SyncOptions): Promise<RevisionReader>
-  /** Called when the revision was verified and desired: later heads must descend from it. On disk when it resolves. */
+  /** Must be called when the revision was verified and loaded: later heads must descend from it. On disk when it resolves. */
   accept(revision: Revision): Promise<void>
-  /** The last accepted revision, without the network; undefined when there is none, or no readable copy of it. */
+  /** The last accepted revision, without network access; undefined when there is none, or no readable copy of it. */
   lastGood(): Promise<RevisionReader | undefined>
-  /** A branch, a tag, a full or an abbreviated id; asks the remote when it is not here. Throws `usage` when it is nowhere. */
+  /**
+   * A branch, a tag, a full or an abbreviated id; asks the remote when the copy lacks it. Throws `usage` when it is not
+   * found.
+   */
   readerAt(name: string): Promise<RevisionReader>
 }
 
-/** Touches nothing; throws PlumbError `usage` for an address that is none. */
+/** Opens nothing yet; throws PlumbError `usage` for an invalid address. */
 export function openRepository(options: RepositoryOptions): Repository {
   const address = addressOf(options.remote)
   let opening: Promise<Repository> | undefined
@@ -92,7 +95,7 @@ async function openAt(address: Address, options: RepositoryOptions): Promise<Rep
     }
     const brought = await locked(talking, waiting, async () => {
       const markNow = readMark(markPath)
-      // Another process has accepted a revision meanwhile: held against that one, the head seen before could look rewound.
+      // Another process may have accepted a revision meanwhile, against which the head seen before could look rewound.
       const headNow = markNow?.revision === mark?.revision ? head : await headWithin(remote)
       return await bringHead(talking, { head: headNow, mark: markNow, allowRewind })
     })
@@ -113,7 +116,7 @@ async function openAt(address: Address, options: RepositoryOptions): Promise<Rep
     const here = copy === undefined ? undefined : await transport.objects(copy).resolve(name)
     if (copy !== undefined && here !== undefined) return readers.once(copy, here)
     return await locked(parts, { directory }, async () => {
-      // In a place of its own: what it holds is cut off from history, which in the copy would look like a rewind.
+      // In a separate directory: its shallow history would look like a rewind in the copy.
       const aside = join(directory, 'aside')
       await rm(aside, { recursive: true, force: true })
       await transport.create(aside)
@@ -136,7 +139,7 @@ async function openAt(address: Address, options: RepositoryOptions): Promise<Rep
   }
 }
 
-/** Loaded when it is needed: half of what a check of a local directory takes would be the library it does not use. */
+/** Loaded on demand: for a local directory, loading the unused library would take half the time of a check. */
 async function transportTo(
   address: Address,
   directory: string,
@@ -154,13 +157,13 @@ async function transportTo(
 }
 
 type Readers = {
-  /** With its listing kept for the next time; the same reader as long as nothing moved. */
+  /** Caches the listing for the next time; returns the same reader as long as nothing changed. */
   kept(copy: string, revision: Revision): RevisionReader
   once(copy: string, revision: Revision): RevisionReader
 }
 
 function createReaders(transport: Transport): Readers {
-  // Two, since a head that cannot be desired is looked at beside the last good revision, in turns.
+  // Two, because a broken head and the last good revision are read alternately.
   let latest: readonly { readonly copy: string; readonly reader: RevisionReader }[] = []
   const reader = (copy: string, revision: Revision, listing: string | undefined) =>
     createReader({ revision, objects: transport.objects(copy), listing, onDamage: () => unseal(copy) })
@@ -176,7 +179,7 @@ function createReaders(transport: Transport): Readers {
   }
 }
 
-/** To say where the branch stands takes a remote a moment. */
+/** Deadline for the remote to name the head of the branch. */
 const pollSeconds = 60
 
 type Waiting = { readonly directory: string; readonly stop?: AbortSignal | undefined }
@@ -192,7 +195,7 @@ async function locked<Result>(
     await store.removeUnfinished()
     return await work()
   } catch (error) {
-    // At once, not by the next sync: with a disk that this one has filled there might be none.
+    // At once, not by the next sync, which might be impossible on a disk that this one has filled.
     await store.removeUnfinished().catch(() => undefined)
     throw error
   } finally {
@@ -200,7 +203,7 @@ async function locked<Result>(
   }
 }
 
-/** Who can set HEAD at the remote - a setting of the forge, no push - would else choose what the host becomes. */
+/** Otherwise changing HEAD at the remote, a forge setting that needs no push, would choose what is deployed. */
 function requireBranch(url: string, head: RemoteHead, pinned: string | undefined): RemoteHead {
   const { ref } = head
   if (pinned === undefined || ref === pinned) return head

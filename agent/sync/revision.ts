@@ -1,19 +1,19 @@
-// What sync hands on: a revision whose objects are on this host, readable without touching the network.
+// The result of sync: a revision whose objects are on this host, readable without network access.
 import type { Credentials } from '../../shared/address.ts'
 import type { Revision } from '../../shared/names.ts'
 import type { TreeEntry } from '../../shared/repository/tree.ts'
 
 export type RevisionReader = {
   readonly revision: Revision
-  /** Every file of the revision, submodules included (desire refuses them). */
+  /** Every file of the revision, including submodules (rejected by desire). */
   entries(): Promise<readonly TreeEntry[]>
-  /** The bytes of one object; throws PlumbError `repository-corrupt` when it is not there or not readable. */
+  /** The bytes of one object; throws PlumbError `repository-corrupt` when it is missing or unreadable. */
   read(oid: string): Promise<Uint8Array>
   /** Many at once, in the order asked; one round trip where the transport has one. */
   readMany(oids: readonly string[]): Promise<readonly Uint8Array[]>
 }
 
-/** Where the repository is; pinned on the host, never told by the server. */
+/** Address of the repository; pinned on the host, never set by the server. */
 export type Remote = {
   /** http(s)://, ssh:// (or user@host:path), or a local path. */
   readonly url: string

@@ -1,4 +1,4 @@
-// The directories of the copy: `current` leads to one whole bare repository, which is replaced by another in one rename.
+// The directories of the copy: `current` links to a complete bare repository, and is replaced in one rename.
 import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, symlink } from 'node:fs/promises'
@@ -8,11 +8,14 @@ import { replaceDurably, syncDirectories } from '../../shared/platform/durable.t
 export type Store = {
   /** The repository that `current` leads to; undefined before the first clone. */
   current(): string | undefined
-  /** A fresh place for a clone, below the same directory. */
+  /** A new directory for a clone, beside the current one. */
   incoming(): Promise<string>
-  /** Makes a finished clone the current one and says where it is now. The one before it stays for whoever is still reading it, older ones go. */
+  /**
+   * Makes a finished clone the current one and returns its path. Keeps the one before it for present readers, removes
+   * older ones.
+   */
   activate(incoming: string): Promise<string>
-  /** Removes what syncs that were killed or ran out of disk left behind; only under the lock. */
+  /** Removes leftovers of syncs that were killed or ran out of disk; only under the lock. */
   removeUnfinished(): Promise<void>
 }
 
@@ -54,8 +57,8 @@ export function createStore(directory: string): Store {
 }
 
 /**
- * A sealed copy was found readable when its packs had these sizes: whether they still have is told by a few stats. What is
- * found damaged in spite of that is unsealed, and so looked at in full by the next sync.
+ * Seals a copy that was verified while its packs had these sizes, so that a few stats suffice later. A copy that is
+ * found damaged nevertheless is unsealed, and verified in full by the next sync.
  */
 export async function seal(copy: string): Promise<void> {
   await replaceDurably([{ path: join(copy, sealName), content: sealOf(packSizes(copy)) }])
@@ -65,7 +68,7 @@ export function unseal(copy: string): void {
   rmSync(join(copy, sealName), { force: true })
 }
 
-/** The number of packs, or undefined when the copy is not as it was sealed. */
+/** The number of packs; undefined when the copy differs from its seal. */
 export function sealedPacks(copy: string): number | undefined {
   try {
     const sealed = readFileSync(join(copy, sealName), 'utf8')
@@ -90,7 +93,7 @@ function sealOf(sizes: ReturnType<typeof packSizes>): string {
 
 async function removeAll(directory: string, isOld: (name: string) => boolean): Promise<void> {
   const names = await readdir(directory).catch(() => [])
-  // A git whose agent was killed may write there for a moment more.
+  // The git of a killed agent may still write there for a moment.
   const whole = { recursive: true, force: true, maxRetries: 5, retryDelay: 100 }
   for (const name of names.filter(isOld)) await rm(join(directory, name), whole)
 }

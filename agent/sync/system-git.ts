@@ -29,7 +29,7 @@ import type { Objects, RemoteHead, Transport } from './transport.ts'
 export type SystemGitOptions = {
   readonly address: Extract<Address, { kind: 'ssh' | 'local' }>
   readonly branch: string | undefined
-  /** Where git's configuration is kept. */
+  /** Directory of git's configuration. */
   readonly directory: string
   readonly run: Run
 }
@@ -71,15 +71,15 @@ type Parts = {
   readonly address: SystemGitOptions['address']
   readonly objects: (gitDirectory: string) => Objects
   readonly run: Run
-  /** Of a repository of this host; undefined: the user who runs plumb. */
+  /** Owner of a local repository; undefined: the user who runs plumb. */
   readonly owner: () => Promise<Account | undefined>
 }
 
-/** A local repository tells by its files; git is asked when they do not. */
+/** Reads the files of a local repository; runs git when they do not suffice. */
 async function headOf(parts: Parts, branch: string | undefined): Promise<RemoteHead> {
   const { kind, url } = parts.address
-  const told = kind === 'local' ? await localHead(url, branch) : undefined
-  if (told !== undefined) return told
+  const known = kind === 'local' ? await localHead(url, branch) : undefined
+  if (known !== undefined) return known
   if (kind === 'local') await requireDirectory(url)
   const asked = branch === undefined ? 'HEAD' : `refs/heads/${branch}`
   const args = ['ls-remote', ...(await uploadPack(parts)), '--symref', '--', url, asked]
@@ -120,7 +120,7 @@ async function fetchRef(parts: Parts, { gitDirectory, ref, depth }: Fetch): Prom
     if (answer.code === 0) break
     if (isTooLarge(answer)) throw tooLarge(address.url, new Error('it is larger than a fleet repository may be'))
     const error = await fault(parts, gitDirectory, answer)
-    // The git of an agent that was killed may still have been at work here, and have moved the ref in between.
+    // The git of a killed agent may still have been running here, and have moved the ref in between.
     if (error.code !== 'repository-unreachable' || attempt === 2) throw error
   }
   const revision = await objects(gitDirectory).resolve(fetched)
@@ -128,7 +128,7 @@ async function fetchRef(parts: Parts, { gitDirectory, ref, depth }: Fetch): Prom
   return revision
 }
 
-/** A local remote also knows the beginnings of ids; any other gives what it has a name for, or a whole id. */
+/** A local remote also resolves abbreviated ids; any other only names and full ids. */
 async function bringNamed(parts: Parts, gitDirectory: string, name: string): Promise<Revision | undefined> {
   if (!isPlainName(name)) return undefined
   const { git, address, objects } = parts
@@ -148,12 +148,12 @@ async function fullId({ address, run, owner }: Parts, name: string): Promise<Rev
   return await createSystemObjects(git, await gitDirectoryOf(address.url)).resolve(name)
 }
 
-/** What serves a remote over ssh is the other machine's choice. */
+/** Over ssh, the remote machine chooses the program that serves the repository. */
 async function uploadPack({ address, owner }: Parts): Promise<readonly string[]> {
   return address.kind === 'local' ? [`--upload-pack=${closedUploadPack(await owner())}`] : []
 }
 
-/** Tried, since a host can have no program that becomes another user. */
+/** Probed, because a host may lack a program to change the user. */
 async function requireOwner(url: string, run: Run): Promise<Account | undefined> {
   const awaited = await awaitedGitFile(url, { workTree: false })
   if (awaited !== undefined)
@@ -167,10 +167,10 @@ async function requireOwner(url: string, run: Run): Promise<Account | undefined>
 }
 
 const fetchSeconds = 900
-/** As over http(s). */
+/** The same limits as over http(s). */
 const packLimitBytes = 512 * 1024 * 1024
 
-/** By the words of git about an allocation, of the kernel about a file (EFBIG), or by the signal that goes with it. */
+/** Recognized by git's allocation error, by EFBIG, or by the signal that accompanies it. */
 function isTooLarge({ stderr }: CommandResult): boolean {
   return /attempting to allocate \d+ over limit|File too large|died of signal 25/.test(stderr)
 }
@@ -198,11 +198,11 @@ async function gitDirectoryOf(url: string): Promise<string> {
   return (await stat(inside).catch(() => undefined)) === undefined ? url : inside
 }
 
-/** The remote has just answered for its head, so that what fails now may well be this side. */
+/** The remote has just answered for its head, so a failure now is more likely on this side. */
 async function fault({ git, address }: Parts, gitDirectory: string, answer: CommandResult): Promise<PlumbError> {
   const space = await statfs(gitDirectory).catch(() => undefined)
   if (space !== undefined && space.bavail * space.bsize < 1024 * 1024) return diskFull(gitDirectory)
-  // Whoever calls holds the lock of the copy, so that no other git is at work in it.
+  // The caller holds the lock of the copy, so no other git is running in it.
   const left = (await readdir(gitDirectory, { recursive: true })).find((name) => name.endsWith('.lock'))
   if (left !== undefined) return corrupt(gitDirectory, `a git that was killed has left ${left} behind`)
   const walk = [`--git-dir=${gitDirectory}`, 'rev-list', '--objects', '--all', '--quiet']

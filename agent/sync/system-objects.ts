@@ -58,7 +58,7 @@ function largeTree(error: unknown): never {
   throw error instanceof ObjectTooLarge ? tooManyFiles() : error
 }
 
-/** What git's own syntax would make of `a..b`, `:/text` or `@{u}` is not meant. */
+/** Rejects git's revision syntax such as `a..b`, `:/text` or `@{u}`. */
 export function isPlainName(name: string): boolean {
   return /^[A-Za-z0-9_][A-Za-z0-9_./+-]*$/.test(name) && !name.includes('..')
 }

@@ -1,4 +1,4 @@
-// The git that keeps the agent's copy and reads repositories of this host: with settings of its own, and nothing that goes on behind its back.
+// Runs git for the agent's copy and for local repositories: with its own settings, and without background maintenance.
 
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -13,16 +13,16 @@ import { gitMissing, later, unreachable } from './reasons.ts'
 export type GitLimits = Pick<ClosedGit, 'deadlineSeconds' | 'stdin' | 'outputLimitBytes' | 'stop' | 'fileLimitBytes'>
 
 export type SystemGit = {
-  /** Exit codes are for the caller to judge; a missing git and a deadline are thrown as PlumbErrors. */
+  /** The caller handles exit codes; a missing git and a deadline are thrown as PlumbErrors. */
   run(args: readonly string[], limits?: GitLimits): Promise<CommandResult>
-  /** For a git that is not started by `run`. */
+  /** Command and environment, for a git that is not started by `run`. */
   command(args: readonly string[], limits?: GitLimits): Command
 }
 
 export type SystemGitOptions = {
   readonly address: Address
   readonly run: Run
-  /** Where the settings of git are kept. Default: git has none, and can only read what is on this host. */
+  /** Directory of git's settings. Without it, git can only read local repositories. */
   readonly directory?: string
   /** Default: the user who runs plumb. */
   readonly user?: Account
@@ -57,15 +57,15 @@ export function createSystemGit({ address, run, directory, user }: SystemGitOpti
   }
 }
 
-/** The end of what git said, in one line. */
+/** The end of git's output as one line. */
 export function saidInOneLine(stderr: string): string {
   const lines = stderr.split('\n').map((line) => line.trim())
   const said = lines.filter((line) => line !== '' && !line.startsWith('hint:')).slice(-5)
   return withoutUserInformation(said.join(' / ')).slice(0, 1500).replace(/\.$/, '') || 'nothing'
 }
 
-// The copy is made anew beside itself when it has grown: nothing is collected behind the agent's back. Packs are kept as they
-// come, so that their sizes alone tell whether the copy is whole.
+// No garbage collection: a copy that has grown is cloned again beside itself. Packs are kept as they
+// come, so that their sizes alone show whether the copy is complete.
 const settings = `[core]
 	fsync = committed
 	bigFileThreshold = 16m

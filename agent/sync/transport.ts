@@ -1,4 +1,4 @@
-// What sync needs of a remote and of the objects it brought here; one implementation per way of speaking git.
+// Interfaces for a remote and for the fetched objects; one implementation per git transport.
 import type { Revision } from '../../shared/names.ts'
 import type { TreeEntry } from '../../shared/repository/tree.ts'
 
@@ -8,24 +8,24 @@ export type RemoteHead = {
   readonly revision: Revision
 }
 
-/** Throws PlumbError: `repository-unreachable` when the other side is at fault, `repository-corrupt` when this one is. */
+/** Throws PlumbError: `repository-unreachable` when the remote is at fault, `repository-corrupt` when the copy is. */
 export type Transport = {
-  /** The same, whose talk with the remote ends when the signal aborts, as if it had not answered in time. */
+  /** The same transport, whose requests end when the signal aborts, as if the remote had not answered in time. */
   within(stop: AbortSignal): Transport
-  /** Where the followed branch stands now. Cheap, and changes nothing here. */
+  /** The present head of the followed branch. Cheap, and changes nothing here. */
   head(): Promise<RemoteHead>
   /** Makes an empty bare repository in a directory that does not exist yet. */
   create(directory: string): Promise<void>
   /**
-   * Brings `ref` and what it needs; resolves to where it stood at that moment. Without `depth` only what came since the last
-   * time travels; with it the history goes back at least so many commits.
+   * Fetches `ref` with its objects; resolves to its commit at that moment. Without `depth` only new commits are
+   * transferred; with it the history has at least that many commits.
    */
   fetch(directory: string, ref: string, depth?: number): Promise<Revision>
-  /** Brings the one commit that a branch, a tag or an id means at the remote; undefined when it means none there. */
+  /** Fetches the single commit that a branch, a tag or an id names at the remote; undefined when it names none. */
   bring(directory: string, name: string): Promise<Revision | undefined>
-  /** What a repository on this host holds; needs no remote. */
+  /** Objects of a local repository; needs no remote. */
   objects(directory: string): Objects
-  /** Called after each sync: nothing stays connected between them. */
+  /** Called after each sync, so that no connection stays open in between. */
   rest(): void
 }
 
@@ -33,16 +33,16 @@ export type Objects = {
   hasCommit(revision: Revision): Promise<boolean>
   /** A commit descends from itself. False also when the history here ends before `ancestor`. */
   descends(revision: Revision, ancestor: Revision): Promise<boolean>
-  /** Of a branch, a tag, a full or an abbreviated id; undefined when nothing here has that name. */
+  /** Resolves a branch, a tag, a full or an abbreviated id; undefined when it names nothing here. */
   resolve(name: string): Promise<Revision | undefined>
   entries(revision: Revision): Promise<readonly TreeEntry[]>
-  /** Bytes of each content, without reading it; in the order asked. */
+  /** Size of each content in bytes, without reading it; in the requested order. */
   sizes(oids: readonly string[]): Promise<readonly number[]>
-  /** In the order asked. */
+  /** In the requested order. */
   readMany(oids: readonly string[]): Promise<readonly Uint8Array[]>
 }
 
-/** `refs/heads/main` as people say it. */
+/** The short name of `refs/heads/main`. */
 export function branchName(ref: string): string {
   return ref.replace(/^refs\/heads\//, '')
 }

@@ -1,14 +1,14 @@
-// The limits that a connection of an agent is held to, what its messages cost, and how it is closed.
+// Limits of an agent's connection, the cost of its messages, and its close codes.
 export type MessageCost = { readonly bytes: number; readonly rows: number }
 
 export type ConnectionLimits = {
   readonly helloWithinMs: number
-  /** Messages at once, and messages a second that may follow them. */
+  /** Burst size, and messages per second after the burst. */
   readonly burst: number
   readonly messagesPerSecond: number
-  /** Bytes that wait to be read by the agent before it counts as dead. */
+  /** Unsent bytes after which the agent counts as dead. */
   readonly unreadBytes: number
 }
 
-/** What the close frame says; 4000 and up are for applications to define. */
+/** Codes of the close frame; 4000 and up are defined by the application. */
 export const closeCodes = { refused: 4001, replaced: 4002, flood: 4003, removed: 4004, copy: 4005 } as const

@@ -1,5 +1,5 @@
-// One agent's connection: challenge, hello, then its closed list of messages, one at a time. Everything it sends is hostile until
-// the schema, and then the signature, says otherwise.
+// One agent's connection: challenge, hello, then a closed list of messages, one at a time. All input is untrusted until the
+// schema, and then the signature, has been verified.
 import { randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -25,19 +25,19 @@ import { boundBytes, textOf } from './socket-bytes.ts'
 export type ConnectionEvents = {
   /** The enrolled key of a host; undefined when it is not enrolled. */
   publicKeyOf(host: HostName): Promise<string | undefined>
-  /** How the machine gave itself away as a copy of the one that is known; undefined: it is the known one. */
+  /** The sign by which the machine was recognized as a copy of the known one; undefined when it is the known one. */
   copySignOf(host: HostName, machine: Machine | undefined, address: string): Promise<string | undefined>
-  /** The agent proved to be `host`. */
+  /** The agent has proved its identity as `host`. */
   authenticated(connection: AgentConnection, host: HostName): void
   heard(host: HostName): void
-  /** It said what a check found, or that it found nothing new. */
+  /** The agent finished a check, with or without changes. */
   checked(host: HostName): void
-  /** What its clock says. `isFresh`: just now. */
+  /** The host's clock. `isFresh`: the time is of this moment. */
   clockSaid(host: HostName, said: { readonly at: string; readonly isFresh: boolean }): void
-  /** Resolves when the report is stored, to the rows that it has cost; undefined when it must not be stored. */
+  /** Resolves when the report is stored, to the number of rows written; undefined when the report must not be stored. */
   received(report: Report): Promise<number | undefined>
   closed(connection: AgentConnection): void
-  /** Milliseconds until the next message of the host is read, after one that has cost so much. */
+  /** Milliseconds to wait before the next message of the host is read, given the cost of the last one. */
   waitAfter(host: HostName, cost: MessageCost): number
 }
 
@@ -45,11 +45,11 @@ export type ConnectionParts = {
   readonly events: ConnectionEvents
   readonly limits: ConnectionLimits
   readonly log: Logger
-  /** Of the client. */
+  /** Address of the client. */
   readonly address: string
 }
 
-/** How long an agent may take to answer a ping before it counts as gone. */
+/** Time for an answer to a ping before the agent counts as disconnected. */
 const answersWithinMs = 10_000
 
 const longestRestMs = 10_000
@@ -120,11 +120,11 @@ export class AgentConnection {
     if (this.#webSocket.readyState === this.#webSocket.OPEN) this.#webSocket.ping()
   }
 
-  /** Whether the agent is there now; it is asked by a ping. */
+  /** Pings the agent to find out whether it is still connected. */
   answers(): Promise<boolean> {
     const socket = this.#webSocket
     if (socket.readyState !== socket.OPEN) return Promise.resolve(false)
-    // It has just sent something, and nothing more is read until that is recorded.
+    // A message is being recorded: the agent is connected, and its pong would not be read before that is done.
     if (this.#working) return Promise.resolve(true)
     return new Promise((resolve) => {
       const settle = (answer: boolean) => {
@@ -150,7 +150,7 @@ export class AgentConnection {
     this.close(code, reason)
   }
 
-  /** Says goodbye, and does not wait long for the answer: a host that was removed must be gone within seconds. */
+  /** Closes with a short wait for the peer's answer: a removed host must be disconnected within seconds. */
   close(code: number, reason: string): void {
     this.#waiting.length = 0
     this.#webSocket.close(code, reason.slice(0, 120))
@@ -163,7 +163,7 @@ export class AgentConnection {
 
   #pong(): void {
     this.#unansweredPings = 0
-    // A word too: an agent that applies for ten minutes, or looks only every ten, is not offline.
+    // A pong counts as being heard: an agent in a ten-minute apply, or with a ten-minute check interval, is not offline.
     if (this.host !== undefined) this.#events.heard(this.host)
   }
 
@@ -188,7 +188,7 @@ export class AgentConnection {
     return this.#allowance >= 0
   }
 
-  /** Reading stops while a message is worked on: a fast sender is slowed by TCP, not by this server's memory. */
+  /** Pauses reading while a message is processed, so that TCP slows a fast sender instead of filling this server's memory. */
   async #work(): Promise<void> {
     this.#working = true
     this.#webSocket.pause()
@@ -211,11 +211,11 @@ export class AgentConnection {
 
   async #rest(cost: MessageCost): Promise<void> {
     const wait = this.host === undefined ? 0 : this.#events.waitAfter(this.host, cost)
-    // Not longer than its pings are waited for.
+    // At most as long as an answer to a ping is waited for.
     if (wait > 0) await delay(Math.min(wait, longestRestMs), undefined, { ref: false })
   }
 
-  /** Rows that it has cost. */
+  /** Resolves to the number of rows written. */
   async #hear(text: string): Promise<number> {
     const message = await parseMessage(text)
     if (message === undefined) this.refuse('not a message of this protocol')
@@ -237,7 +237,7 @@ export class AgentConnection {
     }
     const key = await this.#events.publicKeyOf(hello.host)
     const signature = Buffer.from(hello.signature, 'base64')
-    // One answer for both, so that names of hosts cannot be tried out.
+    // One answer for both cases, so that host names cannot be probed.
     if (key === undefined || !isSignedBy(key, helloText(this.#nonce, hello.host), signature)) {
       return this.refuse('not an enrolled host, or not its key')
     }
@@ -255,15 +255,15 @@ export class AgentConnection {
       machine !== undefined &&
       !isSignedBy(key, machineText(this.#nonce, machine), Buffer.from(machine.signature, 'base64'))
     ) {
-      this.refuse('what the agent says of its machine is not signed by its key')
+      this.refuse("the agent's machine is not signed by its key")
       return false
     }
     const sign = await this.#events.copySignOf(host, machine, this.#address)
     if (sign !== undefined) {
-      this.#log.warn({ host, sign }, 'another machine shows the key of a host')
+      this.#log.warn({ host, sign }, 'another machine uses the key of a host')
       this.refuse(`${host} is known as another machine`, closeCodes.copy)
     }
-    // Meanwhile the agent may have gone, and the host may have been removed and enrolled with another key.
+    // Meanwhile the agent may have disconnected, or the host been removed and enrolled with another key.
     const isCurrent = sign === undefined && (await this.#events.publicKeyOf(host)) === key
     if (sign === undefined && !isCurrent) this.refuse('the host was removed', closeCodes.removed)
     return isCurrent && this.#webSocket.readyState === this.#webSocket.OPEN

@@ -1,4 +1,4 @@
-// Enrollment: a token -> a host with its own key. A token never replaces or reads a host that is there already.
+// Enrollment: exchanges a token for a host with its own key. A token never replaces or reveals an existing host.
 import { z } from 'zod'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
 import type { EnrollRequest } from '../../shared/protocol.ts'
@@ -24,7 +24,7 @@ export const tokenRequestSchema = z.strictObject({
 
 export type TokenRequest = z.infer<typeof tokenRequestSchema>
 
-/** What makes a machine a host: a token, and the one line that uses it on a bare machine. */
+/** A token, and the install line that uses it on a bare machine. */
 export type Enrollment = {
   readonly token: string
   readonly installLine: string
@@ -35,11 +35,11 @@ export type Enrollment = {
 export type EnrollOutcome =
   | { readonly kind: 'enrolled' }
   | { readonly kind: 'key-invalid' }
-  /** `reason` is for the log, not for who asked; `isAlerted`: a person will be alerted. */
+  /** `reason` is for the log, not for the client; `isAlerted`: the attempt opens an alert. */
   | { readonly kind: 'refused'; readonly reason: string; readonly isAlerted: boolean }
   | { readonly kind: 'host-known' }
 
-/** How long an ended token is remembered, so that its use is recognised as such. */
+/** How long an ended token is remembered, so that a late use is recognized. */
 const rememberTokensMs = 30 * 24 * 3600_000
 
 export async function issueToken(
@@ -72,7 +72,7 @@ export async function enrollHost(
     const token = await findToken(transaction, hashOf(request.token))
     if (token === undefined) return { kind: 'refused', reason: 'no such token was ever issued', isAlerted: false }
     const known = await findHost(transaction, request.host)
-    // Asked again by the host itself, whom the first answer did not reach: its token is used up by then.
+    // A retry by the host itself, which did not get the first answer: its token is already used up.
     if (known?.publicKey === request.publicKey) return { kind: 'enrolled' }
     const refuse = async (cause: string, reason: string) =>
       saveRefusal(transaction, { cause, host: request.host, reason, address, lastAt: at })
@@ -86,7 +86,7 @@ export async function enrollHost(
       return { kind: 'host-known' }
     }
     if (!(await takeTokenUse(transaction, token.id, at))) {
-      return { kind: 'refused', reason: 'another took the last use at the same moment', isAlerted: false }
+      return { kind: 'refused', reason: 'another client took the last use at the same moment', isAlerted: false }
     }
     await insertHost(transaction, request.host, request.publicKey, at)
     await insertTransitions(transaction, request.host, [{ at, to: 'enrolled' }])

@@ -1,4 +1,4 @@
-// The gate agents come in by: WebSocket upgrades on the server's own port -> one live connection per host.
+// Accepts WebSocket upgrades of agents on the server's own port, and keeps one live connection per host.
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -24,12 +24,12 @@ export type AgentGate = {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
   isConnected(host: HostName): boolean
   connectedHosts(): readonly HostName[]
-  /** False: it is not connected, and nothing happens. */
+  /** False when the host is not connected. */
   send(host: HostName, message: HoldsMessage | AgentRequest): boolean
   close(): Promise<void>
 }
 
-/** What a server may ask of agents; beside it, it may only say to each what is held. */
+/** All that a server may request of agents. The only other message is the list of holds. */
 export type AgentRequest = Extract<ServerMessage, { type: 'sync' | 'check' }>
 
 export type GateParts = {
@@ -41,18 +41,18 @@ export type GateParts = {
   readonly machines: Machines
   readonly events: EventFeed
   readonly receive: ReceiveReport
-  /** How long the server may hear nothing from a host until the host counts as offline. */
+  /** Time without a message after which a host counts as offline. */
   offlineAfterMs(): number
-  /** The socket is an agent's: it does not count as one of an unknown client any more. */
+  /** The socket belongs to an agent and no longer counts against the limit for unknown clients. */
   proved(socket: Socket): void
   readonly limits?: Partial<GateLimits>
 }
 
 export type GateLimits = ConnectionLimits & {
-  /** Connections that have not said hello yet: in all, and of one address. */
+  /** Connections without a hello yet: in total, and per address. */
   readonly strangers: SlotLimits
   readonly reportRows: RateLimit
-  /** At most: hosts that count as offline after a short time are pinged more often. */
+  /** Upper bound: pings are more frequent when hosts count as offline after a short time. */
   readonly pingEveryMs: number
 }
 
@@ -67,12 +67,12 @@ const usualLimits: GateLimits = {
   pingEveryMs: pingEverySeconds * 1000,
 }
 
-/** What a host may send: a spool of reports after a day without a server is far less. */
+/** Rate limit per host, far above a spool of reports after a day without a server. */
 const messageBytes = { burst: bounds.messageBytes.limit, perSecond: 1024 * 1024 }
 
 export function createAgentGate(parts: GateParts): AgentGate {
   const limits = { ...usualLimits, ...parts.limits }
-  /** With the way to give their place back. */
+  /** Connections without a hello, with the function that frees their slot. */
   const strangers = new Map<AgentConnection, () => void>()
   const places = createSlots(limits.strangers)
   const bytes = createRate(messageBytes, () => performance.now())
@@ -118,7 +118,7 @@ export function createAgentGate(parts: GateParts): AgentGate {
   })
   const all = () => [...strangers.keys(), ...byHost.values()]
   const pingAll = () => {
-    // An agent that applies has nothing else to say meanwhile: one answer may be late, or lost.
+    // An applying agent sends nothing but pongs, and one of them may be late or lost.
     pings = pingAfter(Math.min(limits.pingEveryMs, Math.max(1000, parts.offlineAfterMs() / 4)))
     for (const connection of all()) connection.ping()
   }
@@ -133,7 +133,7 @@ export function createAgentGate(parts: GateParts): AgentGate {
       const address = parts.clientAddress(request)
       const leave = places.take(shareOf(address))
       if (leave === undefined) return refuseUpgrade(socket, 503)
-      // Also when the handshake fails, and there is never a connection to be closed.
+      // Also when the handshake fails and no connection ever closes.
       socket.once('close', guarded(leave, leave))
       const log = parts.log.child({ from: address })
       const admit = (webSocket: WebSocket) =>
@@ -156,9 +156,9 @@ export function createAgentGate(parts: GateParts): AgentGate {
   }
 }
 
-/** Agents send no origin; a page that does is only let in from this server itself. */
+/** Agents send no Origin header; browsers do, and only pages of this server are accepted. */
 function refusalOf(request: IncomingMessage, publicUrl: URL): number | undefined {
-  // `//` and the like are no address at all.
+  // `//` and the like are not valid URLs.
   if (URL.parse(request.url ?? '/', 'http://server')?.pathname !== agentSocketPath) return 404
   const { origin, host } = request.headers
   return origin === undefined || isOwnOrigin(origin, host, publicUrl) ? undefined : 403
@@ -166,7 +166,7 @@ function refusalOf(request: IncomingMessage, publicUrl: URL): number | undefined
 
 function refuseUpgrade(socket: Duplex, status: number): void {
   const reasons: Record<number, string> = { 403: 'Forbidden', 404: 'Not Found', 503: 'Service Unavailable' }
-  // Its reader has ended: what the client says, and that it leaves, is not seen any more.
+  // Nothing reads this socket any more, so neither data nor a disconnect of the client would be noticed.
   socket.once(
     'finish',
     guarded(

@@ -1,7 +1,7 @@
-// A host's Ed25519 key as it is enrolled, and the signatures made with it.
+// Parses the Ed25519 key of an enrolled host and verifies its signatures.
 import { createPublicKey, type KeyObject, verify } from 'node:crypto'
 
-/** Undefined when it is no Ed25519 public key in SPKI DER, base64. */
+/** Undefined unless it is an Ed25519 public key in SPKI DER, base64. */
 export function parseHostKey(base64: string): KeyObject | undefined {
   try {
     const key = createPublicKey({ key: Buffer.from(base64, 'base64'), format: 'der', type: 'spki' })

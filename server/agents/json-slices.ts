@@ -1,13 +1,13 @@
-// JSON.parse in slices: between two of them the event loop has its turn, so that one large message holds nobody else up.
+// JSON.parse in slices that yield to the event loop in between, so that one large message does not block other clients.
 
 export type Slicing = {
-  /** Characters that are parsed at once. */
+  /** Characters parsed per slice. */
   readonly sliceLength: number
   /** Awaited after each slice. */
   turn(): Promise<void>
 }
 
-/** What JSON.parse gives. Throws SyntaxError as it does, and for large values below more than `nestingLimit` others. */
+/** The result of JSON.parse. Throws SyntaxError like it, and for large values nested deeper than `nestingLimit`. */
 export async function parseJsonInSlices(text: string, slicing: Slicing): Promise<unknown> {
   return await parseValue(trimmed(text, 0, text.length), slicing, 0)
 }
@@ -40,7 +40,7 @@ async function parseArray(span: Span, slicing: Slicing, depth: number): Promise<
 async function parseObject(span: Span, slicing: Slicing, depth: number): Promise<object> {
   const object = {}
   const set = (key: string, value: unknown) =>
-    // Not by assignment: `__proto__` is a key like others.
+    // Not by assignment, which would treat the key `__proto__` specially.
     Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true })
   for await (const { members, isOne } of groupsOf(span, slicing)) {
     if (isOne && isLarge(members, slicing)) {
@@ -87,7 +87,7 @@ async function* groupsOf({ text, start, end }: Span, slicing: Slicing): AsyncGen
   }
 }
 
-/** Where the next comma outside of strings and brackets is, or the end. */
+/** Position of the next comma outside strings and brackets, or the end. */
 async function endOfMember({ text, start, end }: Span, slicing: Slicing): Promise<number> {
   let depth = 0
   let turnAt = start + slicing.sliceLength
@@ -125,7 +125,7 @@ function memberOf({ text, start, end }: Span): { readonly key: string; readonly 
   return { key: String(key), value: trimmed(text, afterKey.start + 1, end) }
 }
 
-/** Without the white space that JSON knows. */
+/** Trims JSON white space. */
 function trimmed(text: string, from: number, to: number): Span {
   let [start, end] = [from, to]
   while (start < end && isSpace(text.charCodeAt(start))) start += 1

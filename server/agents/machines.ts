@@ -1,4 +1,4 @@
-// One key, one machine: whether the machine that shows a host's key is the one that is known, or a copy of it (a cloned disk or container).
+// Distinguishes the known machine of a host's key from copies of it (a cloned disk or container).
 import type { HostName } from '../../shared/names.ts'
 import type { Machine } from '../../shared/protocol.ts'
 import type { Clock } from '../app/clock.ts'
@@ -6,21 +6,21 @@ import type { EventFeed } from '../app/events.ts'
 import { type CopySign, findMachine, type KnownMachine, saveCopy, saveMachine } from '../store/machines.ts'
 import type { Db } from '../store/tables.ts'
 
-/** The connection that the host has already, if any. */
+/** The host's present connection, if any. */
 export type Connected = {
   readonly machine: Machine | undefined
-  /** Whether its agent is still there: asked now, over the connection. */
+  /** Pings the agent over the connection. */
   answers(): Promise<boolean>
 }
 
 export type Machines = {
-  /** Undefined: it may come in, and is the known one from now on. */
+  /** Undefined: the machine is accepted, and is the known one from now on. */
   copySignOf(shown: Shown): Promise<CopySign | undefined>
 }
 
 export type Shown = {
   readonly host: HostName
-  /** Undefined: it did not say, as agents of before there were machines. */
+  /** Undefined: not sent, as by agents that predate the check. */
   readonly machine: Machine | undefined
   readonly connected: Connected | undefined
   readonly address: string
@@ -48,7 +48,7 @@ export function createMachines({ db, clock, events }: MachinesParts): Machines {
   }
 }
 
-/** By what is on record. */
+/** Compares with the recorded machine. */
 export function copySignAgainst(known: KnownMachine | undefined, machine: Machine | undefined): CopySign | undefined {
   if (known === undefined) return undefined
   if (machine === undefined) return 'no-machine'
@@ -56,7 +56,7 @@ export function copySignAgainst(known: KnownMachine | undefined, machine: Machin
   return known.endedBoots.includes(machine.boot) ? 'ended-boot' : undefined
 }
 
-/** Clones of containers have all in common but the process, and virtual machines are often cloned with their machine-id. */
+/** Cloned containers share everything but the process, and virtual machines are often cloned with their machine-id. */
 async function copySignBeside(
   connected: Connected | undefined,
   machine: Machine | undefined,

@@ -1,5 +1,5 @@
-// The text of one frame -> a message of an agent. A large one is parsed and checked in slices, one large one at a time in the whole
-// server: what it costs is spread over many turns of the event loop, between which everybody else is served.
+// Parses the text of one frame into an agent's message. Large texts are parsed and validated in slices, one at a time in the
+// whole server, so that other clients are served between the slices.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { z } from 'zod'
 import { findingSchema } from '../../shared/finding.ts'
@@ -18,7 +18,7 @@ import {
 import { bounds } from '../allowance/bounds.ts'
 import { parseJsonInSlices } from './json-slices.ts'
 
-/** Undefined: it is no message of this protocol. */
+/** Undefined when it is not a message of this protocol. */
 export async function parseMessage(text: string): Promise<AgentMessage | undefined> {
   if (text.length <= bounds.frameSlice.limit) return parsedAtOnce(text)
   const before = large
@@ -35,7 +35,7 @@ export async function parseMessage(text: string): Promise<AgentMessage | undefin
   }
 }
 
-/** Settles when the last large message is through. */
+/** Settles when the last large message has been parsed. */
 let large = Promise.resolve()
 
 function parsedAtOnce(text: string): AgentMessage | undefined {
@@ -52,7 +52,7 @@ const turn = async () => void (await nextTurn())
 async function parsedInSlices(text: string): Promise<AgentMessage> {
   const value = await parseJsonInSlices(text, { sliceLength: bounds.frameSlice.limit, turn })
   await turn()
-  // Only a report is ever large.
+  // Only reports are ever large.
   const { report } = reportFrameSchema.parse(value)
   await turn()
   const services = await inTurns(report.services, 1, ([service]) => serviceInTurns(service))

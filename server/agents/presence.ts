@@ -1,36 +1,36 @@
-// When each host was last heard, in memory and to the millisecond; the database learns of it coarsely (`takeUnsaved`).
+// When each host was last heard from, in memory with millisecond precision; saved to the database coarsely (`takeUnsaved`).
 import type { HostName } from '../../shared/names.ts'
 import type { Clock } from '../app/clock.ts'
 import type { EventFeed } from '../app/events.ts'
 
 export type Presence = {
   lastHeardAt(host: HostName): string | undefined
-  /** When it last said what a check found, or that it found nothing new: more than that it is there. */
+  /** When the host last finished a check. */
   lastCheckedAt(host: HostName): string | undefined
-  /** For how long it was heard of and said nothing of a check; time it was away does not count. */
+  /** Time connected without a finished check; offline time does not count. */
   uncheckedForMs(host: HostName): number
-  /** How far the host's clock is ahead of the server's, below zero: behind. Undefined: about right, or not known. */
+  /** How far the host's clock is ahead of the server's; negative: behind. Undefined: about right, or unknown. */
   clockAheadSeconds(host: HostName): number | undefined
-  /** Since the host was last heard, or since this server began to listen: time it was down counts against nobody. */
+  /** Time since the host was last heard from, or since this server started: downtime of the server does not count. */
   unheardForMs(host: HostName): number
-  /** Hosts heard since the last call, with the time. */
+  /** Hosts heard from since the last call, with the time. */
   takeUnsaved(): ReadonlyMap<HostName, string>
 }
 
 type Heard = {
   readonly elapsed: number
   readonly at: string
-  /** Elapsed: the last check, or when it came back. */
+  /** Elapsed time of the last check, or of the reconnect. */
   readonly uncheckedSince: number
 }
 
-/** A connected agent is pinged several times meanwhile. */
+/** Longer than several ping intervals of a connected agent. */
 const awayAfterMs = 5 * 60_000
 
-/** What a clock may be off before its times are no longer taken as they are. */
+/** Clock skew up to which a host's times are shown unchanged. */
 const clockToleranceSeconds = 120
 
-/** Learns of hosts by the events of the server. */
+/** Updated by the server's events. */
 export function createPresence(clock: Clock, events: EventFeed): Presence {
   const startedAt = clock.elapsed()
   const heard = new Map<HostName, Heard>()
@@ -53,7 +53,7 @@ export function createPresence(clock: Clock, events: EventFeed): Presence {
   events.subscribe(['clock-read'], ({ host, at, isFresh }) => {
     const ahead = Math.round((Date.parse(at) - clock.now().getTime()) / 1000)
     if (Math.abs(ahead) <= clockToleranceSeconds) clockAhead.delete(host)
-    // A report of long ago says nothing of a clock that is behind; one of the future does of a clock that is ahead.
+    // An old report does not prove that a clock is behind; a report from the future proves that it is ahead.
     else if (ahead > 0 || (ahead < 0 && isFresh)) clockAhead.set(host, ahead)
   })
   events.subscribe(['host-removed'], ({ host }) => {

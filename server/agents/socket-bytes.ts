@@ -1,9 +1,9 @@
-// What an agent's socket brings: how many bytes before the agent has said who it is, and the text of a message.
+// Limits the bytes of a socket before the hello, and decodes the text of a message.
 import type { Duplex } from 'node:stream'
 import type { RawData } from 'ws'
 import { guarded } from '../../shared/platform/guarded.ts'
 
-/** The frame limit is one for the whole server, so that before the hello the bytes themselves are counted. */
+/** The frame limit applies to the whole server, so bytes are counted here for the lower limit before the hello. */
 export function boundBytes(socket: Duplex, { limit, applies, ends }: ByteBound): void {
   let bytes = 0
   const count = guarded((chunk: Buffer) => {

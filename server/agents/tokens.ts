@@ -1,4 +1,4 @@
-// Random tokens: what is handed out is shown once, what is kept is its SHA-256.
+// Random tokens: the token is shown once, only its SHA-256 is stored.
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 
 export function randomToken(prefix: string): string {
@@ -9,7 +9,7 @@ export function hashOf(token: string): string {
   return createHash('sha256').update(token).digest('hex')
 }
 
-/** In constant time: both sides are hashes of the same length. */
+/** Constant-time comparison: both sides are hashes of the same length. */
 export function isToken(presented: string, expectedHash: string): boolean {
   return timingSafeEqual(Buffer.from(hashOf(presented)), Buffer.from(expectedHash))
 }

@@ -1,5 +1,5 @@
-// Time as it comes in from the outside, so that tests can hold it. Two clocks: one that people read and that may be set, one
-// that only ever runs forward and by which silence is measured.
+// Time as an input, so that tests control it. Two clocks: the wall clock, which can be set, and a monotonic one, by which the
+// server measures how long a host has been offline.
 import { performance } from 'node:perf_hooks'
 
 export type Clock = {

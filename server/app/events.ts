@@ -1,25 +1,25 @@
-// The one feed by which the parts of the running server hear of each other: who emits knows nobody who listens. Every
-// event says what has happened; what somebody is asked to do, and answers, is a call.
+// The event feed between the parts of the running server; emitters do not know the subscribers. An event states what has
+// happened; a request that needs an answer is a function call.
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 
 export type ServerEvent =
-  /** A word of the host's agent, or its answer to a ping. */
+  /** A message from the host's agent, or its answer to a ping. */
   | { readonly kind: 'host-heard'; readonly host: HostName }
-  /** It said what a check found, or that it found nothing new. */
+  /** The agent finished a check, with or without changes. */
   | { readonly kind: 'check-finished'; readonly host: HostName }
-  /** What the host's clock says. `isFresh`: just now; it did not wait until the server could be reached. */
+  /** The host's clock. `isFresh`: the time is of this moment, not of a report that waited in the spool. */
   | { readonly kind: 'clock-read'; readonly host: HostName; readonly at: string; readonly isFresh: boolean }
-  /** Its agent came or went. */
+  /** The host's agent connected or disconnected. */
   | { readonly kind: 'connection-changed'; readonly host: HostName }
-  /** A machine that is not the known one showed the host's key: for the first time, or again after it was forgotten. */
+  /** A second machine presented the host's key: for the first time, or again after the copy was forgotten. */
   | { readonly kind: 'copy-seen'; readonly host: HostName }
-  /** Copies that try no more were forgotten, or the known machine was. */
+  /** Copies that stopped trying were forgotten, or the known machine was. */
   | { readonly kind: 'machines-forgotten'; readonly host: HostName }
   | { readonly kind: 'enrollment-tried'; readonly host: HostName; readonly isEnrolled: boolean }
   | {
       readonly kind: 'report-recorded'
       readonly host: HostName
-      /** Those that changed. */
+      /** The services that changed. */
       readonly services: readonly ServiceName[]
       readonly revision: Revision | undefined
     }
@@ -36,12 +36,12 @@ type EventOf<Wanted extends Kind> = Extract<ServerEvent, { readonly kind: Wanted
 export class EventFeed {
   readonly #listeners = new Map<Kind, Set<(event: ServerEvent) => void>>()
 
-  /** Listeners are called at once, in the order they came; what one throws, the emitter gets. */
+  /** Calls listeners synchronously, in order of subscription. An exception of a listener reaches the emitter. */
   emit(event: ServerEvent): void {
     for (const listener of this.#listeners.get(event.kind) ?? []) listener(event)
   }
 
-  /** Returns the way to stop. */
+  /** Returns a function that unsubscribes. */
   subscribe<Wanted extends Kind>(kinds: readonly Wanted[], listener: (event: EventOf<Wanted>) => void): () => void {
     const hear = (event: ServerEvent) => {
       if (isOneOf(event, kinds)) listener(event)

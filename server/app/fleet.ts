@@ -1,4 +1,4 @@
-// The fleet as the repository has it: fetched into the server's clone, parsed, and the last good one kept when a commit breaks it.
+// The fleet of the repository: fetched into the server's clone and parsed. A broken commit leaves the last good fleet in force.
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Revision } from '../../shared/names.ts'
 import { millisecondsSince, trace } from '../../shared/platform/trace.ts'
@@ -12,13 +12,13 @@ import type { Clock } from './clock.ts'
 
 export type FleetState = {
   readonly head: CommitView | undefined
-  /** The last successful fetch. */
+  /** Time of the last successful fetch. */
   readonly fetchedAt: string | undefined
   readonly fleet: Fleet
   readonly services: Repository['services']
   /** What is wrong with the head revision. */
   readonly invalid: readonly Problem[]
-  /** Why the last fetch failed, and since when none succeeded (by the clock that only runs forward). */
+  /** Why the last fetch failed, and since when none has succeeded (monotonic clock). */
   readonly unreachable: { readonly problem: Problem; readonly since: number } | undefined
 }
 
@@ -26,9 +26,9 @@ export type FleetSource = {
   readonly url: string
   branch(): Promise<string | undefined>
   state(): FleetState
-  /** Reads what the clone has, without the network. */
+  /** Reads the clone, without network access. */
   open(): Promise<FleetState>
-  /** Never rejects: what went wrong is in the state. */
+  /** Never rejects: errors are in the state. */
   refresh(): Promise<{ readonly moved: boolean; readonly state: FleetState }>
 }
 
@@ -41,7 +41,7 @@ export function createFleetSource(clone: FleetClone, clock: Clock): FleetSource 
     invalid: [],
     unreachable: undefined,
   }
-  const adopt = async (head: CommitView | undefined): Promise<boolean> => {
+  const useHead = async (head: CommitView | undefined): Promise<boolean> => {
     if (head === undefined || head.revision === state.head?.revision) return false
     state = { ...state, head, ...(await described(head.revision)) }
     return true
@@ -51,14 +51,14 @@ export function createFleetSource(clone: FleetClone, clock: Clock): FleetSource 
     branch: () => clone.branch(),
     state: () => state,
     async open() {
-      await adopt(await clone.head())
+      await useHead(await clone.head())
       return state
     },
     async refresh() {
       const started = performance.now()
       const outcome = await clone.fetch()
       trace('fetch ended', () => ({ ...fetchFacts(clone.url, outcome), milliseconds: millisecondsSince(started) }))
-      const moved = await adopt(outcome.head)
+      const moved = await useHead(outcome.head)
       if (outcome.kind === 'failed') {
         const since = state.unreachable?.since ?? clock.elapsed()
         state = { ...state, unreachable: { problem: outcome.problem, since } }
@@ -69,7 +69,7 @@ export function createFleetSource(clone: FleetClone, clock: Clock): FleetSource 
     },
   }
 
-  /** An invalid head leaves the fleet as it was known; without an earlier one, what can be read of it is better than nothing. */
+  /** An invalid head leaves the known fleet in force. Without a known fleet, the readable part of the head is used. */
   async function described(revision: Revision): Promise<Pick<FleetState, 'fleet' | 'services' | 'invalid'>> {
     try {
       const { repository, problems } = await parseInTurns(await clone.tree(revision), () => nextTurn())

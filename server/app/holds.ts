@@ -1,4 +1,4 @@
-// Holds of the fleet: what operators want left alone, on which hosts, and that every host is told - also one that comes back later.
+// Holds of the fleet: stores what operators hold on which hosts, and sends it to each host, also when it reconnects later.
 // Decision: docs/decisions/2026-11-26-holds-are-one-complete-list.md
 import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
@@ -23,15 +23,15 @@ import type { EventFeed } from './events.ts'
 
 export type Holds = {
   place(request: HoldRequest): Promise<Placed>
-  /** For one host, or for all of them. False: there is no such hold in force. */
+  /** For one host, or for all hosts of the hold. False when no such hold is in force. */
   release(id: string, host?: HostName): Promise<boolean>
-  /** Resolves when every list of holds is sent. */
+  /** Resolves when all pending lists of holds are sent. */
   idle(): Promise<void>
 }
 
 export type Placed =
   | { readonly kind: 'placed'; readonly hold: HoldView; readonly connected: number }
-  | { readonly kind: 'nobody'; readonly message: string; readonly remedy: string }
+  | { readonly kind: 'no-host'; readonly message: string; readonly remedy: string }
   | { readonly kind: 'too-many' }
 
 export type HoldParts = {
@@ -51,18 +51,21 @@ type HeldAgents = {
 
 export type HoldsMessage = Extract<ServerMessage, { type: 'holds' }>
 
-/** Hosts end a hold by their own clocks: until then one that is over here must not look released to them. */
+/**
+ * Hosts end a hold by their own clocks. Until then an expired hold stays in the list, or the host would take it for
+ * released.
+ */
 const clocksDifferByMs = 86_400_000
 
 export function createHolds(parts: HoldParts): Holds {
   const { db, clock, log, events, agents } = parts
   let sending: Promise<void> = Promise.resolve()
-  /** All that is held on a host. One after the other, so that an older list never comes after a newer one. */
+  /** Sends the complete list to a host. Serialized, so that an older list never arrives after a newer one. */
   const send = (host: HostName) => {
     if (!agents.isConnected(host)) return
     sending = sending
       .then(async () => agents.send(host, { type: 'holds', holds: await holdsFor(db, host, clock.now()) }))
-      .catch((thrown: unknown) => log.error({ err: thrown, host }, 'a host could not be told of its holds'))
+      .catch((thrown: unknown) => log.error({ err: thrown, host }, 'holds could not be sent to a host'))
   }
   const changed = ({ id, service, hosts, by }: StoredHold, what: string) => {
     log.info({ hold: id, service, hosts, by }, what)
@@ -74,8 +77,8 @@ export function createHolds(parts: HoldParts): Holds {
     idle: () => sending,
     async place(request) {
       const now = clock.now()
-      const nobody = await nobodyFor(parts.views, request)
-      if (nobody !== undefined) return nobody
+      const noHost = await noHostFor(parts.views, request)
+      if (noHost !== undefined) return noHost
       const hold = newHold(request, now)
       const stored = await db.transaction().execute(async (transaction) => {
         await forgetHolds(transaction, later(now, -clocksDifferByMs).toISOString())
@@ -111,31 +114,31 @@ export function createHolds(parts: HoldParts): Holds {
   }
 }
 
-/** What a host is to know: the message is the complete list. */
+/** The complete list for one host; each message replaces the one before. */
 async function holdsFor(db: Db, host: HostName, now: Date): Promise<ServerHold[]> {
   const known = await listHolds(db, later(now, -clocksDifferByMs).toISOString())
   return known
     .filter(({ hosts, excludedHosts }) => matchesAny(hosts, host) && !excludedHosts.includes(host))
-    .map(({ hosts: _hosts, excludedHosts: _butNot, ...hold }) => hold)
+    .map(({ hosts: _hosts, excludedHosts: _excluded, ...hold }) => hold)
     .slice(-serverHoldsLimit)
 }
 
-/** A hold that nobody would keep is a slip of the pen: the person would rely on it. */
-async function nobodyFor(views: HoldParts['views'], { service, hosts: patterns }: HoldRequest) {
+/** Refuses a hold that matches no host: a person who mistyped a name would rely on it. */
+async function noHostFor(views: HoldParts['views'], { service, hosts: patterns }: HoldRequest) {
   const { hosts, services } = await views.fleet()
   const matching = hosts.filter(({ host, state }) => state !== 'not-enrolled' && matchesAny(patterns, host))
   const having = matching.filter(({ cells }) => service === '*' || cells.some((cell) => cell.service === service))
   if (having.length > 0) return undefined
   if (service !== '*' && !services.includes(service)) {
     const remedy = suggestion(service, services, 'services') ?? 'The repository has no service yet.'
-    return { kind: 'nobody', message: `There is no service "${service}".`, remedy } as const
+    return { kind: 'no-host', message: `There is no service "${service}".`, remedy } as const
   }
   const known = hosts.filter(({ state }) => state !== 'not-enrolled').map(({ host }) => host)
   const message =
     matching.length === 0
       ? `No enrolled host is named ${patterns.join(' or ')}.`
       : `No host that is named ${patterns.join(' or ')} has ${service}.`
-  return { kind: 'nobody', message, remedy: `Enrolled: ${known.slice(0, 20).join(', ') || 'none'}.` } as const
+  return { kind: 'no-host', message, remedy: `Enrolled: ${known.slice(0, 20).join(', ') || 'none'}.` } as const
 }
 
 function newHold({ service, hosts, why, by, for: seconds }: HoldRequest, now: Date): StoredHold {

@@ -1,16 +1,16 @@
-// How long a host may say nothing, or finish no check, before a person is told: by plumb.yaml, unless the operator says
-// otherwise.
+// How long a host may send nothing, or finish no check, before an alert opens: set in plumb.yaml, or by an option of
+// the server.
 import type { FleetSource } from './fleet.ts'
 
 export type HostDeadlines = {
-  /** A host that checks seldom speaks seldom: it may miss two checks before it counts as offline. */
+  /** A host with a long check interval sends rarely: it counts as offline only after three intervals. */
   offlineAfterMs(): number
   checkOverdueAfterMs(): number
 }
 
-/** A host may miss so many checks before it is an alert. */
+/** Missed checks after which an alert opens. */
 const checksMissed = 3
-/** Applies take their time, too. */
+/** Lower bound: a long apply delays the check. */
 const leastOverdueMs = 15 * 60_000
 
 /** `silentAfterSeconds` overrides plumb.yaml. */

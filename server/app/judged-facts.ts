@@ -1,5 +1,4 @@
-// The facts that are judged: what is recorded of hosts, what the repository gives them, and what the running server
-// knows.
+// Collects the facts for judge: recorded state of the hosts, their assignment in the repository, and the server's own state.
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 import type { ServiceReport } from '../../shared/report.ts'
 import { servicesFor } from '../../shared/repository/assign.ts'
@@ -23,11 +22,11 @@ export type FactParts = {
   readonly courier: Pick<Courier, 'problems'>
   /** Damaged databases that are still in the data directory. */
   quarantinedDatabases(): readonly string[]
-  /** Those that the repository does not have, as far as it is fetched. */
+  /** The given revisions that are missing from the clone. */
   missingRevisions(revisions: Iterable<Revision>): Promise<ReadonlySet<Revision>>
 }
 
-/** A forge that is away for a moment is nobody's concern. */
+/** A short outage of the forge is no alert. */
 const unreachableForMs = 5 * 60_000
 
 export async function readFleetFacts(parts: FactParts): Promise<FleetFacts> {
@@ -42,7 +41,7 @@ export async function readFleetFacts(parts: FactParts): Promise<FleetFacts> {
   }
 }
 
-/** Of the revisions that these hosts follow, those that the repository does not have. */
+/** Revisions of these hosts that are missing from the clone. */
 export async function missingRevisions(
   { db, missingRevisions }: FactParts,
   names: readonly HostName[],
@@ -53,7 +52,7 @@ export async function missingRevisions(
 
 export type Judged = { readonly names: readonly HostName[]; readonly missing: ReadonlySet<Revision> }
 
-/** `transaction`: that in which the alerts are written. */
+/** `transaction` must be the one that writes the alerts. */
 export async function readHostFacts(
   { source, presence }: FactParts,
   transaction: Db,
@@ -90,7 +89,7 @@ export async function readHostFacts(
   })
 }
 
-/** Undefined while nothing is known of the repository. */
+/** Undefined until the repository has been read. */
 export function assignedTo(source: FleetSource, host: HostName): readonly ServiceName[] | undefined {
   const { head, fleet } = source.state()
   if (head === undefined) return undefined

@@ -1,5 +1,5 @@
-// When to judge what: collects hosts that may have changed, reads the facts, and writes the alerts - all in one
-// transaction, so that a crash between a report and its alert loses neither: everything is judged again at start.
+// Decides when to judge: collects hosts that may have changed, reads their facts and writes the alerts, all in one
+// transaction. A crash between a report and its alert loses nothing, because everything is judged again at start.
 
 import type { Logger } from 'pino'
 import { compact } from '../../shared/compact.ts'
@@ -21,19 +21,19 @@ export type JudgingParts = FactParts & {
   readonly deadlines: HostDeadlines
 }
 
-/** Hosts in one transaction: what waits for the database waits no longer than that. */
+/** Hosts per transaction: bounds how long other writers wait for the database. */
 const hostsAtOnce = 100
 
 export class Judging {
   readonly #parts: JudgingParts
-  /** Wait to be judged. */
+  /** Hosts waiting to be judged. */
   readonly #hosts = new Set<HostName>()
   #fleet = false
-  /** Have an open alert that a word, or a check, of the host may end. */
+  /** Hosts with an open alert that a message, or a finished check, may resolve. */
   readonly #offline = new Set<HostName>()
   readonly #overdue = new Set<HostName>()
   readonly #given = new Map<HostName, string | undefined>()
-  /** At a revision that the repository did not have when they were judged. */
+  /** Hosts whose revision was missing from the clone when they were judged. */
   readonly #elsewhere = new Set<HostName>()
   #round: Promise<void> | undefined
 
@@ -44,7 +44,7 @@ export class Judging {
       this.#judgeSoon(host)
     })
     events.subscribe(['host-removed', 'enrollment-tried'], () => this.fleetChanged())
-    // A word from a host that was offline is a change, and a check of one whose checks were overdue.
+    // A message from an offline host is a change, and so is a finished check of a host whose check was overdue.
     events.subscribe(['host-heard'], ({ host }) => {
       if (this.#offline.delete(host)) this.#judgeSoon(host)
     })
@@ -58,7 +58,7 @@ export class Judging {
     this.#start()
   }
 
-  /** Hosts to which the repository gives other services than before are judged again. */
+  /** Judges again the hosts whose assigned services changed. */
   async assignmentsChanged(): Promise<void> {
     for (const host of await listHostNames(this.#parts.db)) {
       const services = assignedTo(this.#parts.source, host)?.join(' ')
@@ -69,7 +69,7 @@ export class Judging {
     if (this.#hosts.size > 0) this.#start()
   }
 
-  /** Hosts that are not heard of, or finish no check. */
+  /** Judges hosts that went offline or finish no check. */
   async findOffline(): Promise<void> {
     const { db, presence, deadlines } = this.#parts
     const limit = deadlines.offlineAfterMs()
@@ -81,7 +81,7 @@ export class Judging {
     if (this.#hosts.size > 0) this.#start()
   }
 
-  /** All hosts and the fleet; for the start. */
+  /** All hosts and the fleet; called at start. */
   async everything(): Promise<void> {
     const { db } = this.#parts
     for (const { kind, scope, host } of await listOpenAlerts(db)) {
@@ -96,7 +96,7 @@ export class Judging {
     await this.#round
   }
 
-  /** Resolves when nothing waits to be judged. */
+  /** Resolves when nothing is waiting to be judged. */
   async idle(): Promise<void> {
     while (this.#round !== undefined) await this.#round
   }
@@ -109,14 +109,14 @@ export class Judging {
   #start(): void {
     const { log } = this.#parts
     this.#round ??= this.#rounds()
-      .catch((thrown: unknown) => log.error({ err: thrown }, 'alerts could not be judged; they are judged again'))
+      .catch((thrown: unknown) => log.error({ err: thrown }, 'alerts could not be judged; retrying'))
       .finally(() => {
         this.#round = undefined
       })
   }
 
   async #rounds(): Promise<void> {
-    // What is announced in one turn of the event loop is judged together.
+    // Events of one turn of the event loop are judged together.
     await new Promise((resolve) => setImmediate(resolve))
     while (this.#hosts.size > 0 || this.#fleet) {
       const names = [...this.#hosts].slice(0, hostsAtOnce)
@@ -137,7 +137,7 @@ export class Judging {
     const { db, clock, source, deadlines } = this.#parts
     const fleetFacts = withFleet ? await readFleetFacts(this.#parts) : undefined
     const now = clock.now()
-    // Before the transaction, which keeps all others from the database.
+    // Read before the transaction, because the transaction blocks all other writers.
     const missing = await missingRevisions(this.#parts, names)
     return db.transaction().execute(async (transaction) => {
       const scopes: readonly Scope[] = [
@@ -170,7 +170,7 @@ export class Judging {
       if (kind === 'host-offline' && host !== undefined && change.kind === 'open') this.#offline.add(host)
       if (kind === 'check-overdue' && host !== undefined)
         this.#overdue[change.kind === 'resolve' ? 'delete' : 'add'](host)
-      // The end of the hold is recorded as reported now. Judged again, the alert resolves unless the service still differs.
+      // The end of the hold is recorded as notified now. Judged again, the alert resolves unless the service still differs.
       if (kind === 'hold-expired' && host !== undefined && change.kind === 'open') this.#hosts.add(host)
       log.info({ alert: key, title }, announced[change.kind])
       return { key, ...compact({ host }) }

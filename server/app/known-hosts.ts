@@ -1,4 +1,4 @@
-// Hosts as the operator ends them: removed altogether, or with their machine forgotten.
+// Removes hosts, or forgets the machine of a host, on request of an operator.
 import type { Logger } from 'pino'
 import type { HostName } from '../../shared/names.ts'
 import { forgetRefusalsOf } from '../store/enrollment.ts'
@@ -8,9 +8,9 @@ import type { Db } from '../store/tables.ts'
 import type { EventFeed } from './events.ts'
 
 export type KnownHosts = {
-  /** False: there is no such host. */
+  /** False when there is no such host. */
   remove(host: HostName): Promise<boolean>
-  /** The next machine with the host's key is the known one. False: there is no such host. */
+  /** The next machine that presents the host's key becomes the known one. False when there is no such host. */
   forgetMachine(host: HostName): Promise<boolean>
 }
 

@@ -1,4 +1,4 @@
-// The running server: when to fetch, judge, send and forget. Nothing else decides that, and the stages meet only here.
+// The loop of the running server: decides when to fetch, judge, send and trim. Stages are composed only here.
 
 import type { Logger } from 'pino'
 import { compact } from '../../shared/compact.ts'
@@ -30,22 +30,22 @@ export type LoopParts = {
   readonly courier: Courier
   readonly judging: Judging
   readonly agents: Agents
-  /** Called with a new head: pages ask for its commits soon. */
+  /** Called with a new head, to warm the caches that pages read. */
   readHistory(head: CommitView): Promise<void>
-  /** Those that the repository does not have, as far as it is fetched. */
+  /** The given revisions that are missing from the clone. */
   missingRevisions(revisions: Iterable<Revision>): Promise<ReadonlySet<Revision>>
   readonly fetchEverySeconds: number
 }
 
 const refusalsKeptMs = 24 * 3600_000
-/** A copy tries again every five minutes at the latest: then it is gone, or has a name of its own. */
+/** A copied machine retries at least every five minutes. After this time it is gone or enrolled under its own name. */
 const copiesKeptMs = 30 * 60_000
 /**
  * A host that was faster than this server is unknown until the next fetch; one that makes revisions up causes no more
  * than these.
  */
 const fetchAtMostEveryMs = 5000
-/** A sync that waits for a slow remote longer than this asks the agents all the same. */
+/** How long a sync waits for a slow remote before it asks the agents anyway. */
 const syncWaitsMs = 20_000
 
 export class ServerLoop {
@@ -72,7 +72,7 @@ export class ServerLoop {
     return { ...all, connected: all.asked + all.alreadyAsked, ...compact({ revision }) }
   }
 
-  /** Fetches and asks this host to sync. Others are asked only of a new head. */
+  /** Fetches, then asks this host to sync; other hosts only when there is a new head. */
   async syncHost(host: HostName): Promise<AskedHost> {
     const { isCurrent, asked } = await this.#fetchForSync()
     // A new head was sent to all.
@@ -82,31 +82,31 @@ export class ServerLoop {
 
   /** `isCurrent`: agents would find nothing that this server does not know. */
   async #fetchForSync(): Promise<{ readonly isCurrent: boolean; readonly asked?: AskedAll }> {
-    const fetched = await Promise.race([this.#lookAtRemote(), after(syncWaitsMs)])
+    const fetched = await Promise.race([this.#fetchRemote(), after(syncWaitsMs)])
     const isReached = fetched !== undefined && this.#parts.source.state().unreachable === undefined
     return { isCurrent: isReached, ...compact({ asked: fetched?.asked }) }
   }
 
-  /** Judges what is recorded from before, fetches for the first time, and goes on until closed. */
+  /** Judges the recorded state, fetches once, then runs until closed. */
   async start(): Promise<void> {
     const { source, judging, fetchEverySeconds } = this.#parts
     const schedule = this.#schedule
-    const fetch = async () => void (await this.#lookAtRemote())
+    const fetch = async () => void (await this.#fetchRemote())
     await source.open()
     await this.#repositoryChanged()
     await judging.everything()
     schedule.every(fetchEverySeconds * 1000, 'fetch', fetch)
     schedule.every(2000, 'silence', () => judging.findOffline())
-    schedule.every(30_000, 'fleet', () => this.#lookAtFleet())
+    schedule.every(30_000, 'fleet', () => this.#judgeFleet())
     schedule.every(60_000, 'last seen', () => this.#rememberLastSeen())
     schedule.every(1000, 'send', () => this.#sendDue())
     schedule.now('first fetch', fetch)
   }
 
-  /** Does at once what is due by the clock; for tests. */
+  /** Runs at once whatever is due; for tests. */
   async tick(): Promise<void> {
     const { judging, courier } = this.#parts
-    await this.#lookAtFleet()
+    await this.#judgeFleet()
     await judging.findOffline()
     await judging.idle()
     await courier.deliverDue()
@@ -118,7 +118,7 @@ export class ServerLoop {
     await this.#rememberLastSeen()
   }
 
-  /** A slow channel is waited for by nobody but itself. */
+  /** A slow channel delays only its own messages. */
   async #sendDue(): Promise<void> {
     const { courier } = this.#parts
     for (const channel of await courier.due()) this.#schedule.now('send', () => courier.deliver(channel))
@@ -129,11 +129,11 @@ export class ServerLoop {
     if (clock.elapsed() - this.#fetchedForReportAt < fetchAtMostEveryMs) return
     if (!(await missingRevisions([revision])).has(revision)) return
     this.#fetchedForReportAt = clock.elapsed()
-    await this.#lookAtRemote()
+    await this.#fetchRemote()
   }
 
-  /** Agents hear of a new head at once, and each time somebody asked. */
-  async #lookAtRemote(): Promise<{ readonly asked?: AskedAll }> {
+  /** Agents are asked to sync at once on a new head, and on each request of a person. */
+  async #fetchRemote(): Promise<{ readonly asked?: AskedAll }> {
     const { source, log, judging } = this.#parts
     const before = source.state()
     const { moved, state } = await source.refresh()
@@ -158,7 +158,7 @@ export class ServerLoop {
     this.#schedule.now('read history', () => readHistory(head))
   }
 
-  async #lookAtFleet(): Promise<void> {
+  async #judgeFleet(): Promise<void> {
     const { db, clock, events, judging } = this.#parts
     await forgetRefusals(db, later(clock.now(), -refusalsKeptMs).toISOString())
     for (const host of await forgetCopies(db, later(clock.now(), -copiesKeptMs).toISOString()))

@@ -1,4 +1,4 @@
-// Reports of agents -> the record, and word of it to the other parts.
+// Receives reports of agents: records them and emits the events for the other parts.
 import type { Logger } from 'pino'
 import type { Report } from '../../shared/report.ts'
 import { recordReport } from '../record/record.ts'
@@ -24,7 +24,7 @@ export function createReceiver({ db, clock, log, events }: ReportParts): Receive
     const { host, revision, dropped } = report
     const recorded = await recordReport(db, report, clock.now().toISOString())
     if (recorded.kind === 'host-unknown') return undefined
-    if (dropped > 0) log.warn({ host, dropped }, 'the host had to drop reports')
+    if (dropped > 0) log.warn({ host, dropped }, 'reports dropped by the host')
     if (recorded.kind === 'nothing-new') return 0
     log.info({ host, revision, changed: recorded.services }, 'report recorded')
     events.emit({ kind: 'report-recorded', host, services: recorded.services, revision })

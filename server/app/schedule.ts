@@ -1,5 +1,5 @@
-// Recurring work: never twice at the same time, an error is logged and the next turn comes anyway, and closing waits
-// for what runs, within reason.
+// Recurring work: never runs twice at the same time; an error is logged and the next run still happens; closing waits a limited
+// time for running work.
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { guarded } from '../../shared/platform/guarded.ts'
@@ -10,7 +10,7 @@ export type Schedule = {
   close(): Promise<void>
 }
 
-/** A fetch from a remote that hangs must not keep a server from stopping. */
+/** A hanging fetch must not keep the server from stopping. */
 const closesWithinMs = 5000
 
 export function createSchedule(log: Logger): Schedule {
@@ -19,7 +19,7 @@ export function createSchedule(log: Logger): Schedule {
   let closed = false
   const run = (name: string, work: () => Promise<void>): Promise<void> => {
     const turn = work()
-      .catch((thrown: unknown) => log.error({ err: thrown, work: name }, 'recurring work failed; it is tried again'))
+      .catch((thrown: unknown) => log.error({ err: thrown, work: name }, 'recurring work failed; retrying'))
       .finally(() => running.delete(turn))
     running.add(turn)
     return turn

@@ -1,4 +1,5 @@
-// What the alerts of many hosts have in common, so that one cause is one row and one message: by plain facts, never by their texts. Pure.
+// Keys that alerts of several hosts share, so that one cause becomes one row and one message. Built from facts, never
+// from alert texts. Pure.
 
 import { createHash } from 'node:crypto'
 import type { Finding } from '../../shared/finding.ts'
@@ -8,7 +9,7 @@ import type { Failure } from '../../shared/report.ts'
 import { visibleText } from '../../shared/visible-text.ts'
 import type { CommonCause } from '../store/alerts.ts'
 
-/** The same resources of a service became the same. */
+/** The same resources of a service drifted to the same content. */
 export function sameDrift(kind: 'drift' | 'fight', service: string, findings: readonly Finding[]): CommonCause {
   const became = findings.map(({ resource, differences }) => [
     resource,
@@ -18,7 +19,7 @@ export function sameDrift(kind: 'drift' | 'fight', service: string, findings: re
   const what = first === undefined || others.length > 0 ? service : nameOf(first.resource)
   return {
     key: keyOf([kind, service, became]),
-    title: kind === 'drift' ? `${what} has drifted on {hosts}` : `Something changes ${what} again on {hosts}`,
+    title: kind === 'drift' ? `${what} has drifted on {hosts}` : `Something keeps changing ${what} on {hosts}`,
   }
 }
 
@@ -36,7 +37,7 @@ export function sameProblem(code: string, title: string, problems: readonly Prob
 
 export const bothOffline: CommonCause = { key: 'host-offline', title: 'Nothing is heard of {hosts}' }
 
-export const noCheckFinished: CommonCause = { key: 'check-overdue', title: 'No check is finished on {hosts}' }
+export const noCheckFinished: CommonCause = { key: 'check-overdue', title: 'No check finishes on {hosts}' }
 
 function keyOf(facts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex')

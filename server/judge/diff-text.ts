@@ -1,4 +1,4 @@
-// The findings of one service as an alert tells them: a list of summaries with evidence, and their unified diffs as one text within a limit.
+// Findings of one service as alert text: summaries with evidence, and their unified diffs joined into one bounded text.
 import { changeLines } from '../../shared/change-text.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
 import { diffLimitBytes, type Finding } from '../../shared/finding.ts'
@@ -8,21 +8,24 @@ import { repairLoopText } from '../../shared/repair-loop-text.ts'
 const summariesShown = 20
 const evidenceShown = 5
 
-/** The first ones with their evidence, on a line of its own: each is who was there, and when, not who did it. */
+/** The first findings have an evidence line each. Evidence names who was on the host at that time, not who made the change. */
 export function findingsText(findings: readonly Finding[]): string {
-  const told = findings.slice(0, summariesShown)
-  const shown = told.flatMap(({ summary, evidence, fight }, index) => {
+  const listed = findings.slice(0, summariesShown)
+  const shown = listed.flatMap(({ summary, evidence, fight: loop }, index) => {
     const line = index < evidenceShown ? evidenceLine(evidence) : undefined
-    const beside = [...(fight === undefined ? [] : [repairLoopText(fight)]), ...(line === undefined ? [] : [line])]
+    const beside = [...(loop === undefined ? [] : [repairLoopText(loop)]), ...(line === undefined ? [] : [line])]
     return [summary, ...beside.map((text) => `  ${text}`)]
   })
-  const rest = findings.length - told.length
+  const rest = findings.length - listed.length
   return [...shown, ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n')
 }
 
 const changesShown = 20
 
-/** Undefined when no finding has a diff. What is left out is said. Values of JSON and YAML that differ stand before the lines that do. */
+/**
+ * Undefined when no finding has a diff. Omissions are stated in the text. Differing JSON and YAML values come before
+ * the line diff.
+ */
 export function diffText(findings: readonly Finding[]): string | undefined {
   const parts: string[] = []
   let size = 0

@@ -1,4 +1,4 @@
-// What the conditions judge: plain facts of hosts and of the fleet, and the form of what they find.
+// Input and output types of the conditions: facts about hosts and the fleet in, causes of alerts out.
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { ServiceReport } from '../../shared/report.ts'
@@ -8,28 +8,28 @@ import type { IdentityCopy } from '../store/machines.ts'
 
 export type HostFacts = {
   readonly host: HostName
-  /** What is desired there now; undefined: the host did not say. */
+  /** The revision that the host last reported; undefined when it reported none. */
   readonly revision: Revision | undefined
   readonly services: readonly ServiceReport[]
-  /** What the repository gives it; undefined while nothing is known of the repository. */
+  /** Services that the repository assigns to the host; undefined until the server has read the repository. */
   readonly given: readonly ServiceName[] | undefined
-  /** Its revision is not in the repository, as far as the server has fetched it. */
+  /** The host's revision is missing from the server's clone. */
   readonly isElsewhere: boolean
-  /** What the host reports, and the repository does not give it: anybody can make up names. */
+  /** Services that the host reports without being assigned. Untrusted: a host can make up names. */
   readonly notGiven: readonly ServiceReport[]
-  /** The host follows the server's head revision, or no group and no host of that one is meant for it. */
+  /** The host is at the server's head revision, or the head assigns it nothing. */
   readonly isComparable: boolean
-  /** The repository names the host, or a pattern does; also while nothing is known of the repository. */
+  /** A name or pattern in plumb.yaml matches the host; also true until the server has read the repository. */
   readonly isNamed: boolean
   readonly problems: readonly Problem[]
   readonly endedHolds: readonly RecordedEnd[]
-  /** Another machine than the known one shows this host's key. */
+  /** A second machine that presents this host's key. */
   readonly copy?: Pick<IdentityCopy, 'sign' | 'address'> | undefined
   readonly lastSeenAt: string
   readonly unheardForMs: number
-  /** False: not one word since this server was started. */
+  /** False: nothing was received from the host since the server started. */
   readonly heardSinceStart: boolean
-  /** For how long it was heard of without a check. */
+  /** Time since the last finished check, not counting time that the host was disconnected. */
   readonly uncheckedForMs: number
   readonly checkedSinceStart: boolean
 }
@@ -37,14 +37,14 @@ export type HostFacts = {
 export type Surroundings = {
   readonly offlineAfterMs: number
   readonly checkOverdueAfterMs: number
-  /** The server's own clone says that the head revision is invalid: hosts need not say it each. */
+  /** The head revision is invalid: the fleet alert says so, and alerts per host would repeat it. */
   readonly repositoryInvalid: boolean
 }
 
 export type FleetFacts = {
   /** What is wrong with the head revision. */
   readonly invalid: readonly Problem[]
-  /** Why the server cannot fetch, once that has lasted long enough to be worth a person's time. */
+  /** Why the server cannot fetch; set only once the outage has lasted long enough for an alert. */
   readonly unreachable: Problem | undefined
   readonly channelProblems: readonly { readonly key: string; readonly message: string; readonly remedy: string }[]
   readonly refusedEnrollments: readonly {
@@ -53,7 +53,7 @@ export type FleetFacts = {
     readonly reason: string
     readonly address: string
   }[]
-  /** Damaged database files that were set aside and are still there. */
+  /** Damaged database files that were quarantined and are still in the data directory. */
   readonly quarantinedDatabases: readonly string[]
 }
 

@@ -30,7 +30,7 @@ function repositoryUnreachable({ unreachable }: FleetFacts): readonly Found[] {
       key: 'repository-unreachable',
       title: 'The server cannot fetch the repository',
       text: lineOf(unreachable),
-      remedy: unreachable.remedy ?? 'It is tried again by itself; hosts keep what they have.',
+      remedy: unreachable.remedy ?? 'The server retries; hosts keep their current revision.',
     },
   ]
 }
@@ -40,8 +40,8 @@ function enrollmentRefused({ refusedEnrollments }: FleetFacts): readonly Found[]
     key: `enrollment-refused:${cause}`,
     host,
     title: `An enrollment as ${host} was refused`,
-    text: `Somebody at ${address} tried to enroll as ${host} with a token of this server: ${reason}.`,
-    remedy: `If the machine was set up anew, remove the host and use a new install line. If it was not you, find out who has the token.`,
+    text: `A client at ${address} tried to enroll as ${host} with a token of this server: ${reason}.`,
+    remedy: `If the machine was reinstalled, remove the host and use a new install line. If you do not know the attempt, find out who has the token.`,
   }))
 }
 
@@ -57,9 +57,8 @@ function channelUnusable({ channelProblems }: FleetFacts): readonly Found[] {
 function databaseQuarantined({ quarantinedDatabases }: FleetFacts): readonly Found[] {
   return quarantinedDatabases.map((file) => ({
     key: `database-set-aside:${file}`,
-    title: "The server's database was damaged and has been set aside",
+    title: "The server's database was damaged and has been quarantined",
     text: `The damaged file is ${file}. The server runs on a new, empty database: no host is enrolled in it.`,
-    remedy:
-      'Stop the server and put a backup back as plumb.sqlite, or enroll the hosts again; then move the file away.',
+    remedy: 'Stop the server and restore a backup as plumb.sqlite, or enroll the hosts again; then move the file away.',
   }))
 }

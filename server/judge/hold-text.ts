@@ -1,4 +1,4 @@
-// The end of a hold as an alert tells it: who held what, why, since when, and what was found at its end.
+// Alert text for the end of a hold: who held what, why, since when, and what differed at the end.
 import { covers } from '../../shared/hold.ts'
 import type { HostName } from '../../shared/names.ts'
 import { type ServiceReport, stateOf } from '../../shared/report.ts'
@@ -7,7 +7,7 @@ import { waysOut } from '../../shared/ways-out.ts'
 import { wayOutLines } from '../../shared/ways-out-text.ts'
 import type { RecordedEnd } from '../store/holds.ts'
 
-/** Something that it covered is not as the repository says, and nobody holds it again. */
+/** A service that the hold covered is still out of sync and is not held again. */
 export function isBehind(hold: RecordedEnd, services: readonly ServiceReport[]): boolean {
   const covered = services.filter(({ service }) => covers(hold.service, service))
   return covered.some((service) => stateOf(service) !== 'in-sync' && service.hold === undefined)
@@ -16,7 +16,7 @@ export function isBehind(hold: RecordedEnd, services: readonly ServiceReport[]):
 export type HeldHost = {
   readonly host: HostName
   readonly services: readonly ServiceReport[]
-  /** What is desired there now. */
+  /** The revision that the host last reported. */
   readonly revision: string | undefined
 }
 
@@ -30,7 +30,7 @@ export function endedHoldText(hold: RecordedEnd, held: HeldHost) {
     title: `${host}: the hold of ${what} has ended`,
     text: `Held by ${by} from ${absoluteTime(since)} until ${absoluteTime(until)}: ${why}\nThe normal policy applies again. ${foundText(hold)}`,
     remedy: [
-      ...(findings + pending === 0 ? ['Nothing has to be done.'] : []),
+      ...(findings + pending === 0 ? ['No action is needed.'] : []),
       ...ways,
       `To hold it again on ${host}: ${again}`,
     ].join('\n'),
@@ -39,7 +39,7 @@ export function endedHoldText(hold: RecordedEnd, held: HeldHost) {
 
 const servicesShown = 5
 
-/** Of all that it covered, as it is now. */
+/** Next steps for the services that the hold covered, by their present state. */
 function waysAfter({ service: target }: RecordedEnd, { host, services, revision }: HeldHost): readonly string[] {
   const covered = services
     .filter(({ service, hold }) => covers(target, service) && hold === undefined)
@@ -58,5 +58,5 @@ function foundText({ findings, pending }: RecordedEnd): string {
     ...(findings === 0 ? [] : [`${findings} ${findings === 1 ? 'finding' : 'findings'}`]),
     ...(pending === 0 ? [] : [`${pending} ${pending === 1 ? 'change' : 'changes'} pending`]),
   ]
-  return parts.length === 0 ? 'At its end nothing differed.' : `At its end: ${parts.join(', ')}.`
+  return parts.length === 0 ? 'Nothing differed when it ended.' : `At its end: ${parts.join(', ')}.`
 }

@@ -1,5 +1,5 @@
-// The conditions of a host that a person must know of, as a table: how each is recognized in plain facts, and its text.
-// A text says nothing that changes while the cause is the same (no count of attempts, no age): a changed text is sent again.
+// The alert conditions of a host, as a table: how each is detected from facts, and its text.
+// A text must stay the same while its cause does (no attempt counts, no ages), because a changed text is sent again.
 import { compact } from '../../shared/compact.ts'
 import type { ProblemCode } from '../../shared/problem.ts'
 import { absoluteTime, lengthOf } from '../../shared/time-text.js'
@@ -24,10 +24,10 @@ export const hostConditions: readonly Condition<[HostFacts, Context]>[] = [
   { kind: 'identity-shared', severity: 'critical', found: identityShared },
 ]
 
-/** Said once, and over with that: nobody would hear of them if their end canceled what still waits. */
+/** Notices are sent once. Their end must not cancel a message that is still queued, or it would never be sent. */
 export const noticeKinds: ReadonlySet<string> = new Set(['hold-expired'])
 
-/** A held service is meant to be different for a while; what is fought over is an alert of its own. */
+/** Skips held services, which are expected to differ, and repair loops, which have their own alert. */
 function drift({ host, services, revision }: HostFacts): readonly Found[] {
   return services
     .map(({ findings, ...service }) => ({
@@ -50,30 +50,30 @@ function drift({ host, services, revision }: HostFacts): readonly Found[] {
     })
 }
 
-/** Something on the host and the repository's policy each undo what the other does. */
+/** A program on the host and the repair policy keep reverting each other. */
 function repairLoop({ host, services, revision }: HostFacts): readonly Found[] {
   return services.flatMap((report) => {
     const { service, findings, hold } = report
-    const fought = findings.filter((finding) => finding.fight !== undefined)
-    if (fought.length === 0 || hold !== undefined) return []
-    const diff = diffText(fought)
+    const looping = findings.filter((finding) => finding.fight !== undefined)
+    if (looping.length === 0 || hold !== undefined) return []
+    const diff = diffText(looping)
     return {
       key: `fight:${host}:${service}`,
       service,
-      title: `${host}: something changes ${service} again each time it is put back`,
-      common: sameDrift('fight', service, fought),
-      text: findingsText(fought),
+      title: `${host}: something keeps undoing repairs of ${service}`,
+      common: sameDrift('fight', service, looping),
+      text: findingsText(looping),
       remedy: [
-        'Find what writes it (the evidence says who was there) and stop that, or say in service.yaml: onDrift: { ignore: WHY }.',
+        'Find and stop the program that writes it (the evidence names who was on the host), or set in service.yaml: onDrift: { ignore: WHY }.',
         ...wayOutLines(
-          waysOut({ ...report, revision }, fought).filter(
+          waysOut({ ...report, revision }, looping).filter(
             ({ kind }) => kind !== 'adopt' && kind !== 'commit' && kind !== 'secret',
           ),
           {
             on: ` on ${host}`,
           },
         ),
-        'A commit that changes it has it repaired again, too.',
+        'A commit that changes it also starts repairs again.',
       ].join('\n'),
       ...compact({ diff }),
     }
@@ -94,7 +94,7 @@ function applyFailed({ host, services }: HostFacts): readonly Found[] {
       text: `Revision ${revision.slice(0, 7)} failed at "${step}": ${lineOf(problem)}\n${runsOnText(applied)}`,
       remedy: [
         ...wayOutLines(holds, { on: ` on ${host}` }),
-        problem.remedy ?? 'Fix and push; the service is tried again with the next commit.',
+        problem.remedy ?? 'Fix and push; the service is retried with the next commit.',
       ].join('\n'),
     }
   })
@@ -106,10 +106,10 @@ function runsOnText(applied: string | undefined): string {
     : `It runs on with revision ${applied.slice(0, 7)}.`
 }
 
-/** With these the host says itself why it still has services that it is not given. */
+/** With one of these problems the host itself explains why it still has unassigned services. */
 const reasonsToKeep: ReadonlySet<ProblemCode> = new Set(['removal-waits', 'host-unknown'])
 
-/** A host at another revision may be right: it is judged again when it has followed. */
+/** A host at another revision may be right: it is evaluated again when it reaches the head. */
 function servicesNotGiven(facts: HostFacts, context: Context): readonly Found[] {
   const { host, notGiven, isComparable, isNamed, problems } = facts
   const key = `services-not-given:${host}`
@@ -121,14 +121,14 @@ function servicesNotGiven(facts: HostFacts, context: Context): readonly Found[] 
   return [
     {
       key,
-      title: `${host} reports services that the repository does not give it`,
+      title: `${host} reports services that the repository does not assign to it`,
       text: firstLines(lines),
-      remedy: `Give them to ${host} in plumb.yaml, or look on it why they are not removed: plumb status`,
+      remedy: `Assign them to ${host} in plumb.yaml, or find out on the host why they are not removed: plumb status`,
     },
   ]
 }
 
-/** Told once in any case; then open for as long as what was held is not as the repository says. */
+/** Sent once in any case; then open until the services that were held are in sync or held again. */
 function holdExpired({ host, services, endedHolds, revision }: HostFacts, context: Context): readonly Found[] {
   return endedHolds.flatMap((hold) => {
     const key = `hold-expired:${host}:${hold.service}:${hold.until}`
@@ -149,7 +149,7 @@ function hostOffline(
   context: Context,
 ): readonly Found[] {
   const key = `host-offline:${host}`
-  // A restarted server has not heard anybody: that alone must not end an alert that was open.
+  // A restarted server has not heard from any host yet, which alone must not resolve an open alert.
   const stillOffline = !heardSinceStart && context.isOpen(key)
   if (unheardForMs < context.offlineAfterMs && !stillOffline) return []
   return [
@@ -157,13 +157,13 @@ function hostOffline(
       key,
       title: `${host} is offline`,
       common: bothOffline,
-      text: `Nothing was heard of ${host} since ${absoluteTime(lastSeenAt)}.`,
-      remedy: `Look whether the machine runs and reaches this server, then on it: systemctl status plumb`,
+      text: `Nothing was received from ${host} since ${absoluteTime(lastSeenAt)}.`,
+      remedy: `Check that the machine runs and reaches this server, then run on it: systemctl status plumb`,
     },
   ]
 }
 
-/** An agent that answers and does not get to the end of a check. Of an offline host nothing is known. */
+/** The agent is connected but finishes no check. An offline host has its own alert. */
 function checkOverdue(facts: HostFacts, context: Context): readonly Found[] {
   const { host, uncheckedForMs, checkedSinceStart, unheardForMs } = facts
   const key = `check-overdue:${host}`
@@ -173,35 +173,35 @@ function checkOverdue(facts: HostFacts, context: Context): readonly Found[] {
   return [
     {
       key,
-      title: `${host}: no check is finished`,
+      title: `${host}: no check finishes`,
       common: noCheckFinished,
-      text: `The agent of ${host} is connected and has finished no check for ${lengthOf(context.checkOverdueAfterMs / 1000)}. What is shown of the host is older than that.`,
-      remedy: `Look on it what the agent does: plumb status, journalctl -u plumb. It may be in a long apply; if it hangs: systemctl restart plumb`,
+      text: `The agent of ${host} is connected and has finished no check for ${lengthOf(context.checkOverdueAfterMs / 1000)}. The host's state shown here is older than that.`,
+      remedy: `See on the host what the agent is doing: plumb status, journalctl -u plumb. It may be in a long apply; if it hangs: systemctl restart plumb`,
     },
   ]
 }
 
-/** Only one of the two is recorded. Which of them is the right one is for a person to know. */
+/** Reports of only one of the two machines are recorded. Which of them is the real host only a person can say. */
 function identityShared({ host, copy }: HostFacts): readonly Found[] {
   if (copy === undefined) return []
   return [
     {
       key: `identity-shared:${host}`,
       title: `${host}: two machines use its key`,
-      text: `A machine at ${copy.address} shows the key of ${host} and is not the machine that is known as it: ${copySignText[copy.sign]}. Nothing that it reports is recorded.`,
+      text: `A machine at ${copy.address} uses the key of ${host} and is not the machine known by that name: ${copySignText[copy.sign]}. Nothing that it reports is recorded.`,
       remedy: `If it is a copy (a cloned disk or container), plumb status there says how to enroll it with a name of its own. If it is ${host} itself, with a new machine-id or restored from a snapshot, forget the machine that is known: DELETE /api/v1/hosts/${host}/machine`,
     },
   ]
 }
 
 const copySignText: Record<CopySign, string> = {
-  'no-machine': 'it does not say which machine it is',
+  'no-machine': 'it does not identify its machine',
   'other-machine-id': 'it has another machine-id',
-  'ended-boot': 'it runs since before the latest restart of the known one',
+  'ended-boot': "it has been running since before the known machine's latest restart",
   'both-connected': 'both were connected at the same time',
 }
 
-/** One alert per host and code: thirty missing secrets are one thing to look at. */
+/** One alert per host and code: thirty missing secrets are one alert. */
 function agentProblem({ host, problems }: HostFacts, context: Context): readonly Found[] {
   const byCode = Map.groupBy(problems, (problem) => problem.code)
   if (context.repositoryInvalid) byCode.delete('repository-invalid')

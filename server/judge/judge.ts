@@ -1,4 +1,4 @@
-// judge: what is true of hosts and fleet, and the alerts that are open -> the changes that make the alerts say what is true. Pure.
+// judge: compares current facts with open alerts and returns which to open, update, amend or resolve. Pure.
 import type { AlertEnd } from '../alert-end.ts'
 import type { Alert, Cause } from '../store/alerts.ts'
 import type { Context, FleetFacts, HostFacts, Surroundings } from './facts.ts'
@@ -7,17 +7,17 @@ import { hostConditions } from './host-conditions.ts'
 
 export type Facts = {
   readonly hosts: readonly HostFacts[]
-  /** Absent when only hosts are looked at again. */
+  /** Absent when only hosts are evaluated. */
   readonly fleet?: FleetFacts
   readonly surroundings: Surroundings
-  /** Every open alert of the scopes that are judged: one whose cause is not found again is resolved. */
+  /** All open alerts of the evaluated scopes. An alert whose cause is not found again is resolved. */
   readonly openAlerts: readonly Alert[]
 }
 
 export type AlertChange =
   | { readonly kind: 'open'; readonly cause: Cause }
   | { readonly kind: 'update'; readonly alert: Alert; readonly cause: Cause }
-  /** The same is true, and something else is to be done about it: recorded, and not sent. */
+  /** The cause is the same and only the remedy changed: recorded, not sent. */
   | { readonly kind: 'amend'; readonly alert: Alert; readonly cause: Cause }
   | { readonly kind: 'resolve'; readonly alert: Alert; readonly end: AlertEnd }
 
@@ -41,7 +41,7 @@ export function judge(facts: Facts): readonly AlertChange[] {
   return changes
 }
 
-/** The host has said nothing of the service from which the end of its alert could be known. */
+/** The host has reported nothing about the service that could resolve its alert. */
 function isUnanswered({ service }: Alert, { given, isElsewhere, services }: HostFacts): boolean {
   if (service === undefined || !(given?.includes(service) ?? true)) return false
   return isElsewhere || !services.some((report) => report.service === service)
@@ -65,7 +65,7 @@ function hostCauses(facts: HostFacts, context: Context): readonly Cause[] {
   )
 }
 
-/** A cause that is found again where nothing is held is hidden by a hold. */
+/** A cause that would be found without the hold did not end: the hold hides it. */
 function endOf(alert: Alert, host: HostFacts | undefined, { surroundings }: Facts): AlertEnd {
   if (alert.scope === 'fleet') return { kind: 'no-longer-true' }
   if (host === undefined) return { kind: 'host-removed' }

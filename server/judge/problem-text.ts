@@ -1,4 +1,4 @@
-// Problems as alerts show them: a title for each code, and their lines without the remedy.
+// Alert text for problems: a title for each code, and the lines without the remedy.
 import { compact } from '../../shared/compact.ts'
 import { type Problem, type ProblemCode, problemLine } from '../../shared/problem.ts'
 
@@ -20,8 +20,8 @@ export const problemTitles: Record<ProblemCode, string> = {
   'validation-failed': 'a file did not pass its validation',
   'check-failed': 'a check failed',
   'agent-not-running': 'the agent is not running',
-  'contact-lost': 'an apply cut the host off and was undone',
-  'removal-waits': "a removal waits for a person's word",
+  'contact-lost': 'an apply cut the host off and was rolled back',
+  'removal-waits': 'a removal waits for confirmation',
   'disk-full': 'the disk is full',
   'read-only': 'the file system is read-only',
   'unsafe-path': 'a path is not safe to write to',
@@ -30,9 +30,9 @@ export const problemTitles: Record<ProblemCode, string> = {
   'token-refused': 'a token was refused',
   'server-unreachable': 'the server cannot be reached',
   'server-untrusted': 'the server is not trusted',
-  'report-too-large': 'it reports more than the server keeps',
+  'report-too-large': 'its report is larger than the server accepts',
   'identity-shared': 'another machine uses the same key',
-  usage: 'something was asked for in a wrong way',
+  usage: 'the command was used incorrectly',
   internal: 'an unexpected error',
 }
 
@@ -47,7 +47,7 @@ export function firstLines(lines: readonly string[]): string {
   return [...lines.slice(0, linesShown), ...(rest > 0 ? [`and ${rest} more`] : [])].join('\n')
 }
 
-/** Without the remedy, which an alert has for itself. */
+/** Without the remedy, which is a field of the alert. */
 export function lineOf({ code, message, where }: Problem): string {
   return problemLine({ code, message, ...compact({ where }) })
 }

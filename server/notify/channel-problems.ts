@@ -1,4 +1,4 @@
-// What keeps alerts from being sent on a channel, for a person to know.
+// Why alerts cannot be sent on a channel, as an alert of the fleet.
 import type { ProblemCode } from '../../shared/problem.ts'
 import { type Clock, later } from '../app/clock.ts'
 import { type Channel, findStuckMessage } from '../store/outbox.ts'
@@ -19,7 +19,7 @@ export type ProblemParts = { readonly db: Db; readonly clock: Clock; readonly se
 const unusableAfterAttempts = 5
 const unusableAfterMs = 15 * 60_000
 
-/** Undefined: it can be used, as far as is known. */
+/** Undefined when the channel has no known problem. */
 export async function problemOf(channel: Channel, parts: ProblemParts): Promise<ChannelProblem | undefined> {
   const { db, clock, secretsDirectory } = parts
   const { key, attempts, failingSince, lastError } = channel
@@ -35,7 +35,7 @@ export async function problemOf(channel: Channel, parts: ProblemParts): Promise<
       code: 'server-unreachable',
       message: `The receiver refuses messages, also in their short form: ${stuck.error}.`,
       remedy:
-        'They are kept and tried again. Look at what the receiver takes, or correct the address or the kind (`to`) under `alerts` in plumb.yaml.',
+        'They are kept and retried. Check what the receiver accepts, or correct the address or the kind (`to`) under `alerts` in plumb.yaml.',
     }
   }
   const longAgo = later(clock.now(), -unusableAfterMs).toISOString()

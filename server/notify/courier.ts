@@ -1,5 +1,5 @@
-// notify: messages that wait in the outbox -> channels, with patience. What is not delivered survives restarts in the
-// database.
+// notify: sends queued messages of the outbox to channels, with retries and backoff. Undelivered messages are kept in the
+// database and survive a restart.
 import type { Logger } from 'pino'
 import { type Clock, later } from '../app/clock.ts'
 import {
@@ -28,9 +28,9 @@ export type CourierParts = {
   readonly clock: Clock
   readonly log: Logger
   readonly secretsDirectory: string
-  /** Where people look, for links in messages. */
+  /** Base URL of the dashboard, for links in messages. */
   readonly publicUrl: URL
-  /** Addresses written into plumb.yaml itself may be on this machine. */
+  /** Addresses written in plumb.yaml may be on this machine. */
   readonly allowOwnAddresses: boolean
   post(url: URL, body: object, options: PostOptions): Promise<PostOutcome>
   /** 0 to 1. */
@@ -40,12 +40,12 @@ export type CourierParts = {
 const deadlineMs = 10_000
 const firstWaitMs = 5_000
 const longestWaitMs = 10 * 60_000
-/** Waits are spread by a fifth, so that many servers do not return at once. */
+/** Jitter of a fifth, so that many servers do not retry at the same moment. */
 const spread = 0.2
-/** A message that failed so often lets the others pass. */
+/** After this many failed attempts a message no longer blocks the others. */
 const asideAfterAttempts = 3
 
-/** Each channel is served on its own, and once at a time. */
+/** Channels are served independently, each by at most one run at a time. */
 export class Courier {
   readonly #parts: CourierParts
   readonly #running = new Map<string, Promise<void>>()
@@ -54,7 +54,7 @@ export class Courier {
     this.#parts = parts
   }
 
-  /** Channels that may be sent to now and are not being served. */
+  /** Channels that are due and not being served. */
   async due(): Promise<readonly Channel[]> {
     const { now, beyond } = dueAt(this.#parts.clock.now())
     return (await listChannels(this.#parts.db)).filter(
@@ -62,7 +62,7 @@ export class Courier {
     )
   }
 
-  /** Sends what is due on the channel; resolves when nothing more is due or it must wait. */
+  /** Sends the channel's due messages; resolves when none is left or the channel must wait. */
   deliver(channel: Channel): Promise<void> {
     const { key } = channel
     const delivery = this.#running.get(key) ?? this.#deliverOn(channel).finally(() => this.#running.delete(key))
@@ -76,7 +76,7 @@ export class Courier {
     await Promise.all([...this.#running.values(), ...due.map((channel) => this.deliver(channel))])
   }
 
-  /** Channels that cannot be used as they are, for a person to know. */
+  /** Channels with a problem that needs a person. */
   async problems(): Promise<readonly ChannelProblem[]> {
     const { db, clock, secretsDirectory } = this.#parts
     const problems = (await listChannels(db)).map((channel) => problemOf(channel, { db, clock, secretsDirectory }))
@@ -116,7 +116,7 @@ export class Courier {
     return post(shortMessage(message))
   }
 
-  /** The channel waits as a whole. A message that fails again and again waits longer than the others. */
+  /** Delays the whole channel, and a repeatedly failing message for longer than the others. */
   async #notDelivered(batch: Batch, outcome: NotDelivered, channel: FailedChannel): Promise<void> {
     const now = this.#parts.clock.now()
     const { reason } = outcome
@@ -125,7 +125,7 @@ export class Courier {
     const wait = asked === undefined ? this.#waitAfter(channel.attempts) : Math.min(asked, longestWaitMs)
     const nextAttemptAt = later(now, wait).toISOString()
     const since = channel.attempts > 1 ? channel.failingSince : undefined
-    // The clock may have been set back.
+    // The wall clock may have been set back.
     const failingSince = since !== undefined && since < now.toISOString() ? since : now.toISOString()
     await this.#parts.db.transaction().execute(async (transaction) => {
       await saveChannelFailed(transaction, channel.key, {
@@ -154,10 +154,10 @@ export class Courier {
 }
 
 type NotDelivered = Exclude<PostOutcome, { kind: 'delivered' }>
-/** `isTried`: there was an address to send to. */
+/** `isTried`: there was an address, so a request was sent. */
 type FailedChannel = Channel & { readonly isTried: boolean }
 
-/** The first refusal stays: an answer may be another one each time. */
+/** Keeps the first refusal: a receiver may answer differently each time, and each new text would be an update. */
 function errorOf({ messages: [first] }: Batch, outcome: NotDelivered): Pick<FailedMessages, 'error' | 'isRefused'> {
   if (outcome.kind === 'failed') return { error: outcome.reason, isRefused: false }
   if (first.isRefused && first.error !== undefined) return { error: first.error, isRefused: true }

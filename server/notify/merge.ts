@@ -1,11 +1,11 @@
-// One message for one cause on many hosts: what waits of the same event and the same cause -> what is sent. Pure.
+// Merges queued messages of one event and one cause on several hosts into one message. Pure.
 import { createHash } from 'node:crypto'
 import { visibleText } from '../../shared/visible-text.ts'
 import type { Batch, Waiting } from '../store/outbox.ts'
 import { fromJson } from '../store/rows.ts'
 import { type AlertMessage, alertMessageSchema } from './message.ts'
 
-/** `delivery` is the same for the same messages with the same bodies, and for no others. */
+/** `delivery` identifies exactly these messages with these bodies. */
 export function messageOf({ messages, title }: Batch): { readonly message: AlertMessage; readonly delivery: string } {
   const [first, ...others] = messages
   if (others.length === 0) return { message: messageIn(first), delivery: first.delivery }
@@ -19,7 +19,7 @@ function messageIn({ event, body }: Waiting): AlertMessage {
   return alertMessageSchema.parse({ ...fromJson(alertMessageSchema, body), event })
 }
 
-/** `title`: of the common cause, with `{hosts}`. The text, remedy and diff are those of the alert that came last. */
+/** `title` is that of the common cause, with `{hosts}`. Text, remedy and diff are those of the latest alert. */
 function merged(waiting: readonly Waiting[], title: string): AlertMessage {
   const messages = waiting.map(messageIn)
   const alerts = messages.map(({ alert }) => alert)

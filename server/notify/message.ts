@@ -1,4 +1,4 @@
-// What is told of an alert: one message per event, the same for every channel, which only gives it another form.
+// The message about an alert: one per event, the same for every channel, which only formats it.
 import { z } from 'zod'
 import { visibleText } from '../../shared/visible-text.ts'
 import { alertEndSchema } from '../alert-end.ts'
@@ -16,7 +16,7 @@ export const alertMessageSchema = z.object({
     text: z.string(),
     remedy: z.string().optional(),
     host: z.string().optional(),
-    /** Of one cause on many hosts, instead of `host`: their names, and the ids of their alerts. */
+    /** Instead of `host`, for one cause on several hosts: their names and the ids of their alerts. */
     hosts: z.array(z.string()).optional(),
     members: z.array(z.number()).optional(),
     service: z.string().optional(),
@@ -29,12 +29,12 @@ export const alertMessageSchema = z.object({
 })
 
 export type AlertMessage = z.infer<typeof alertMessageSchema>
-/** `delivery` is the same on every attempt, so that a receiver can drop what it has had; `dashboard` is where people look. */
+/** `delivery` is the same on every attempt, so that a receiver can drop duplicates; `dashboard` is the link for people. */
 export type Delivery = { readonly message: AlertMessage; readonly delivery: string; readonly dashboard: string }
 
 const shortTitleLength = 300
 
-/** For a receiver that refused the whole message: what is wrong and where, without what makes a message long. */
+/** For a receiver that refused the full message: title and place, without the long parts. */
 export function shortMessage({ alert, ...message }: AlertMessage): AlertMessage {
   const { text: _text, remedy: _remedy, diff: _diff, members: _members, hosts, title, ...rest } = alert
   return {
@@ -52,16 +52,16 @@ const shortHosts = 20
 
 export type AlertEvent = AlertMessage['event']
 
-/** Its texts are read by people, on whatever a channel ends in: what would be obeyed there is named. */
+/** Control characters become visible: the texts end up in terminals and chat programs that would interpret them. */
 export function alertMessage(event: AlertEvent, alert: Alert, at: string): AlertMessage {
-  const { key: _key, scope: _scope, updatedAt: _updatedAt, common: _common, remedy, ...told } = alert
-  const { title, text, diff } = told
+  const { key: _key, scope: _scope, updatedAt: _updatedAt, common: _common, remedy, ...fields } = alert
+  const { title, text, diff } = fields
   const visible = {
     title: visibleText(title),
     text: visibleText(text),
-    // Of what is over there is nothing to do.
+    // A resolved alert needs no action.
     ...(remedy === undefined || event === 'resolved' ? {} : { remedy: visibleText(remedy) }),
     ...(diff === undefined ? {} : { diff: visibleText(diff) }),
   }
-  return alertMessageSchema.parse({ event, at, alert: { ...told, ...visible } })
+  return alertMessageSchema.parse({ event, at, alert: { ...fields, ...visible } })
 }

@@ -1,5 +1,6 @@
-// One POST to an address outside: a deadline over all of it, no redirects, a bounded answer, no way to the machine's own services.
-// What went wrong is said by codes, because messages of the network stack hold the address, and addresses are secrets.
+// One POST to an external address: one deadline for the whole exchange, no redirects, a bounded answer, no loopback or
+// link-local target. Errors are reported as codes: messages of the network stack contain the address, and addresses are
+// secrets.
 
 import { errnoOf } from '../../shared/errno.ts'
 import { type HttpResponse, NoAnswerInTime, sendRequest } from '../../shared/platform/http.ts'
@@ -8,7 +9,7 @@ import { visibleText } from '../../shared/visible-text.ts'
 
 export type PostOutcome =
   | { readonly kind: 'delivered' }
-  /** The receiver does not take this message as it is. `answer`: how its text begins, without the address. */
+  /** The receiver rejects this message. `answer`: the beginning of its response, with the address masked. */
   | { readonly kind: 'rejected'; readonly reason: string; readonly answer: string }
   | { readonly kind: 'failed'; readonly reason: string; readonly retryAfterMs?: number }
 
@@ -49,7 +50,7 @@ function outcomeOf({ status, headers }: HttpResponse, answer: string): PostOutco
   return { kind: 'failed', reason, retryAfterMs: seconds * 1000 }
 }
 
-/** Read so that the receiver is not cut off, and only as far as is decent. */
+/** Reads a bounded part of the response body, so that the receiver can finish sending it. */
 async function answerOf({ body, destroy }: HttpResponse, url: URL): Promise<string> {
   let size = 0
   let start = ''
@@ -60,7 +61,7 @@ async function answerOf({ body, destroy }: HttpResponse, url: URL): Promise<stri
       if (size > answerLimitBytes) break
     }
   } catch {
-    // The status was what counted.
+    // Only the status matters.
   }
   destroy()
   return answerText(Buffer.from(start.slice(0, answerStartBytes), 'latin1').toString('utf8'), url)
@@ -69,11 +70,11 @@ async function answerOf({ body, destroy }: HttpResponse, url: URL): Promise<stri
 const answerStartBytes = 4096
 const answerShown = 200
 
-/** One line of plain text. Receivers like to repeat where they were asked. */
+/** One line of plain text, with parts of the address masked: receivers often echo the request path. */
 function answerText(answer: string, url: URL): string {
   const parts = addressParts(url)
   const masked = parts.reduce((shown, part) => shown.replaceAll(part, '[...]'), answer)
-  // A part that the end of what was read cuts in two is not masked.
+  // A part that is cut in two by the read limit is not masked.
   const whole = Buffer.byteLength(answer) < answerStartBytes ? masked : masked.slice(0, -(parts[0]?.length ?? 1))
   const text = whole.replace(/<(script|style)\b[\s\S]*?<\/\1>/gi, ' ').replace(/<[^>]*>/g, ' ')
   const line = visibleText(text.replace(/\s+/g, ' ').trim())

@@ -1,4 +1,4 @@
-// The server's own secrets, one file each, and the addresses of channels that name them.
+// The server's secrets, one file each, and the channel addresses that refer to them.
 import { join } from 'node:path'
 import { identifierSchema } from '../../shared/names.ts'
 import { isPrivate, readRegularFile } from '../../shared/platform/regular-file.ts'
@@ -6,7 +6,10 @@ import type { ProblemCode } from '../../shared/problem.ts'
 import type { AlertTarget } from '../../shared/repository/alert-target.ts'
 
 export type ChannelAddress =
-  /** `byOperator`: the whole address is a secret of this server, so that whoever set it may reach what the server reaches. */
+  /**
+   * `byOperator`: the whole address is a secret of this server. Its author is the operator, who may name internal
+   * addresses.
+   */
   | { readonly kind: 'ready'; readonly url: URL; readonly byOperator: boolean }
   | { readonly kind: 'unusable'; readonly code: ProblemCode; readonly message: string; readonly remedy: string }
 

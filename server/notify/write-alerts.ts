@@ -1,4 +1,4 @@
-// Alert changes and the messages about them, written in one transaction: neither is ever there without the other.
+// Writes alert changes and the messages about them in one transaction, so that neither exists without the other.
 import type { AlertTarget } from '../../shared/repository/alert-target.ts'
 import { bounds } from '../allowance/bounds.ts'
 import { noticeKinds } from '../judge/host-conditions.ts'
@@ -31,40 +31,40 @@ import type { Db } from '../store/tables.ts'
 import { channelKey } from './channels/registry.ts'
 import { type AlertEvent, alertMessage } from './message.ts'
 
-/** A diff that keeps changing is told at most this often. */
+/** A diff that keeps changing is sent at most this often. */
 const updateEveryMs = 30_000
 
-/** Alerts of one cause on other hosts that come within this time are in the same message. */
+/** Alerts of one cause that open on several hosts within this time share a message. */
 const togetherMs = 10_000
 
-/** `db` is a transaction of the caller. */
+/** `db` must be a transaction of the caller. */
 export async function writeAlerts(db: Db, changes: readonly AlertChange[], now: Date): Promise<void> {
   if (changes.length === 0) return
   const at = now.toISOString()
   const channels = (await listChannels(db)).map((channel) => channel.key)
-  const tell = (event: AlertEvent, alert: Alert) => enqueue(db, { event, alert, channels, now })
+  const notify = (event: AlertEvent, alert: Alert) => enqueue(db, { event, alert, channels, now })
   for (const change of changes) {
     switch (change.kind) {
       case 'open':
-        await tell('opened', await insertAlert(db, change.cause, at))
+        await notify('opened', await insertAlert(db, change.cause, at))
         break
       case 'update':
         await updateAlert(db, change.alert.id, change.cause, at)
-        await tell('updated', { ...change.alert, ...change.cause, updatedAt: at })
+        await notify('updated', { ...change.alert, ...change.cause, updatedAt: at })
         break
       case 'amend':
         await updateAlert(db, change.alert.id, change.cause, at)
         break
       case 'resolve':
         await resolveAlert(db, change.alert.id, { at, end: change.end })
-        await tellResolved(db, { ...change.alert, resolvedAt: at, updatedAt: at, end: change.end }, { channels, now })
+        await notifyResolved(db, { ...change.alert, resolvedAt: at, updatedAt: at, end: change.end }, { channels, now })
         await trimAlerts(db, change.alert.scope)
         break
     }
   }
 }
 
-/** Makes the channels those of plumb.yaml. A new one starts with what is open now. */
+/** Replaces the stored channels by those of plumb.yaml. A new channel starts with all open alerts. */
 export async function syncChannels(db: Db, targets: readonly AlertTarget[], now: Date): Promise<void> {
   const wanted = new Map(targets.map((target) => [channelKey(target), target]))
   await db.transaction().execute(async (transaction) => {
@@ -80,7 +80,7 @@ export async function syncChannels(db: Db, targets: readonly AlertTarget[], now:
   })
 }
 
-/** Opens that found no room in the outbox are queued once there is some. */
+/** Queues `opened` messages that were deferred because the outbox was full. */
 export async function queueDeferred(db: Db, channel: string, now: Date): Promise<void> {
   await db.transaction().execute(async (transaction) => {
     const unqueued = new Set(await listUnqueuedAlerts(transaction, channel))
@@ -90,7 +90,7 @@ export async function queueDeferred(db: Db, channel: string, now: Date): Promise
   })
 }
 
-/** The channel took these messages. What ended before it knew of the beginning gets its end now. */
+/** Records that the channel accepted these messages, and queues the end of alerts that resolved during the attempt. */
 export async function recordDelivered(
   db: Db,
   channel: string,
@@ -106,19 +106,19 @@ export async function recordDelivered(
 }
 
 /**
- * A channel that was not told of the alert need not be told at all, unless the alert is a notice that is over at once: the end of
- * that follows its delivery.
+ * A channel that never got the alert needs no message about its end. A notice is the exception: it resolves at once,
+ * and its end follows its delivery.
  */
-async function tellResolved(
+async function notifyResolved(
   db: Db,
   alert: Alert,
   { channels, now }: { readonly channels: readonly string[]; readonly now: Date },
 ): Promise<void> {
   for (const channel of channels) {
-    const told = await isNotified(db, channel, alert.id)
-    const events = told || noticeKinds.has(alert.kind) ? ['updated'] : ['updated', 'opened']
+    const isKnown = await isNotified(db, channel, alert.id)
+    const events = isKnown || noticeKinds.has(alert.kind) ? ['updated'] : ['updated', 'opened']
     await deleteMessages(db, { channel, alert: alert.id, events })
-    if (told) await enqueue(db, { event: 'resolved', alert, channels: [channel], now })
+    if (isKnown) await enqueue(db, { event: 'resolved', alert, channels: [channel], now })
   }
 }
 
@@ -132,7 +132,7 @@ type AlertNotice = {
 async function enqueue(db: Db, { event, alert, channels, now }: AlertNotice): Promise<void> {
   const body = bodyOf(event, alert)
   for (const channel of channels) {
-    // That a channel is broken is not told to the channel itself.
+    // A broken channel is not notified about itself.
     if (alert.key === `channel-unusable:${channel}`) continue
     const message = { channel, alert: alert.id, event, body }
     if (event === 'updated' && (await isCurrent(db, { message, alert }))) continue
@@ -149,7 +149,10 @@ function bodyOf(event: AlertEvent, alert: Alert): string {
 
 type Updated = { readonly message: { readonly channel: string; readonly body: string }; readonly alert: Alert }
 
-/** A message that waits says it now; a channel that was not told gets the alert as it is when there is room. */
+/**
+ * True when no new message is needed: a queued one was updated, or the channel will get the current alert once there is
+ * room.
+ */
 async function isCurrent(db: Db, { message: { channel, body }, alert }: Updated): Promise<boolean> {
   const waiting = { channel, alert: alert.id }
   if (await replaceMessage(db, { ...waiting, event: 'opened', body: bodyOf('opened', alert) })) return true
@@ -157,7 +160,7 @@ async function isCurrent(db: Db, { message: { channel, body }, alert }: Updated)
   return !(await isNotified(db, channel, alert.id))
 }
 
-/** The end of what a channel was told of always has. */
+/** A `resolved` message is always queued: the channel has the alert open. */
 async function hasRoom(
   db: Db,
   channel: string,
@@ -167,7 +170,7 @@ async function hasRoom(
   return (await countWaitingOf(db, channel, alert.host ?? null)) < bounds.messagesWaiting.limit
 }
 
-/** Where there is one host, there is nothing to wait for. */
+/** Only a cause that several hosts can share is worth waiting for. */
 async function waitOf(db: Db, { event, alert }: Pick<AlertNotice, 'event' | 'alert'>): Promise<number> {
   if (event === 'updated') return updateEveryMs
   return alert.common !== undefined && (await listHostNames(db)).length > 1 ? togetherMs : 0

@@ -1,4 +1,4 @@
-// show: alerts as people read them - in one order wherever they are shown, and one row for one cause however many hosts have it.
+// show: sorts alerts for every view in the same order, and groups those of one cause on several hosts into one row.
 import type { Alert } from '../store/alerts.ts'
 import type { AlertView } from './views.ts'
 
@@ -11,7 +11,7 @@ export function compareAlerts(one: AlertView, other: AlertView): number {
   return newer(one.resolvedAt, other.resolvedAt) || other.id - one.id
 }
 
-/** In order. */
+/** Sorted by `compareAlerts`. */
 export function alertRows(alerts: readonly Alert[]): readonly AlertView[] {
   const views = alerts
     .map((alert) => ({ alert, view: alertView(alert) }))
@@ -24,7 +24,7 @@ export function alertRows(alerts: readonly Alert[]): readonly AlertView[] {
   return [...rows.values()].flatMap((members) => rowOf(members)).toSorted(compareAlerts)
 }
 
-/** An overview of many: the diffs are on the alerts' own page. */
+/** For overviews: only an alert's own page shows its diff. */
 export function withoutDiff({ diff: _diff, ...alert }: AlertView): AlertView {
   return alert
 }
@@ -34,13 +34,13 @@ type Shown = { readonly alert: Alert; readonly view: AlertView }
 /** `web-2` before `web-10`, as on the fleet page. */
 const byNumber = new Intl.Collator('en', { numeric: true })
 
-/** What ended together is shown together. */
+/** Alerts that resolved at about the same time share a row. */
 const endedTogetherMs = 5 * 60_000
 
 function rowKey({ id, common, resolvedAt, end }: Alert, rows: ReadonlyMap<string, readonly Shown[]>): string {
   if (common === undefined) return `alert:${id}`
   if (resolvedAt === undefined) return `open:${common.key}`
-  // Members come latest first: one that ended long before the last one begins a row of its own.
+  // Members come latest first: an alert that resolved long before the last one begins a new row.
   for (let turn = 0; ; turn += 1) {
     const key = `resolved:${common.key}:${JSON.stringify(end)}:${turn}`
     const last = rows.get(key)?.at(-1)?.alert.resolvedAt
@@ -68,7 +68,7 @@ function alertView({
   remedy,
   ...alert
 }: Alert): AlertView {
-  // Of what is over there is nothing to do.
+  // A resolved alert needs no action.
   return remedy === undefined || alert.resolvedAt !== undefined ? alert : { ...alert, text: `${alert.text}\n${remedy}` }
 }
 

@@ -1,10 +1,9 @@
-// What an open page has to look at again after an event: what it was, the page asks for itself, with its reader's
-// rights. Pure.
+// What an open page must reload after an event. Sends names only: the page fetches the content with its reader's rights. Pure.
 import type { ServerEvent } from '../app/events.ts'
 
 export type Changed = { readonly noun: 'host' | 'service' | 'alert' | 'repository'; readonly name: string }
 
-/** Those that change what pages show. */
+/** Events that change what pages show. */
 export const shownEvents = [
   'connection-changed',
   'enrollment-tried',

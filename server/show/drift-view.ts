@@ -1,4 +1,4 @@
-// One drifted resource, with the commit behind it and the one that is pending.
+// View of one drifted resource, with the commit that was applied and the one that is pending.
 import { compact } from '../../shared/compact.ts'
 import type { HostName, Revision } from '../../shared/names.ts'
 import { factsOf } from '../../shared/report.ts'
@@ -42,7 +42,7 @@ export async function driftView(parts: ViewParts, host: HostName, resource: stri
   }
 }
 
-/** The last commit to a file as of the first revision that the clone has. */
+/** The last commit to a file, as of the first of the revisions that the clone has. */
 async function commitBehind(
   { clone }: ViewParts,
   source: string | undefined,
@@ -56,7 +56,7 @@ async function commitBehind(
 }
 
 /**
- * A text that only looks like a template is taken for one: its finding is then adopted on the host, which always can.
+ * A file that only looks like a template counts as one: its finding is then adopted on the host, which always works.
  */
 async function namesSecrets(parts: ViewParts, file: string | undefined, revision: Revision | undefined) {
   const at = await nearest(parts, revision)

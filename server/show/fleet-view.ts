@@ -1,4 +1,4 @@
-// The fleet as one view: the repository, every host, and what is held.
+// View of the fleet: the repository, every host, and the holds.
 import { compact } from '../../shared/compact.ts'
 import { listOpenAlerts } from '../store/alerts.ts'
 import { listHolds, listReleases } from '../store/holds.ts'
@@ -26,7 +26,7 @@ export async function fleetView(parts: ViewParts): Promise<FleetView> {
       problems: [...unreachable, ...state.invalid, ...channelProblems],
       ...compact({ head: state.head, fetchedAt: state.fetchedAt }),
     },
-    // Those that only hosts name are an alert of each host: anybody can make up a thousand of them.
+    // Services that only hosts name are omitted (each host has an alert for them): a host can make up thousands.
     services: (state.head === undefined
       ? [...new Set(cells.map((cell) => cell.service))]
       : [...state.services.keys()]
@@ -37,7 +37,7 @@ export async function fleetView(parts: ViewParts): Promise<FleetView> {
   }
 }
 
-/** `hosts`: only what concerns these. */
+/** `hosts`: limits the holds to these hosts. */
 export async function heldViews(parts: ViewParts, hosts?: readonly HostRow[]): Promise<readonly HoldView[]> {
   const { db, clock } = parts
   const [holds, reported] = await Promise.all([listHolds(db, clock.now().toISOString()), listHeldServices(db)])

@@ -1,4 +1,4 @@
-// show: what is held in the fleet - asked for by the server, and what hosts say of themselves - as one list.
+// show: the holds of the fleet as one list: those of the server, and those made on hosts.
 import { compact } from '../../shared/compact.ts'
 import { covers } from '../../shared/hold.ts'
 import type { HostName } from '../../shared/names.ts'
@@ -8,14 +8,14 @@ import type { HeldService } from '../store/service-states.ts'
 import type { HoldHostView, HoldView, HostRow } from './views.ts'
 
 export type HeldFacts = {
-  /** In force by the server's clock. */
+  /** Holds of the server, in force by its clock. */
   readonly holds: readonly StoredHold[]
   readonly hosts: readonly HostRow[]
   readonly reported: readonly HeldService[]
   readonly releases: readonly Release[]
 }
 
-/** Those that end first, first. */
+/** Sorted by their end, soonest first. */
 export function holdViews(facts: HeldFacts): readonly HoldView[] {
   const asked = facts.holds.map((hold) => askedView(hold, facts))
   return [...asked, ...ownViews(facts.reported)].toSorted((one, other) => (one.until < other.until ? -1 : 1))
@@ -49,12 +49,12 @@ function hostView(
   return { host, state: keeping.has(host) ? 'in-force' : 'asked' }
 }
 
-/** A host reports the hold that ends last: with a longer one, this one is kept too. */
+/** A host reports only the hold that ends last. A longer hold implies that this one was accepted. */
 function isKept(hold: StoredHold, { service, hold: reported }: HeldService): boolean {
   return reported.id === hold.id || (covers(hold.service, service) && reported.until > hold.until)
 }
 
-/** Made on the hosts themselves; one for many services is one. */
+/** Holds made on the hosts. A hold of several services is one entry. */
 function ownViews(reported: readonly HeldService[]): readonly HoldView[] {
   const own = reported.filter(({ hold }) => hold.origin !== 'server')
   const groups = Map.groupBy(own, ({ host, hold }) => JSON.stringify([host, hold.by, hold.since, hold.until, hold.why]))

@@ -1,5 +1,5 @@
-// Rows and cells of hosts: what a host reported, and what the repository gives it, as one state per host and per
-// service.
+// Rows and cells of hosts: combines what a host reported with what the repository assigns to it, as one state per host
+// and service.
 import { compact } from '../../shared/compact.ts'
 import type { HostName, ServiceName } from '../../shared/names.ts'
 import { type ServiceFact, type ServiceStateName, serviceFacts, stateIn } from '../../shared/report.ts'
@@ -11,7 +11,7 @@ import { staleSince } from './staleness.ts'
 import type { ViewParts } from './view-parts.ts'
 import type { CellView, HostRow, HostStateName } from './views.ts'
 
-/** Every host that is named or enrolled, and the cells they reported. */
+/** All hosts that are named in plumb.yaml or enrolled, with the cells that they reported. */
 export async function hostRows(
   parts: ViewParts,
 ): Promise<{ readonly hosts: readonly HostRow[]; readonly cells: readonly Cell[] }> {
@@ -60,7 +60,7 @@ export async function isElsewhere(parts: ViewParts, enrolled: EnrolledHost | und
   return enrolled !== undefined && (await hostsElsewhere(parts, [enrolled])).has(enrolled.host)
 }
 
-/** Hosts that follow a revision that is not in the repository, as far as the server has fetched it. */
+/** Hosts whose revision is missing from the server's clone. */
 export async function hostsElsewhere(
   { clone }: ViewParts,
   hosts: readonly EnrolledHost[],
@@ -76,7 +76,7 @@ export function stale(parts: ViewParts, host: HostName, enrolled: EnrolledHost |
   return since === undefined ? {} : { staleSince: since }
 }
 
-/** What the host reported, and what the repository gives it that it has not reported. */
+/** The reported cells, and a cell for each assigned service that was not reported. */
 function cellViews(parts: ViewParts, host: HostName, known: Known): readonly CellView[] {
   const { enrolled, cells, isElsewhere } = known
   const reported = new Set(cells.map((cell) => cell.service))
@@ -88,7 +88,7 @@ function cellViews(parts: ViewParts, host: HostName, known: Known): readonly Cel
   ]
 }
 
-/** Nothing here says whether what a host has of an unknown revision is what it should have. */
+/** The server cannot say whether a host at an unknown revision is in sync. */
 export function factsThere(
   reported: readonly ServiceFact[],
   isElsewhere: boolean,
@@ -98,8 +98,8 @@ export function factsThere(
 }
 
 /**
- * Of a service that the head gives to the host. A host that follows the head and does not report it tells nothing of
- * it.
+ * State of a service that the head assigns to the host and that the host has not reported: pending for a host that is
+ * behind the head, unknown for one that is at the head.
  */
 export function unreportedState(
   { source }: ViewParts,
@@ -112,7 +112,7 @@ export function unreportedState(
 }
 
 /**
- * In sync is a host that plumb.yaml names, and of which every service that it is given is reported and is in sync.
+ * A host is in sync when plumb.yaml names it and every service assigned to it is reported and in sync.
  */
 function hostState({ enrolled, offline }: Known, cells: readonly CellView[], isNamed: boolean): HostStateName {
   if (enrolled === undefined) return 'not-enrolled'

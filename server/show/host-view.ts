@@ -1,4 +1,4 @@
-// One host: its services with the commits behind them, its applies, and what could not be applied.
+// View of one host: its services with their commits, its applies, and its failed applies.
 import { compact } from '../../shared/compact.ts'
 import { covers } from '../../shared/hold.ts'
 import type { HostName } from '../../shared/names.ts'
@@ -94,7 +94,7 @@ async function serviceReports(parts: ViewParts, { row, states }: Reported): Prom
   )
 }
 
-/** Also when it does not concern the host at all. */
+/** Also true for a commit that does not concern the host. */
 function isKeptBy({ hosts }: HoldView, host: HostName): boolean {
   const concerned = hosts.find((one) => one.host === host)
   return concerned === undefined || concerned.state === 'in-force'

@@ -1,4 +1,4 @@
-// show: what is known of a path on one host - how it differs now, who holds it, and what happened to it.
+// show: a path on one host: its present finding, its hold and its history.
 import { compact } from '../../shared/compact.ts'
 import { evidenceLine } from '../../shared/evidence-text.ts'
 import { type HostName, resourceId, serviceNameSchema } from '../../shared/names.ts'
@@ -11,7 +11,7 @@ const eventsShown = 100
 
 type Place = { readonly path: string; readonly source: string }
 
-/** Undefined when the host has said nothing of it, now or before. */
+/** Undefined when the host has never reported anything about it. */
 export async function onHostOf(db: Db, host: HostName, { path, source }: Place): Promise<OnHost | undefined> {
   const service = serviceOf(source)
   if (service === undefined) return undefined
@@ -35,7 +35,7 @@ function serviceOf(source: string) {
 
 const unitDirectory = '/etc/systemd/system/'
 
-/** A file of units/ is a file, and the unit that systemd makes of it. */
+/** A file in units/ is two resources: the file, and the unit that systemd makes of it. */
 function resourcesAt(path: string): readonly string[] {
   const unit = path.startsWith(unitDirectory) ? [resourceId('unit', path.slice(unitDirectory.length))] : []
   return [...['file', 'symlink', 'directory'].map((kind) => resourceId(kind, path)), ...unit]

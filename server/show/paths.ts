@@ -1,4 +1,4 @@
-// Where the files of a service live on a host, and the commit behind each.
+// Where the files of a service live on a host, and the commit of each.
 import { compact } from '../../shared/compact.ts'
 import type { HostName } from '../../shared/names.ts'
 import { servicesFor } from '../../shared/repository/assign.ts'
@@ -19,7 +19,10 @@ export function pathsOf(service: RepositoryService, commits: Commits): readonly 
     .sort((one, other) => (one.path < other.path ? -1 : 1))
 }
 
-/** A path of the repository is any file of it; a path on a host is what some service (of that host) puts there. A directory means all below it. */
+/**
+ * Matches a path of the repository, or a path on a host that a service (of that host) manages. A directory matches
+ * everything below it.
+ */
 export function pathsAt(
   asked: string,
   {

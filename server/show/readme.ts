@@ -1,4 +1,4 @@
-// A service's README.md -> HTML that is safe to put on a page: whoever may push does not thereby script the dashboard.
+// Renders a service's README.md as sanitized HTML: push access must not allow scripts on the dashboard.
 import { marked } from 'marked'
 import sanitizeHtml from 'sanitize-html'
 import { visibleProse } from '../../shared/visible-text.ts'
@@ -14,7 +14,7 @@ export function readmeHtml(markdown: string): string {
     allowedSchemes: ['http', 'https', 'mailto'],
     transformTags: {
       a: (tagName, attribs) => ({ tagName, attribs: { ...attribs, rel: 'noopener noreferrer nofollow' } }),
-      // The page has its own first heading.
+      // The page already has a first heading.
       h1: (_tag, attribs) => ({ tagName: 'h2', attribs }),
     },
   })

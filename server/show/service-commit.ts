@@ -1,4 +1,5 @@
-// show: the commit that made a service what it is on a host - the last one in its directory, or the last that gave its templates other values.
+// show: the commit that last changed a service on a host: the last one in its directory, or the last that changed
+// values of its templates.
 import type { HostName, Revision, ServiceName } from '../../shared/names.ts'
 import { servicesFor } from '../../shared/repository/assign.ts'
 import { parseRepository } from '../../shared/repository/parse.ts'
@@ -14,14 +15,14 @@ export type Applied = {
   readonly host: HostName
   readonly revision: Revision
   readonly service: ServiceName
-  /** As the head of the branch has it: whether anything of it is a template. */
+  /** Whether any file of the service is a template, as of the head. */
   readonly layout: RepositoryService | undefined
 }
 
-/** Commits of plumb.yaml that are compared; what gave a value longer ago is not looked for. */
+/** Number of commits of plumb.yaml that are compared; older changes of values are not searched. */
 const fleetCommitsCompared = 50
 
-/** Undefined when the clone does not have the revision. */
+/** Undefined when the revision is missing from the clone. */
 export async function serviceCommit(clone: Clone, applied: Applied): Promise<CommitView | undefined> {
   if ((await clone.commit(applied.revision)) === undefined) return undefined
   const { services, fleet } = await clone.touches(applied.revision)
@@ -48,12 +49,12 @@ async function lastWithOtherValues(
   return undefined
 }
 
-/** The variables that plumb.yaml gives a host, as text to compare. */
+/** The variables of a host in plumb.yaml, as text to compare. */
 function valuesAt(clone: Clone, revision: Revision, host: HostName): Promise<string> {
   return values(`${revision}:${host}`, () => readValues(clone, revision, host))
 }
 
-/** A revision is never another one: what was read of it holds. */
+/** Revisions are immutable, so entries never expire. */
 const values = createRecent<string>(500)
 
 async function readValues(clone: Clone, revision: Revision, host: HostName): Promise<string> {

@@ -1,4 +1,4 @@
-// One service: its hosts, its files with their commits, and its history.
+// View of one service: its hosts, its files with their commits, and its history.
 import { compact } from '../../shared/compact.ts'
 import type { HostName, ServiceName } from '../../shared/names.ts'
 import { namedHosts } from '../../shared/repository/assign.ts'

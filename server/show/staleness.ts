@@ -1,7 +1,7 @@
-// Since when what a host reported is no longer known to be so.
+// Since when a host's report is out of date.
 import type { EnrolledHost } from '../store/hosts.ts'
 
-/** The agent may miss this many checks, because it applies or the machine is busy, before its numbers count as old. */
+/** Checks that the agent may miss, during an apply or on a busy machine, before its report counts as stale. */
 const checksMissed = 3
 const leastLimitMs = 60_000
 
@@ -13,8 +13,8 @@ export type LastCheck = {
 }
 
 /**
- * ISO 8601: when the host was last known to be as it is shown. Undefined while it is so now - its agent is connected and has
- * checked lately -, and for a host that never reported.
+ * ISO 8601: the last time that the shown state was known to be current. Undefined while it is current (the agent is
+ * connected and has checked recently), and for a host that never reported.
  */
 export function staleSince(last: LastCheck, now: Date, checkEverySeconds: number): string | undefined {
   const { enrolled, connected } = last

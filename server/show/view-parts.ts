@@ -1,4 +1,4 @@
-// What the views read: the database, the clone, and what the running server knows of its agents.
+// Dependencies of the views: the database, the clone, and the live state of agents.
 import type { HostName } from '../../shared/names.ts'
 import type { Problem } from '../../shared/problem.ts'
 import type { Presence } from '../agents/presence.ts'
@@ -16,11 +16,11 @@ export type ViewParts = {
     'commit' | 'missing' | 'readText' | 'fileText' | 'touches' | 'lastCommits' | 'removals' | 'history' | 'blame'
   >
   readonly agents: { isConnected(host: HostName): boolean }
-  /** Fresher than what the database knows; says nothing of a host that was not heard since the server started. */
+  /** More recent than the database. Empty for a host that was not heard from since the server started. */
   readonly presence: Pick<Presence, 'lastHeardAt' | 'lastCheckedAt' | 'clockAheadSeconds'>
-  /** What keeps alerts from being sent. */
+  /** Problems of alert channels. */
   readonly courier: { problems(): Promise<readonly Problem[]> }
 }
 
-/** How many of each are shown at most. */
+/** Upper bounds of shown entries. */
 export const shown = { resolvedAlerts: 100, hostAlerts: 20, applies: 20, transitions: 100, commits: 20 }

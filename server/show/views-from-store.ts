@@ -1,4 +1,4 @@
-// show: what is recorded, and what the repository says -> the plain data that pages and API give out.
+// show: builds the plain data of pages and API from the store and the repository.
 import { listAlerts, listOpenAlertTitles } from '../store/alerts.ts'
 import { alertRows } from './alert-rows.ts'
 import { driftView } from './drift-view.ts'

@@ -1,4 +1,4 @@
-// What the pages show, as plain data: made by show/ from the store and the repository, rendered by pages/, served as JSON by api/.
+// Types of the views: plain data, built by show/ from the store and the repository, rendered by pages/, served as JSON by api/.
 
 import type { Finding } from '../../shared/finding.ts'
 import type { HoldTarget } from '../../shared/hold.ts'
@@ -10,21 +10,22 @@ import type { Blame, Commit, LineWhy, OnHost } from '../../shared/why.ts'
 import type { AlertEnd } from '../alert-end.ts'
 import type { KeptApply } from '../store/history.ts'
 
-/** A commit as shown beside what it changed. */
+/** A commit as shown beside its changes. */
 export type CommitView = Readonly<Commit>
 
 /**
- * `not-enrolled`: the repository names the host, no agent ever did. `no-report`: enrolled, no report yet. `unknown`: something could
- * not be checked or was not reported, or nothing says what the host should have: `unnamed`, `elsewhere`.
+ * `not-enrolled`: the repository names the host, no agent ever did. `no-report`: enrolled, no report yet. `unknown`:
+ * something could not be checked or was not reported, or nothing says what the host should have: `unnamed`,
+ * `elsewhere`.
  */
 export type HostStateName = ServiceStateName | 'offline' | 'not-enrolled' | 'no-report'
 
-/** One cell of hosts x services; undefined where the repository does not give the service to the host. */
+/** One cell of hosts x services; undefined where the repository does not assign the service to the host. */
 export type CellView = {
   readonly service: ServiceName
   /** The most urgent of the facts. */
   readonly state: ServiceStateName | 'no-report'
-  /** All that is true of it at once, `held` last. */
+  /** All facts that apply at once, `held` last. */
   readonly facts: readonly ServiceFact[]
   readonly findings: number
   readonly pending: number
@@ -32,11 +33,11 @@ export type CellView = {
   readonly since?: string
 }
 
-/** Why nothing here says what a host should have. */
+/** Why the desired state of a host is unknown. */
 type Unplaced = {
   /** plumb.yaml does not name it. */
   readonly unnamed?: true
-  /** Its revision is not in the repository, as far as the server has fetched it. */
+  /** Its revision is missing from the server's clone. */
   readonly elsewhere?: true
 }
 
@@ -46,7 +47,7 @@ export type HostRow = Unplaced & {
   readonly revision?: Revision
   readonly lastSeenAt?: string
   readonly connected: boolean
-  /** ISO 8601: what is said of its services was so then, and is not known to be so now. */
+  /** ISO 8601: the last time that the state of its services was known to be current. Absent while it is current. */
   readonly staleSince?: string
   /** Present: the host's clock differs from the server's by more than two minutes; below zero, it is behind. */
   readonly clockAheadSeconds?: number
@@ -72,11 +73,11 @@ export type FleetView = {
 
 /** What is held: by the server for hosts that match, or by a person on one host. */
 export type HoldView = {
-  /** Of one that the server keeps, and can release. */
+  /** Id of a hold of the server, by which it can be released. */
   readonly id?: string
   /** `*`: all. */
   readonly services: readonly HoldTarget[]
-  /** As it was asked for, `web-*`. */
+  /** As requested, `web-*`. */
   readonly patterns?: readonly string[]
   readonly by: string
   readonly why: string
@@ -86,7 +87,7 @@ export type HoldView = {
   readonly hosts: readonly HoldHostView[]
 }
 
-/** `asked`: the host has not said yet that it keeps it - it is away, or its agent is older than holds. */
+/** `asked`: the host has not confirmed the hold yet: it is offline, or its agent predates holds. */
 export type HoldHostView = {
   readonly host: HostName
   readonly state: 'in-force' | 'asked' | 'released'
@@ -99,24 +100,24 @@ export type PathView = {
   readonly path: string
   readonly source: string
   readonly why?: CommitView
-  /** It is in the repository no more: the commit that took it out. */
+  /** The commit that removed it, when it is no longer in the repository. */
   readonly removed?: CommitView
-  /** Of the line that was asked for. */
+  /** Blame of the requested line. */
   readonly line?: LineWhy
-  /** Of all lines, when they were asked for. */
+  /** Blame of all lines, when requested. */
   readonly blame?: Blame
-  /** What happened to it on the host that was asked for. */
+  /** Its state and history on the requested host. */
   readonly onHost?: OnHost
 }
 
 export type WhyAsked = {
-  /** Only as this host has it. */
+  /** Limits the answer to this host. */
   readonly host?: HostName | undefined
-  /** And what happened to it there. */
+  /** Adds its state and history on this host. */
   readonly history?: boolean | undefined
   /** Default: the head. */
   readonly revision?: Revision | undefined
-  /** Number of one line, from 1 on, or all of them; of files, not of what is below a directory. */
+  /** One line, counted from 1, or all lines. For files only, not for paths below a directory. */
   readonly lines?: number | 'all' | undefined
 }
 
@@ -131,16 +132,16 @@ export type HostView = Unplaced & {
   readonly lastSeenAt?: string
   readonly agentVersion?: string
   readonly platform?: string
-  /** What the agent desires now, with the commit when the clone has it. */
+  /** The revision that the agent follows, with its commit when the clone has it. */
   readonly revision?: Revision
   readonly commit?: CommitView
   readonly services: readonly (ServiceReport & {
     readonly state: ServiceStateName | 'no-report'
     readonly facts: readonly ServiceFact[]
-    /** The host follows the head, which gives it the service, and says nothing of it. */
+    /** Assigned services that a host at the head has not reported. */
     readonly unreported?: true
     readonly commit?: CommitView
-    /** Holds of the server that the host does not keep (yet). */
+    /** Holds of the server that the host has not confirmed. */
     readonly asked: readonly HoldView[]
     readonly waysOut: readonly WayOut[]
   })[]
@@ -155,20 +156,20 @@ export type HostView = Unplaced & {
 
 export type FailedApplyView = {
   readonly service: ServiceName
-  /** With the number of attempts, what failed in the latest one, and when it is tried again. */
+  /** The latest failure, with the number of attempts and the time of the next one. */
   readonly failure: Failure
   /** ISO 8601: when the server first heard of it. */
   readonly firstAt: string
-  /** False: the service was applied since, or another revision is tried. */
+  /** False when the service was applied since, or another revision is being tried. */
   readonly isCurrent: boolean
-  /** It is not tried again before that ends. */
+  /** A hold that delays the next attempt. */
   readonly hold?: Hold
   readonly commit?: CommitView
 }
 
 export type ServiceView = {
   readonly service: ServiceName
-  /** README.md as sanitised HTML. */
+  /** README.md as sanitized HTML. */
   readonly readmeHtml: string
   readonly hosts: readonly {
     readonly host: HostName
@@ -185,7 +186,7 @@ export type ServiceView = {
   readonly alerts: readonly AlertView[]
 }
 
-/** Three versions are told apart: what is live, what was last applied, and what the revision desired now makes of it. */
+/** Distinguishes three versions: live, last applied, and desired now. */
 export type DriftView = Pick<ServiceReport, 'applied' | 'appliedAt' | 'hold' | 'failure' | 'unknown'> & {
   readonly host: HostName
   readonly connected: boolean
@@ -199,12 +200,12 @@ export type DriftView = Pick<ServiceReport, 'applied' | 'appliedAt' | 'hold' | '
   readonly since: string
   /** Desired now. */
   readonly revision?: Revision
-  /** The commit behind what was last applied. */
+  /** The commit of the last applied version. */
   readonly why?: CommitView
-  /** Present: the revision changes it too; `commit`: the last one to the file. */
+  /** Present when the desired revision changes the resource too; `commit` is the last commit to the file. */
   readonly pending?: { readonly summary: string; readonly commit?: CommitView }
   readonly waysOut: readonly WayOut[]
-  /** The repository's file behind it is filled in with secrets, which hosts alone have. */
+  /** The source file is rendered with secrets, which only hosts have. */
   readonly holdsSecrets: boolean
 }
 
@@ -215,7 +216,10 @@ export type AlertView = {
   readonly title: string
   readonly text: string
   readonly host?: HostName
-  /** One cause on many hosts is one alert here: their names, and the ids of all that are in it. `id`, text and diff are the newest one's. */
+  /**
+   * One cause on several hosts is one alert here, with the hosts' names and the ids of all its alerts. `id`, text and
+   * diff are of the newest.
+   */
   readonly hosts?: readonly HostName[]
   readonly members?: readonly number[]
   readonly service?: ServiceName
@@ -235,7 +239,7 @@ export type TransitionView = {
   readonly revision?: Revision
 }
 
-/** Everything a page or an API route can ask for; undefined: there is no such thing (404). */
+/** Every view that a page or an API route can request; undefined means not found (404). */
 export type Views = {
   fleet(): Promise<FleetView>
   host(host: HostName): Promise<HostView | undefined>
@@ -246,6 +250,6 @@ export type Views = {
   alerts(): Promise<readonly AlertView[]>
   /** How many of them are open. */
   openAlertCount(): Promise<number>
-  /** The commit behind a path on a host, or behind a path of the repository. */
+  /** The commit of a path on a host, or of a path of the repository. */
   why(path: string, asked?: WhyAsked): Promise<readonly PathView[]>
 }

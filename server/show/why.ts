@@ -1,4 +1,4 @@
-// show: why a path is as it is - the commit behind it, and behind each of its lines.
+// show: the commit that explains a path, and each of its lines.
 import type { Revision } from '../../shared/names.ts'
 import { hostPlaces } from '../../shared/repository/host-places.ts'
 import { lineOfBlame } from '../../shared/why.ts'
@@ -15,7 +15,7 @@ export type WhyParts = {
   readonly clone: Pick<FleetClone, 'commit' | 'lastCommits' | 'removals' | 'history' | 'blame'>
 }
 
-/** What is below a directory is listed so far. */
+/** Upper bound on listed paths below a directory. */
 const pathsShown = 500
 
 export async function whyView(parts: WhyParts, path: string, asked: WhyAsked): Promise<readonly PathView[]> {
@@ -37,7 +37,7 @@ export async function whyView(parts: WhyParts, path: string, asked: WhyAsked): P
   )
 }
 
-/** Of the head every path is known, by one walk that is remembered; of another revision only the file that is asked for. */
+/** For the head, all paths are known from one cached walk; for another revision, only the requested file is read. */
 async function viewsAt({ source, clone }: WhyParts, path: string, asked: AskedAt): Promise<readonly PathView[]> {
   const state = source.state()
   const { host, revision } = asked
@@ -54,7 +54,7 @@ async function viewsAt({ source, clone }: WhyParts, path: string, asked: AskedAt
   return pathsAt(path, { state, host, commits }).filter((view) => isFile(view, path))
 }
 
-/** What the host had once, and the repository has still: its service left the host, as the events of the path say. */
+/** Paths whose service left the host, from the events of the path; the repository still has the file. */
 async function leftAt(parts: WhyParts, path: string, asked: AskedAt): Promise<readonly PathView[]> {
   const { host, history } = asked
   if (host === undefined || history !== true) return []
@@ -64,7 +64,7 @@ async function leftAt(parts: WhyParts, path: string, asked: AskedAt): Promise<re
   return files.filter((_, index) => known[index]?.events.some(({ kind }) => kind === 'left') === true)
 }
 
-/** What the repository had there, and has no more. */
+/** Paths that were removed from the repository. */
 async function removedAt({ clone }: WhyParts, path: string, revision: Revision): Promise<readonly PathView[]> {
   const removals = [...(await clone.removals(revision))]
   const there = removals.filter(([source]) => source === path || hostPlaces(source).includes(path))
@@ -73,7 +73,7 @@ async function removedAt({ clone }: WhyParts, path: string, revision: Revision):
 
 type AskedAt = WhyAsked & { readonly revision: Revision }
 
-/** And not a file below the directory that was asked for. */
+/** The requested path itself, not a file below it. */
 function isFile({ path, source }: PathView, asked: string): boolean {
   return path === asked || source === asked
 }

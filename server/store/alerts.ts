@@ -1,4 +1,4 @@
-// Alerts, open and resolved. A cause has at most one open alert: the table's unique column says so, not the code's care.
+// Alerts, open and resolved. A unique column ensures at most one open alert per cause.
 
 import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
@@ -10,7 +10,7 @@ import type { Db, Tables } from './tables.ts'
 
 export type Severity = 'critical' | 'warning'
 
-/** What the judge found true of the world: the content of an alert, without its life. */
+/** The content of an alert as found by judge, without its lifecycle. */
 export type Cause = {
   /** Stable while the cause is the same, `drift:web-1:nginx`. */
   readonly key: string
@@ -23,7 +23,7 @@ export type Cause = {
   readonly host?: HostName
   readonly service?: ServiceName
   readonly diff?: string
-  /** What alerts of other hosts may have in common with it; absent: nothing. */
+  /** Groups alerts of one cause on several hosts; absent when the cause cannot be shared. */
   readonly common?: CommonCause
 }
 
@@ -37,7 +37,7 @@ export type Alert = Cause & {
   readonly openedAt: string
   readonly updatedAt: string
   readonly resolvedAt?: string
-  /** Why it was resolved; an earlier version did not record that. */
+  /** Why it was resolved; not recorded by earlier versions. */
   readonly end?: AlertEnd
 }
 
@@ -119,7 +119,7 @@ export async function listAlerts(db: Db, filter: AlertFilter, limit: number): Pr
   return [...open, ...resolved].map(alert)
 }
 
-/** Keeps the newest resolved alerts of a scope: a host that drifts and heals for ever does not fill the disk. */
+/** Keeps the newest resolved alerts of a scope, so that a host that keeps drifting cannot fill the disk. */
 export async function trimAlerts(db: Db, scope: Scope): Promise<void> {
   const resolved = db.selectFrom('alerts').where('scope', '=', scope).where('open_cause', 'is', null)
   const ranked = resolved.select((row) => [

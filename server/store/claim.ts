@@ -6,13 +6,13 @@ import { PlumbError } from '../../shared/problem.ts'
 
 export type Claim = { release(): void }
 
-/** Makes the directory when there is none. Throws PlumbError `locked` when another server has it. */
+/** Creates the directory if needed. Throws PlumbError `locked` when another server uses it. */
 export function claimDirectory(directory: string): Claim {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const pidFile = join(directory, 'server.pid')
-  // Node has no flock; an SQLite file that never holds data is one, and works across containers on one machine too.
+  // Node has no flock. An empty SQLite file serves as one, also across containers on one machine.
   const lockFile = join(directory, 'server.lock')
-  // The system says why it cannot be made; SQLite only that it cannot.
+  // Creating the file first gives the system's reason for a failure; SQLite reports none.
   closeSync(openSync(lockFile, 'a', 0o600))
   const lock = new SqliteDatabase(lockFile, { timeout: 0 })
   try {

@@ -1,4 +1,4 @@
-// What was made with a credential ends with it: sessions and enrollment tokens of an operator token that was replaced.
+// Ends the sessions and enrollment tokens that were made with an operator token when that token is replaced.
 import { createHash } from 'node:crypto'
 import { endTokens } from './enrollment.ts'
 import { deleteSessions } from './sessions.ts'
@@ -7,11 +7,14 @@ import type { Db } from './tables.ts'
 export type Ended = {
   readonly sessions: number
   readonly enrollmentTokens: number
-  /** False: a server of before this was noted has made them, with a token that is not known. */
+  /** False: they were made by an earlier version, which did not record the operator token. */
   readonly isReplaced: boolean
 }
 
-/** At the start, before anything is answered. `now`: ISO 8601. Undefined while the token is the one of the last start. */
+/**
+ * Called at start, before any request is served. `now`: ISO 8601. Undefined when the token is unchanged since the last
+ * start.
+ */
 export async function endWorkOfReplacedToken(
   db: Db,
   operatorTokenHash: string,

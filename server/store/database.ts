@@ -1,4 +1,4 @@
-// Opens the server's database: one SQLite file that is checked before it is trusted, and set aside when it is damaged.
+// Opens the server's database: one SQLite file, checked at start and quarantined when it is damaged.
 import { closeSync, existsSync, openSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import SqliteDatabase from 'better-sqlite3'
@@ -10,28 +10,28 @@ import type { Db, Tables } from './tables.ts'
 
 export type OpenDatabase = {
   readonly db: Db
-  /** Where a damaged file was put, when there was one. */
+  /** Where a damaged file was moved, if there was one. */
   readonly setAside: string | undefined
-  /** False: at its place is no file any more, or another one than the one that is open. */
+  /** False when the path no longer leads to the file that is open. */
   isInPlace(): boolean
   close(): Promise<void>
 }
 
 const databaseName = 'plumb.sqlite'
 
-/** Queries wait in the one thread that answers everybody, so that they wait for no other process for long. */
+/** Short, because a waiting query blocks the one thread that serves all requests. */
 const busyTimeoutMs = 100
 
 export type DatabaseEvents = {
-  /** Of a query; the caller gets it as well. */
+  /** An error of a query; also thrown to the caller. */
   failed(thrown: unknown): void
 }
 
-/** `now` names the set-aside file. The directory must exist and belong to this server alone (claim.ts). */
+/** `now` is used in the name of a quarantined file. The directory must exist and be claimed by this server (claim.ts). */
 export async function openDatabase(directory: string, now: Date, events?: DatabaseEvents): Promise<OpenDatabase> {
   const file = join(directory, databaseName)
   const setAside = existsSync(file) && isDamaged(file) ? setFileAside(file, now) : undefined
-  // Made before SQLite does, for its own user alone; the files beside it take the same mode.
+  // Created before SQLite does, with mode 0600; SQLite gives the files beside it the same mode.
   closeSync(openSync(file, 'a', 0o600))
   const sqlite = new SqliteDatabase(file, { timeout: 5000 })
   const opened = placeOf(file)
@@ -54,15 +54,15 @@ export async function openDatabase(directory: string, now: Date, events?: Databa
   return { db, setAside, isInPlace: () => placeOf(file) === opened, close: () => db.destroy() }
 }
 
-/** Undefined: there is none. */
+/** Undefined when there is no such file. */
 function placeOf(file: string): string | undefined {
   const found = statSync(file, { bigint: true, throwIfNoEntry: false })
   return found === undefined ? undefined : `${found.dev}:${found.ino}`
 }
 
 /**
- * SQLite rolls back by itself when the disk is full or fails. The rollback that follows has nothing to do then, and its error would
- * take the place of the one that says why.
+ * SQLite rolls back by itself when the disk is full or fails. The explicit rollback that follows would then fail and hide the
+ * error that says why.
  */
 function keepingErrors(sqlite: SqliteDatabase.Database): DialectDatabase {
   return {
@@ -71,7 +71,7 @@ function keepingErrors(sqlite: SqliteDatabase.Database): DialectDatabase {
   }
 }
 
-/** Files that were set aside and are still there: a person has not looked at them yet. */
+/** Quarantined files that are still in the data directory. */
 export function damagedDatabases(directory: string): readonly string[] {
   const names = readdirSync(directory).filter((name) => name.startsWith(`${databaseName}.corrupt-`))
   return names.filter((name) => !/-(?:wal|shm)$/.test(name)).map((name) => join(directory, name))
@@ -95,7 +95,7 @@ function isDamage(thrown: unknown): boolean {
   return thrown.code.startsWith('SQLITE_CORRUPT') || thrown.code === 'SQLITE_NOTADB'
 }
 
-/** The write-ahead log goes along: it may hold the only good copy of the latest pages. */
+/** Moves the write-ahead log too: it may hold the only good copy of the latest pages. */
 function setFileAside(file: string, now: Date): string {
   const aside = `${file}.corrupt-${now.toISOString().replaceAll(':', '-')}`
   for (const suffix of ['', '-wal', '-shm']) {

@@ -1,4 +1,4 @@
-// Enrollment tokens (only their hashes) and the refused attempts a person must know of.
+// Enrollment tokens (only their hashes) and refused attempts, which open an alert.
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
 import { present } from './rows.ts'
 import type { Db } from './tables.ts'
@@ -50,7 +50,7 @@ export async function findToken(db: Db, hash: string): Promise<EnrollmentToken |
   }
 }
 
-/** Takes one use, or says that there is none left. One statement, so that of a hundred at once only as many win as there are uses. */
+/** Takes one use; false when none is left. One statement, so that concurrent clients cannot take more uses than there are. */
 export async function takeTokenUse(db: Db, id: number, now: string): Promise<boolean> {
   const taken = await db
     .updateTable('enrolment_tokens')
@@ -62,7 +62,7 @@ export async function takeTokenUse(db: Db, id: number, now: string): Promise<boo
   return taken.numUpdatedRows === 1n
 }
 
-/** Tokens that are still good enroll no host from `now` on; returns how many. */
+/** Expires all valid tokens at `now`; returns how many. */
 export async function endTokens(db: Db, now: string): Promise<number> {
   const ended = await db
     .updateTable('enrolment_tokens')
@@ -73,7 +73,7 @@ export async function endTokens(db: Db, now: string): Promise<number> {
   return Number(ended.numUpdatedRows)
 }
 
-/** Tokens are remembered for a while after their end, so that a late use can be told from a guess. */
+/** Tokens are kept for a while after their end, so that a late use is distinguished from a guess. */
 export async function forgetTokens(db: Db, expiredBefore: string): Promise<void> {
   await db.deleteFrom('enrolment_tokens').where('expires_at', '<', expiredBefore).execute()
 }

@@ -1,4 +1,4 @@
-// What could not be applied on a host: a row for each service and revision, however often it was tried. Bounded per host.
+// Failed applies: one row per host, service and revision, however many attempts there were. Bounded per host.
 
 import { type HostName, hostNameSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
 import { type Failure, failureSchema } from '../../shared/report.ts'
@@ -11,13 +11,13 @@ export type FailedApply = {
   readonly service: ServiceName
   /** ISO 8601, when the server first heard of it. */
   readonly firstAt: string
-  /** As of the latest attempt. */
+  /** Failure of the latest attempt. */
   readonly failure: Failure
 }
 
 export type HeardFailure = { readonly service: ServiceName; readonly failure: Failure; readonly heardAt: string }
 
-/** The first of them, where there are more than are kept. */
+/** Excess failures beyond the limit are dropped. */
 export async function saveFailedApplies(db: Db, host: HostName, failures: readonly HeardFailure[]): Promise<void> {
   const rows = failures.slice(0, bounds.failedApplies.limit).map(({ service, failure, heardAt }) => ({
     ...{ host, service, revision: failure.revision },

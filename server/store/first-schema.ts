@@ -1,5 +1,5 @@
-// The schema of the first release. `integer primary key` numbers its own rows on SQLite; it is the one type that another database
-// spells differently.
+// The schema of the first release. `integer primary key` is SQLite's auto-numbering, the one type that differs in other
+// databases.
 import type { Kysely } from 'kysely'
 import type { Migration } from 'kysely/migration'
 

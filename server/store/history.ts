@@ -1,5 +1,5 @@
-// What happened on a host: transitions, applies, and the ids of reports already recorded. Each is bounded per host, so that no
-// host, however busy or hostile, can fill the disk.
+// History of a host: transitions, applies, and ids of recorded reports. Each is bounded per host, so that no busy or
+// hostile host can fill the disk.
 import { z } from 'zod'
 import {
   type HostName,
@@ -52,12 +52,12 @@ export async function listTransitions(db: Db, host: HostName, limit: number): Pr
   }))
 }
 
-/** `changes` are the first of it; `changesLeftOut` counts those that were not kept. */
+/** `changes` holds the first changes; `changesLeftOut` counts the rest. */
 export const keptApplySchema = applyResultSchema.extend({ changesLeftOut: z.number().int().positive().exactOptional() })
 
 export type KeptApply = z.infer<typeof keptApplySchema>
 
-/** False: the very same apply is there, told by an earlier report. */
+/** False when the same apply is already recorded, from an earlier report. */
 export async function insertApply(db: Db, host: HostName, apply: ApplyReport, receivedAt: string): Promise<boolean> {
   const changes = apply.changes.slice(0, bounds.changesPerApply.limit)
   const changesLeftOut = apply.changes.length - changes.length
@@ -74,7 +74,7 @@ export async function insertApply(db: Db, host: HostName, apply: ApplyReport, re
   return true
 }
 
-/** Newest first: at most `limit`, and no more than a host may have at all. */
+/** Newest first; at most `limit`, and at most the bound per host. */
 export async function listApplies(db: Db, host: HostName, limit: number): Promise<readonly KeptApply[]> {
   const rows = await db
     .selectFrom('applies')
@@ -100,7 +100,7 @@ export async function insertReportId(db: Db, host: HostName, id: string, receive
   await db.insertInto('reports').values({ host, id, received_at: receivedAt }).execute()
 }
 
-/** Forgets what is beyond the bounds. */
+/** Deletes rows beyond the bounds. */
 export async function trimHistory(db: Db, host: HostName): Promise<void> {
   const oldestReport = await db
     .selectFrom('reports')

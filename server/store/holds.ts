@@ -1,4 +1,4 @@
-// Holds that operators asked for, for as long as hosts need them, and the ended ones that hosts told of.
+// Holds made by operators, kept for as long as hosts need them, and ended holds as reported by hosts.
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import { type HoldTarget, holdTargetSchema, type ServerHold } from '../../shared/hold.ts'
@@ -10,11 +10,11 @@ import type { Db, Tables } from './tables.ts'
 export type StoredHold = ServerHold & {
   /** Names and patterns. */
   readonly hosts: readonly string[]
-  /** It was released for these. */
+  /** Hosts for which the hold was released. */
   readonly excludedHosts: readonly HostName[]
 }
 
-/** Those that end, or ended, after `since`; oldest first. */
+/** Holds that end after `since`; oldest first. */
 export async function listHolds(db: Db, since: string): Promise<readonly StoredHold[]> {
   const rows = await db
     .selectFrom('holds')
@@ -54,7 +54,7 @@ export async function forgetHolds(db: Db, endedBefore: string): Promise<void> {
   await db.deleteFrom('holds').where('until', '<', endedBefore).execute()
 }
 
-/** What differed in the services that a hold covered. */
+/** How many differences the covered services had. */
 export type Behind = { readonly findings: number; readonly pending: number }
 
 export type RecordedEnd = EndedHold &
@@ -63,7 +63,7 @@ export type RecordedEnd = EndedHold &
     readonly notified: boolean
   }
 
-/** One that is known already stays as it is. */
+/** An end that is already recorded stays unchanged. */
 export async function insertEndedHold(db: Db, host: HostName, hold: EndedHold, behind: Behind): Promise<void> {
   const { service, since, until, by, why } = hold
   await db
@@ -96,7 +96,7 @@ export async function listEndedHolds(db: Db, hosts: readonly HostName[]): Promis
 
 export type Release = { readonly host: HostName; readonly id: string; readonly releasedBy: string }
 
-/** What people on hosts released that the server had asked for. */
+/** Holds of the server that were released on hosts. */
 export async function listReleases(db: Db, ids: readonly string[]): Promise<readonly Release[]> {
   const rows = await db
     .selectFrom('ended_holds')
@@ -122,7 +122,7 @@ export async function markEndsNotified(db: Db, hosts: readonly HostName[]): Prom
 
 const endsKept = 200
 
-/** The newest of a host: a hostile one does not fill the disk. */
+/** Keeps the newest of a host, so that a hostile host cannot fill the disk. */
 export async function trimEndedHolds(db: Db, host: HostName): Promise<void> {
   const own = db.selectFrom('ended_holds').where('host', '=', host)
   const oldest = await own.select('until').orderBy('until', 'desc').offset(endsKept).limit(1).executeTakeFirst()

@@ -1,4 +1,4 @@
-// Enrolled hosts: who they are and what they said of themselves last.
+// Enrolled hosts: their keys and their latest report.
 import { z } from 'zod'
 import { type HostName, hostNameSchema, type Revision, revisionSchema } from '../../shared/names.ts'
 import { type Problem, problemSchema } from '../../shared/problem.ts'
@@ -49,7 +49,7 @@ export async function insertHost(db: Db, host: HostName, publicKey: string, at: 
     .execute()
 }
 
-/** Everything recorded of the host goes with it. */
+/** Deletes all records of the host too. */
 export async function deleteHost(db: Db, host: HostName): Promise<boolean> {
   const deleted = await db.deleteFrom('hosts').where('name', '=', host).executeTakeFirst()
   return deleted.numDeletedRows > 0n

@@ -1,4 +1,4 @@
-// The machine behind each host's key, and the copies that showed the same key.
+// The known machine of each host's key, and copies that presented the same key.
 import { z } from 'zod'
 import { type HostName, hostNameSchema } from '../../shared/names.ts'
 import { fromJson } from './rows.ts'
@@ -7,18 +7,18 @@ import type { Db } from './tables.ts'
 export type KnownMachine = {
   readonly id: string
   readonly boot: string
-  /** Boots of it that are over, newest first: a machine does not come back with one. */
+  /** Boot ids that have ended, newest first: a machine never returns with one of them. */
   readonly endedBoots: readonly string[]
 }
 
-/** How a copy gave itself away. */
+/** The sign by which a copy was recognized. */
 export const copySigns = ['no-machine', 'other-machine-id', 'ended-boot', 'both-connected'] as const
 export type CopySign = (typeof copySigns)[number]
 
 export type IdentityCopy = {
   readonly host: HostName
   readonly sign: CopySign
-  /** Where it was first seen. */
+  /** Address at which it was first seen. */
   readonly address: string
 }
 
@@ -37,13 +37,13 @@ export async function saveMachine(db: Db, host: HostName, { id, boot, endedBoots
     .execute()
 }
 
-/** The next machine with the host's key is the known one; copies that were seen are forgotten with it. */
+/** Forgets the known machine and its copies: the next machine with the host's key becomes the known one. */
 export async function forgetMachine(db: Db, host: HostName): Promise<void> {
   await db.deleteFrom('machines').where('host', '=', host).execute()
   await db.deleteFrom('identity_copies').where('host', '=', host).execute()
 }
 
-/** What was first seen stays: an alert says the same as long as its cause is the same. True when it is news. */
+/** Keeps the first sighting, so that the text of the alert stays the same. True when the copy is new. */
 export async function saveCopy(db: Db, { host, sign, address }: IdentityCopy, at: string): Promise<boolean> {
   const known = await db.selectFrom('identity_copies').select('host').where('host', '=', host).executeTakeFirst()
   await db
@@ -68,7 +68,7 @@ export async function listCopies(db: Db, hosts: readonly HostName[]): Promise<re
   }))
 }
 
-/** Copies that were not seen any more; returns whose they were. */
+/** Deletes copies that are no longer seen; returns their hosts. */
 export async function forgetCopies(db: Db, lastBefore: string): Promise<readonly HostName[]> {
   const rows = await db.deleteFrom('identity_copies').where('last_at', '<', lastBefore).returning('host').execute()
   return rows.map(({ host }) => hostNameSchema.parse(host))

@@ -1,4 +1,4 @@
-// The schema's history, in code so that a bundle needs no files beside it. A migration that was released is never changed.
+// Migrations of the schema, in code so that a bundle needs no extra files. A released migration is never changed.
 import { sql } from 'kysely'
 import type { Migration, MigrationProvider } from 'kysely/migration'
 import { z } from 'zod'
@@ -107,14 +107,14 @@ const toldAlerts: Migration = {
       .addColumn('alert', 'integer', (column) => column.notNull().references('alerts.id').onDelete('cascade'))
       .addPrimaryKeyConstraint('told_alerts_key', ['channel', 'alert'])
       .execute()
-    // What is open and does not wait was sent by an earlier version.
+    // An open alert without a queued message was sent by an earlier version.
     await sql`insert into told_alerts select channels.key, alerts.id from channels, alerts
       where alerts.open_cause is not null and not exists
         (select 1 from outbox where channel = channels.key and alert = alerts.id and event = 'opened')`.execute(db)
   },
 }
 
-/** `held` was a state, which hid whether the service had drifted or had something pending. */
+/** `held` was a state of its own, which hid whether the service was drifted or pending. */
 const serviceFacts: Migration = {
   async up(db: AnySchema) {
     await db.schema
@@ -202,7 +202,7 @@ const deliveries: Migration = {
     await sql`update outbox set delivery = lower(hex(randomblob(16)))`.execute(db)
     await db.schema.createIndex('outbox_by_delivery').on('outbox').column('delivery').execute()
     await db.schema.createIndex('outbox_by_alert').on('outbox').columns(['channel', 'alert', 'id']).execute()
-    // An attempt alone no longer counts.
+    // An attempt alone no longer counts as a failure.
     await sql`delete from told_alerts where exists
       (select 1 from outbox where channel = told_alerts.channel and alert = told_alerts.alert and event = 'opened')`.execute(
       db,
@@ -216,7 +216,7 @@ const alertEnds: Migration = {
   },
 }
 
-/** States and alerts got the names of the glossary: `in-sync`, `offline`, `enrollment`. Also in messages that still wait. */
+/** Renames states and alerts to the glossary's words (`in-sync`, `offline`, `enrollment`), also in queued messages. */
 const stateNames: Migration = {
   async up(db: AnySchema) {
     await sql`update service_states set state = 'in-sync' where state = 'in-plumb'`.execute(db)
@@ -235,7 +235,7 @@ const stateNames: Migration = {
   },
 }
 
-/** Kinds are how the names of causes begin. */
+/** Keys of causes begin with their kind. */
 async function renameAlerts(db: AnySchema, before: string, after: string): Promise<void> {
   for (const column of ['cause', 'open_cause', 'common_key'])
     await sql`update alerts set ${sql.ref(column)} = ${after} || substr(${sql.ref(column)}, ${before.length + 1})

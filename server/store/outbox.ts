@@ -1,4 +1,4 @@
-// What is still to be sent: channels as plumb.yaml has them now, and messages that wait for delivery.
+// The outbox: channels of the present plumb.yaml, and messages queued for delivery.
 
 import { randomUUID } from 'node:crypto'
 import type { Selectable } from 'kysely'
@@ -9,9 +9,9 @@ import type { Db, Tables } from './tables.ts'
 
 export type Channel = {
   readonly key: string
-  /** JSON, for notify/ to read. */
+  /** JSON, parsed by notify/. */
   readonly body: string
-  /** Failed ones since the last delivery. */
+  /** Failed attempts since the last delivery. */
   readonly attempts: number
   readonly nextAttemptAt: string
   readonly failingSince?: string
@@ -22,16 +22,19 @@ export type Waiting = {
   readonly alert: number
   readonly event: string
   readonly body: string
-  /** Never used again: identifies this body of this message. */
+  /** Identifies this body of this message; never reused. */
   readonly delivery: string
-  /** Failed ones. */
+  /** Failed attempts. */
   readonly attempts: number
   readonly error?: string
-  /** The receiver answered that it does not take it. */
+  /** The receiver rejected the message. */
   readonly isRefused: boolean
 }
 
-/** What one POST sends: the messages of one event and one cause, and of one kind of end. `title` is that of the cause, empty where there is one message. */
+/**
+ * Messages sent by one POST: same event, same cause, same kind of end. `title` is that of the cause, empty for a single
+ * message.
+ */
 export type Batch = { readonly messages: readonly [Waiting, ...Waiting[]]; readonly title: string }
 
 export type NewMessage = {
@@ -59,7 +62,7 @@ export async function insertChannel(db: Db, key: string, body: string, at: strin
   await db.insertInto('channels').values({ key, body, added_at: at, attempts: 0, next_attempt_at: at }).execute()
 }
 
-/** What still waited for it goes with it. */
+/** Deletes its queued messages too. */
 export async function deleteChannel(db: Db, key: string): Promise<void> {
   await db.deleteFrom('channels').where('key', '=', key).execute()
 }
@@ -84,7 +87,7 @@ export async function saveChannelFailed(db: Db, key: string, failed: FailedChann
     .execute()
 }
 
-/** It may be sent to at once, whatever the clock is set to. */
+/** Makes the channel due at once, whatever the clock says. */
 export async function saveChannelWorks(db: Db, key: string): Promise<void> {
   await db
     .updateTable('channels')
@@ -102,7 +105,7 @@ export async function insertMessage(db: Db, message: NewMessage): Promise<void> 
     .execute()
 }
 
-/** Gives a waiting message another body; false when none waits. */
+/** Replaces the body of a queued message; false when none is queued. */
 export async function replaceMessage(
   db: Db,
   { channel, alert, event, body }: Omit<NewMessage, 'createdAt' | 'dueAt'>,
@@ -129,12 +132,12 @@ export async function deleteMessages(
     .execute()
 }
 
-/** Which messages are due: up to `now`, and beyond any wait there is, because the clock was set back since. */
+/** Messages are due up to `now`, and beyond any possible wait: those were queued before the clock was set back. */
 export type Due = { readonly now: string; readonly beyond: string }
 
 /**
- * The oldest message that is due, and all others of the same event and the same cause. Those that failed `asideAfter` times come
- * last, or each in its turn when `leastTriedFirst`. One message at most waits about one alert, so that none overtakes another.
+ * The oldest due message, with all others of the same event and cause. Messages that failed `asideAfter` times come last, or in
+ * order of attempts when `leastTriedFirst`. At most one message per alert is queued, so that none overtakes another.
  */
 export async function nextBatch(
   db: Db,
@@ -157,7 +160,7 @@ export async function nextBatch(
 /** Bounds the statement and the message. */
 const mergedLimit = 500
 
-/** Due or not: the first of them is. */
+/** Not all of them have to be due: the first one is. */
 async function waitingWith(db: Db, channel: string, first: Selectable<Tables['outbox']>) {
   const cause = await db
     .selectFrom('alerts')
@@ -202,8 +205,8 @@ export async function saveMessagesFailed(db: Db, sent: readonly Waiting[], faile
 }
 
 /**
- * The channel took these messages. One whose body was replaced meanwhile stays: it is an update by now, because the channel knows
- * of the alert.
+ * Deletes delivered messages. A message whose body was replaced meanwhile stays as an update, because the channel now has the
+ * alert.
  */
 export async function saveDelivered(db: Db, channel: string, sent: readonly Waiting[]): Promise<void> {
   const alerts = sent.map(({ alert }) => alert)
@@ -243,7 +246,7 @@ export async function isNotified(db: Db, channel: string, alert: number): Promis
   return row !== undefined
 }
 
-/** How many messages about a host, or about the fleet, wait for the channel. */
+/** Number of queued messages about a host, or about the fleet. */
 export async function countWaitingOf(db: Db, channel: string, host: string | null): Promise<number> {
   const row = await db
     .selectFrom('outbox')
@@ -255,7 +258,7 @@ export async function countWaitingOf(db: Db, channel: string, host: string | nul
   return row.waiting
 }
 
-/** Open alerts of which the channel was not told, and no message waits: there was no room for one. */
+/** Open alerts that the channel never got and that have no queued message, because the outbox was full. */
 export async function listUnqueuedAlerts(db: Db, channel: string): Promise<readonly number[]> {
   const rows = await db
     .selectFrom('alerts')
@@ -268,7 +271,7 @@ export async function listUnqueuedAlerts(db: Db, channel: string): Promise<reado
   return rows.map(({ id }) => id)
 }
 
-/** Of these alerts, those that are over and whose end is still to be sent: nothing waited for it, or it came during the attempt. */
+/** The resolved ones of these alerts whose end has no queued message, because they resolved during the attempt. */
 export async function listUnqueuedEnds(db: Db, channel: string, alerts: readonly number[]): Promise<readonly number[]> {
   const rows = await db
     .selectFrom('alerts')
@@ -284,7 +287,7 @@ export async function listUnqueuedEnds(db: Db, channel: string, alerts: readonly
 
 export type Stuck = { readonly createdAt: string; readonly error: string; readonly isRefused: boolean }
 
-/** The oldest message that was refused; else the oldest that was tried and was not taken. */
+/** The oldest refused message, or else the oldest one that failed. */
 export async function findStuckMessage(db: Db, channel: string): Promise<Stuck | undefined> {
   const row = await db
     .selectFrom('outbox')

@@ -1,4 +1,4 @@
-// Whether anything can be recorded: what SQLite last refused to write, and a small write to see whether it would do so still.
+// Whether the database accepts writes: keeps the last write error of SQLite, and probes with a small write whether it persists.
 
 import SqliteDatabase from 'better-sqlite3'
 import { sql } from 'kysely'
@@ -9,14 +9,14 @@ import type { OpenDatabase } from './database.ts'
 import type { Db } from './tables.ts'
 
 export type RecordingProblem = Problem & {
-  /** ISO 8601: when it was first met. */
+  /** ISO 8601: when the error first occurred. */
   readonly since: string
 }
 
 export type Recording = {
-  /** For each query that failed. */
+  /** Called for each failed query. */
   failed(thrown: unknown): void
-  /** Undefined: what is reported now is recorded. Asked often, it tries once a second. */
+  /** Undefined when writes work. Probes at most once a second, however often it is called. */
   problem(database: Pick<OpenDatabase, 'db' | 'isInPlace'>): Promise<RecordingProblem | undefined>
 }
 
@@ -27,7 +27,7 @@ export function createRecording(log: Logger, { now, elapsedMs }: RecordingClock)
   let isDamaged = false
   let asked: { readonly at: number; readonly answer: Promise<RecordingProblem | undefined> } | undefined
   const met = (problem: Problem, thrown?: unknown) => {
-    // A damaged database may take some writes: only the check at a start says that it is sound.
+    // A damaged database may accept some writes: only the check at start shows that it is sound.
     if (isDamaged) return
     if (problem.message !== last?.message)
       log.error({ err: thrown, code: codeOf(thrown), problem: problem.code }, 'nothing can be recorded')
@@ -41,15 +41,15 @@ export function createRecording(log: Logger, { now, elapsedMs }: RecordingClock)
   }
   const tried = async ({ db, isInPlace }: Pick<OpenDatabase, 'db' | 'isInPlace'>) => {
     try {
-      // A full disk may have room for a few bytes still.
+      // A full disk may still have room for a few bytes.
       await tryToWrite(db, last === undefined ? 1 : largeProbeBytes)
       if (!isInPlace()) met(moved)
       else if (!isDamaged) {
-        if (last !== undefined) log.info({ was: last.code }, 'what is reported is recorded again')
+        if (last !== undefined) log.info({ was: last.code }, 'writes to the database work again')
         last = undefined
       }
     } catch (thrown) {
-      // An error of another kind is one all the same.
+      // An error of another kind counts too.
       if (recordingProblem(thrown) === undefined) met(refused, thrown)
       else failed(thrown)
     }
@@ -68,7 +68,7 @@ export function createRecording(log: Logger, { now, elapsedMs }: RecordingClock)
 const askEveryMs = 1000
 const largeProbeBytes = 256 * 1024
 
-/** One row that is there once. */
+/** Writes the single row of the probe table. */
 async function tryToWrite(db: Db, size: number): Promise<void> {
   await db
     .insertInto('write_probe')
@@ -77,7 +77,7 @@ async function tryToWrite(db: Db, size: number): Promise<void> {
     .execute()
 }
 
-/** Undefined: not an error about writing. */
+/** Undefined when the error is not about writing. */
 export function recordingProblem(thrown: unknown): Problem | undefined {
   const code = codeOf(thrown)
   if (code === undefined) return undefined
@@ -100,10 +100,10 @@ const damaged: Problem = {
 const moved: Problem = {
   code: 'state-corrupt',
   message: 'Nothing can be recorded for good: the file of the database was moved away or deleted.',
-  remedy: 'Put it back as plumb.sqlite, or restart the server to go on with the file that is there now.',
+  remedy: 'Move it back as plumb.sqlite, or restart the server to go on with the file that is there now.',
 }
 
-/** The first that the code begins with. */
+/** By prefix of the error code; the first match counts. */
 const problems: Readonly<Record<string, Problem>> = {
   SQLITE_CORRUPT: damaged,
   SQLITE_NOTADB: damaged,
@@ -144,7 +144,7 @@ const problems: Readonly<Record<string, Problem>> = {
   },
 }
 
-/** Of SQLite, or of the system under another name. */
+/** Error codes of SQLite, and of the system. */
 function codeOf(thrown: unknown): string | undefined {
   if (thrown instanceof SqliteDatabase.SqliteError) return thrown.code
   return systemCodes[errnoOf(thrown) ?? '']

@@ -1,5 +1,5 @@
-// What happened to each resource of a host, in the order it was recorded. Bounded per resource, so that one that drifts all day
-// does not push the others out, and per host.
+// Events of each resource of a host, in recorded order. Bounded per resource, so that one that drifts all day does not
+// displace the events of others, and per host.
 import type { HostName, ServiceName } from '../../shared/names.ts'
 import { type ResourceEvent, resourceEventSchema } from '../../shared/resource-event.ts'
 import { bounds } from '../allowance/bounds.ts'
@@ -8,14 +8,14 @@ import type { Db } from './tables.ts'
 import { trimBytes, trimRows } from './trim.ts'
 
 export type NewResourceEvent = {
-  /** Absent: of the service as a whole. */
+  /** Absent for an event of the whole service. */
   readonly resource?: string | undefined
-  /** The repository's file behind it. */
+  /** The source file in the repository. */
   readonly source?: string | undefined
   readonly event: ResourceEvent
 }
 
-/** Of these resources, of whatever has this source, and of their service as a whole. */
+/** Events of these resources, of any resource with this source, and of their service as a whole. */
 export type EventsOf = {
   readonly host: HostName
   readonly service: ServiceName

@@ -1,8 +1,8 @@
-// JSON in text columns, read back through the schema it was written by, so that no row is believed blindly.
+// JSON in text columns, validated by its schema when it is read back.
 import type { z } from 'zod'
 
 export function fromJson<Schema extends z.ZodType>(schema: Schema, text: string): z.infer<Schema> {
-  // An earlier version took names that are no well-formed text, and the schema refuses them now.
+  // An earlier version accepted names that are not well-formed text, which the schema now rejects.
   return schema.parse(text.includes('\\ud') ? JSON.parse(text, wellFormed) : JSON.parse(text))
 }
 
@@ -10,15 +10,15 @@ function wellFormed(_key: string, value: unknown): unknown {
   return typeof value === 'string' ? value.toWellFormed() : value
 }
 
-/** A statement has so many variables at most. */
+/** Limit of variables per statement. */
 const rowsAtOnce = 500
 
-/** In parts that one statement takes. */
+/** Splits rows into parts that fit one statement. */
 export function* inStatements<Row>(rows: readonly Row[]): Generator<Row[]> {
   for (let start = 0; start < rows.length; start += rowsAtOnce) yield rows.slice(start, start + rowsAtOnce)
 }
 
-/** `exactOptionalPropertyTypes`: an absent column is an absent key, not an undefined one. */
+/** Omits the key when the column is null, as `exactOptionalPropertyTypes` requires. */
 export function present<Key extends string, Value>(
   key: Key,
   value: Value | null | undefined,

@@ -1,4 +1,4 @@
-// What each service of each host is now, since when, and its findings with the time each was first seen.
+// Present state of each service of each host, with the time of its last change, and findings with the time each was first seen.
 import { z } from 'zod'
 import { type Finding, findingSchema } from '../../shared/finding.ts'
 import { type HostName, hostNameSchema, type ServiceName, serviceNameSchema } from '../../shared/names.ts'
@@ -57,7 +57,7 @@ export type Cell = {
   readonly pending: number
 }
 
-/** Every host's services at a glance. */
+/** Cells of all hosts, for the overview. */
 export async function listCells(db: Db): Promise<readonly Cell[]> {
   const rows = await db
     .selectFrom('service_states')
@@ -75,7 +75,7 @@ export async function listCells(db: Db): Promise<readonly Cell[]> {
 
 export type HeldService = { readonly host: HostName; readonly service: ServiceName; readonly hold: Hold }
 
-/** What hosts say they hold now. */
+/** Holds in force, as reported by hosts. */
 export async function listHeldServices(db: Db): Promise<readonly HeldService[]> {
   const rows = await db
     .selectFrom('service_states')
@@ -137,7 +137,7 @@ export async function saveServiceStates(
             pending: row.ref('excluded.pending'),
             body: row.ref('excluded.body'),
           }))
-          // A finding that changed is a row of its own: the rest of the service is not written with it.
+          // Findings have rows of their own, so that a changed finding does not rewrite the rest of the service.
           .where((row) =>
             row.or([
               row('service_states.body', '!=', row.ref('excluded.body')),
@@ -190,7 +190,7 @@ export async function deleteFindings(db: Db, owner: Owner, resources: readonly s
 
 const factsSchema = z.array(z.enum(serviceFacts))
 
-/** `state` is the first of the facts, in a column of its own for those who read the table. */
+/** `state` is the first fact, stored as a column for people who read the table. */
 function statesOf(row: { facts: string }): Pick<ServiceState, 'state' | 'facts'> {
   const facts = factsSchema.parse(row.facts === '' ? [] : row.facts.split(','))
   return { state: stateIn(facts), facts }

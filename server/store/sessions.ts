@@ -20,7 +20,7 @@ export async function deleteSession(db: Db, hash: string): Promise<void> {
   await db.deleteFrom('sessions').where('hash', '=', hash).execute()
 }
 
-/** Every browser has to sign in again; returns how many sessions that ended. */
+/** Ends all sessions; returns how many there were. */
 export async function deleteSessions(db: Db): Promise<number> {
   const deleted = await db.deleteFrom('sessions').executeTakeFirst()
   return Number(deleted.numDeletedRows)

@@ -1,4 +1,5 @@
-// The tables as the query builder sees them. Times are ISO 8601 in UTC with milliseconds, so that text order is time order; JSON is text.
+// The tables as the query builder sees them. Times are ISO 8601 in UTC with milliseconds, so that text order is time
+// order; JSON is text.
 import type { Generated, Kysely } from 'kysely'
 
 export type Tables = {
@@ -16,7 +17,7 @@ export type Tables = {
   alerts: AlertTable
   channels: ChannelTable
   outbox: OutboxTable
-  told_alerts: ToldAlertTable
+  told_alerts: DeliveredAlertTable
   write_probe: WriteProbeTable
   sessions: SessionTable
   credentials: CredentialTable
@@ -40,7 +41,7 @@ type HostTable = {
   revision: string | null
   /** Problem[] as JSON. */
   problems: string
-  /** SHA-256 over what the last report said: the same again is no transition. */
+  /** SHA-256 of the last report's content: an equal report is no transition. */
   report_digest: string | null
 }
 
@@ -51,7 +52,7 @@ type ServiceStateTable = {
   /** Facts as factsOf orders them, joined by commas: `drift,held`; empty: in sync. */
   facts: string
   since: string
-  /** Counts, so that an overview of the fleet reads no bodies. */
+  /** Counts, so that the fleet's overview need not read bodies. */
   findings: number
   pending: number
   /** ServiceReport without its findings, as JSON. */
@@ -67,7 +68,7 @@ type FindingTable = {
   body: string
 }
 
-/** Ids of reports already recorded: a spooled report that is sent again must not replay old transitions. */
+/** Ids of recorded reports: a spooled report that is sent again must not repeat old transitions. */
 type ReportTable = {
   host: string
   id: string
@@ -106,7 +107,7 @@ type EnrollmentTokenTable = {
   id: Generated<number>
   /** SHA-256 of the token: what is stored cannot be used. */
   hash: string
-  /** The only host it is good for, or null for any new one. */
+  /** The only host that may use it; null: any new host. */
   host: string | null
   uses_left: number
   created_at: string
@@ -121,7 +122,7 @@ type RefusedEnrollmentTable = {
   last_at: string
 }
 
-/** The machine that a host's key is known with. */
+/** The known machine of a host's key. */
 type MachineTable = {
   host: string
   id: string
@@ -130,7 +131,7 @@ type MachineTable = {
   ended_boots: string
 }
 
-/** A machine that showed the key of a host, and is not the known one; at most one row a host. */
+/** A copy that presented a host's key; at most one row per host. */
 type IdentityCopyTable = {
   host: string
   sign: string
@@ -142,9 +143,9 @@ type AlertTable = {
   id: Generated<number>
   /** What the alert is about, `drift:web-1:nginx`. */
   cause: string
-  /** The same while it is open, null afterwards; unique, so that one cause has one open alert. */
+  /** Equals the key while the alert is open, null afterwards; unique, so that a cause has at most one open alert. */
   open_cause: string | null
-  /** `host:web-1` or `fleet`: what has to be looked at again to know whether the cause is gone. */
+  /** `host:web-1` or `fleet`: what must be evaluated again to resolve the alert. */
   scope: string
   kind: string
   severity: string
@@ -183,32 +184,32 @@ type OutboxTable = {
   event: string
   /** AlertMessage as JSON. */
   body: string
-  /** A UUID of this body; never used again, as `id` is. */
+  /** UUID of this body; unlike `id`, never reused. */
   delivery: string
   /** Failed ones. */
   attempts: number
-  /** Why it was not taken so far. */
+  /** Error of the last attempt. */
   error: string | null
-  /** 1: the receiver answered that it does not take it. */
+  /** 1: the receiver rejected the message. */
   refused: number
   created_at: string
   due_at: string
 }
 
-/** Which credentials were in force when the server last started: what was made with another one has ended. */
+/** Credentials in force at the last start: sessions and tokens made with a different credential have ended. */
 type CredentialTable = {
   name: string
-  /** A hash of the token's hash: it admits no one. */
+  /** A hash of the token's hash, useless for signing in. */
   fingerprint: string
 }
 
-/** The channel took a message about the alert. */
-type ToldAlertTable = {
+/** The channel accepted a message about the alert. */
+type DeliveredAlertTable = {
   channel: string
   alert: number
 }
 
-/** One row, written to see whether anything can be. */
+/** The single row of the write probe. */
 type WriteProbeTable = {
   id: number
   bytes: string
@@ -220,13 +221,13 @@ type SessionTable = {
   expires_at: string
 }
 
-/** What operators want left alone; kept for a while after its end, because hosts end it by their own clocks. */
+/** Holds made by operators; kept for a while after their end, because hosts end them by their own clocks. */
 type HoldTable = {
   id: string
   service: string
   /** Names and patterns, as JSON. */
   hosts: string
-  /** Hosts for which it was released, as JSON. */
+  /** Hosts for which the hold was released, as JSON. */
   but_not: string
   by: string
   why: string
@@ -234,7 +235,7 @@ type HoldTable = {
   until: string
 }
 
-/** Holds that hosts said are over; remembered so that each end is told once. */
+/** Ended holds as reported by hosts; kept so that each end is notified once. */
 type EndedHoldTable = {
   host: string
   service: string
@@ -242,11 +243,11 @@ type EndedHoldTable = {
   until: string
   by: string
   why: string
-  /** Of `holds`, when the server had asked for it. */
+  /** Id in `holds`, for a hold made by the server. */
   hold: string | null
-  /** Who released it on the host; null: its time was over. */
+  /** Who released it on the host; null when it expired. */
   released_by: string | null
-  /** What differed when its end was heard of. */
+  /** Number of differences when the end was reported. */
   findings: number
   pending: number
   /** 0 or 1. */
@@ -257,9 +258,9 @@ type ResourceEventTable = {
   id: Generated<number>
   host: string
   service: string
-  /** Null: of the service as a whole. */
+  /** Null for an event of the whole service. */
   resource: string | null
-  /** The repository's file behind the resource. */
+  /** The resource's source file in the repository. */
   source: string | null
   at: string
   kind: string

@@ -1,4 +1,4 @@
-// Forgets the oldest rows of a host beyond a number or a size.
+// Deletes the oldest rows of a host beyond a count or a size.
 import { type SelectQueryBuilder, sql } from 'kysely'
 import type { HostName } from '../../shared/names.ts'
 import type { Db, Tables } from './tables.ts'

@@ -258,7 +258,7 @@ test('a file of five gigabytes in place of a small one takes less than 150 MiB',
   const { kind, changes, peakMiB } = measured('file')
   console.log(`disk: 5 GiB replaced with a peak of ${Math.round(peakMiB)} MiB`)
   expect(kind).toBe('applied')
-  expect(changes[1]?.summary).toBe('did not keep what was at /f: 5.0 GiB is more than 128.0 MiB')
+  expect(changes[1]?.summary).toBe('did not archive the content of /f: 5.0 GiB is more than 128.0 MiB')
   expect(peakMiB).toBeLessThan(150)
   expect(text('f')).toBe('small')
 })
@@ -276,7 +276,7 @@ test('a purge of very many files takes less than 150 MiB, and none of them is pa
   console.log(`disk: ${count} files purged with a peak of ${Math.round(peakMiB)} MiB`)
   expect(kind).toBe('applied')
   const kept = world.state.archive.list().filter(({ was }) => was.type === 'file').length
-  expect(changes.at(-1)?.summary).toContain(`did not keep ${count - kept} more files`)
+  expect(changes.at(-1)?.summary).toContain(`did not archive ${count - kept} more files`)
   expect(peakMiB).toBeLessThan(150)
   expect(readdirSync(at('d'))).toEqual([])
 })

@@ -109,7 +109,7 @@ describe.skipIf(reason !== null)('web-1, which looks once an hour', () => {
     await web.output(['systemd-run', '--unit=rival', 'sh', '-c', rival])
     const alert = await told.told('opened', { kind: 'fight', host: 'web-1', service: 'hello' }, soonMs)
     expect(alert.text).toMatch(
-      /\/etc\/contested\.conf: content differs\n {2}put back 3 times since .* it is not put back any more/,
+      /\/etc\/contested\.conf: content differs\n {2}repaired 3 times since .* no longer repaired/,
     )
     expect(alert.diff).toContain('+theirs')
     expect(await web.read('/etc/contested.conf')).toBe('theirs\n')

@@ -42,6 +42,14 @@ test('a hyphenated code and a longer word are names of their own', () => {
   expect(linesOf('agent/a.ts', "'host-silent', silentAfter, retold, enrolled, anewFile")).toEqual([])
 })
 
+test('fields and codes of stored data keep their names in a source', () => {
+  const codes = "kind === 'fight' || finding.fight?.since"
+  const fields = `  readonly told: number\n  { fight: loop } = {}\n  key: \`fight:\${host}\``
+
+  expect(linesOf('agent/a.ts', `${codes}\n${fields}`)).toEqual([])
+  expect(linesOf('agent/a.ts', '// It is a fight.\n// A fight: two programs.\nconst fight = 1')).toHaveLength(3)
+})
+
 test('a documentation line above 120 columns is reported; a table, a code block and a lone link are not', () => {
   const long = 'word '.repeat(30).trim()
   const link = `[a page](${'x'.repeat(130)})`

@@ -47,12 +47,12 @@ function itemIn(line: string): Item {
   return { name, inode, isParent: kind === 'PARENT' }
 }
 
-/** auditd adds what it knows of the numbers, in capitals behind a control character, unless it is told not to. */
+/** auditd adds what it knows of the numbers, in capitals behind a control character, unless configured otherwise. */
 function callIn(line: string): Call {
-  const [, told] = / SYSCALL=([a-z]\w{0,39})(?: |$)/.exec(line) ?? []
+  const [, named] = / SYSCALL=([a-z]\w{0,39})(?: |$)/.exec(line) ?? []
   const number = numberIn(line, 'syscall')
   const known = systemCallNames[auditText(line, 'arch') ?? '']?.[number ?? -1]
-  return { line, name: told ?? known ?? number?.toString() }
+  return { line, name: named ?? known ?? number?.toString() }
 }
 
 /** What failed changed nothing, and rules may ask for reading too: the agent's own would be the most of it. */
@@ -106,7 +106,7 @@ function recordOf({ line, name }: Call, at: string): RawAudit {
   const loginUid = numberIn(line, 'auid')
   return defined({
     at,
-    // Unset: nobody logged in to start it.
+    // Unset: the process was not started from a login.
     loginUid: loginUid === 0xffffffff ? undefined : loginUid,
     executable: sanitized(auditText(line, 'exe')),
     command: sanitized(auditText(line, 'comm')),

@@ -1,4 +1,4 @@
-// What the kernel told auditd of a path, by ausearch. Costs nothing where auditd does not run.
+// Records of auditd about a path, by ausearch. Costs nothing where auditd does not run.
 import { existsSync } from 'node:fs'
 import { posix } from 'node:path'
 import type { Run } from '../../../shared/command.ts'
@@ -11,7 +11,7 @@ export function isAuditing(): boolean {
   return existsSync('/run/auditd.pid') && existsSync('/var/log/audit/audit.log')
 }
 
-/** What vanished together with directories above it is asked for as the uppermost of them: that is what somebody removed or moved. */
+/** For a path that vanished with its parents, the uppermost missing directory: that is what was removed or moved. */
 export function auditedPath(path: string, files: Pick<FileReader, 'stat'>): AuditedPath {
   const inodeOf = (each: string) => files.stat(absolutePathSchema.parse(each))?.inode
   let asked = path

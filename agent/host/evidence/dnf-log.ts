@@ -1,5 +1,5 @@
 // What dnf 4 wrote of its doings: /var/log/dnf.rpm.log, and the commands in /var/log/dnf.log; it rotates both itself.
-// Only packages by dnf are in it: what rpm was told to do by hand nobody writes down.
+// Only actions of dnf are logged: direct calls of rpm leave no log.
 import type { Run } from '../../../shared/command.ts'
 import { actionsWithin, type LoggedAction, type LoggedRun, logTexts, type PackageLog, runsWithin } from './logged.ts'
 import { defined, isoTime, sanitized } from './sanitize.ts'
@@ -51,7 +51,10 @@ const replacing: Readonly<Record<string, string>> = {
   Downgraded: 'downgrade',
 }
 
-/** Commands that change packages: from `Command: dnf -y upgrade` to `RPM transaction over.`; those that did nothing are left out. */
+/**
+ * Commands that change packages: from `Command: dnf -y upgrade` to `RPM transaction over.`; those that did nothing are
+ * left out.
+ */
 export function parseDnfLog(text: string): readonly LoggedRun[] {
   const runs: LoggedRun[] = []
   let commandLine: string | undefined

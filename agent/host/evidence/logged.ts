@@ -15,7 +15,7 @@ export type LoggedAction = {
   readonly to?: string
 }
 
-/** A command that somebody gave. */
+/** A command of a user. */
 export type LoggedRun = {
   readonly from: string
   /** Absent: it was still at work. */

@@ -1,4 +1,5 @@
-// Login sessions, open and past: from logind, from wtmp (`last`), and from what logind told the journal. Any of them may be missing.
+// Login sessions, open and past: from logind, from wtmp (`last`), and from logind's messages in the journal. Any of
+// them may be missing.
 
 import type { Run } from '../../../shared/command.ts'
 import { compact } from '../../../shared/compact.ts'
@@ -10,7 +11,7 @@ import { defined, isoTime, keyValues, sanitized, systemdTime } from './sanitize.
 
 export type Logins = {
   readonly sessions: readonly Session[]
-  /** ISO 8601: before it, that nobody is found means nothing. Absent: it never does. */
+  /** ISO 8601: an empty list is conclusive only after this time. Absent: never. */
   readonly knownSince?: string
 }
 
@@ -24,16 +25,16 @@ export type LoginsAsked = {
   readonly deadlineSeconds: number
 }
 
-/** Sessions that may have been open between `from` and `to`. Undefined when nothing here tells of logins. */
+/** Sessions that may have been open between `from` and `to`. Undefined when the host has no source of logins. */
 export async function loginsOf({ query, files }: LoginSources, asked: LoginsAsked): Promise<Logins | undefined> {
-  const [open, recorded, told, isTracked] = await Promise.all([
+  const [open, recorded, logged, isTracked] = await Promise.all([
     openSessions(query, asked.deadlineSeconds),
     recordedSessions(query, asked.deadlineSeconds),
     toldSessions(query, asked),
     everyLoginIsTracked(files),
   ])
-  if (open === undefined && recorded === undefined && told === undefined) return undefined
-  const sessions = merged([...(open ?? []), ...(told ?? [])], recorded?.sessions ?? [])
+  if (open === undefined && recorded === undefined && logged === undefined) return undefined
+  const sessions = merged([...(open ?? []), ...(logged ?? [])], recorded?.sessions ?? [])
   if (!isTracked) return { sessions }
   const day = new Date(asked.now - 24 * 3600 * 1000).toISOString()
   return { sessions, knownSince: recorded?.begins ?? day }
@@ -45,7 +46,10 @@ export function wasOpenAt({ since, until }: Session, at: number): boolean {
   return isBegun && (until === undefined || Date.parse(until) >= at - 1500)
 }
 
-/** wtmp has only logins with a terminal: where PAM does not tell logind (Debian: libpam-systemd), others are in no list. */
+/**
+ * wtmp has only logins with a terminal: without logind's PAM module (Debian: libpam-systemd), other logins are recorded
+ * nowhere.
+ */
 async function everyLoginIsTracked(files: LoginSources['files']): Promise<boolean> {
   for (const name of ['common-session', 'system-auth', 'system-login', 'postlogin', 'sshd']) {
     const bytes = await files.read(absolutePathSchema.parse(`/etc/pam.d/${name}`), 256 * 1024)
@@ -75,7 +79,7 @@ export function parseSessionIds(stdout: string): readonly string[] {
   return stdout.split('\n').flatMap((line) => /^\s*(\w+)\s+\d+\s/.exec(line)?.[1] ?? [])
 }
 
-/** Blocks of `loginctl show-session`; of greeters, user managers and cron there is no person to tell. */
+/** Blocks of `loginctl show-session`; greeters, user managers and cron are no sessions of people. */
 export function parseShownSessions(stdout: string): readonly Session[] {
   return stdout.split(/\n\n+/).flatMap((block) => {
     const shown = keyValues(block)
@@ -108,7 +112,7 @@ function lastLine(line: string): readonly Session[] {
   const match = /^(\S+)\s+(\S+)\s+(?:(\S+)\s+)?(\d{4}-\d\d-\d\dT\S+)\s+(?:- (\S+)|(still logged in)|(gone))?/.exec(line)
   const [, user, tty, from, since, until, isOpen] = match ?? []
   if (user === undefined || tty === 'system' || user === 'reboot') return []
-  // `- crash` and `- down` end at a time that only the boot's own line tells; `gone`: nobody knows when.
+  // `- crash` and `- down` end at a time that only the boot's line has; `gone`: the time is unknown.
   const end = time(until)
   if (end === undefined && isOpen === undefined) return []
   return [
@@ -162,7 +166,7 @@ export function endedSessions(entries: readonly JournalEntry[]): readonly Ended[
   return ended.filter(({ leader }) => leader !== '')
 }
 
-/** What its leader said tells where it came from, and whether it was a person's: cron opens sessions too. */
+/** The log of the session's leader says where it came from, and whether it was a person's: cron opens sessions too. */
 export function interactiveSession(
   { user, leader, since, until }: Ended,
   said: readonly JournalEntry[],
@@ -188,7 +192,7 @@ export function merged(ofLogind: readonly Session[], ofWtmp: readonly Session[])
   return all.toSorted((one, other) => (one.since ?? '').localeCompare(other.since ?? ''))
 }
 
-/** Two logins of one user within a second are told apart by their ends, where these differ. */
+/** Two logins of one user within a second are distinguished by their ends, if these differ. */
 function isSame(one: Session, other: Session): boolean {
   if (one.user !== other.user || one.since === undefined) return false
   return isCompatible(one.tty, other.tty) && isAbout(one.since, other.since) && isAbout(one.until, other.until)

@@ -93,13 +93,16 @@ async function install(wanted: readonly WantedPackage[], run: Run): Promise<Inst
   const resolved = resolvedVersions(wanted, await availableVersions(wanted, run))
   const targets = resolved.map(({ name, version }) => (version === undefined ? name : `${name}=${version}`))
   await add(targets, { names, run, wanted })
-  // The version stays in world as a hold, which nobody asked for yet: only `hold` does.
+  // The version stays in world as a hold, which was not requested: only `hold` does.
   const pinned = resolved.filter(({ version }) => version !== undefined).map(({ name }) => name)
   if (pinned.length > 0) await add(pinned, { names, run })
   return installationBetween(before, await installedVersions(run))
 }
 
-/** `busybox-1.36.1-r5 x86_64 {busybox} (GPL-2.0-only) [installed]`; a version begins with a digit and has no hyphen but that of -r5. */
+/**
+ * `busybox-1.36.1-r5 x86_64 {busybox} (GPL-2.0-only) [installed]`; a version begins with a digit and has no hyphen but
+ * that of -r5.
+ */
 export function parseInstalled(stdout: string): Versions {
   const found = stdout.matchAll(/^(?<name>\S+)-(?<version>[0-9][^\s-]*(?:-r[0-9]+)?) .*\[installed\]$/gm)
   return new Map([...found].map(({ groups }) => [groups?.['name'] ?? '', groups?.['version'] ?? '']))

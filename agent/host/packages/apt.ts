@@ -1,4 +1,4 @@
-// Debian packages: states by dpkg-query, and everything that is to be installed in one apt-get call.
+// Debian packages: states by dpkg-query, and all installations in one apt-get call.
 
 import { type Command, type CommandResult, type Run, whyText } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
@@ -27,7 +27,7 @@ export const apt: PackageProvider = {
   },
   finish: async (run) => {
     await untilUnlocked(run, 300)
-    // What cannot be completed is told by whoever needs it next.
+    // A package that cannot be completed is reported by the next command that needs it.
     await run({ args: ['dpkg', '--force-confdef', '--force-confold', '--configure', '-a'], ...working })
   },
   finishing: 'dpkg --configure -a',

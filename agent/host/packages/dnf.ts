@@ -36,7 +36,7 @@ export const dnf: PackageProvider = {
   unhold: (names, run) => lock('delete', names, run),
 }
 
-/** `plumb-b\t1\t2.0-1.lab` -> `1:2.0-1.lab`: the epoch is told when there is one, as dnf does. */
+/** `plumb-b\t1\t2.0-1.lab` -> `1:2.0-1.lab`: the epoch is included when there is one, as by dnf. */
 export function parseRpmVersions(stdout: string): readonly (readonly [string, string])[] {
   return rows(stdout)
     .filter((row) => row.length === 3)
@@ -153,7 +153,7 @@ function specOf(name: string, version: string): string {
   return `${name}-${version.includes(':') ? version : `0:${version}`}`
 }
 
-/** `add` says of a package it does not find that it does not, and succeeds: whoever asks looks afterwards. */
+/** `add` says of a package it does not find that it does not, and succeeds: the caller must check afterwards. */
 async function lock(verb: 'add' | 'delete', names: readonly string[], run: Run): Promise<void> {
   const result = await working(['versionlock', verb, ...names], run)
   if (result.code === 0) return

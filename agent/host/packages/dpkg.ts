@@ -1,4 +1,4 @@
-// What dpkg knows: states, versions and holds of packages, in one dpkg-query; and whether somebody is at work with it.
+// What dpkg knows: states, versions and holds of packages, in one dpkg-query; and whether another program is using it.
 
 import { type Command, type Run, whyText } from '../../../shared/command.ts'
 import { PlumbError } from '../../../shared/problem.ts'
@@ -50,7 +50,7 @@ export async function unfinishedPackages(query: Run): Promise<readonly Unfinishe
   return pending.stdout.trim() === '' ? packages : [...packages, { name: 'dpkg', state: 'interrupted' }]
 }
 
-/** False when somebody was at work to the end. */
+/** False when another program held the lock the whole time. */
 export async function untilUnlocked(query: Run, seconds: number): Promise<boolean> {
   const attempt = async () => ((await isLocked(query)) ? undefined : true)
   return (await pollUntil(attempt, { seconds, pauseMs: 1000 })) ?? false

@@ -1,4 +1,4 @@
-// What dpkg has on this host for somebody who takes stock of it: packages with their configuration files, whose a path is, which units a
+// An inventory of dpkg on this host: packages with their configuration files, whose a path is, which units a
 // package brings. Hosts without dpkg have an empty inventory.
 
 import { type Command, type Run, whyText } from '../../../shared/command.ts'
@@ -97,7 +97,7 @@ export async function ownersBelow(
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const patterns = paths.map(escaped).flatMap((path) => [path, `${path}/*`])
   if (patterns.length === 0) return new Map()
-  // 1 says that some path is nobody's, which is an answer.
+  // Exit code 1: some path belongs to no package, which is a valid answer.
   const { stdout } = await query(dpkgQuery(['--search', '--', ...patterns]))
   return parseOwners(stdout)
 }

@@ -9,7 +9,7 @@ export type PackageStatus = {
   readonly installed: string
   /** None of what is not there, nor of a name that another package provides. */
   readonly version?: string
-  /** None where telling it costs a command and nobody asked. */
+  /** Absent when it would cost a command and was not requested. */
   readonly held?: boolean
 }
 
@@ -40,13 +40,13 @@ export type PackageProvider = {
   finish(run: Run): Promise<void>
   /** For a person: the command that does so. */
   readonly finishing: string
-  /** In one transaction. Throws PlumbError, also when no version matches. Holds are to be released first. */
+  /** In one transaction. Throws PlumbError, also when no version matches. Holds must be released first. */
   install(wanted: readonly WantedPackage[], run: Run): Promise<Installation>
   hold(names: readonly string[], run: Run): Promise<void>
   unhold(names: readonly string[], run: Run): Promise<void>
 }
 
-/** A version of another form is compared with nothing: it may be a word of somebody's. */
+/** Versions in another format are not compared: they may be arbitrary text. */
 export function isPlainVersion(version: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9.+~^:_-]*$/.test(version)
 }

@@ -1,4 +1,4 @@
-// A pack on its way in: taken out of the answer of a remote as it arrives, onto the disk, and indexed there.
+// An incoming pack: extracted from the remote's response as it arrives, written to disk, and indexed there.
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
@@ -9,11 +9,11 @@ import { indexPack } from './index-pack.ts'
 import { PackMalformed } from './limits.ts'
 
 export type IncomingPack = {
-  /** Hands on everything in an answer of upload-pack but the pack. */
+  /** Passes through everything in a response of upload-pack except the pack. */
   through(answer: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>
-  /** Puts the pack and its index in place. Nothing came: nothing is done. Throws what `indexPack` throws. */
+  /** Moves the pack and its index into place; does nothing when no pack came. Throws what `indexPack` throws. */
   finish(): Promise<void>
-  /** Removes what is not in place. */
+  /** Removes the unfinished pack. */
   discard(): Promise<void>
 }
 
@@ -55,7 +55,7 @@ export function incomingPack(gitDirectory: string): IncomingPack {
     }
   }
 
-  /** A full disk is not the fault of the remote. */
+  /** Distinguishes a full disk from a fault of the remote. */
   function notWritten(error: unknown): never {
     throw diskProblem(error, directory) ?? error
   }

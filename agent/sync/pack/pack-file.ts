@@ -1,4 +1,4 @@
-// A pack on disk, read by windows: the header of an object tells its size before a byte of it is inflated, and inflating
+// A pack on disk, read by windows: the header of an object has its size before a byte of it is inflated, and inflating
 // stops there. Never the whole pack in memory.
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
@@ -153,7 +153,7 @@ export class PackFile {
     return deltaSizes(enough ? start : (await this.inflated(entry)).bytes).result
   }
 
-  /** Undefined: its deflated bytes are more than such an object takes, or they are damaged, which chunks tell. */
+  /** Undefined when its deflated bytes exceed what such an object takes, or are damaged, which the chunked path reports. */
   #inflatedAtOnce(entry: PackEntry): Inflated | undefined {
     const most = entry.size + (entry.size >> 6) + 512
     const deflated = this.bytes(entry.data, Math.min(this.end - entry.data, most))

@@ -1,5 +1,5 @@
-// The kinds of channels. Each adds one thing: the form of a message. A new one is its file, its name in the list of
-// shared/repository/alert-target.ts, and its line here, which the compiler then asks for.
+// The kinds of channels. Each defines only the format of a message. To add one: its file, its name in
+// shared/repository/alert-target.ts, and its line here, which the compiler then requires.
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { type AlertTarget, type ChannelKind, channelKinds } from '../../../shared/repository/alert-target.ts'
@@ -12,10 +12,10 @@ export const bodyFor: Readonly<Record<ChannelKind, (delivery: Delivery) => objec
   slack: slackBody,
 }
 
-/** Of the database: what plumb.yaml said when its limits may have been others. */
+/** As stored in the database. Looser than the schema of plumb.yaml, whose limits may have changed since. */
 export const storedTargetSchema: z.ZodType<AlertTarget> = z.object({ to: z.enum(channelKinds), url: z.string() })
 
-/** The same for the same address, by whatever revision it is named. */
+/** Identifies a channel by its address, independent of the revision that names it. */
 export function channelKey({ to, url }: AlertTarget): string {
   return createHash('sha256')
     .update(JSON.stringify([to, url]))

@@ -1,8 +1,12 @@
-// Slack-compatible incoming webhooks (Slack, Mattermost, Rocket.Chat, Discord's /slack): one text with the diff in a code block.
+// Slack-compatible incoming webhooks (Slack, Mattermost, Rocket.Chat, Discord's /slack): one text with the diff in a
+// code block.
 import { alertEndText } from '../../alert-end.ts'
 import type { AlertEvent, AlertMessage, Delivery } from '../message.ts'
 
-/** Slack cuts a text at 40,000 characters and folds it long before: a diff is shown up to this many, the rest is on the dashboard. */
+/**
+ * Characters of a diff that are sent. Slack cuts a text at 40,000 characters and folds it long before; the dashboard
+ * has the rest.
+ */
 const diffShown = 2800
 const textShown = 1500
 
@@ -46,7 +50,7 @@ function cut(text: string, limit: number, dashboard: string): string {
   return `${shown}\n${moreLines(text.slice(shown.length), dashboard)}`
 }
 
-/** The first lines say what failed, and the last ones of a program's output say why. */
+/** Keeps both ends: the first lines say what failed, the last lines of a program's output say why. */
 function withoutMiddle(text: string, limit: number, dashboard: string): string {
   if (text.length <= limit) return text
   const head = headOf(text, limit / 3)
@@ -55,7 +59,7 @@ function withoutMiddle(text: string, limit: number, dashboard: string): string {
   return `${head}\n${moreLines(hidden, dashboard)}\n${tail.replace(/^\n/, '')}`
 }
 
-/** At a line, unless that would be less than half of it. */
+/** Cuts at a line end, unless that would drop more than half of the text. */
 function headOf(text: string, limit: number): string {
   const end = text.lastIndexOf('\n', limit)
   return text.slice(0, end > limit / 2 ? end : limit).toWellFormed()

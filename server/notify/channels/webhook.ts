@@ -1,4 +1,4 @@
-// A plain webhook: the message as JSON, complete.
+// A plain webhook: the complete message as JSON.
 import type { Delivery } from '../message.ts'
 
 export function webhookBody({ message, delivery, dashboard }: Delivery): object {

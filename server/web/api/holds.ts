@@ -47,7 +47,7 @@ function placedHold(placed: Placed) {
   switch (placed.kind) {
     case 'placed':
       return { hold: placed.hold, connected: placed.connected }
-    case 'nobody':
+    case 'no-host':
       throw new RefusedRequest({ status: 400, code: 'usage', message: placed.message, remedy: placed.remedy })
     case 'too-many':
       throw new RefusedRequest({

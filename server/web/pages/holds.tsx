@@ -44,7 +44,7 @@ function placedNotice(host: string, { service }: HoldRequest, placed: Placed): s
         ? `${host} was asked to hold ${service} until ${end}.`
         : `${service} will be held until ${end}: ${host} is not connected, and is notified when it reconnects.`
     }
-    case 'nobody':
+    case 'no-host':
       return `Nothing was held: ${placed.message}`
     case 'too-many':
       return 'Nothing was held: there are too many holds already. Release some.'

@@ -223,7 +223,7 @@ test('twenty mebibytes are kept and come back; what is larger than the store tak
   write('a', large)
   truncateSync(at('b'), 129 * 1024 * 1024)
   const result = outcome(await applyIn(world, web([file('/a', 'two'), file('/b', 'two')], '2')))
-  const note = 'did not keep what was at /b: 129.0 MiB is more than 128.0 MiB'
+  const note = 'did not archive the content of /b: 129.0 MiB is more than 128.0 MiB'
   expect(result).toMatchObject({ kind: 'applied', changes: [{}, {}, { summary: note }] })
   expect((await restored('/b')).lines).toEqual([expect.stringContaining('not kept (129.0 MiB)')])
   await expect(restored('/b', { at: 'latest' })).rejects.toThrow('was not kept')
@@ -238,7 +238,7 @@ test('of a purge of more than a thousand files, how many were not kept is told',
   for (let index = 0; index < 1100; index += 1) write(`d/${index}`, 'x')
   const result = outcome(await applyIn(world, desired, repair))
   expect(result).toMatchObject({
-    changes: [{}, { summary: 'did not keep 100 more files (100 bytes) that were in /d' }],
+    changes: [{}, { summary: 'did not archive 100 more files (100 bytes) that were in /d' }],
   })
   expect(world.state.archive.list()).toHaveLength(1001)
 })

@@ -154,7 +154,7 @@ describe('https', () => {
     const remote = await served(fleet, { tls })
 
     const refused = openWith(await stateDirectory(), { url: remote.url }).sync(noRewind)
-    await expect(refused).rejects.toThrow('signed by nobody this host trusts')
+    await expect(refused).rejects.toThrow('is not signed by an authority that this host trusts')
     const reader = await openWith(await stateDirectory(), { url: remote.url, certificate: tls.cert }).sync(noRewind)
     expect(reader.revision).toBe(await fleet.head())
   })

@@ -48,7 +48,7 @@ test('a signature that was good on another connection is refused on this one', a
   expect((await second.closed).code).toBe(4001)
 })
 
-test('another key, and a host nobody enrolled, are refused in the same words', async () => {
+test('a wrong key and an unknown host are refused in the same words', async () => {
   await enrollAgent(server, 'web-1')
   const reasons = []
   for (const host of ['web-1', 'web-9']) {

@@ -66,7 +66,7 @@ describe('a copy is refused, and the alert says how it gave itself away', () => 
 
       await expectRefused(await agent.call())
 
-      await expectAlert('it does not say which machine it is')
+      await expectAlert('it does not identify its machine')
       expect(await kinds()).toContain('drift')
       if (where === 'connected') await known.report(drifted('web-1'))
     },
@@ -87,7 +87,7 @@ describe('a copy is refused, and the alert says how it gave itself away', () => 
 
     await expectRefused(await agent.call({ ...machine, run: 'run-9' }))
 
-    await expectAlert('it runs since before the latest restart of the known one')
+    await expectAlert("it has been running since before the known machine's latest restart")
   })
 })
 
@@ -197,7 +197,7 @@ describe('ways out', () => {
     await (await again.connect({ id: 'b'.repeat(64), boot: 'boot-9', run: 'run-9' })).report(reportOf('web-1'))
   })
 
-  test('there is no machine of a host that nobody enrolled', async () => {
+  test('a host that is not enrolled has no machine', async () => {
     expect((await server.delete('/api/v1/hosts/web-2/machine')).status).toBe(404)
     expect((await fetch(new URL('/api/v1/hosts/web-1/machine', server.url), { method: 'DELETE' })).status).toBe(401)
   })

@@ -94,7 +94,7 @@ describe('states', () => {
       }),
     ],
   ])('with too many %s are cut, and a problem counts the rest', async (_what, service) => {
-    const told = service.findings.length + service.pending.length + (service.ignored?.length ?? 0)
+    const sent = service.findings.length + service.pending.length + (service.ignored?.length ?? 0)
     await record(reportOf('web-1', { services: [service, serviceOf('caddy', { findings: [findingOf('/x', 'x')] })] }))
 
     const states = await listServiceStates(database.db, { hosts: [web1] })
@@ -103,10 +103,10 @@ describe('states', () => {
       0,
     )
     const host = await findHost(database.db, web1)
-    expect(kept).toBeLessThan(told)
+    expect(kept).toBeLessThan(sent)
     expect(kept).toBeGreaterThan(20)
     expect(host?.problems).toMatchObject([
-      { code: 'report-too-large', message: expect.stringContaining(`${told + 1 - kept} differences`) },
+      { code: 'report-too-large', message: expect.stringContaining(`${sent + 1 - kept} differences`) },
     ])
     expect(await bytesOf('findings', 'web-1')).toBeLessThanOrEqual(bounds.findingBytes.limit)
   })

@@ -118,7 +118,7 @@ test('live pages', async () => {
   const held: Response[] = []
   const open = async (headers: Record<string, string>) => {
     const response = await fetch(new URL('/api/v1/events', server.url), { headers })
-    // A response that nobody holds is closed by the garbage collector.
+    // An unreferenced response is closed by the garbage collector.
     held.push(response)
     return response.status
   }

@@ -1,4 +1,4 @@
-// The documentation's table of limits says what the constants say. To write it anew: print `rows().join('\n')`.
+// The documentation's table of limits says what the constants say. To write it again: print `rows().join('\n')`.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'

@@ -76,9 +76,9 @@ test('drift is one alert for a service and host, with every diff of it', () => {
   expect(causeOf(change).diff).toMatch(/\+one\n--- \/etc\/b\n[\s\S]*\+two\n$/)
 })
 
-test('a fight is an alert of its own, beside the drift of what is not fought over', () => {
-  const fight = { repairs: 3, since: '2026-11-23T02:50:00.000Z' }
-  const findings = [{ ...findingOf('/etc/a', 'one'), fight }, findingOf('/etc/b', 'two')]
+test('a repair loop has its own alert, beside the drift of other resources', () => {
+  const loop = { repairs: 3, since: '2026-11-23T02:50:00.000Z' }
+  const findings = [{ ...findingOf('/etc/a', 'one'), fight: loop }, findingOf('/etc/b', 'two')]
 
   const changes = judged({ hosts: [{ ...calm, services: [serviceOf('nginx', { findings })] }] })
 
@@ -88,7 +88,7 @@ test('a fight is an alert of its own, beside the drift of what is not fought ove
       key: 'fight:web-1:nginx',
       kind: 'fight',
       severity: 'critical',
-      text: '/etc/a: content differs\n  put back 3 times since 2026-11-23 02:50:00 UTC, and changed again each time: it is not put back any more',
+      text: '/etc/a: content differs\n  repaired 3 times since 2026-11-23 02:50:00 UTC, and changed again each time: no longer repaired',
       diff: expect.stringContaining('+one'),
     },
   ])
@@ -96,7 +96,7 @@ test('a fight is an alert of its own, beside the drift of what is not fought ove
   expect(judged({ hosts: [{ ...calm, services: [serviceOf('nginx', { findings, hold: held })] }] })).toEqual([])
 })
 
-test('the evidence of a finding is told below it, of the first five', () => {
+test('the evidence of the first five findings is shown below them', () => {
   const sessions = [{ user: 'anna', from: '10.0.0.5', service: 'ssh', since: '2026-11-23T02:50:00.000Z' }]
   const evidence = { changedAt: '2026-11-23T02:59:00.000Z', sessions }
   const findings = ['/etc/a', '/etc/b', '/etc/c', '/etc/d', '/etc/e', '/etc/f'].map((path) => ({
@@ -182,7 +182,7 @@ test.each<[string, Partial<ServiceReport>, object]>([
   expect(changes).toMatchObject([{ kind: 'resolve', alert: { kind }, end }])
 })
 
-test('a held service is left alone', () => {
+test('a held service opens no drift alert', () => {
   const hold = { by: 'ann', why: 'the disk is being replaced', until: '2026-11-24T00:00:00Z' }
   const held = drifting.services.map((service) => ({ ...service, hold }))
 
@@ -226,7 +226,7 @@ test.each<[string, Partial<ServiceReport>]>([
   expect(causes.filter(({ remedy }) => remedy?.includes('plumb apply'))).toEqual([])
 })
 
-test('what can be done is recorded anew when a failure comes to a drift, and not sent', () => {
+test('a failure beside a drift updates the recorded remedy without sending a message', () => {
   const openAlerts = opened({ hosts: [{ ...drifting, revision: someRevision }] })
   const services = drifting.services.map((service) => ({ ...service, failure }))
 
@@ -248,11 +248,11 @@ test('the alert of a failure in a held service begins with the hold', () => {
 
   expect(change && causeOf(change).remedy?.split('\n')).toEqual([
     "To end the hold of nginx on web-1: plumb release '*'",
-    'Fix and push; the service is tried again with the next commit.',
+    'Fix and push; the service is retried with the next commit.',
   ])
 })
 
-test('a hold that time ended is told by whom, why, since when, and what was found', () => {
+test('the alert of an expired hold says who held, why, since when, and what differs', () => {
   const [change] = judged({ hosts: [{ ...calm, endedHolds: [ended] }] })
 
   expect(change).toMatchObject({
@@ -268,27 +268,29 @@ test('a hold that time ended is told by whom, why, since when, and what was foun
   })
 })
 
-test('a hold that somebody on the host released is not told', () => {
+test('a hold released on the host opens no alert', () => {
   expect(judged({ hosts: [{ ...calm, endedHolds: [{ ...ended, releasedBy: 'ben@web-1' }] }] })).toEqual([])
 })
 
-test('the end of a hold is told once, and open for as long as the service is out of sync', () => {
-  const told = { ...ended, notified: true }
+test('the end of a hold is notified once, and its alert is open while the service is out of sync', () => {
+  const notified = { ...ended, notified: true }
   const findings = [findingOf('/etc/nginx/nginx.conf', 'x')]
   const out = { ...calm, services: [serviceOf('nginx', { findings })] }
   const openAlerts = opened({ hosts: [{ ...out, endedHolds: [ended] }] })
   const kindsOf = (facts: Partial<Facts>) => judged(facts).map(({ kind }) => kind)
 
   expect(openAlerts.map(({ kind }) => kind)).toEqual(['drift', 'hold-expired'])
-  expect(kindsOf({ hosts: [{ ...out, endedHolds: [told] }], openAlerts })).toEqual([])
-  expect(kindsOf({ hosts: [{ ...calm, endedHolds: [told] }], openAlerts })).toEqual(['resolve', 'resolve'])
+  expect(kindsOf({ hosts: [{ ...out, endedHolds: [notified] }], openAlerts })).toEqual([])
+  expect(kindsOf({ hosts: [{ ...calm, endedHolds: [notified] }], openAlerts })).toEqual(['resolve', 'resolve'])
   const again = { ...out, services: [serviceOf('nginx', { findings, hold: { by: 'b', why: 'w', until: 'u' } })] }
-  expect(judged({ hosts: [{ ...again, endedHolds: [told] }], openAlerts })).toMatchObject([
+  expect(judged({ hosts: [{ ...again, endedHolds: [notified] }], openAlerts })).toMatchObject([
     { kind: 'resolve', end: { kind: 'held', by: 'b', until: 'u' } },
     { kind: 'resolve', end: { kind: 'held', by: 'b', until: 'u' } },
   ])
-  // A drift of another day is no business of that hold.
-  expect(judged({ hosts: [{ ...out, endedHolds: [told] }] }).map((change) => causeOf(change).kind)).toEqual(['drift'])
+  // Drift on a later day does not concern that hold.
+  expect(judged({ hosts: [{ ...out, endedHolds: [notified] }] }).map((change) => causeOf(change).kind)).toEqual([
+    'drift',
+  ])
 })
 
 test('a hold of all services is one alert, open until the last service is in sync', () => {
@@ -300,7 +302,7 @@ test('a hold of all services is one alert, open until the last service is in syn
   expect(judged({ hosts: [{ ...calm, services, endedHolds: [{ ...all, notified: true }] }], openAlerts })).toEqual([])
 })
 
-test('a failed apply says the step and the problem, and another attempt says nothing new', () => {
+test('a failed apply names the step and the problem, and another attempt changes nothing', () => {
   const failing = (attempts: number): HostFacts => {
     const problem: Problem = {
       code: 'validation-failed',
@@ -325,24 +327,24 @@ test('a failed apply says the step and the problem, and another attempt says not
   expect(judged({ hosts: [failing(2)], openAlerts: opened({ hosts: [failing(1)] }) })).toEqual([])
 })
 
-test('silence is judged by the limit', () => {
+test('a host is offline once the limit is reached', () => {
   expect(judged({ hosts: [{ ...calm, unheardForMs: 89_999 }] })).toEqual([])
   expect(judged({ hosts: [{ ...calm, unheardForMs: 90_000 }] })).toMatchObject([
     {
       kind: 'open',
-      cause: { kind: 'host-offline', text: 'Nothing was heard of web-1 since 2026-11-23 03:00:00 UTC.' },
+      cause: { kind: 'host-offline', text: 'Nothing was received from web-1 since 2026-11-23 03:00:00 UTC.' },
     },
   ])
 })
 
-test('a server that has just started ends no silence by itself', () => {
+test('a server that has just started resolves no offline alert', () => {
   const openAlerts = opened({ hosts: [{ ...calm, unheardForMs: 100_000 }] })
 
   expect(judged({ hosts: [{ ...calm, heardSinceStart: false }], openAlerts })).toEqual([])
   expect(judged({ hosts: [calm], openAlerts }).map(({ kind }) => kind)).toEqual(['resolve'])
 })
 
-test('an agent that answers and finishes no check is an alert; of an offline one nothing is known', () => {
+test('a connected agent that finishes no check is an alert; an offline one is not', () => {
   const overdue = { ...calm, uncheckedForMs: 900_000 }
   const kinds = (facts: HostFacts) => judged({ hosts: [facts] }).map((change) => causeOf(change).kind)
 
@@ -371,7 +373,7 @@ test('many problems of one kind on one host are one alert', () => {
   expect(causes[0]).toMatchObject({ text: 'secret "a" is not set\nsecret "b" is not set', remedy: 'plumb secret set' })
 })
 
-test('an invalid repository is said once, not once for each host', () => {
+test('an invalid repository is one alert, not one per host', () => {
   const invalid: Problem[] = [
     { code: 'repository-invalid', message: 'unknown key "tempalte"', where: { file: 'plumb.yaml', line: 3 } },
   ]
@@ -383,14 +385,14 @@ test('an invalid repository is said once, not once for each host', () => {
   ])
 })
 
-test('fleet conditions are left as they are when only hosts are judged', () => {
+test('fleet alerts stay unchanged when only hosts are judged', () => {
   const openAlerts = opened({ hosts: [], fleet: { ...quiet, unreachable } })
 
   expect(openAlerts).toHaveLength(1)
   expect(judged({ hosts: [calm], openAlerts: [] })).toEqual([])
 })
 
-test('every condition has its own words and a way out', () => {
+test('every condition has a remedy', () => {
   const everything: FleetFacts = {
     invalid: [{ code: 'repository-invalid', message: 'm' }],
     unreachable,
@@ -399,7 +401,7 @@ test('every condition has its own words and a way out', () => {
     quarantinedDatabases: ['/var/lib/plumb-server/plumb.sqlite.corrupt-x'],
   }
 
-  const host = { ...drifting, silentForMs: 1e9, uncheckedForMs: 1e9, problems: [unreachable], endedHolds: [ended] }
+  const host = { ...drifting, unheardForMs: 1e9, uncheckedForMs: 1e9, problems: [unreachable], endedHolds: [ended] }
   const causes = judged({ hosts: [host], fleet: everything }).map(causeOf)
 
   expect(causes.map(({ kind }) => kind)).toEqual([
@@ -442,7 +444,7 @@ function judged(facts: Partial<Facts>): readonly AlertChange[] {
   })
 }
 
-/** The alerts as they are stored after these facts were judged. */
+/** The alerts as stored after these facts were judged. */
 function opened(facts: Partial<Facts>): readonly Alert[] {
   const at = '2026-11-23T03:00:00.000Z'
   return judged(facts).map((change, id) => ({ ...causeOf(change), id, openedAt: at, updatedAt: at }))
@@ -453,7 +455,7 @@ function causeOf(change: AlertChange | undefined) {
   return change.cause
 }
 
-test('services that the repository does not give a host are one alert, with what failed of them', () => {
+test('services that are not assigned to a host are one alert, with their failures', () => {
   const made = Array.from({ length: 100 }, (_, n) => serviceOf(`s${n}`, { findings: [findingOf('/etc/x', 'one')] }))
   const stuck = { ...drifting, services: [], notGiven: [...made.slice(0, 99), failing('s99')] }
 
@@ -469,7 +471,7 @@ test.each<[string, Partial<HostFacts>]>([
   ['a removal waits', { problems: [{ code: 'removal-waits', message: 'this revision removes 3 of 4 services' }] }],
   ['the host is not named', { problems: [{ code: 'host-unknown', message: 'there is no host "web-1"' }] }],
   ['the host is not named and has not said so yet', { isNamed: false }],
-])('services that are not given are no alert while %s: another one has the reason', (_what, more) => {
+])('unassigned services are no alert while %s, which has its own alert', (_what, more) => {
   const left = { ...calm, notGiven: [serviceOf('old')] }
   const openAlerts = opened({ hosts: [left] })
 
@@ -482,7 +484,7 @@ test.each<[string, Partial<HostFacts>]>([
   expect(changes.filter(({ kind }) => kind === 'resolve')).toMatchObject([{ alert: { kind: 'services-not-given' } }])
 })
 
-test('a host that follows another revision may have services that this one does not give it', () => {
+test('a host at another revision may have services that the head does not assign', () => {
   const ahead = { ...calm, notGiven: [serviceOf('new')], isComparable: false }
   const openAlerts = opened({ hosts: [{ ...ahead, isComparable: true }] })
 

@@ -100,7 +100,7 @@ test('an agent that answers and finishes no check is an alert, until it has fini
   await again(14)
   expect(await server.openAlerts()).toEqual([])
   await again(1)
-  expect((await server.openAlerts()).map(({ title }) => title)).toEqual(['web-1: no check is finished'])
+  expect((await server.openAlerts()).map(({ title }) => title)).toEqual(['web-1: no check finishes'])
   await server.restart()
   const back = await agent.connect()
   expect(await server.openAlerts()).toHaveLength(1)

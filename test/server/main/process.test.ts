@@ -75,7 +75,7 @@ test('a damaged database is said loudly, kept, and an alert until a person has l
   const log = await said(serve('--listen', '127.0.0.1:0'), 'alert opened')
 
   expect(log).toContain('THE DATABASE WAS DAMAGED')
-  expect(log).toContain('damaged and has been set aside')
+  expect(log).toContain('damaged and has been quarantined')
 })
 
 test.each([

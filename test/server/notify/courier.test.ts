@@ -45,7 +45,7 @@ afterEach(async () => {
 
 const bySecret = { to: 'webhook', url: `\${{ secrets.url }}` } as const
 
-test('what cannot be delivered is tried again, later each time, and arrives once', async () => {
+test('an undelivered message is retried with growing waits, and arrives once', async () => {
   await adopt(bySecret)
   receiver.answerWith(503)
   await settle(open('a'))
@@ -69,7 +69,7 @@ test('what cannot be delivered is tried again, later each time, and arrives once
   expect(await countWaiting(database.db)).toBe(0)
 })
 
-test('a restart loses nothing that waits', async () => {
+test('a restart loses no queued message', async () => {
   await adopt(bySecret)
   await settle(open('a'))
   await database.close()
@@ -97,7 +97,7 @@ test('messages arrive in the order things happened, also after a receiver was aw
   expect(events().slice(2)).toEqual(['opened b', 'resolved a', 'opened c'])
 })
 
-test('a receiver that says how long to wait is left alone for that long', async () => {
+test('Retry-After of a receiver is respected', async () => {
   await adopt(bySecret)
   receiver.answerWith(429, { 'retry-after': '120' })
   await settle(open('a'))
@@ -115,7 +115,7 @@ test.each([
   ['a day', 24],
   ['four days', 96],
   ['a month', 720],
-])('what is still open after a receiver was away for %s is sent once, and its end too', async (_, hours) => {
+])('after a receiver was down for %s an open alert is sent once, and so is its end', async (_, hours) => {
   await adopt(bySecret)
   receiver.answerWith(503)
   await settle(open('over'), open('a'))
@@ -475,7 +475,7 @@ test('alerts that come and go before they are sent are not sent, and do not fill
   expect(await database.db.selectFrom('alerts').select('id').execute()).toHaveLength(500)
 })
 
-test('an alert that a channel was not told of ends without a word there, and is ended where it was told', async () => {
+test('a resolved alert is sent only to the channels that had got its beginning', async () => {
   await adopt(bySecret)
   await settle(open('a'))
   await courier.deliverDue()
@@ -488,7 +488,7 @@ test('an alert that a channel was not told of ends without a word there, and is 
   expect(await countWaiting(database.db)).toBe(0)
 })
 
-test('an alert of which every attempt failed ends without a word', async () => {
+test('an alert that was never delivered resolves without a message', async () => {
   await adopt(bySecret)
   receiver.answerWith(500)
   await settle(open('a'), open('b'))
@@ -511,7 +511,7 @@ test('a notice is over at once, and is sent all the same', async () => {
   expect(events()).toEqual(['opened a', 'resolved a'])
 })
 
-test('one host has so many messages waiting, another is told of all the same, and what stays open is sent later', async () => {
+test('a host with a full queue does not block another host, and its open alerts are sent later', async () => {
   await adopt(bySecret)
   const titles = Array.from({ length: bounds.messagesWaiting.limit + 30 }, (_, index) => `rogue ${index}`)
   receiver.answerWith(500)
@@ -528,7 +528,7 @@ test('one host has so many messages waiting, another is told of all the same, an
   expect(new Set(events())).toEqual(new Set([...titles, 'good'].map((title) => `opened ${title}`)))
 })
 
-test('a channel that does not answer is waited for by nobody else', async () => {
+test('a channel that does not answer delays no other channel', async () => {
   const slow = await startSilentReceiver()
   await writeFile(join(directory, 'secrets/slow'), slow.url, { mode: 0o600 })
   await adopt({ to: 'webhook', url: `\${{ secrets.slow }}` }, bySecret)

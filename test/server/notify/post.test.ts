@@ -68,7 +68,7 @@ test('a part of the address that is read by half is not shown', async () => {
   }
 })
 
-test('a port where nothing listens is told by its code, without the address', async () => {
+test('a refused connection is reported by its code, without the address', async () => {
   const url = await listen(() => {})
   await new Promise((resolve) => server?.close(resolve))
 

@@ -38,7 +38,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-test('a path drifts, drifts on and is put right by an apply; what is said again is nothing new', async () => {
+test('a path drifts, drifts further and is repaired by an apply; a repeated report adds no event', async () => {
   await said({})
   await said({ findings: [finding('one')] })
   await said({ findings: [finding('one')] })
@@ -53,7 +53,7 @@ test('a path drifts, drifts on and is put right by an apply; what is said again 
   ])
 })
 
-test('somebody puts it back on the host, or a revision says what is there', async () => {
+test('drift ends when a person reverts it on the host, or a revision matches it', async () => {
   await said({ findings: [finding('one')] })
   await said({})
   await said({ findings: [finding('one')] })
@@ -71,7 +71,7 @@ test('an apply of other files says nothing of this one', async () => {
   expect((await history()).at(-1)).toMatchObject({ kind: 'put-right', by: 'host' })
 })
 
-test('drift that the policy puts back at once is told too, and drift that it ignores with the reason', async () => {
+test('drift that the policy repairs at once is an event too, and ignored drift has its reason', async () => {
   await said({}, { apply: { ...applyOf(someRevision, conf), repaired: [{ service: nginx, finding: finding('one') }] } })
   const resource = resourceIdSchema.parse(`file:${conf}`)
   await said({ findings: [finding('two')] })
@@ -90,7 +90,7 @@ test('drift that the policy puts back at once is told too, and drift that it ign
   ])
 })
 
-test('a hold of the service is told with who and why, and how it ended', async () => {
+test('a hold of the service is an event with person and reason, and so is its end', async () => {
   const hold = { by: 'anna@web-1', why: 'the disk is full', until: time(30) }
   await said({ hold })
   await said({ hold: { ...hold, until: time(40) } })

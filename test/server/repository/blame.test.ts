@@ -23,7 +23,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-test('each run of lines is told with the commit behind it, its author and its whole message', async () => {
+test('each run of lines has its commit, with author and full message', async () => {
   const message = 'Two is too few\n\nThe phones of visitors\nhold too many connections.'
   const revision = await fleet.commit({ [conf]: 'one\n2\nthree\n' }, { message, author: 'Grace' })
 

@@ -105,7 +105,7 @@ test('calls that arrive during a fetch share one more fetch', async () => {
   expect(fetches).toBe(2)
 })
 
-test('a clone with a truncated pack is set aside and made anew', async () => {
+test('a clone with a truncated pack is quarantined and cloned again', async () => {
   const { fleet, clone } = await cloned({ 'plumb.yaml': 'a', 'services/x/README.md': 'x'.repeat(5000) })
   const before = await clone.fetch()
   const packs = join(clone.gitDirectory, 'objects/pack')
@@ -132,7 +132,7 @@ test('a force push moves the head to what the branch is now', async () => {
   expect(outcome.head?.revision).toBe(beginning)
 })
 
-test('a work tree that belongs to somebody else is read all the same', async () => {
+test('a work tree of another user can be read', async () => {
   const { fleet, clone } = await cloned({ 'plumb.yaml': 'a' })
   await fleet.git('status')
   await chown(fleet.directory, 65534, 65534)

@@ -40,7 +40,7 @@ test.each([
   expect(page.includes('by its own clock')).toBe(ahead !== undefined)
 })
 
-test('a clock that was put right is right with the next message', async () => {
+test('a corrected clock counts as correct with the next message', async () => {
   await line.report(reported(at(5 * hour)))
   await shows(5 * hour)
   line.send({ type: 'heartbeat', at: at(0) })

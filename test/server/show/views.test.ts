@@ -22,7 +22,7 @@ beforeEach(async () => {
 
 afterEach(() => server.remove())
 
-test('hosts that the repository names and nobody enrolled are shown', async () => {
+test('hosts that the repository names are shown before they are enrolled', async () => {
   await enrollAgent(server, 'web-2')
 
   expect(await json('/api/v1/fleet')).toMatchObject({

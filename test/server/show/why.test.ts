@@ -106,7 +106,7 @@ test('what happened to a path on a host: applied, drifted, held, and how it is n
   expect((await why(question))[0]?.onHost).toBeUndefined()
 })
 
-test('a path whose service left the host is told with that, to those who may know', async () => {
+test('a path whose service left the host is shown as removed, to readers with access', async () => {
   const web1 = await enrollAgent(server, 'web-1')
   const line = await web1.connect()
   await line.report(drifted('web-1'))
@@ -128,7 +128,7 @@ test('a path whose service left the host is told with that, to those who may kno
   expect(asked.status).toBe(404)
 })
 
-test('a host is told its own history, and nothing of what happened on another', async () => {
+test('a host gets its own history, and none of another host', async () => {
   await server.restart({ viewers: 'signed-in' })
   const [web1, web2] = [await enrollAgent(server, 'web-1'), await enrollAgent(server, 'web-2')]
   await (await web1.connect()).report(drifted('web-1'))

@@ -52,7 +52,7 @@ test('transitions survive a power cut: the log is written through', async () => 
 test.each([
   ['flipped bytes in the middle', 4096 * 3, Buffer.alloc(8192, 0x5a)],
   ['a header that is none', 0, Buffer.from('this is not a database')],
-])('a database with %s is set aside, and an empty one takes its place', async (_what, position, bytes) => {
+])('a database with %s is quarantined and replaced by an empty one', async (_what, position, bytes) => {
   await storeHosts(2000)
   writeSync(openSync(join(directory, 'plumb.sqlite'), 'r+'), bytes, 0, bytes.length, position)
 
@@ -108,7 +108,7 @@ test('a database of when held was a state knows what else is true of each servic
   await again.close()
 })
 
-test('a database of when an attempt counted as delivered tells what still waits, each by an identity of its own', async () => {
+test('a database from when an attempt counted as delivered sends its queued messages, each with its own id', async () => {
   const { db, close } = await openDatabase(directory, now)
   const at = now.toISOString()
   await insertChannel(db, 'c', '{}', at)
@@ -175,7 +175,7 @@ test('a database with the state names of an earlier version gets those of now', 
   await again.close()
 })
 
-test('a database of a newer Plumbline is left alone, with the way out', async () => {
+test('a database of a newer version is not changed, and the error says what to do', async () => {
   await (await openDatabase(directory, now)).close()
   const sqlite = new SqliteDatabase(join(directory, 'plumb.sqlite'))
   sqlite.prepare("insert into kysely_migration values ('9999-future', '2030-01-01')").run()
@@ -185,7 +185,7 @@ test('a database of a newer Plumbline is left alone, with the way out', async ()
   expect(readdirSync(directory)).toContain('plumb.sqlite')
 })
 
-test('nobody else can read the database', async () => {
+test('no other user can read the database', async () => {
   await storeHosts(1)
 
   expect(statSync(join(directory, 'plumb.sqlite')).mode & 0o777).toBe(0o600)
@@ -227,8 +227,8 @@ test('a host that is deleted takes all its rows along', async () => {
   await close()
 })
 
-/** What each of the latest migrations has to have undone, so that a new database is one of before it. */
-const undone: Readonly<Record<string, string>> = {
+/** Reverts the latest migrations, so that a new database has an older schema. */
+const reverts: Readonly<Record<string, string>> = {
   '0007-service-facts': 'alter table service_states drop column facts',
   '0008-failed-applies': 'drop table failed_applies',
   '0009-common-causes': 'alter table alerts drop column common_key; alter table alerts drop column common_title',
@@ -256,7 +256,7 @@ const undone: Readonly<Record<string, string>> = {
 }
 
 function undoFrom(first: string, sqlite: SqliteDatabase.Database, before = ''): void {
-  const statements = Object.entries(undone)
+  const statements = Object.entries(reverts)
     .toReversed()
     .flatMap(([name, statement]) => (name >= first ? statement : []))
   sqlite.exec([before, ...statements, `delete from kysely_migration where name >= '${first}'`].join(';'))

@@ -1,4 +1,4 @@
-// Whether what is reported is recorded: by what SQLite says, and by where its file is.
+// Whether writes are recorded: by SQLite's errors, and by where its file is.
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,7 +31,7 @@ afterEach(async () => {
 test.each([
   ['was moved away', () => rename(file, `${file}.old`)],
   ['was deleted', () => rm(file)],
-  ['has another one in its place', () => rename(file, `${file}.old`).then(() => writeFile(file, ''))],
+  ['is replaced by another file', () => rename(file, `${file}.old`).then(() => writeFile(file, ''))],
 ])('a database whose file %s records nothing for good, though it takes what is written', async (_what, spoil) => {
   expect(await problem()).toBeUndefined()
   await spoil()
@@ -41,7 +41,7 @@ test.each([
   expect(await problem()).toMatchObject({ since })
 })
 
-test('a file that is put back records again', async () => {
+test('a file that is moved back is written to again', async () => {
   await rename(file, `${file}.old`)
   expect(await problem()).toBeDefined()
   await rename(`${file}.old`, file)

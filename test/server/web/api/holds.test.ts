@@ -187,7 +187,7 @@ test('the end of a hold on a service in sync is told all the same, once, and is 
 
   const told = (await events()).filter(({ alert }) => alert.kind === 'hold-expired')
   expect(told.map(({ event }) => event)).toEqual(['opened', 'resolved'])
-  expect(told[0]?.alert.text).toContain('At its end nothing differed.')
+  expect(told[0]?.alert.text).toContain('Nothing differed when it ended.')
 })
 
 test('a hold that ended while the server was down is told when the host is back', async () => {

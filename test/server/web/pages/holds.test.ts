@@ -63,7 +63,7 @@ describe('the operator', () => {
     expect(await asking({ place: async () => ({ kind: 'placed', hold, connected: 0 }) })).toContain(
       'web-2 is not connected, and is notified when it reconnects',
     )
-    const nobody = { kind: 'nobody', message: 'No enrolled host is named web-2.', remedy: '' } as const
+    const nobody = { kind: 'no-host', message: 'No enrolled host is named web-2.', remedy: '' } as const
     expect(await asking({ place: async () => nobody })).toContain('Nothing was held: No enrolled host')
     expect(await asking({ place: async () => ({ kind: 'too-many' }) })).toContain('too many holds')
   })

@@ -274,7 +274,7 @@ describe('the page of a host', () => {
     const text = textOf(html)
     expect(text).toMatch(/One difference ignored ?: left as it is/)
     expect(text).toContain('dhclient writes it on this network')
-    expect(text).toMatch(/put back 3 times since .*: it is not put back any more/)
+    expect(text).toMatch(/repaired 3 times since .*: no longer repaired/)
     expect(text).toContain('Drift put back by the repository')
     expect(html).toContain('<summary>What was changed</summary>')
   })
