@@ -1,4 +1,4 @@
-// Which agents were asked to sync, and when: an ask that has nothing new for them is not repeated within some seconds, whoever repeats it.
+// Which agents were asked to sync, and when: an ask that has nothing new for them is not repeated within some seconds, the caller repeats it.
 import type { HostName } from '../../shared/names.ts'
 import type { AgentRequest } from '../agents/gate.ts'
 import type { Clock } from './clock.ts'
