@@ -7,7 +7,7 @@ import { inspectRoutes } from 'hono/dev'
 import type { Logger } from 'pino'
 import { publicTitle, withoutUserInformation } from '../shared/address.ts'
 import { compact } from '../shared/compact.ts'
-import { guarded } from '../shared/platform/guarded.ts'
+import { guarded, ignored } from '../shared/platform/guarded.ts'
 import { openLog } from '../shared/platform/log.ts'
 import { PlumbError } from '../shared/problem.ts'
 import { visibleText } from '../shared/visible-text.ts'
@@ -217,7 +217,10 @@ async function runFromCommandLine(): Promise<void> {
 
 /** Node's own end does not hang as `process.exit` can: https://github.com/nodejs/node/issues/54918 */
 function exitSoon(): void {
-  setTimeout(() => process.exit(), 5000).unref()
+  setTimeout(
+    guarded(() => process.exit(), ignored),
+    1000,
+  ).unref()
 }
 
 if (import.meta.main) {

@@ -189,8 +189,7 @@ export function secretsIn(resource: Resource | undefined): readonly string[] {
 }
 
 /** `reload-or-restart`: the agent decides it when the files are in place, by what the unit holds (host/triggers.ts). */
-/** `stop`: of a unit that systemd makes of a file which leaves. */
-export type UnitTrigger = { readonly kind: 'reload' | 'restart' | 'reload-or-restart' | 'stop'; readonly unit: string }
+export type UnitTrigger = { readonly kind: 'reload' | 'restart' | 'reload-or-restart'; readonly unit: string }
 
 export type TriggerAction = UnitTrigger | { readonly kind: 'run'; readonly command: string }
 
@@ -200,8 +199,8 @@ export type Trigger = {
   readonly action: TriggerAction
   /** The unit is another service's, and reads the files: where that service restarts it later in the same apply, once is enough. */
   readonly isOfReader?: true
-  /** Of the service of a podman network or volume: the units that require it, which systemd restarts with it. */
-  readonly dependents?: readonly string[]
+  /** Of a quadlet: the unit is made of it, so that for a new one only a unit that ran before it is restarted. */
+  readonly isGenerated?: true
 }
 
 export type Check =

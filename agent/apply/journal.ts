@@ -26,7 +26,6 @@ const actionSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('reload'), unit: z.string() }),
   z.object({ kind: z.literal('restart'), unit: z.string() }),
   z.object({ kind: z.literal('reload-or-restart'), unit: z.string() }),
-  z.object({ kind: z.literal('stop'), unit: z.string() }),
   z.object({ kind: z.literal('run'), command: z.string() }),
 ])
 

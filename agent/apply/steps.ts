@@ -91,7 +91,7 @@ async function take(step: Step, transaction: Transaction, context: ApplyContext)
       return []
     }
     case 'trigger':
-      return containers.across(() => trigger(step, transaction))
+      return containers.across(() => trigger(step.action, transaction))
     case 'check': {
       await host.waiting(() => runCheck(step.check, host.run, context.checks))
       return []
@@ -139,22 +139,19 @@ async function unitsToStart(changes: readonly ResourceChange[], host: ApplyHost)
   })
 }
 
-type TriggerStep = Extract<Step, { kind: 'trigger' }>
-
 async function trigger(
-  { action, dependents = [] }: TriggerStep,
+  action: TriggerAction,
   { host, journal, servicePlan, started, touched, saved }: Transaction,
 ): Promise<readonly Change[]> {
-  if (action.kind !== 'run' && started.has(action.unit)) return []
-  const subjects = action.kind === 'run' ? [] : [action.unit, ...dependents].map(unitSubject)
-  const unsaved = subjects.filter(({ id }) => !saved.has(id))
-  // So that an undo starts them again when they do not survive this.
-  if (unsaved.length > 0) await journal.saved('unit', host.files.mark, await kinds.unit.save(unsaved, host))
-  for (const { id } of unsaved) saved.add(id)
+  if (action.kind !== 'run') {
+    if (started.has(action.unit)) return []
+    const subject = unitSubject(action.unit)
+    // So that an undo starts it again when it does not survive this.
+    if (!saved.has(subject.id)) await journal.saved('unit', host.files.mark, await kinds.unit.save([subject], host))
+    saved.add(subject.id)
+  }
   await journal.trigger(action)
   const summary = await runTrigger(action, host.run)
-  if (summary === undefined) return []
-  for (const { id } of subjects) touched.add(id)
-  for (const unit of dependents) started.add(unit)
-  return [{ service: servicePlan.service, summary }]
+  if (summary !== undefined && action.kind !== 'run') touched.add(unitSubject(action.unit).id)
+  return summary === undefined ? [] : [{ service: servicePlan.service, summary }]
 }

@@ -95,8 +95,7 @@ async function tell(actions: readonly TriggerAction[], { running, host, log }: T
 function toTell(records: readonly JournalRecord[]): readonly TriggerAction[] {
   const boot = bootId()
   const actions = records.flatMap((record) => {
-    // What was stopped is started again as what it was before.
-    if (record.kind === 'trigger') return record.action.kind === 'stop' ? [] : [record.action]
+    if (record.kind === 'trigger') return [record.action]
     return record.kind === 'begun' && record.boot !== boot ? record.triggers : []
   })
   return [...new Map(actions.map((action) => [JSON.stringify(action), action])).values()]

@@ -15,7 +15,7 @@ import { installLinks } from './install-links.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
 import { meantBy, type Named, pathsInCompose, pathsInUnit } from './named-paths.ts'
 import { endsOf, filesByPlace, playedFiles, quadletOf } from './played-files.ts'
-import { HostQuadlets, type QuadletUses } from './quadlets.ts'
+import { HostQuadlets, isOfObject, type QuadletUses, serviceOfQuadlet } from './quadlets.ts'
 import type { Renderings } from './render.ts'
 import { readersOf, unitResources } from './units.ts'
 
@@ -38,7 +38,11 @@ export type ReadingUnit = { readonly unit: string; readonly isOfAnother: boolean
 
 export function readingsOf(services: readonly ManagedService[], texts: NamingTexts): Readings {
   const index = indexOf(services)
-  const found = services.flatMap((service) => readingsIn(service, texts, index))
+  const quadlets = quadletsIn(services, texts)
+  const found = [
+    ...services.flatMap((service) => readingsIn(service, texts, index)),
+    ...objectReadings(services, quadlets),
+  ]
   const after = ordered(services, found)
   const isOrdered = ({ by, owner }: Found) => by === owner || after.get(by)?.includes(owner) === true
   const shared = found.filter((one) => one.unit === undefined && isOrdered(one))
@@ -54,7 +58,7 @@ export function readingsOf(services: readonly ManagedService[], texts: NamingTex
     after,
     links: new Map(services.flatMap((service) => linksIn(service, texts))),
     jobs: new Map(services.flatMap((service) => jobsIn(service, texts))),
-    quadlets: quadletsIn(services, texts),
+    quadlets,
   }
 }
 
@@ -63,6 +67,35 @@ function quadletsIn(services: readonly ManagedService[], texts: NamingTexts): Re
   if (!files.some(({ target }) => quadletAt(target) !== undefined)) return new Map()
   const quadlets = new HostQuadlets(files, texts)
   return new Map(services.flatMap(unitResources).map((unit) => [unit.id, quadlets.usesOf(unit)]))
+}
+
+/** A network or volume with another name reaches a container only at its start. */
+function objectReadings(services: readonly ManagedService[], quadlets: Readings['quadlets']): readonly Found[] {
+  const files = services.flatMap((owner) =>
+    owner.files.filter(({ target }) => isOfObject(target)).map((file): Owned => ({ file, owner })),
+  )
+  if (files.length === 0) return []
+  return services.flatMap((service) =>
+    unitsRestarted(service).flatMap(({ id, name }) => {
+      const makers = new Set(quadlets.get(id)?.makes?.map(({ madeBy }) => madeBy))
+      const used = files.filter(({ file }) => {
+        const maker = file.generates ?? serviceOfQuadlet(file.target)
+        return maker !== name && maker !== undefined && makers.has(maker)
+      })
+      return used
+        .filter(({ file, owner }) => owner !== service || file.settings.triggers.length === 0)
+        .map(({ file, owner }) => ({ file, owner: owner.service.name, by: service.service.name, unit: name }))
+    }),
+  )
+}
+
+/** But for those that take a change at their next run. */
+function unitsRestarted(service: ManagedService): readonly UnitResource[] {
+  const units = unitResources(service)
+  return units.filter(({ name, file }) => {
+    const own = service.files.find(({ id }) => id === file)
+    return own !== undefined && readersOf(own, units).includes(name)
+  })
 }
 
 function linksIn(service: ManagedService, texts: NamingTexts): readonly (readonly [ResourceId, readonly string[]])[] {

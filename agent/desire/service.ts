@@ -1,8 +1,9 @@
 // The services of one host: their resources, what a change of these triggers, and their checks.
 import { compact } from '../../shared/compact.ts'
-import { type AbsolutePath, parseResourceId, type ResourceId, resourceId } from '../../shared/names.ts'
+import { type AbsolutePath, type ResourceId, resourceId } from '../../shared/names.ts'
 import { PlumbError, type Problem } from '../../shared/problem.ts'
 import { triggerOfChange } from '../../shared/repository/changed-unit.ts'
+import { quadletAt } from '../../shared/repository/quadlet.ts'
 import type { DirectorySettings } from '../../shared/repository/service.ts'
 import {
   type ComposeResource,
@@ -20,7 +21,6 @@ import {
 import { type Digests, sha256Of } from './digests.ts'
 import type { JudgedContents } from './judged.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
-import { isOfObject } from './quadlets.ts'
 import type { Readings, ReadingUnit } from './readers.ts'
 import type { RegistryLogins } from './registries.ts'
 import type { Renderings } from './render.ts'
@@ -176,17 +176,9 @@ function triggersOfReader({ unit, isOfAnother }: ReadingUnit): readonly Omit<Tri
   return action === undefined ? [] : [{ action, ...(isOfAnother ? { isOfReader: true } : {}) }]
 }
 
-function impliedBy(
-  file: ManagedFile,
-  units: readonly UnitResource[],
-  { quadlets }: Readings,
-): readonly Omit<Trigger, 'on'>[] {
-  return impliedTriggers(file, units).map((action) => {
-    if (action.kind === 'run' || !isOfObject(file.target)) return { action }
-    const requiring = [...quadlets].filter(([, { makes }]) => makes?.some(({ madeBy }) => madeBy === action.unit))
-    const dependents = requiring.map(([id]) => parseResourceId(id).name)
-    return { action, ...(dependents.length === 0 ? {} : { dependents }) }
-  })
+function impliedBy(file: ManagedFile, units: readonly UnitResource[]): readonly Omit<Trigger, 'on'>[] {
+  const isGenerated = quadletAt(file.target) !== undefined
+  return impliedTriggers(file, units).map((action) => ({ action, ...(isGenerated ? { isGenerated } : {}) }))
 }
 
 /** `services/common` */
@@ -263,7 +255,7 @@ function triggersOf(
   const byAction = new Map<string, Omit<Trigger, 'on'> & { readonly on: ResourceId[] }>()
   for (const file of files) {
     const own = file.settings.triggers
-    const implied = own.length > 0 ? own.map((action) => ({ action })) : impliedBy(file, units, readings)
+    const implied = own.length > 0 ? own.map((action) => ({ action })) : impliedBy(file, units)
     for (const wanted of [...implied, ...(readings.units.get(file.id) ?? []).flatMap(triggersOfReader)]) {
       const key = JSON.stringify(wanted)
       const trigger = byAction.get(key) ?? { on: [], ...wanted }

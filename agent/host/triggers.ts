@@ -4,20 +4,18 @@ import { type Command, endText, outputText, type Run } from '../../shared/comman
 import { PlumbError, problemsOf } from '../../shared/problem.ts'
 import type { TriggerAction, UnitTrigger } from '../../shared/resource.ts'
 import { hasMounted } from './mounted.ts'
-import { stopUnits, type UnitStatus, unitStatuses } from './systemd.ts'
+import { type UnitStatus, unitStatuses } from './systemd.ts'
 import { reloadUnit, restartUnits } from './unit-start.ts'
 
 /** Returns a past-tense line; undefined when the unit does not run, so there is nothing to trigger. Throws PlumbError. */
 export async function runTrigger(action: TriggerAction, run: Run): Promise<string | undefined> {
   if (action.kind === 'run') return runCommand(action.command, run)
   const unit = (await unitStatuses([action.unit], run)).get(action.unit)
-  if (unit === undefined || !isRunning(unit)) return undefined
+  // One whose file is gone runs on until it is stopped: systemd cannot start it again.
+  if (unit === undefined || !isRunning(unit) || unit.loadState === 'not-found') return undefined
   switch (await whatToDo(action, unit, run)) {
     case 'nothing':
       return undefined
-    case 'stop':
-      await stopUnits([action.unit], run)
-      return `stopped ${action.unit}`
     case 'restart':
       await restartUnits([action.unit], run)
       return `restarted ${action.unit}`
@@ -35,9 +33,7 @@ async function whatToDo(
   { kind, unit: name }: UnitTrigger,
   unit: UnitStatus,
   run: Run,
-): Promise<'nothing' | 'stop' | 'restart' | 'reload' | 'remount'> {
-  // Without the file that it was made of, systemd cannot start it again.
-  if (kind === 'stop' || (kind === 'restart' && unit.loadState === 'not-found')) return 'stop'
+): Promise<'nothing' | 'restart' | 'reload' | 'remount'> {
   // A unit that is still starting cannot reload, and may have read the old files: it is restarted.
   if (kind === 'restart' || unit.activeState === 'activating') return 'restart'
   if (kind === 'reload') return 'reload'

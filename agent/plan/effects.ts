@@ -46,12 +46,10 @@ function effectsOfStep(step: Step): readonly Omit<Effect, 'service'>[] {
       // One of the two, or neither.
       if (kind === 'reload-or-restart')
         return ['reloaded', 'restarted'].map((done) => ({ what: `${done} ${unit}`, isCertain: false }))
-      return [{ what: `${pastOf[kind]} ${unit}`, isCertain: foreseen === 'yes' }]
+      return [{ what: `${kind === 'reload' ? 'reloaded' : 'restarted'} ${unit}`, isCertain: foreseen === 'yes' }]
     }
   }
 }
-
-const pastOf = { reload: 'reloaded', restart: 'restarted', stop: 'stopped' } as const
 
 function isPurgeUnseen({ differences, live }: ResourceChange): boolean {
   return live.extras === undefined && differences.some(({ name }) => name === 'extra')

@@ -1,6 +1,5 @@
 // The order inside one service: what leaves, packages, users, files, validation of them all, tools, units, compose, triggers, checks.
 
-import { compact } from '../../shared/compact.ts'
 import type { ResourceId } from '../../shared/names.ts'
 import { parentsOf } from '../../shared/places.ts'
 import { quadletAt } from '../../shared/repository/quadlet.ts'
@@ -40,8 +39,6 @@ export type Step =
       readonly foreseen: Foreseen
       /** Of a timer of the service that is restarted. */
       readonly startsJob?: JobAtStart
-      /** What systemd restarts with it: by then it has read the new files. */
-      readonly dependents?: readonly string[]
     }
   | { readonly kind: 'check'; readonly check: Check }
   /** Of the agent's own unit: taken when the whole apply is recorded, since it ends this process. */
@@ -62,9 +59,9 @@ export function stepsFor(
   const commands = { tools: toolsFor(changes), validation: validationOf(changes, desired), purged }
   return [
     ...resourceSteps(changes, desired, commands).map((step) => withDoubts(step, after)),
-    ...triggerSteps(desired, changes, after),
+    ...triggerSteps(desired, changes, { before: forecast, after }),
     ...(desired?.checks ?? []).map((check): Step => ({ kind: 'check', check })),
-    ...agentRestarts(desired, changes, after),
+    ...agentRestarts(desired, changes, { before: forecast, after }),
   ]
 }
 
@@ -198,25 +195,24 @@ function inTheWayOf(desired: DesiredService | undefined): (id: ResourceId) => bo
   }
 }
 
+/** Before the service, and after its changes. */
+type Forecasts = { readonly before: Forecast; readonly after: Forecast }
+
 /** Each action once, however many files ask for it. */
 function triggerSteps(
   desired: DesiredService | undefined,
   changes: readonly ResourceChange[],
-  after: Forecast,
+  { before, after }: Forecasts,
 ): readonly Step[] {
-  const fired = firedBy(desired, changes).filter(({ action }) => !isOfAgent(action))
-  const unique = [...new Map(fired.map((one) => [keyOf(one.action), one])).values()]
-  const restarted = new Set(unique.flatMap(({ action }) => (action.kind === 'restart' ? action.unit : [])))
-  const needed = unique.filter(({ action }) => action.kind === 'run' || !isCovered(action, restarted, after))
-  const [first, others] = split(needed, ({ dependents }) => dependents !== undefined)
-  const along = new Set(first.flatMap((one) => (willRun(one, after) ? (one.dependents ?? []) : [])))
-  const remaining = others.filter(({ action }) => action.kind === 'run' || !along.has(action.unit))
-  return [...first, ...remaining].map(({ action, dependents }) => ({
+  const fired = firedBy(desired, changes, before).filter((action) => !isOfAgent(action))
+  const unique = [...new Map(fired.map((action) => [keyOf(action), action])).values()]
+  const restarted = new Set(unique.flatMap((action) => (action.kind === 'restart' ? action.unit : [])))
+  const needed = unique.filter((action) => action.kind === 'run' || !isCovered(action, restarted, after))
+  return needed.map((action) => ({
     kind: 'trigger',
     action,
     foreseen: action.kind === 'run' ? 'yes' : foreseen(action.unit, after),
     ...jobOf(action, desired),
-    ...compact({ dependents }),
   }))
 }
 
@@ -226,27 +222,24 @@ function jobOf(action: TriggerAction, desired: DesiredService | undefined): { re
   return unit?.kind === 'unit' && unit.startsJob !== undefined ? { startsJob: unit.startsJob } : {}
 }
 
-type Fired = Pick<Trigger, 'action' | 'dependents'>
-
-function firedBy(desired: DesiredService | undefined, changes: readonly ResourceChange[]): readonly Fired[] {
+function firedBy(
+  desired: DesiredService | undefined,
+  changes: readonly ResourceChange[],
+  before: Forecast,
+): readonly TriggerAction[] {
   const changed = new Set(changes.map(({ id }) => id))
-  const ofNew = new Set(changes.filter(isNewQuadlet).map(({ id }) => id))
-  return [
-    ...(desired?.triggers ?? []).filter(({ on, action }) =>
-      on.some((id) => changed.has(id) && (action.kind === 'run' || !ofNew.has(id))),
-    ),
-    ...changes.flatMap(triggersOnLeaving).map((action) => ({ action })),
-  ]
+  const created = new Set(changes.filter(isCreated).map(({ id }) => pathInId(id)))
+  // This apply itself starts what is made of a new quadlet.
+  const isStarted = (id: ResourceId, { action, isGenerated }: Trigger) =>
+    isGenerated === true &&
+    created.has(quadletAt(pathInId(id) ?? '')?.main) &&
+    !(action.kind !== 'run' && before.units.get(action.unit) === 'running')
+  const fired = (desired?.triggers ?? []).filter((one) => one.on.some((id) => changed.has(id) && !isStarted(id, one)))
+  return [...fired.map(({ action }) => action), ...changes.flatMap(triggersOnLeaving)]
 }
 
-/** Of what it makes nothing ran before this apply. */
-function isNewQuadlet({ id, live }: ResourceChange): boolean {
-  const path = pathInId(id)
-  return path !== undefined && live.attributes['type'] === 'missing' && quadletAt(path)?.main === path
-}
-
-function willRun({ action }: Fired, after: Forecast): boolean {
-  return action.kind !== 'run' && foreseen(action.unit, after) === 'yes'
+function isCreated({ live, desired }: ResourceChange): boolean {
+  return desired !== undefined && live.attributes['type'] === 'missing'
 }
 
 function isOfAgent(action: TriggerAction): boolean {
@@ -256,11 +249,9 @@ function isOfAgent(action: TriggerAction): boolean {
 function agentRestarts(
   desired: DesiredService | undefined,
   changes: readonly ResourceChange[],
-  after: Forecast,
+  { before, after }: Forecasts,
 ): readonly Step[] {
-  const of = changes
-    .filter((one) => firedBy(desired, [one]).some(({ action }) => isOfAgent(action)))
-    .map(({ id }) => id)
+  const of = changes.filter((one) => firedBy(desired, [one], before).some(isOfAgent)).map(({ id }) => id)
   return of.length > 0 && foreseen(agentUnit, after) !== 'no' ? [{ kind: 'restart-agent', of }] : []
 }
 

@@ -35,10 +35,8 @@ export function stepLines(step: Step): readonly string[] {
 }
 
 /** Nothing of a unit that does not run, or that this very apply starts. */
-function triggerLines(step: Extract<Step, { kind: 'trigger' }>): readonly string[] {
-  const { action, foreseen, startsJob, dependents = [] } = step
-  const along = dependents.length === 0 ? '' : `, and with it ${dependents.join(', ')}`
-  const text = `${actionText(action)}${along}${startsJob === undefined ? '' : `, ${jobAtStartText(startsJob)}`}`
+function triggerLines({ action, foreseen, startsJob }: Extract<Step, { kind: 'trigger' }>): readonly string[] {
+  const text = `${actionText(action)}${startsJob === undefined ? '' : `, ${jobAtStartText(startsJob)}`}`
   if (action.kind === 'run') return [text]
   switch (foreseen) {
     case 'yes':

@@ -81,7 +81,10 @@ export function triggeredUnits(services: readonly ServiceSubjects[]): readonly S
   return [...ids].filter((id) => !known.has(id)).map((id) => ({ id, desired: undefined, baseline: undefined }))
 }
 
-/** A file that is gone is a change like any other to the unit that read it, but for one that systemd made of it. */
+/**
+ * A file that is gone is a change like any other to the units that read it. The service of a network or volume goes with it: there is
+ * nothing to restart.
+ */
 export function triggersOnLeaving({ id, desired, baseline, original, overrides }: Subject): readonly UnitTrigger[] {
   if (overrides !== undefined) {
     const action = triggerOfChange(overrides.unit)
@@ -90,8 +93,8 @@ export function triggersOnLeaving({ id, desired, baseline, original, overrides }
   if (desired !== undefined) return []
   const path = pathInId(id)
   const quadlet = path === undefined || original !== undefined ? undefined : quadletAt(path)
-  const isMadeOfIt = (unit: string) => quadlet?.main === path && quadlet?.usualService === unit
-  return (baseline?.triggers ?? []).map(({ kind, unit }) => ({ kind: isMadeOfIt(unit) ? 'stop' : kind, unit }))
+  const isWholeObject = quadlet?.main === path && (quadlet?.kind === 'network' || quadlet?.kind === 'volume')
+  return (baseline?.triggers ?? []).filter(({ unit }) => !(isWholeObject && unit === quadlet?.usualService))
 }
 
 type HostView = {

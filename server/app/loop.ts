@@ -58,13 +58,14 @@ export class ServerLoop {
     this.#parts = parts
     this.#schedule = createSchedule(parts.log)
     this.#asks = createSyncAsks(parts.agents, parts.clock)
+    parts.events.subscribe(['connection-changed', 'host-removed'], ({ host }) => this.#asks.forget(host))
     parts.events.subscribe(['alerts-changed'], () => this.#schedule.now('send', () => this.#sendDue()))
     parts.events.subscribe(['report-recorded'], ({ revision }) => {
       if (revision !== undefined) this.#schedule.now('fetch', () => this.#fetchIfMissing(revision))
     })
   }
 
-  /** Fetches and asks every connected agent to sync, unless it was asked just now and nothing is new. */
+  /** Fetches and asks every connected agent to sync; one that was asked just now a little later, unless there is a new head. */
   async syncAll(): Promise<SyncAnswer> {
     const { isCurrent, asked } = await this.#fetchForSync()
     const all = asked ?? this.#asks.askAll(!isCurrent)
@@ -100,6 +101,7 @@ export class ServerLoop {
     schedule.every(30_000, 'fleet', () => this.#judgeFleet())
     schedule.every(60_000, 'last seen', () => this.#rememberLastSeen())
     schedule.every(1000, 'send', () => this.#sendDue())
+    schedule.every(1000, 'sync asks', async () => this.#asks.askDue())
     schedule.now('first fetch', fetch)
   }
 

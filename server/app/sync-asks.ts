@@ -1,4 +1,5 @@
-// Which agents were asked to sync, and when: an ask that has nothing new for them is not repeated within some seconds, the caller repeats it.
+// Which agents were asked to sync, and when. An ask within some seconds of the last one, and with nothing new that this server knows of, waits
+// until they are over: what a host follows may be a branch or a repository that the server does not.
 import type { HostName } from '../../shared/names.ts'
 import type { AgentRequest } from '../agents/gate.ts'
 import type { Clock } from './clock.ts'
@@ -16,36 +17,48 @@ export type AskedHost = 'asked' | 'already-asked' | 'not-connected'
 export type SyncAsks = {
   askAll(isNew: boolean): AskedAll
   askHost(host: HostName, isNew: boolean): AskedHost
+  /** Sends what has waited long enough. To be called each second. */
+  askDue(): void
+  /** An ask may be lost with the connection that it went over. */
+  forget(host: HostName): void
 }
 
 const askedAgainAfterMs = 3000
 
 export function createSyncAsks(agents: Agents, clock: Pick<Clock, 'elapsed'>): SyncAsks {
   const askedAt = new Map<HostName, number>()
-  const askHost = (host: HostName, isNew: boolean): AskedHost => {
-    const now = clock.elapsed()
-    const before = askedAt.get(host)
-    if (!isNew && before !== undefined && now - before < askedAgainAfterMs && agents.connectedHosts().includes(host))
-      return 'already-asked'
-    if (!agents.send(host, { type: 'sync' })) {
-      askedAt.delete(host)
-      return 'not-connected'
-    }
-    askedAt.set(host, now)
+  const waiting = new Set<HostName>()
+  const forget = (host: HostName): void => {
+    askedAt.delete(host)
+    waiting.delete(host)
+  }
+  const isRecent = (host: HostName): boolean =>
+    clock.elapsed() - (askedAt.get(host) ?? Number.NEGATIVE_INFINITY) < askedAgainAfterMs
+  const ask = (host: HostName): AskedHost => {
+    forget(host)
+    if (!agents.send(host, { type: 'sync' })) return 'not-connected'
+    askedAt.set(host, clock.elapsed())
     return 'asked'
   }
+  const askOrWait = (host: HostName, isNew: boolean): AskedHost => {
+    if (isNew || !isRecent(host)) return ask(host)
+    waiting.add(host)
+    return 'already-asked'
+  }
   return {
-    askHost,
+    forget,
+    askHost: (host, isNew) => {
+      if (agents.connectedHosts().includes(host)) return askOrWait(host, isNew)
+      forget(host)
+      return 'not-connected'
+    },
     askAll(isNew) {
-      const connected = new Set(agents.connectedHosts())
-      for (const host of askedAt.keys()) if (!connected.has(host)) askedAt.delete(host)
-      const now = clock.elapsed()
-      const due = [...connected].filter((host) => isNew || now - (askedAt.get(host) ?? -Infinity) >= askedAgainAfterMs)
-      for (const host of due) {
-        agents.send(host, { type: 'sync' })
-        askedAt.set(host, now)
-      }
-      return { asked: due.length, alreadyAsked: connected.size - due.length }
+      const answers = agents.connectedHosts().map((host) => askOrWait(host, isNew))
+      const alreadyAsked = answers.filter((answer) => answer === 'already-asked').length
+      return { asked: answers.length - alreadyAsked, alreadyAsked }
+    },
+    askDue() {
+      for (const host of [...waiting]) if (!isRecent(host)) ask(host)
     },
   }
 }

@@ -91,7 +91,7 @@ async function faultsOf(name: string, how: string, box: Sandbox): Promise<readon
   const isApplied = readFileSync(join(copy.root, 'etc/motd'), 'utf8').includes('This is web-1.')
   const isStrange = how === 'is a directory' || how === 'cannot be read'
   return [
-    ...(isStrange && !told.includes('set aside as') ? [`${name}: not told: ${told}`] : []),
+    ...(isStrange && !told.includes('quarantined as') ? [`${name}: not told: ${told}`] : []),
     ...(stackTrace.test(told) ? [`${name}: a stack trace: ${told}`] : []),
     ...(isApplied ? [] : [`${name}: not applied: ${told}`]),
     ...(second.code === 0 ? [] : [`${name}: not well afterwards: ${second.out}${second.err} after ${told}`]),

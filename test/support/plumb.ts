@@ -8,13 +8,16 @@ import { dirname, join } from 'node:path'
 
 export const command = join(import.meta.dirname, '../../scripts/plumb')
 
+/** Of a person whom git knows, on every machine. */
+const home = join(import.meta.dirname, 'home')
+
 export type Ran = { readonly code: number; readonly out: string; readonly err: string }
 
 export type RunOptions = { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string }
 
 export function runPlumb(args: readonly string[], { env = {}, cwd }: RunOptions = {}): Promise<Ran> {
   const options = {
-    env: { ...process.env, ...env },
+    env: { ...process.env, HOME: home, ...env },
     maxBuffer: 64 * 1024 * 1024,
     ...(cwd === undefined ? {} : { cwd }),
   }

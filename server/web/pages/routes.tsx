@@ -35,7 +35,7 @@ export function pageRoutes(parts: PageParts): readonly Route[] {
       handler: (c) => showLogin(c, parts, { next: c.req.query('next'), refused: false }),
     }),
     // Its address until December 2026, kept for bookmarks.
-    page({ path: '/enrol', role: 'anyone', handler: (c) => c.redirect(`/enroll${new URL(c.req.url).search}`, 301) }),
+    page({ path: '/enrol', role: 'anyone', handler: (c) => c.redirect(`/enroll${searchOf(c.req.url)}`, 301) }),
     page({ path: '/enroll', role: 'operator', handler: (c) => showEnrollForm(c, parts) }),
     page({ path: '/enroll/:line', role: 'operator', secret: true, handler: (c) => showEnrollLine(c, parts, lines) }),
     form({
@@ -77,6 +77,12 @@ export function pageRoutes(parts: PageParts): readonly Route[] {
 }
 
 /** Kept by browsers for ever: another content has another address. */
+/** `?line=x`, or nothing: of an address that `new URL` may refuse. */
+function searchOf(url: string): string {
+  const at = url.indexOf('?')
+  return at < 0 ? '' : url.slice(at)
+}
+
 function staticRoute({ address, body, contentType }: (typeof staticFiles)[number]): Route {
   const headers = {
     'content-type': contentType,

@@ -177,3 +177,23 @@ test('is drift of the unit that uses it, whatever the baseline is, and says what
     /^web.service: network systemd-n has internal false instead of true, and podman does not change what exists; to recreate it: systemctl stop n-network.service .*, podman network rm systemd-n, systemctl start web.service$/,
   )
 })
+
+test.each([
+  ['v.volume', '[Volume]\nVolumeName=x\n', 'Volume=v.volume:/x', 'v-volume.service'],
+  ['n.network', '[Network]\nNetworkName=x\n', 'Network=n.network', 'n-network.service'],
+  ['v.volume', '[Volume]\nServiceName=maker\n', 'Volume=v.volume:/x', 'maker.service'],
+])('a changed %s of %j reaches what has %s', async (name, text, line, maker) => {
+  const files = {
+    [name]: text,
+    'app.container': `[Container]\nImage=x\n${line}\n`,
+    'nightly.container': `[Container]\nImage=x\n${line}\n`,
+    'other.container': '[Container]\nImage=x\n',
+  }
+  const timer = { 'services/a/units/nightly.timer': '[Timer]\nOnCalendar=daily\n' }
+  const { triggers } = await desiredService({ ...quadlets(files), ...timer })
+  const ofObject = triggers.filter(({ on }) => on.some((id) => id === `file:/etc/containers/systemd/${name}`))
+  expect(ofObject.map(({ action }) => action)).toEqual([
+    { kind: 'restart', unit: maker },
+    { kind: 'restart', unit: 'app.service' },
+  ])
+})

@@ -152,7 +152,7 @@ test('a quadlet is a file whose generated unit runs and is restarted with it', a
     'app.service': { state: 'running', file: 'file:/etc/containers/systemd/app.container' },
     'group-pod.service': { state: 'running', file: 'file:/etc/containers/systemd/group.pod' },
   })
-  expect(triggers).toHaveLength(2)
+  expect(triggers).toHaveLength(3)
   expect(triggers.join('\n')).toContain('file:/etc/containers/systemd/app.container.d/x.conf')
 })
 

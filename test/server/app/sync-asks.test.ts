@@ -53,3 +53,26 @@ test('one host and all hosts count together, and one that is gone was not asked'
   connected.add(web)
   expect(asks.askHost(web, false)).toBe('asked')
 })
+
+test('an ask that came too soon is sent when the time is over, once', () => {
+  const { sent, time, asks } = world()
+  asks.askAll(false)
+  for (time.now = 1; time.now < 3000; time.now += 500) {
+    asks.askHost(web, false)
+    asks.askDue()
+  }
+  expect(sent).toEqual([web, box])
+
+  time.now = 3000
+  asks.askDue()
+  asks.askDue()
+  expect(sent).toEqual([web, box, web])
+})
+
+test('an ask may have been lost with its connection: the next one goes out', () => {
+  const { sent, asks } = world()
+  asks.askHost(web, false)
+  asks.forget(web)
+  expect(asks.askHost(web, false)).toBe('asked')
+  expect(sent).toEqual([web, web])
+})

@@ -70,7 +70,7 @@ describe('a server whose disk', () => {
     const again = await agent.connect()
     await again.report(large())
     while ((await health()).status !== 200) await new Promise((resolve) => setTimeout(resolve, 100))
-    expect(server.log()).toContain('is recorded again')
+    expect(server.log()).toContain('writes to the database work again')
   })
 
   test('has a database that another process holds answers, and records when it lets go', async () => {
