@@ -13,7 +13,8 @@ import type { UnitResource } from '../../shared/resource.ts'
 import type { RevisionReader } from '../sync/revision.ts'
 import { installLinks } from './install-links.ts'
 import type { ManagedFile, ManagedService } from './managed-files.ts'
-import { meantBy, type Named, pathsInCompose, pathsInUnit } from './named-paths.ts'
+import { type Named, pathsInCompose, pathsInUnit } from './named-paths.ts'
+import { type Index, indexOf, type Owned, ownedBy } from './owned-paths.ts'
 import { endsOf, filesByPlace, playedFiles, quadletOf } from './played-files.ts'
 import { HostQuadlets, isOfObject, type QuadletUses, serviceOfQuadlet } from './quadlets.ts'
 import type { Renderings } from './render.ts'
@@ -131,17 +132,6 @@ function dropInsOf(unit: string, files: readonly ManagedFile[]): readonly Manage
   return found.toSorted((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1))
 }
 
-type Owned = { readonly file: ManagedFile; readonly owner: ManagedService }
-
-/** Two services never have one path (repository/claims.ts). */
-type Index = { readonly byPath: ReadonlyMap<string, Owned>; readonly sorted: readonly string[] }
-
-function indexOf(services: readonly ManagedService[]): Index {
-  const all = services.flatMap((owner) => owner.files.map((file): Owned => ({ file, owner })))
-  const byPath = new Map(all.map((owned) => [owned.file.target as string, owned]))
-  return { byPath, sorted: [...byPath.keys()].toSorted((one, other) => (one < other ? -1 : 1)) }
-}
-
 /** `unit` undefined: the compose project of `by` reads it. */
 type Found = {
   readonly file: ManagedFile
@@ -240,42 +230,6 @@ function projectReadings(service: ManagedService, texts: NamingTexts, index: Ind
 /** A mount of a directory far above is not meant for the projects in it. */
 function isMeant({ path }: Named, { inProject }: ManagedFile, { project }: ManagedService): boolean {
   return !inProject || path === project?.directory || path.startsWith(`${project?.directory}/`)
-}
-
-function ownedBy(named: Named, index: Index): readonly Owned[] {
-  const { byPath, sorted } = index
-  const paths = throughLinks(named, index).flatMap((one) => meantBy(one, sorted))
-  return [...new Set(paths)].flatMap((path) => byPath.get(path) ?? [])
-}
-
-/** As the kernel follows links, so many and no more. */
-const mostLinks = 40
-
-/** The path itself, and where links of the repository lead from it, whether they are its end or on its way. */
-function throughLinks(named: Named, { byPath, sorted }: Index): readonly Named[] {
-  const found = new Map<string, Named>()
-  const waiting = [named]
-  for (let next = waiting.pop(); next !== undefined && found.size < mostLinks; next = waiting.pop()) {
-    if (found.has(next.path)) continue
-    found.set(next.path, next)
-    const ends = next.path.includes('*') ? meantBy(next, sorted) : [next.path]
-    for (const end of ends)
-      for (const link of placesOnTheWay(end)) {
-        const file = byPath.get(link)?.file
-        if (file?.kind !== 'symlink') continue
-        const path = posix.join(posix.resolve(posix.dirname(link), file.link), end.slice(link.length))
-        // A link to a directory far above is a look at the host.
-        waiting.push({ path, isExact: next.isExact || posix.dirname(path) === '/' })
-      }
-  }
-  return [...found.values()]
-}
-
-/** `/a/b`, `/a` */
-function placesOnTheWay(path: string): readonly string[] {
-  const parents: string[] = []
-  for (let place = path; place !== '/' && place !== '.'; place = posix.dirname(place)) parents.push(place)
-  return parents
 }
 
 type Units = { readonly texts: NamingTexts; readonly units: readonly UnitResource[]; readonly index: Index }
